@@ -1,0 +1,165 @@
+import {
+  DTypeError,
+  formatShape,
+  isFloating,
+  ShapeError,
+  stopGradient as stop,
+  Tensor,
+  TraceError,
+} from '@recurra/tensor';
+import { backward, GradientLevel, record } from './level.js';
+import { treeLeaves, treeMap, treeUnflatten } from './tree.js';
+
+/** Which arguments are differentiated: one position (0 by default), or several. */
+export interface GradOptions {
+  readonly argument?: number | readonly number[];
+}
+
+/** Marks every tensor of a tree as watched by `level`. Throws unless all are floating. */
+function watch<T>(level: GradientLevel, tree: T, name: string): { watched: T; leaves: Tensor[] } {
+  const leaves: Tensor[] = [];
+  const watched = treeMap((leaf) => {
+    if (!isFloating(leaf.dtype))
+      throw new DTypeError(
+        `${name}: expected floating tensors to differentiate with respect to, received ${leaf.dtype} ${formatShape(leaf.shape)}. Cast it, or leave it out of the differentiated argument.`,
+      );
+    const marked = level.watch(leaf);
+    leaves.push(marked);
+    return marked;
+  }, tree);
+  return { watched, leaves };
+}
+
+/**
+ * The vector-Jacobian product: `value = f(...args)`, and `pullback(cotangent)`, the gradients of `sum(value * cotangent)`
+ * for each argument, in its structure. The pullback may be called once: saved values are released after it.
+ */
+export function vjp<A extends unknown[], R>(
+  f: (...args: A) => R,
+  ...args: A
+): { value: R; pullback: (cotangent: R) => A } {
+  const level = new GradientLevel();
+  const { watched, leaves } = watch(level, args, 'vjp');
+  const { outputs, value } = run(level, () => f(...watched));
+  let spent = false;
+  return {
+    value,
+    pullback: (cotangent) => {
+      if (spent) throw new TraceError('vjp: expected one call of the pullback, received a second one. Call vjp again.');
+      spent = true;
+      const cotangents = treeLeaves(cotangent);
+      outputs.forEach((output, i) => {
+        const g = cotangents[i];
+        if (!g || g.size !== output.size)
+          throw new ShapeError(
+            `vjp: expected cotangents shaped as the value, ${outputs.map((o) => formatShape(o.shape)).join(', ')}, received ${cotangents.map((c) => formatShape(c.shape)).join(', ')}`,
+          );
+      });
+      return treeUnflatten(args, backward(level, outputs, cotangents, leaves));
+    },
+  };
+}
+
+/** Runs f under a level; the value comes back unmarked. */
+function run<R>(level: GradientLevel, f: () => R): { outputs: Tensor[]; value: R } {
+  try {
+    const marked = f();
+    return { outputs: treeLeaves(marked), value: treeMap((leaf) => level.unwatch(leaf), marked) };
+  } catch (error) {
+    level.release();
+    throw error;
+  }
+}
+
+function expectScalar(value: unknown, name: string): Tensor {
+  if (!(value instanceof Tensor) || value.size !== 1 || !isFloating(value.dtype))
+    throw new ShapeError(
+      `${name}: expected the function to return one floating scalar, received ${value instanceof Tensor ? `${value.dtype} ${formatShape(value.shape)}` : typeof value}. Reduce it (sum, mean), or use vjp.`,
+    );
+  return value;
+}
+
+/** The gradient of one argument, or a tuple for several. */
+// biome-ignore lint/suspicious/noExplicitAny: the type of an argument list that is inferred
+type First<A extends any[]> = A[0];
+
+/**
+ * `valueAndGrad(f)(...args)` computes a scalar `f(...args)` and its gradient with respect to the first argument (or those of
+ * `argument`), which may be any tree of floating tensors; the gradient has its structure. `f` may also return
+ * `{ value, aux }`; `aux` is passed through. What the value does not depend on gets zeros. Reverse mode: the cost is a small
+ * multiple of f's, however many inputs there are.
+ *
+ * Throws `ShapeError` unless the value is a floating scalar, `DTypeError` for an input that is not floating.
+ */
+export function valueAndGrad<A extends unknown[]>(
+  f: (...args: A) => Tensor,
+  options?: { readonly argument?: 0 },
+): (...args: A) => { value: Tensor; gradient: First<A> };
+export function valueAndGrad<A extends unknown[], X>(
+  f: (...args: A) => { value: Tensor; aux: X },
+  options?: { readonly argument?: 0 },
+): (...args: A) => { value: Tensor; gradient: First<A>; aux: X };
+export function valueAndGrad<A extends unknown[]>(
+  f: (...args: A) => Tensor,
+  options: GradOptions,
+): (...args: A) => { value: Tensor; gradient: unknown };
+export function valueAndGrad(
+  f: (...args: unknown[]) => Tensor | { value: Tensor; aux: unknown },
+  options: GradOptions = {},
+): (...args: unknown[]) => { value: Tensor; gradient: unknown; aux?: unknown } {
+  const { argument = 0 } = options;
+  const positions = typeof argument === 'number' ? [argument] : argument;
+  return (...args) => {
+    const level = new GradientLevel();
+    const chosen = positions.map((p) => args[p]);
+    const { watched, leaves } = watch(level, chosen, 'grad');
+    const full = [...args];
+    positions.forEach((p, i) => {
+      full[p] = watched[i];
+    });
+    const { outputs, value } = run(level, () => {
+      const result = f(...full);
+      if (result instanceof Tensor || typeof result !== 'object' || result === null)
+        return { value: expectScalar(result, 'grad') };
+      return { value: expectScalar(result.value, 'grad'), aux: result.aux };
+    });
+    const gradients = treeUnflatten(chosen, backward(level, [outputs[0]!], [value.value.onesLike()], leaves));
+    return { ...value, gradient: typeof argument === 'number' ? gradients[0] : gradients };
+  };
+}
+
+/** The gradient alone: see {@link valueAndGrad}. `grad(grad(f))` differentiates twice, to any order. */
+export function grad<A extends unknown[]>(f: (...args: A) => Tensor): (...args: A) => First<A>;
+export function grad<A extends unknown[]>(f: (...args: A) => Tensor, options: GradOptions): (...args: A) => unknown;
+export function grad(f: (...args: unknown[]) => Tensor, options: GradOptions = {}): (...args: unknown[]) => unknown {
+  const both = valueAndGrad(f, options);
+  return (...args) => both(...args).gradient;
+}
+
+/**
+ * A function with a gradient of one's own: `f(...inputs)` returns `value` and `gradient(dy)`, the gradients for the inputs
+ * (`null` for none). The rule itself may use tensor operations of its inputs, and is then differentiable in turn.
+ */
+export function customGradient(
+  f: (...inputs: Tensor[]) => { value: Tensor; gradient: (dy: Tensor) => readonly (Tensor | null)[] },
+): (...inputs: Tensor[]) => Tensor {
+  return (...inputs) => {
+    let top: GradientLevel | null = null;
+    for (const input of inputs) {
+      const interpreter = input.trace?.interpreter;
+      if (interpreter instanceof GradientLevel && (top === null || interpreter.level > top.level)) top = interpreter;
+    }
+    if (top === null) return f(...inputs).value;
+    const level = top;
+    const inner = customGradient(f);
+    const raw = inputs.map((input) => level.unwatch(input));
+    // The value is computed one level down, where an outer differentiation sees the same rule.
+    const value = inner(...raw);
+    return record(level, inputs, [value], 'customGradient', ([dy]) => f(...raw).gradient(dy!))[0]!;
+  };
+}
+
+/** The tree's values as constants: no gradient flows through them. */
+export function stopGradient<T>(tree: T): T {
+  return treeMap((leaf) => stop(leaf), tree);
+}

@@ -1,0 +1,294 @@
+import { ValueError } from './errors.js';
+import { arange } from './ops/creation.js';
+import { exp, where } from './ops/elementwise.js';
+import { split } from './ops/shape.js';
+import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from './ops/softmax.js';
+import { sort } from './ops/sorting.js';
+import type { Axes } from './shape.js';
+import { asTensor, type Tensor, type TensorLike } from './tensor.js';
+
+/** An activation: a function of one tensor, of the same shape (but for `glu`). */
+export type Activation = (x: Tensor) => Tensor;
+
+/** x */
+export function linear(x: TensorLike): Tensor {
+  return asTensor(x);
+}
+/** tanh(x) */
+export function tanh(x: TensorLike): Tensor {
+  return asTensor(x).tanh();
+}
+/** 1 / (1 + e^-x) */
+export function sigmoid(x: TensorLike): Tensor {
+  return asTensor(x).sigmoid();
+}
+/** e^x */
+export function exponential(x: TensorLike): Tensor {
+  return exp(x);
+}
+/** log(1 + e^x) */
+export function softplus(x: TensorLike): Tensor {
+  return asTensor(x).softplus();
+}
+/** x / (1 + |x|) */
+export function softsign(x: TensorLike): Tensor {
+  const t = asTensor(x);
+  return t.div(t.abs().add(1));
+}
+/** log(sigmoid(x)) = -softplus(-x) */
+export function logSigmoid(x: TensorLike): Tensor {
+  return asTensor(x).neg().softplus().neg();
+}
+/** e^x / sum(e^x) over an axis (-1 by default) or several, without overflow */
+export function softmax(x: TensorLike, options: { axis?: Axes } = {}): Tensor {
+  return softmaxOp(x, options.axis ?? -1);
+}
+/** log(softmax(x)) over an axis (-1 by default) or several */
+export function logSoftmax(x: TensorLike, options: { axis?: Axes } = {}): Tensor {
+  return logSoftmaxOp(x, options.axis ?? -1);
+}
+
+/** Options of {@link relu}. */
+export interface ReluOptions {
+  /** Slope below the threshold; 0 by default. */
+  readonly negativeSlope?: number;
+  /** Upper bound; none by default. */
+  readonly maxValue?: number | null;
+  /** Where it begins to pass; 0 by default. */
+  readonly threshold?: number;
+}
+
+/** max(x, 0); with options: x above the threshold (at most maxValue), negativeSlope * (x - threshold) below. */
+export function relu(x: TensorLike, options: ReluOptions = {}): Tensor {
+  const { negativeSlope = 0, maxValue = null, threshold = 0 } = options;
+  const t = asTensor(x);
+  let y = threshold === 0 ? t.relu() : t.mul(t.greater(threshold).cast(t.dtype));
+  if (maxValue !== null) y = y.clip(0, maxValue);
+  if (negativeSlope === 0) return y;
+  const below = threshold === 0 ? t.neg().relu() : t.neg().add(threshold).relu();
+  return y.sub(below.mul(negativeSlope));
+}
+/** min(max(x, 0), 6) */
+export function relu6(x: TensorLike): Tensor {
+  return asTensor(x).clip(0, 6);
+}
+/** x where x >= 0, negativeSlope * x (0.2 by default) below */
+export function leakyRelu(x: TensorLike, options: { negativeSlope?: number } = {}): Tensor {
+  const t = asTensor(x);
+  return t.greater(0).select(t, t.mul(options.negativeSlope ?? 0.2));
+}
+/** x where x > 0, alpha * (e^x - 1) below (alpha 1 by default) */
+export function elu(x: TensorLike, options: { alpha?: number } = {}): Tensor {
+  const t = asTensor(x);
+  return t.greater(0).select(
+    t,
+    t
+      .minimum(0)
+      .expm1()
+      .mul(options.alpha ?? 1),
+  );
+}
+/** scale * elu(x, alpha) with the constants of Klambauer et al. 2017 that keep mean 0 and variance 1 */
+export function selu(x: TensorLike): Tensor {
+  return elu(x, { alpha: 1.6732632423543772 }).mul(1.0507009873554805);
+}
+/** max(0, x) + min(0, alpha * (e^(x/alpha) - 1)), alpha 1 by default */
+export function celu(x: TensorLike, options: { alpha?: number } = {}): Tensor {
+  const alpha = options.alpha ?? 1;
+  const t = asTensor(x);
+  return t.maximum(0).add(t.div(alpha).minimum(0).expm1().mul(alpha));
+}
+/** x * sigmoid(x) (also called swish) */
+export function silu(x: TensorLike): Tensor {
+  const t = asTensor(x);
+  return t.mul(t.sigmoid());
+}
+/** x * P(X <= x) for standard normal X: x/2 (1 + erf(x / sqrt 2)); `approximate` (not the default here) uses tanh */
+export function gelu(x: TensorLike, options: { approximate?: boolean } = {}): Tensor {
+  const t = asTensor(x);
+  if (options.approximate) {
+    const inner = t.add(t.mul(t).mul(t).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
+    return t.mul(0.5).mul(inner.tanh().add(1));
+  }
+  return t.mul(0.5).mul(t.mul(Math.SQRT1_2).erf().add(1));
+}
+/** x * tanh(softplus(x)) */
+export function mish(x: TensorLike): Tensor {
+  const t = asTensor(x);
+  return t.mul(t.softplus().tanh());
+}
+/** relu6(x + 3) / 6 */
+export function hardSigmoid(x: TensorLike): Tensor {
+  return relu6(asTensor(x).add(3)).div(6);
+}
+/** x * hardSigmoid(x) (also called hard swish) */
+export function hardSilu(x: TensorLike): Tensor {
+  const t = asTensor(x);
+  return t.mul(hardSigmoid(t));
+}
+/** min(max(x, -1), 1) */
+export function hardTanh(x: TensorLike): Tensor {
+  return asTensor(x).clip(-1, 1);
+}
+/** x where |x| > threshold (0.5 by default), else 0 */
+export function hardShrink(x: TensorLike, options: { threshold?: number } = {}): Tensor {
+  const t = asTensor(x);
+  return t
+    .abs()
+    .greater(options.threshold ?? 0.5)
+    .select(t, t.zerosLike());
+}
+/** x moved towards 0 by the threshold (0.5 by default), 0 within it */
+export function softShrink(x: TensorLike, options: { threshold?: number } = {}): Tensor {
+  const threshold = options.threshold ?? 0.5;
+  const t = asTensor(x);
+  return t.greater(threshold).select(t.sub(threshold), t.less(-threshold).select(t.add(threshold), t.zerosLike()));
+}
+/** x - tanh(x) */
+export function tanhShrink(x: TensorLike): Tensor {
+  const t = asTensor(x);
+  return t.sub(t.tanh());
+}
+/** x where x > threshold, else defaultValue */
+export function threshold(x: TensorLike, options: { threshold: number; defaultValue: number }): Tensor {
+  const t = asTensor(x);
+  return t.greater(options.threshold).select(t, options.defaultValue);
+}
+/** (x + sqrt(x^2 + b)) / 2, b = 4 by default */
+export function squareplus(x: TensorLike, options: { b?: number } = {}): Tensor {
+  const t = asTensor(x);
+  return t
+    .add(
+      t
+        .square()
+        .add(options.b ?? 4)
+        .sqrt(),
+    )
+    .div(2);
+}
+/** 0 below -1, (x + 1)^2 / 4 in between, x above 1 */
+export function sparsePlus(x: TensorLike): Tensor {
+  const t = asTensor(x);
+  return where(t.lessEqual(-1), t.zerosLike(), where(t.less(1), t.add(1).square().mul(0.25), t));
+}
+/** 0 below -1, (x + 1) / 2 in between, 1 above 1 */
+export function sparseSigmoid(x: TensorLike): Tensor {
+  const t = asTensor(x);
+  return where(t.lessEqual(-1), t.zerosLike(), where(t.greaterEqual(1), t.onesLike(), t.add(1).mul(0.5)));
+}
+/** The first half times the sigmoid of the second half, along an axis (-1 by default) */
+export function glu(x: TensorLike, options: { axis?: number } = {}): Tensor {
+  const [a, b] = split(x, 2, options.axis ?? -1);
+  return a!.mul(b!.sigmoid());
+}
+/** The projection of x onto the probability simplex along an axis: sparse probabilities (Martins & Astudillo 2016) */
+export function sparsemax(x: TensorLike, options: { axis?: number } = {}): Tensor {
+  const t = asTensor(x).moveAxis(options.axis ?? -1, -1);
+  const n = t.shape[t.rank - 1]!;
+  const sorted = sort(t, -1, { descending: true });
+  const sums = sorted.cumsum(-1);
+  const rank = arange(1, n + 1, 1, t.dtype);
+  const inSupport = sorted.mul(rank).add(1).greater(sums).cast(t.dtype);
+  const size = inSupport.sum(-1, true);
+  const tau = sorted.mul(inSupport).sum(-1, true).sub(1).div(size);
+  return t
+    .sub(tau)
+    .relu()
+    .moveAxis(-1, options.axis ?? -1);
+}
+
+/** Names of activations: 'tanh', 'sigmoid', 'relu', ... */
+export type ActivationName =
+  | 'celu'
+  | 'elu'
+  | 'exponential'
+  | 'gelu'
+  | 'glu'
+  | 'hardShrink'
+  | 'hardSigmoid'
+  | 'hardSilu'
+  | 'hardSwish'
+  | 'hardTanh'
+  | 'leakyRelu'
+  | 'linear'
+  | 'logSigmoid'
+  | 'logSoftmax'
+  | 'mish'
+  | 'relu'
+  | 'relu6'
+  | 'selu'
+  | 'sigmoid'
+  | 'silu'
+  | 'softShrink'
+  | 'softmax'
+  | 'softplus'
+  | 'softsign'
+  | 'sparsePlus'
+  | 'sparseSigmoid'
+  | 'sparsemax'
+  | 'squareplus'
+  | 'swish'
+  | 'tanh'
+  | 'tanhShrink';
+
+/** The activations that can be named by a string, in camelCase. */
+export const activations: Record<ActivationName, (x: TensorLike) => Tensor> = {
+  celu,
+  elu,
+  exponential,
+  gelu,
+  glu,
+  hardShrink,
+  hardSigmoid,
+  hardSilu,
+  hardTanh,
+  leakyRelu,
+  linear,
+  logSigmoid,
+  logSoftmax,
+  mish,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softShrink,
+  softmax,
+  softplus,
+  softsign,
+  sparsePlus,
+  sparseSigmoid,
+  sparsemax,
+  squareplus,
+  swish: silu,
+  hardSwish: hardSilu,
+  tanh,
+  tanhShrink,
+};
+
+/** An activation by name (camelCase or Keras' snake_case), or a function of one's own; `null` is linear. */
+export type ActivationIdentifier = ActivationName | SnakeCase<ActivationName> | Activation | null;
+
+/** `hardSigmoid` -> `hard_sigmoid`: Keras' spelling of a name, as a type. */
+export type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
+  ? Head extends Lowercase<Head>
+    ? `${Head}${SnakeCase<Tail>}`
+    : `_${Lowercase<Head>}${SnakeCase<Tail>}`
+  : S;
+
+/** `hard_sigmoid` -> `hardSigmoid`; names without underscores stay. */
+export function camelCase(name: string): string {
+  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** The activation that an identifier names. Throws `ValueError` with the known names. */
+export function resolveActivation(identifier: ActivationIdentifier | undefined): Activation {
+  if (identifier === null || identifier === undefined) return linear;
+  if (typeof identifier === 'function') return identifier;
+  const found = activations[camelCase(identifier) as ActivationName] as Activation | undefined;
+  if (!found)
+    throw new ValueError(
+      `activation: expected one of ${Object.keys(activations).join(', ')} or a function, received "${identifier}"`,
+    );
+  return (x) => found(x);
+}

@@ -1,0 +1,59 @@
+import { DTypeError } from './errors.js';
+
+/** Element types. `float32` is the default; `bool` is stored as one byte, 0 or 1. */
+export type DType = 'float32' | 'float64' | 'int32' | 'bool';
+
+/** The typed arrays that back tensors. */
+export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/** The dtypes in order of promotion. */
+const ORDER: readonly DType[] = ['bool', 'int32', 'float32', 'float64'];
+
+/**
+ * The one rule of type promotion: the result of an operation on two dtypes is the later of the two in
+ * `bool < int32 < float32 < float64`. A JavaScript number is weak: it takes the dtype of the tensor beside it, except
+ * that a fractional number with an integer or boolean tensor makes `float32`, and an integer with a boolean `int32`.
+ */
+export function promoteTypes(a: DType, b: DType): DType {
+  return ORDER.indexOf(a) >= ORDER.indexOf(b) ? a : b;
+}
+
+/** The dtype that a JavaScript number takes beside a tensor of `dtype` (see {@link promoteTypes}). */
+export function weakNumberType(value: number, dtype: DType): DType {
+  if (dtype === 'float32' || dtype === 'float64') return dtype;
+  return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? 'int32' : 'float32';
+}
+
+/** Is `dtype` one of the floating-point types, the only ones that carry gradients? */
+export function isFloating(dtype: DType): boolean {
+  return dtype === 'float32' || dtype === 'float64';
+}
+
+/** `dtype` itself where it is floating, else `float32`: the result type of `exp`, `mean`, `divide`, ... */
+export function toFloating(dtype: DType): DType {
+  return isFloating(dtype) ? dtype : 'float32';
+}
+
+/** A zeroed typed array of `length` elements. */
+export function allocate(dtype: DType, length: number): TypedArray {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(length);
+    case 'float64':
+      return new Float64Array(length);
+    case 'int32':
+      return new Int32Array(length);
+    case 'bool':
+      return new Uint8Array(length);
+    default:
+      throw new DTypeError(`expected dtype float32, float64, int32 or bool, received ${String(dtype)}`);
+  }
+}
+
+/** The dtype that a typed array holds; `Uint8Array` is read as `bool` by `tensor` only when asked to. */
+export function dtypeOf(array: TypedArray): DType {
+  if (array instanceof Float32Array) return 'float32';
+  if (array instanceof Float64Array) return 'float64';
+  if (array instanceof Int32Array) return 'int32';
+  return 'bool';
+}

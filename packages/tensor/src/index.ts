@@ -1,0 +1,34 @@
+export * from './activations.js';
+export { type DType, isFloating, promoteTypes, type TypedArray } from './dtype.js';
+export * from './errors.js';
+export type { NDArray } from './ndarray.js';
+export * from './ops/convolution.js';
+export * from './ops/creation.js';
+export * from './ops/elementwise.js';
+export * from './ops/linalg.js';
+export * from './ops/reduction.js';
+export * from './ops/shape.js';
+export type { CrossentropyOptions } from './ops/softmax.js';
+export {
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  EPSILON,
+  sparseCategoricalCrossentropy,
+} from './ops/softmax.js';
+export * from './ops/sorting.js';
+export * from './primitive.js';
+export { allPrimitives } from './primitives/index.js';
+export type { NestedArray } from './primitives/view.js';
+export * from './random.js';
+export {
+  type Axes,
+  broadcastShapes,
+  formatShape,
+  normalizeAxes,
+  normalizeAxis,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from './shape.js';
+export type { Interpreter, NestedNumbers, TensorLike, Trace } from './tensor.js';
+export { asTensor, bind, expectFloating, promote, scalar, Tensor, tensor } from './tensor.js';

@@ -1,0 +1,186 @@
+import { ShapeError, ValueError } from '../errors.js';
+import { formatShape } from '../shape.js';
+import { asTensor, promote, type Tensor, type TensorLike } from '../tensor.js';
+import { pad, stack } from './shape.js';
+
+/** How the ends of a sequence are treated: only whole windows, zeros on both sides, or zeros before (no look ahead). */
+export type Padding = 'valid' | 'same' | 'causal';
+
+/** Options of {@link conv1d}. */
+export interface Conv1dOptions {
+  readonly strides?: number;
+  readonly padding?: Padding;
+  readonly dilationRate?: number;
+  readonly groups?: number;
+}
+
+function positive(value: number, name: string, operation: string): number {
+  if (!Number.isInteger(value) || value < 1)
+    throw new ValueError(`${operation}: expected ${name} to be an integer >= 1, received ${value}`);
+  return value;
+}
+
+/** Elements to add before and after a sequence of length n (TensorFlow's rule: `same` gives ceil(n / stride) windows). */
+export function paddingOf(n: number, window: number, stride: number, padding: Padding): [number, number] {
+  if (padding === 'valid') return [0, 0];
+  if (padding === 'causal') return [window - 1, 0];
+  const total = Math.max(0, (Math.ceil(n / stride) - 1) * stride + window - n);
+  return [Math.floor(total / 2), total - Math.floor(total / 2)];
+}
+
+function rank3(x: Tensor, operation: string): readonly [number, number, number] {
+  if (x.rank !== 3)
+    throw new ShapeError(`${operation}: expected shape [batch, time, channels], received ${formatShape(x.shape)}`);
+  return x.shape as readonly [number, number, number];
+}
+
+/** Windows along time: [batch, time, channels] -> [batch, windows, size, channels]. */
+function windows(x: Tensor, size: number, stride: number, dilation: number): Tensor {
+  const span = (size - 1) * dilation + 1;
+  const count = Math.max(0, Math.floor((x.shape[1]! - span) / stride) + 1);
+  const index = new Int32Array(count * size);
+  for (let i = 0; i < count; i++) for (let j = 0; j < size; j++) index[i * size + j] = i * stride + j * dilation;
+  return x.gather(asTensor(index).reshape([count, size]), 1);
+}
+
+/**
+ * Convolution over time (cross-correlation, as in all deep-learning libraries):
+ * y[b, t, o] = sum over j, c of x[b, t * strides + j * dilationRate, c] kernel[j, c, o].
+ *
+ * x [batch, time, channels], kernel [size, channels / groups, filters]; with `groups` each group of channels feeds its
+ * own group of filters. Lowered to windows and one matrix product.
+ */
+export function conv1d(x: TensorLike, kernel: TensorLike, options: Conv1dOptions = {}): Tensor {
+  const { strides = 1, padding = 'valid', dilationRate = 1, groups = 1 } = options;
+  positive(strides, 'strides', 'conv1d');
+  positive(dilationRate, 'dilationRate', 'conv1d');
+  positive(groups, 'groups', 'conv1d');
+  const [input, k] = promote(x, kernel);
+  const [batch, time, channels] = rank3(input, 'conv1d');
+  if (k.rank !== 3 || k.shape[1]! * groups !== channels || k.shape[2]! % groups !== 0)
+    throw new ShapeError(
+      `conv1d: expected a kernel of shape [size, ${channels / groups}, filters] for ${channels} channels in ${groups} groups, received ${formatShape(k.shape)}`,
+    );
+  const [size, , filters] = k.shape as readonly [number, number, number];
+  const span = (size - 1) * dilationRate + 1;
+  const [before, after] = paddingOf(time, span, strides, padding);
+  const padded =
+    before + after > 0
+      ? pad(input, [
+          [0, 0],
+          [before, after],
+          [0, 0],
+        ])
+      : input;
+  const view = windows(padded, size, strides, dilationRate);
+  const count = view.shape[1]!;
+  if (groups === 1)
+    return view
+      .reshape([batch * count, size * channels])
+      .matmul(k.reshape([size * channels, filters]))
+      .reshape([batch, count, filters]);
+  const per = channels / groups;
+  const left = view
+    .reshape([batch * count, size, groups, per])
+    .transpose([2, 0, 1, 3])
+    .reshape([groups, batch * count, size * per]);
+  const right = k
+    .reshape([size, per, groups, filters / groups])
+    .transpose([2, 0, 1, 3])
+    .reshape([groups, size * per, filters / groups]);
+  return left.matmul(right).transpose([1, 0, 2]).reshape([batch, count, filters]);
+}
+
+/** Every channel with its own filters: kernel [size, channels, multiplier] -> [batch, windows, channels * multiplier]. */
+export function depthwiseConv1d(
+  x: TensorLike,
+  kernel: TensorLike,
+  options: Omit<Conv1dOptions, 'groups'> = {},
+): Tensor {
+  const [input, k] = promote(x, kernel);
+  const channels = rank3(input, 'depthwiseConv1d')[2];
+  if (k.rank !== 3 || k.shape[1] !== channels)
+    throw new ShapeError(
+      `depthwiseConv1d: expected a kernel of shape [size, ${channels}, multiplier], received ${formatShape(k.shape)}`,
+    );
+  const grouped = k.reshape([k.shape[0]!, 1, channels * k.shape[2]!]);
+  return conv1d(input, grouped, { ...options, groups: channels });
+}
+
+/**
+ * The transpose of {@link conv1d}: x [batch, time, channels], kernel [size, filters, channels] -> [batch, out, filters] with
+ * out = time * strides (`same`) or (time - 1) * strides + size, at least time * strides (`valid`).
+ */
+export function conv1dTranspose(
+  x: TensorLike,
+  kernel: TensorLike,
+  options: { strides?: number; padding?: 'valid' | 'same' } = {},
+): Tensor {
+  const { strides = 1, padding = 'valid' } = options;
+  const [input, k] = promote(x, kernel);
+  const [batch, time, channels] = rank3(input, 'conv1dTranspose');
+  if (k.rank !== 3 || k.shape[2] !== channels)
+    throw new ShapeError(
+      `conv1dTranspose: expected a kernel of shape [size, filters, ${channels}], received ${formatShape(k.shape)}`,
+    );
+  const [size, filters] = k.shape as readonly [number, number, number];
+  const full = (time - 1) * strides + size;
+  const out = padding === 'same' ? time * strides : Math.max(full, time * strides);
+  const before = padding === 'same' ? paddingOf(out, size, strides, 'same')[0] : 0;
+  // Each input step contributes a window: spread the steps, shift by the place in the window, and add.
+  const parts = Array.from({ length: size }, (_, j) => {
+    const part = input.matmul(k.at(j).transpose()); // [batch, time, filters]
+    const spread = stack([part, ...Array.from({ length: strides - 1 }, () => part.zerosLike())], 2).reshape([
+      batch,
+      time * strides,
+      filters,
+    ]);
+    const room = pad(spread, [
+      [0, 0],
+      [size + j, size + size],
+      [0, 0],
+    ]);
+    return room.narrow(1, size + before, out);
+  });
+  return parts.reduce((a, b) => a.add(b));
+}
+
+/** Options of 1-D pooling; `strides` is the pool size by default. */
+export interface Pool1dOptions {
+  readonly strides?: number;
+  readonly padding?: 'valid' | 'same';
+}
+
+function pool(x: TensorLike, size: number, options: Pool1dOptions, fill: number, fold: (w: Tensor) => Tensor): Tensor {
+  const input = asTensor(x);
+  const [, time] = rank3(input, 'pool1d');
+  positive(size, 'the pool size', 'pool1d');
+  const stride = positive(options.strides ?? size, 'strides', 'pool1d');
+  const [before, after] = paddingOf(time, size, stride, options.padding ?? 'valid');
+  const padded =
+    before + after > 0
+      ? pad(
+          input,
+          [
+            [0, 0],
+            [before, after],
+            [0, 0],
+          ],
+          { value: fill },
+        )
+      : input;
+  return fold(windows(padded, size, stride, 1));
+}
+
+/** The largest element of each window over time: [batch, time, channels] -> [batch, windows, channels]. */
+export function maxPool1d(x: TensorLike, size: number, options: Pool1dOptions = {}): Tensor {
+  return pool(x, size, options, -Infinity, (w) => w.max(2));
+}
+
+/** The mean of each window over time; padding does not count. */
+export function averagePool1d(x: TensorLike, size: number, options: Pool1dOptions = {}): Tensor {
+  const input = asTensor(x);
+  const total = pool(input, size, options, 0, (w) => w.sum(2));
+  const count = pool(input.onesLike().narrow(0, 0, Math.min(1, input.shape[0]!)), size, options, 0, (w) => w.sum(2));
+  return total.div(count);
+}

@@ -1,0 +1,96 @@
+import { DTypeError, ShapeError } from '../errors.js';
+import { type Axes, formatShape } from '../shape.js';
+import { asTensor, expectFloating, type Tensor, type TensorLike } from '../tensor.js';
+import { stopGradient } from './elementwise.js';
+import { logSumExp } from './reduction.js';
+import { oneHot } from './sorting.js';
+
+/** e^x / sum(e^x) over an axis (or several), without overflow. */
+export function softmax(x: TensorLike, axis: Axes = -1): Tensor {
+  const t = asTensor(x);
+  expectFloating(t, 'softmax');
+  const e = t.sub(stopGradient(t.max(axis, true))).exp();
+  return e.div(e.sum(axis, true));
+}
+
+/** log(softmax(x)), computed as x - logSumExp(x). */
+export function logSoftmax(x: TensorLike, axis: Axes = -1): Tensor {
+  const t = asTensor(x);
+  expectFloating(t, 'logSoftmax');
+  const shifted = t.sub(stopGradient(t.max(axis, true)));
+  return shifted.sub(logSumExp(shifted, axis, { keepDims: true }));
+}
+
+/** Keras' epsilon: probabilities are kept this far from 0 and 1 before a logarithm. */
+export const EPSILON = 1e-7;
+
+/** Options of the cross-entropies: are the outputs scores before softmax / sigmoid? */
+export interface CrossentropyOptions {
+  readonly fromLogits?: boolean;
+  readonly axis?: number;
+}
+
+/**
+ * -sum(target * log(output)) over `axis`, for target distributions. Probabilities are first normalised to sum 1 and clipped
+ * to [1e-7, 1 - 1e-7] (Keras). Throws `ShapeError` unless the shapes agree.
+ */
+export function categoricalCrossentropy(
+  target: TensorLike,
+  output: TensorLike,
+  options: CrossentropyOptions = {},
+): Tensor {
+  const { fromLogits = false, axis = -1 } = options;
+  const y = asTensor(output);
+  const t = asTensor(target).cast(y.dtype);
+  if (t.rank !== y.rank || t.shape.some((d, i) => d !== y.shape[i]))
+    throw new ShapeError(
+      `categoricalCrossentropy: expected target and output of one shape, received ${formatShape(t.shape)} and ${formatShape(y.shape)}. For class indices use the sparse one.`,
+    );
+  const logs = fromLogits
+    ? logSoftmax(y, axis)
+    : y
+        .div(y.sum(axis, true))
+        .clip(EPSILON, 1 - EPSILON)
+        .log();
+  return t.mul(logs).sum(axis).neg();
+}
+
+/** {@link categoricalCrossentropy} for class indices: -log(output[target]); target has the shape of output without `axis`. */
+export function sparseCategoricalCrossentropy(
+  target: TensorLike,
+  output: TensorLike,
+  options: CrossentropyOptions = {},
+): Tensor {
+  const { axis = -1 } = options;
+  const y = asTensor(output);
+  let index = asTensor(target).cast('int32');
+  if (index.rank === y.rank && index.shape[index.rank - 1] === 1) index = index.squeeze(-1);
+  if (index.rank !== y.rank - 1)
+    throw new ShapeError(
+      `sparseCategoricalCrossentropy: expected targets of rank ${y.rank - 1}, received shape ${formatShape(index.shape)} for output ${formatShape(y.shape)}`,
+    );
+  const classes = y.shape[axis < 0 ? axis + y.rank : axis]!;
+  return categoricalCrossentropy(oneHot(index, classes, axis).cast(y.dtype), y, options);
+}
+
+/** -(t log(y) + (1 - t) log(1 - y)), element by element; probabilities clipped to [1e-7, 1 - 1e-7] (Keras). */
+export function binaryCrossentropy(
+  target: TensorLike,
+  output: TensorLike,
+  options: { fromLogits?: boolean } = {},
+): Tensor {
+  const y = asTensor(output);
+  if (y.dtype === 'int32' || y.dtype === 'bool')
+    throw new DTypeError(`binaryCrossentropy: expected floating outputs, received ${y.dtype}`);
+  const t = asTensor(target).cast(y.dtype);
+  if (t.rank !== y.rank || t.shape.some((d, i) => d !== y.shape[i]))
+    throw new ShapeError(
+      `binaryCrossentropy: expected target and output of one shape, received ${formatShape(t.shape)} and ${formatShape(y.shape)}`,
+    );
+  if (options.fromLogits) return y.maximum(0).sub(y.mul(t)).add(y.abs().neg().exp().log1p());
+  const p = y.clip(EPSILON, 1 - EPSILON);
+  return t
+    .mul(p.log())
+    .add(t.neg().add(1).mul(p.neg().add(1).log()))
+    .neg();
+}

@@ -1,0 +1,62 @@
+import type { DType } from './dtype.js';
+import type { NDArray } from './ndarray.js';
+import type { Shape } from './shape.js';
+import type { Tensor } from './tensor.js';
+
+/** What is known of a value before it is computed. */
+export interface Aval {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** What a vector-Jacobian product gets. */
+export interface VjpContext<P> {
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  /** One cotangent per output, of the output's shape. */
+  readonly cotangents: readonly Tensor[];
+  readonly params: P;
+  /** For which inputs a gradient is wanted; the others may be left `null`. */
+  readonly needs: readonly boolean[];
+  /** Applies another primitive, for rules that need one without a method on `Tensor`. */
+  bind<Q>(primitive: Primitive<Q>, inputs: readonly Tensor[], params: Q): Tensor[];
+}
+
+/** How to draw one input of a {@link Sample}: uniform in `low..high`, or the given `values`. */
+export interface SampleInput {
+  readonly shape: Shape;
+  readonly dtype?: DType;
+  readonly low?: number;
+  readonly high?: number;
+  readonly values?: readonly number[];
+}
+
+/** One set of inputs with parameters, which the conformance test runs. */
+export interface Sample<P> {
+  readonly inputs: readonly SampleInput[];
+  readonly params: P;
+}
+
+/**
+ * An operation, defined once: everything that the library knows about it. Transformations (differentiation, and the
+ * compiler) work on primitives alone; whatever can be a function of primitives is one, and needs no definition.
+ */
+export interface Primitive<P = unknown> {
+  readonly name: string;
+  /** Shapes and dtypes of the outputs; throws `ShapeError` / `DTypeError` where the inputs do not fit. */
+  abstract(inputs: readonly Aval[], params: P): readonly Aval[];
+  /** The outputs, eagerly; `outputs` is what `abstract` returned. */
+  evaluate(inputs: readonly NDArray[], params: P, outputs: readonly Aval[]): readonly NDArray[];
+  /**
+   * Gradients for the inputs from those of the outputs, written in tensor operations, so that it differentiates again
+   * and traces. `null` as the whole rule: the operation has no gradient (integer or boolean results, or constants).
+   */
+  readonly vjp: ((context: VjpContext<P>) => readonly (Tensor | null)[]) | null;
+  /** Inputs for the conformance test: evaluation, gradient against finite differences, gradient of the gradient. */
+  readonly samples: readonly Sample<P>[];
+}
+
+/** Declares a primitive. Any package may: an operation defined outside of `tensor` is not special. */
+export function definePrimitive<P>(primitive: Primitive<P>): Primitive<P> {
+  return Object.freeze(primitive);
+}

@@ -1,0 +1,39 @@
+import type { Primitive } from '../primitive.js';
+import { binary, select } from './binary.js';
+import { concat, gather, scatterAdd, scatterAlong, segmentMax, sort, takeAlong } from './indexing.js';
+import { matmul } from './matmul.js';
+import { random } from './random.js';
+import { argMax, argMin, cumProd, cumSum, reduce } from './reduce.js';
+import { cast, stopGradient, unary } from './unary.js';
+import { broadcastTo, pad, reshape, slice, transpose } from './view.js';
+
+/** Every primitive of this package, for conformance tests and tools. */
+export function allPrimitives(): readonly Primitive<never>[] {
+  const list: unknown[] = [
+    ...Object.values(unary),
+    cast,
+    stopGradient,
+    ...Object.values(binary),
+    select,
+    ...Object.values(reduce),
+    argMax,
+    argMin,
+    cumSum,
+    cumProd,
+    reshape,
+    transpose,
+    broadcastTo,
+    slice,
+    pad,
+    concat,
+    sort,
+    gather,
+    scatterAdd,
+    segmentMax,
+    takeAlong,
+    scatterAlong,
+    matmul,
+    random,
+  ];
+  return list as readonly Primitive<never>[];
+}

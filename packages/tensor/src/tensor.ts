@@ -1,0 +1,671 @@
+import {
+  allocate,
+  type DType,
+  isFloating,
+  promoteTypes,
+  type TypedArray,
+  toFloating,
+  weakNumberType,
+} from './dtype.js';
+import { DTypeError, ShapeError, TraceError, ValueError } from './errors.js';
+import { formatArray } from './internal/format.js';
+import { denseData, type NDArray, ndarray } from './ndarray.js';
+import type { Primitive } from './primitive.js';
+import { binary, select } from './primitives/binary.js';
+import { gather } from './primitives/indexing.js';
+import { matmul } from './primitives/matmul.js';
+import { argMax, argMin, cumProd, cumSum, type ReduceName, reduce } from './primitives/reduce.js';
+import { cast, unary } from './primitives/unary.js';
+import { broadcastTo, type NestedArray, reshape, slice, toNested, transpose } from './primitives/view.js';
+import {
+  type Axes,
+  checkShape,
+  formatShape,
+  normalizeAxes,
+  normalizeAxis,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from './shape.js';
+
+/** What the operations accept beside tensors: numbers and booleans (weak, see `promoteTypes`), nested and typed arrays. */
+export type TensorLike = Tensor | number | boolean | TypedArray | NestedNumbers;
+/** Nested arrays of numbers or of booleans. */
+export type NestedNumbers = readonly (number | boolean | NestedNumbers)[];
+
+/**
+ * A transformation that watches operations: differentiation, or the tracing of a compiled step. Values that it watches
+ * carry it in their `trace`; an operation goes to the interpreter of the highest level among its inputs.
+ */
+export interface Interpreter {
+  readonly level: number;
+  process<P>(primitive: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor[];
+}
+
+/** The mark of a watched value; transformations extend it with what they remember. */
+export interface Trace {
+  readonly interpreter: Interpreter;
+}
+
+/**
+ * An n-dimensional array: an immutable value, collected like any other object; there is nothing to dispose of.
+ * Methods return new tensors (views where the elements stay the same) and never change their operands.
+ */
+export class Tensor {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** @internal Concrete elements; `null` for a value that a compiler traces. */
+  readonly array: NDArray | null;
+  /** @internal Set while a transformation watches this value. */
+  readonly trace: Trace | null;
+
+  /** @internal Use `tensor`, `zeros`, ... */
+  constructor(shape: Shape, dtype: DType, array: NDArray | null, trace: Trace | null = null) {
+    this.shape = shape;
+    this.dtype = dtype;
+    this.array = array;
+    this.trace = trace;
+  }
+
+  /** The number of dimensions. */
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** The elements row-major, as the typed array of the dtype. It may be the tensor's own storage: read it, never write. */
+  get data(): TypedArray {
+    return denseData(this.concrete('data'));
+  }
+
+  /** The elements as nested arrays (a bare number or boolean for a scalar). */
+  toArray(): NestedArray<number | boolean> {
+    return toNested(this.concrete('toArray'));
+  }
+
+  /** The only element, as a number (a boolean is 0 or 1). Throws `ShapeError` unless there is exactly one. */
+  item(): number {
+    if (this.size !== 1)
+      throw new ShapeError(
+        `item: expected a tensor of one element, received shape ${formatShape(this.shape)}. Use toArray().`,
+      );
+    return this.data[0]!;
+  }
+
+  /** NumPy-like text: rounded, aligned, truncated where long. */
+  toString(): string {
+    return this.array ? formatArray(this.array) : `Tensor ${formatShape(this.shape)} ${this.dtype} (traced)`;
+  }
+
+  /** Writes {@link Tensor.toString} to the console. */
+  print(): void {
+    console.log(this.toString());
+  }
+
+  /** @internal The storage, or a `TraceError` for a value that has none. */
+  concrete(operation: string): NDArray {
+    if (this.array === null)
+      throw new TraceError(
+        `${operation}: expected a concrete tensor, received a traced value of shape ${formatShape(this.shape)}. Data cannot be read inside a compiled function: return the tensor, or use where / select.`,
+      );
+    return this.array;
+  }
+
+  // ---------------------------------------------------------------- element-wise, one argument
+  /** -x */
+  neg(): Tensor {
+    return apply1(unary.neg, this);
+  }
+  /** |x|, gradient 0 at 0 */
+  abs(): Tensor {
+    return apply1(unary.abs, this);
+  }
+  /** -1, 0 or 1 */
+  sign(): Tensor {
+    return apply1(unary.sign, this);
+  }
+  /** x^2 */
+  square(): Tensor {
+    return apply1(unary.square, this);
+  }
+  /** max(x, 0), gradient 0 at 0 */
+  relu(): Tensor {
+    return apply1(unary.relu, this);
+  }
+  /** The integer below */
+  floor(): Tensor {
+    return apply1(unary.floor, this);
+  }
+  /** The integer above */
+  ceil(): Tensor {
+    return apply1(unary.ceil, this);
+  }
+  /** The nearest integer, halves to even */
+  round(): Tensor {
+    return apply1(unary.round, this);
+  }
+  /** e^x */
+  exp(): Tensor {
+    return apply1(unary.exp, this);
+  }
+  /** e^x - 1, accurate near 0 */
+  expm1(): Tensor {
+    return apply1(unary.expm1, this);
+  }
+  /** Natural logarithm */
+  log(): Tensor {
+    return apply1(unary.log, this);
+  }
+  /** log(1 + x), accurate near 0 */
+  log1p(): Tensor {
+    return apply1(unary.log1p, this);
+  }
+  /** Square root */
+  sqrt(): Tensor {
+    return apply1(unary.sqrt, this);
+  }
+  /** 1 / sqrt(x) */
+  rsqrt(): Tensor {
+    return apply1(unary.rsqrt, this);
+  }
+  /** 1 / x */
+  reciprocal(): Tensor {
+    return apply1(unary.reciprocal, this);
+  }
+  /** Sine of radians */
+  sin(): Tensor {
+    return apply1(unary.sin, this);
+  }
+  /** Cosine of radians */
+  cos(): Tensor {
+    return apply1(unary.cos, this);
+  }
+  /** Hyperbolic sine */
+  sinh(): Tensor {
+    return apply1(unary.sinh, this);
+  }
+  /** Hyperbolic cosine */
+  cosh(): Tensor {
+    return apply1(unary.cosh, this);
+  }
+  /** Hyperbolic tangent */
+  tanh(): Tensor {
+    return apply1(unary.tanh, this);
+  }
+  /** 1 / (1 + e^-x) */
+  sigmoid(): Tensor {
+    return apply1(unary.sigmoid, this);
+  }
+  /** log(1 + e^x) */
+  softplus(): Tensor {
+    return apply1(unary.softplus, this);
+  }
+  /** The error function */
+  erf(): Tensor {
+    return apply1(unary.erf, this);
+  }
+  /** x = 0, element by element */
+  logicalNot(): Tensor {
+    return apply1(unary.logicalNot, this);
+  }
+  /** Conversion to another dtype: floats truncate towards zero to int32; all but 0 is true */
+  cast(dtype: DType): Tensor {
+    return dtype === this.dtype ? this : bind(cast, [this], { dtype })[0]!;
+  }
+
+  // ---------------------------------------------------------------- element-wise, two arguments, broadcasting
+  /** x + y */
+  add(other: TensorLike): Tensor {
+    return apply2(binary.add, this, other);
+  }
+  /** x - y */
+  sub(other: TensorLike): Tensor {
+    return apply2(binary.sub, this, other);
+  }
+  /** x * y */
+  mul(other: TensorLike): Tensor {
+    return apply2(binary.mul, this, other);
+  }
+  /** x / y, floating even for integers */
+  div(other: TensorLike): Tensor {
+    return apply2(binary.div, this, other);
+  }
+  /** x^y */
+  pow(other: TensorLike): Tensor {
+    return apply2(binary.pow, this, other);
+  }
+  /** Remainder with the sign of the divisor (Python) */
+  mod(other: TensorLike): Tensor {
+    return apply2(binary.mod, this, other);
+  }
+  /** floor(x / y) */
+  floorDivide(other: TensorLike): Tensor {
+    return apply2(binary.floorDivide, this, other);
+  }
+  /** x / y, 0 where y = 0 */
+  divideNoNan(other: TensorLike): Tensor {
+    return apply2(binary.divideNoNan, this, other);
+  }
+  /** The larger one; NaN if either is */
+  maximum(other: TensorLike): Tensor {
+    return apply2(binary.maximum, this, other);
+  }
+  /** The smaller one; NaN if either is */
+  minimum(other: TensorLike): Tensor {
+    return apply2(binary.minimum, this, other);
+  }
+  /** x = y */
+  equal(other: TensorLike): Tensor {
+    return apply2(binary.equal, this, other);
+  }
+  /** x != y */
+  notEqual(other: TensorLike): Tensor {
+    return apply2(binary.notEqual, this, other);
+  }
+  /** x < y */
+  less(other: TensorLike): Tensor {
+    return apply2(binary.less, this, other);
+  }
+  /** x <= y */
+  lessEqual(other: TensorLike): Tensor {
+    return apply2(binary.lessEqual, this, other);
+  }
+  /** x > y */
+  greater(other: TensorLike): Tensor {
+    return apply2(binary.greater, this, other);
+  }
+  /** x >= y */
+  greaterEqual(other: TensorLike): Tensor {
+    return apply2(binary.greaterEqual, this, other);
+  }
+  /** Both true */
+  logicalAnd(other: TensorLike): Tensor {
+    return apply2(binary.logicalAnd, this, other);
+  }
+  /** Either true */
+  logicalOr(other: TensorLike): Tensor {
+    return apply2(binary.logicalOr, this, other);
+  }
+  /** Exactly one true */
+  logicalXor(other: TensorLike): Tensor {
+    return apply2(binary.logicalXor, this, other);
+  }
+
+  /** For a boolean tensor: `a` where it is true, `b` where not (broadcasting; dtypes promoted). */
+  select(a: TensorLike, b: TensorLike): Tensor {
+    const [x, y] = promote(a, b);
+    return bind(select, [this, x, y], null)[0]!;
+  }
+
+  /** min(max(x, low), high); the gradient passes where low <= x <= high. Either bound may be `null`. */
+  clip(low: TensorLike | null, high: TensorLike | null): Tensor {
+    let x: Tensor = this;
+    if (low !== null) x = x.maximum(low);
+    return high === null ? x : x.minimum(high);
+  }
+
+  // ---------------------------------------------------------------- reductions
+  /** Sum over axes (all by default). Accumulated in float64, rounded once. */
+  sum(axis?: Axes, keepDims = false): Tensor {
+    return applyReduce('sum', this, axis, keepDims);
+  }
+  /** Product over axes. */
+  prod(axis?: Axes, keepDims = false): Tensor {
+    return applyReduce('prod', this, axis, keepDims);
+  }
+  /** Largest element; the gradient is shared equally among ties. */
+  max(axis?: Axes, keepDims = false): Tensor {
+    return applyReduce('max', this, axis, keepDims);
+  }
+  /** Smallest element; the gradient is shared equally among ties. */
+  min(axis?: Axes, keepDims = false): Tensor {
+    return applyReduce('min', this, axis, keepDims);
+  }
+  /** Is any element true? */
+  any(axis?: Axes, keepDims = false): Tensor {
+    return applyReduce('any', this, axis, keepDims);
+  }
+  /** Are all elements true? */
+  all(axis?: Axes, keepDims = false): Tensor {
+    return applyReduce('all', this, axis, keepDims);
+  }
+
+  /** Arithmetic mean over axes (all by default), floating; NaN of an empty set. */
+  mean(axis?: Axes, keepDims = false): Tensor {
+    const axes = normalizeAxes(axis, this.rank, 'mean');
+    const count = sizeOf(axes.map((a) => this.shape[a]!));
+    return this.cast(toFloating(this.dtype)).sum(axes, keepDims).div(count);
+  }
+
+  /** Population variance over axes: mean((x - mean(x))^2). */
+  variance(axis?: Axes, keepDims = false): Tensor {
+    const x = this.cast(toFloating(this.dtype));
+    return x.sub(x.mean(axis, true)).square().mean(axis, keepDims);
+  }
+
+  /** Population standard deviation over axes. */
+  std(axis?: Axes, keepDims = false): Tensor {
+    return this.variance(axis, keepDims).sqrt();
+  }
+
+  /** Index of the first largest element along `axis`, or in the flattened tensor. int32. */
+  argMax(axis?: number | null, keepDims = false): Tensor {
+    return applyArg(argMax, this, axis, keepDims);
+  }
+
+  /** Index of the first smallest element along `axis`, or in the flattened tensor. int32. */
+  argMin(axis?: number | null, keepDims = false): Tensor {
+    return applyArg(argMin, this, axis, keepDims);
+  }
+
+  /** Running sum along an axis: y_t = x_1 + ... + x_t; `exclusive` leaves x_t out, `reverse` runs from the end. */
+  cumsum(axis: number, options: { exclusive?: boolean; reverse?: boolean } = {}): Tensor {
+    const { exclusive = false, reverse = false } = options;
+    return bind(cumSum, [this], { axis: normalizeAxis(axis, this.rank, 'cumsum'), exclusive, reverse })[0]!;
+  }
+
+  /** Running product along an axis, with the options of {@link Tensor.cumsum}. */
+  cumprod(axis: number, options: { exclusive?: boolean; reverse?: boolean } = {}): Tensor {
+    const { exclusive = false, reverse = false } = options;
+    return bind(cumProd, [this], { axis: normalizeAxis(axis, this.rank, 'cumprod'), exclusive, reverse })[0]!;
+  }
+
+  // ---------------------------------------------------------------- products
+  /**
+   * Matrix product with NumPy's rules: [..., m, k] x [..., k, n] -> [..., m, n], leading axes broadcast; a vector at the
+   * left is a row, at the right a column, and its axis is dropped from the result.
+   */
+  matmul(other: TensorLike): Tensor {
+    const [a, b] = promote(this, other);
+    if (a.rank === 0 || b.rank === 0)
+      throw new ShapeError('matmul: expected vectors or matrices, received a scalar. Use mul.');
+    let y = bind(matmul, [a.rank === 1 ? a.expandDims(0) : a, b.rank === 1 ? b.expandDims(1) : b], null)[0]!;
+    if (b.rank === 1) y = y.squeeze(-1);
+    return a.rank === 1 ? y.squeeze(b.rank === 1 ? -1 : -2) : y;
+  }
+
+  // ---------------------------------------------------------------- shape
+  /** The same elements under another shape; one size may be -1 and is then worked out. A view where possible. */
+  reshape(shape: Shape): Tensor {
+    const unknown = shape.indexOf(-1);
+    let full = shape;
+    if (unknown >= 0) {
+      const known = sizeOf(shape.filter((_, i) => i !== unknown));
+      if (shape.indexOf(-1, unknown + 1) >= 0 || known === 0 || this.size % known !== 0)
+        throw new ShapeError(
+          `reshape: expected at most one -1 and sizes that divide ${this.size} elements, received ${formatShape(shape)} for ${formatShape(this.shape)}`,
+        );
+      full = shape.map((d, i) => (i === unknown ? this.size / known : d));
+    }
+    if (sameShape(full, this.shape)) return this;
+    checkShape(full, 'reshape');
+    return bind(reshape, [this], { shape: full })[0]!;
+  }
+
+  /** Axes in the order of `permutation` (reversed by default). A view. */
+  transpose(permutation?: readonly number[] | null): Tensor {
+    const order = permutation
+      ? permutation.map((axis) => normalizeAxis(axis, this.rank, 'transpose'))
+      : this.shape.map((_, i) => this.rank - 1 - i);
+    return order.every((axis, i) => axis === i) && order.length === this.rank
+      ? this
+      : bind(transpose, [this], { permutation: order })[0]!;
+  }
+
+  /** Two axes exchanged. A view. */
+  swapAxes(a: number, b: number): Tensor {
+    const i = normalizeAxis(a, this.rank, 'swapAxes');
+    const j = normalizeAxis(b, this.rank, 'swapAxes');
+    return this.transpose(this.shape.map((_, k) => (k === i ? j : k === j ? i : k)));
+  }
+
+  /** One axis moved to another place, the others in order. A view. */
+  moveAxis(source: number, destination: number): Tensor {
+    const from = normalizeAxis(source, this.rank, 'moveAxis');
+    const order = this.shape.map((_, i) => i).filter((i) => i !== from);
+    order.splice(normalizeAxis(destination, this.rank, 'moveAxis'), 0, from);
+    return this.transpose(order);
+  }
+
+  /** New axes of size 1, at these places of the result. */
+  expandDims(axis: number | readonly number[]): Tensor {
+    const axes = typeof axis === 'number' ? [axis] : axis;
+    const rank = this.rank + axes.length;
+    const at = normalizeAxes(axes, rank, 'expandDims');
+    let next = 0;
+    return this.reshape(Array.from({ length: rank }, (_, i) => (at.includes(i) ? 1 : this.shape[next++]!)));
+  }
+
+  /** Without these axes of size 1 (all of them by default). */
+  squeeze(axis?: Axes): Tensor {
+    const all = axis === undefined || axis === null;
+    const axes = all ? this.shape.flatMap((d, i) => (d === 1 ? [i] : [])) : normalizeAxes(axis, this.rank, 'squeeze');
+    for (const a of axes)
+      if (this.shape[a] !== 1)
+        throw new ShapeError(`squeeze: expected size 1 along axis ${a}, received shape ${formatShape(this.shape)}`);
+    return this.reshape(this.shape.filter((_, i) => !axes.includes(i)));
+  }
+
+  /** All elements along one axis. */
+  flatten(): Tensor {
+    return this.reshape([this.size]);
+  }
+
+  /** Repeated along axes of size 1 and new leading axes. A view. */
+  broadcastTo(shape: Shape): Tensor {
+    return sameShape(shape, this.shape) ? this : bind(broadcastTo, [this], { shape })[0]!;
+  }
+
+  /** The inverse of broadcasting: summed down to `shape`. */
+  sumToShape(shape: Shape): Tensor {
+    if (sameShape(shape, this.shape)) return this;
+    const lead = this.rank - shape.length;
+    const axes = this.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
+    return this.sum(axes, true).reshape(shape);
+  }
+
+  /** Elements start <= i < start + size along one axis. A view. */
+  narrow(axis: number, start: number, size: number): Tensor {
+    const a = normalizeAxis(axis, this.rank, 'narrow');
+    if (start < 0 || size < 0 || start + size > this.shape[a]!)
+      throw new ShapeError(
+        `narrow: expected a window inside of 0..${this.shape[a]} along axis ${a}, received start ${start}, size ${size}`,
+      );
+    if (start === 0 && size === this.shape[a]) return this;
+    return bind(slice, [this], {
+      start: this.shape.map((_, i) => (i === a ? start : 0)),
+      size: this.shape.map((d, i) => (i === a ? size : d)),
+      step: this.shape.map(() => 1),
+    })[0]!;
+  }
+
+  /** One index along one axis, which is dropped; negative counts from the end. A view. */
+  at(index: number, axis = 0): Tensor {
+    const a = normalizeAxis(axis, this.rank, 'at');
+    const n = this.shape[a]!;
+    const i = index < 0 ? index + n : index;
+    if (!Number.isInteger(index) || i < 0 || i >= n)
+      throw new ValueError(`at: expected an index in ${-n}..${n - 1} along axis ${a}, received ${index}`);
+    return this.narrow(a, i, 1).reshape(this.shape.filter((_, k) => k !== a));
+  }
+
+  /** Reversed along axes (all by default). A view. */
+  flip(axis?: Axes): Tensor {
+    const axes = normalizeAxes(axis, this.rank, 'flip');
+    return bind(slice, [this], {
+      start: this.shape.map((d, i) => (axes.includes(i) && d > 0 ? d - 1 : 0)),
+      size: this.shape,
+      step: this.shape.map((_, i) => (axes.includes(i) ? -1 : 1)),
+    })[0]!;
+  }
+
+  /** Slices along an axis, by an integer tensor of any shape (NumPy's take). Out of range throws `ValueError`. */
+  gather(indices: TensorLike, axis = 0): Tensor {
+    const index = asTensor(indices, 'int32');
+    if (index.dtype !== 'int32')
+      throw new DTypeError(`gather: expected indices of dtype int32, received ${index.dtype}`);
+    return bind(gather, [this, index], { axis: normalizeAxis(axis, this.rank, 'gather') })[0]!;
+  }
+
+  /** Zeros of this shape and dtype. */
+  zerosLike(): Tensor {
+    return scalar(0, this.dtype).broadcastTo(this.shape);
+  }
+
+  /** Ones of this shape and dtype. */
+  onesLike(): Tensor {
+    return scalar(1, this.dtype).broadcastTo(this.shape);
+  }
+}
+
+/**
+ * Applies a primitive: evaluated at once, or handed to the transformation that watches one of the inputs. Every
+ * operation ends here.
+ */
+export function bind<P>(primitive: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor[] {
+  let top: Interpreter | null = null;
+  for (const input of inputs) {
+    const interpreter = input.trace?.interpreter;
+    if (interpreter && (top === null || interpreter.level > top.level)) top = interpreter;
+  }
+  if (top) return top.process(primitive, inputs, params);
+  const outputs = primitive.abstract(inputs, params);
+  for (const output of outputs) if (output.shape.length > 8) checkShape(output.shape, primitive.name);
+  return primitive
+    .evaluate(
+      inputs.map((input) => input.concrete(primitive.name)),
+      params,
+      outputs,
+    )
+    .map((array) => new Tensor(array.shape, array.dtype, array));
+}
+
+/** Anything tensor-like as a tensor; JavaScript numbers become `dtype` (float32 by default), arrays float32 or bool. */
+export function asTensor(value: TensorLike, dtype?: DType): Tensor {
+  if (value instanceof Tensor) return value;
+  if (typeof value === 'number') return scalar(value, dtype ?? 'float32');
+  if (typeof value === 'boolean') return scalar(value ? 1 : 0, dtype ?? 'bool');
+  return tensor(value, dtype === undefined ? {} : { dtype });
+}
+
+/** A scalar tensor. */
+export function scalar(value: number, dtype: DType = 'float32'): Tensor {
+  const data = allocate(dtype, 1);
+  data[0] = value;
+  return new Tensor([], dtype, ndarray(dtype, [], data));
+}
+
+/**
+ * A tensor from a number, a boolean, nested arrays or a typed array (which is copied), optionally under `shape`.
+ * The dtype is that of a typed array, `bool` for booleans, else float32; `dtype` converts. Float32Array, Float64Array and
+ * Int32Array keep their type; a Uint8Array is read as numbers of dtype int32 unless `dtype: 'bool'` is given.
+ * Throws `ShapeError` where nested arrays are ragged, or `shape` does not fit; `DTypeError` where a number is no 32-bit
+ * integer but int32 is asked for.
+ */
+export function tensor(values: TensorLike, options: { shape?: Shape; dtype?: DType } = {}): Tensor {
+  if (values instanceof Tensor) {
+    const converted = options.dtype ? values.cast(options.dtype) : values;
+    return options.shape ? converted.reshape(options.shape) : converted;
+  }
+  let flat: ArrayLike<number>;
+  let shape: number[];
+  let natural: DType;
+  if (ArrayBuffer.isView(values)) {
+    flat = values as TypedArray;
+    shape = [flat.length];
+    natural = values instanceof Float32Array ? 'float32' : values instanceof Float64Array ? 'float64' : 'int32';
+  } else {
+    shape = [];
+    for (let v: unknown = values; Array.isArray(v); v = v[0]) shape.push(v.length);
+    const out: number[] = [];
+    let booleans = 0;
+    const visit = (v: unknown, axis: number): void => {
+      if (Array.isArray(v)) {
+        if (axis >= shape.length || v.length !== shape[axis])
+          throw new ShapeError(
+            `tensor: expected nested arrays of one length at every depth, received ${v.length} elements where the first has ${shape[axis] ?? 'no depth'}. Pad sequences first (padSequences).`,
+          );
+        for (const element of v) visit(element, axis + 1);
+      } else if (axis !== shape.length) {
+        throw new ShapeError(
+          `tensor: expected nested arrays of one depth, received a ${typeof v} at depth ${axis} of ${shape.length}`,
+        );
+      } else if (typeof v === 'number') out.push(v);
+      else if (typeof v === 'boolean') {
+        booleans++;
+        out.push(v ? 1 : 0);
+      } else throw new DTypeError(`tensor: expected numbers or booleans, received ${v === null ? 'null' : typeof v}`);
+    };
+    visit(values, 0);
+    flat = out;
+    natural = booleans > 0 && booleans === out.length ? 'bool' : 'float32';
+  }
+  const dtype = options.dtype ?? natural;
+  const data = allocate(dtype, flat.length);
+  for (let i = 0; i < flat.length; i++) {
+    const v = flat[i]!;
+    if (dtype === 'int32' && v !== (v | 0))
+      throw new DTypeError(`tensor: expected 32-bit integers for dtype int32, received ${v}. Round or cast first.`);
+    data[i] = dtype === 'bool' ? (v === 0 ? 0 : 1) : v;
+  }
+  const final = options.shape ?? shape;
+  checkShape(
+    final.map((d) => (d === -1 ? 0 : d)),
+    'tensor',
+  );
+  return new Tensor([data.length], dtype, ndarray(dtype, [data.length], data)).reshape(final);
+}
+
+/** Two operands in one dtype, by the rule of `promoteTypes`. */
+export function promote(a: TensorLike, b: TensorLike): [Tensor, Tensor] {
+  const weakA = typeof a === 'number';
+  const weakB = typeof b === 'number';
+  const x = weakA ? asTensor(a, weakB ? 'float32' : weakNumberType(a, dtypeOfLike(b))) : asTensor(a);
+  const y = weakB ? asTensor(b, weakNumberType(b, x.dtype)) : asTensor(b);
+  if (x.dtype === y.dtype) return [x, y];
+  const dtype = promoteTypes(x.dtype, y.dtype);
+  return [x.cast(dtype), y.cast(dtype)];
+}
+
+function dtypeOfLike(value: TensorLike): DType {
+  return value instanceof Tensor ? value.dtype : asTensor(value).dtype;
+}
+
+function apply1(primitive: Primitive<null>, x: Tensor): Tensor {
+  return bind(primitive, [x], null)[0]!;
+}
+
+function apply2(primitive: Primitive<null>, a: Tensor, b: TensorLike): Tensor {
+  return bind(primitive, promote(a, b), null)[0]!;
+}
+
+function applyReduce(name: ReduceName, x: Tensor, axis: Axes, keepDims: boolean): Tensor {
+  return bind(reduce[name], [x], { axes: normalizeAxes(axis, x.rank, name), keepDims })[0]!;
+}
+
+function applyArg(
+  primitive: Primitive<{ axis: number }>,
+  x: Tensor,
+  axis: number | null | undefined,
+  keepDims: boolean,
+): Tensor {
+  if (axis === null || axis === undefined) {
+    const flat = bind(primitive, [x.flatten()], { axis: 0 })[0]!;
+    return keepDims ? flat.reshape(x.shape.map(() => 1)) : flat;
+  }
+  const a = normalizeAxis(axis, x.rank, primitive.name);
+  const y = bind(primitive, [x], { axis: a })[0]!;
+  return keepDims ? y.expandDims(a) : y;
+}
+
+/** Throws `DTypeError` unless `x` is floating. */
+export function expectFloating(x: Tensor, operation: string): void {
+  if (!isFloating(x.dtype))
+    throw new DTypeError(
+      `${operation}: expected a floating tensor (float32 or float64), received ${x.dtype}. Cast it first.`,
+    );
+}

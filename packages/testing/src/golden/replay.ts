@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Comparison } from './compare.js';
+import { type GoldenCase, readArea } from './format.js';
+import { replayActivation, replayOp } from './ops.js';
+
+/** Replays one case; false (or a promise of it) where there is no implementation yet. */
+export type Replayer = (c: GoldenCase, comparison: Comparison) => boolean | Promise<boolean>;
+
+/** The areas, and who replays them. */
+export const AREAS: Record<string, Replayer> = {
+  ops: replayOp,
+  activations: replayActivation,
+};
+
+/** What became of an area. */
+export interface AreaReport {
+  readonly area: string;
+  readonly passed: string[];
+  readonly failed: { name: string; messages: string[] }[];
+  readonly skipped: string[];
+  /** Largest error as a share of the tolerance, and the case that has it. */
+  readonly worst: { error: number; name: string };
+}
+
+/** Replays a whole area of a golden folder through the public API. */
+export async function replayArea(dir: string, area: string): Promise<AreaReport> {
+  const report: AreaReport = { area, passed: [], failed: [], skipped: [], worst: { error: 0, name: '' } };
+  const replayer = AREAS[area];
+  for (const { file, cases } of readArea(dir, area))
+    for (const c of cases) {
+      const name = `${file.replace(/\.json$/, '')}/${c.name}`;
+      const comparison = new Comparison();
+      try {
+        if (!replayer || !(await replayer(c, comparison))) {
+          report.skipped.push(name);
+          continue;
+        }
+        if (comparison.checks === 0) comparison.failures.push('nothing was compared');
+      } catch (error) {
+        comparison.failures.push(
+          `threw ${error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' | ') : String(error)}`,
+        );
+      }
+      if (comparison.failures.length > 0) report.failed.push({ name, messages: comparison.failures });
+      else report.passed.push(name);
+      if (comparison.worst > report.worst.error) Object.assign(report.worst, { error: comparison.worst, name });
+    }
+  return report;
+}
+
+/** The areas that a golden folder has. */
+export function areasIn(dir: string): string[] {
+  return [
+    'ops',
+    'activations',
+    'initializers',
+    'optimizers',
+    'losses',
+    'metrics',
+    'layers',
+    'training',
+    'preprocessing',
+    'files',
+  ].filter((a) => existsSync(join(dir, a)));
+}
