@@ -1,2 +1,2 @@
 export { customGradient, type GradOptions, grad, stopGradient, valueAndGrad, vjp } from './grad.js';
-export { type Tree, treeLeaves, treeMap, treeUnflatten } from './tree.js';
+export { type Tree, treeLeaves, treeMap, treePaths, treeUnflatten } from './tree.js';

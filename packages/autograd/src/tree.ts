@@ -55,3 +55,13 @@ export function treeUnflatten<T>(tree: T, leaves: readonly Tensor[]): T {
   if (next !== leaves.length) throw new ValueError(`treeUnflatten: expected ${next} leaves, received ${leaves.length}`);
   return result;
 }
+
+/** The place of every tensor in a tree, in the order of {@link treeLeaves}: keys joined by dots, e.g. `layer.0.kernel`. */
+export function treePaths(tree: Tree): string[] {
+  const visit = (node: unknown, path: string): string[] => {
+    if (node instanceof Tensor) return [path];
+    if (!isNode(node)) return [];
+    return Object.entries(node).flatMap(([key, child]) => visit(child, path === '' ? key : `${path}.${key}`));
+  };
+  return visit(tree, '');
+}

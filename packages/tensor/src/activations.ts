@@ -181,20 +181,22 @@ export function glu(x: TensorLike, options: { axis?: number } = {}): Tensor {
   const [a, b] = split(x, 2, options.axis ?? -1);
   return a!.mul(b!.sigmoid());
 }
-/** The projection of x onto the probability simplex along an axis: sparse probabilities (Martins & Astudillo 2016) */
+/**
+ * Sparse probabilities max(x - tau, 0) along an axis, after Martins & Astudillo 2016. As in Keras 3, tau sums the running
+ * sums over the whole support (the paper takes the last one alone), so that the results do not always add up to 1.
+ */
 export function sparsemax(x: TensorLike, options: { axis?: number } = {}): Tensor {
-  const t = asTensor(x).moveAxis(options.axis ?? -1, -1);
+  const axis = options.axis ?? -1;
+  const t = asTensor(x).moveAxis(axis, -1);
   const n = t.shape[t.rank - 1]!;
   const sorted = sort(t, -1, { descending: true });
   const sums = sorted.cumsum(-1);
-  const rank = arange(1, n + 1, 1, t.dtype);
-  const inSupport = sorted.mul(rank).add(1).greater(sums).cast(t.dtype);
-  const size = inSupport.sum(-1, true);
-  const tau = sorted.mul(inSupport).sum(-1, true).sub(1).div(size);
-  return t
-    .sub(tau)
-    .relu()
-    .moveAxis(-1, options.axis ?? -1);
+  const support = sorted
+    .sub(sums.sub(1).div(arange(1, n + 1, 1, t.dtype)))
+    .greater(0)
+    .cast(t.dtype);
+  const tau = sums.mul(support).sum(-1, true).sub(1).div(support.sum(-1, true));
+  return t.sub(tau).relu().moveAxis(-1, axis);
 }
 
 /** Names of activations: 'tanh', 'sigmoid', 'relu', ... */

@@ -260,7 +260,7 @@ function withoutSubnormals(c: GoldenCase): GoldenCase {
     Object.fromEntries(
       Object.entries(tensors).map(([name, { shape, dtype, data }]) => [
         name,
-        { shape, dtype, data: data.map((v) => (typeof v === 'number' && Math.abs(v) < MIN_NORMAL ? 0 : v)) },
+        { shape, dtype, data: data.map((v) => (typeof v === 'number' && v !== 0 && Math.abs(v) < MIN_NORMAL ? 0 : v)) },
       ]),
     );
   return { ...c, inputs: flush(c['inputs']), outputs: flush(c['outputs']) };

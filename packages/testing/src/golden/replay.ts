@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Comparison } from './compare.js';
 import { type GoldenCase, readArea } from './format.js';
 import { replayActivation, replayOp } from './ops.js';
+import { replayOptimizer } from './optimizers.js';
 
 /** Replays one case; false (or a promise of it) where there is no implementation yet. */
 export type Replayer = (c: GoldenCase, comparison: Comparison) => boolean | Promise<boolean>;
@@ -11,6 +12,7 @@ export type Replayer = (c: GoldenCase, comparison: Comparison) => boolean | Prom
 export const AREAS: Record<string, Replayer> = {
   ops: replayOp,
   activations: replayActivation,
+  optimizers: replayOptimizer,
 };
 
 /** What became of an area. */

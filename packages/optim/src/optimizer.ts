@@ -1,0 +1,214 @@
+import { treeLeaves, treePaths, treeUnflatten } from '@recurra/autograd';
+import { formatShape, ShapeError, sameShape, scalar, type Tensor, ValueError } from '@recurra/tensor';
+import { clipByGlobalNorm, clipByNorm } from './clip.js';
+import { type LearningRate, learningRateAt } from './schedule.js';
+
+/** Options that all optimizers share (Keras' names, in camelCase). At most one of the three clippings may be given. */
+export interface OptimizerOptions {
+  /** Step size, or a schedule of it. */
+  readonly learningRate?: LearningRate;
+  /** Decoupled weight decay: each step first shrinks the parameters by learningRate * weightDecay. `null`: none. */
+  readonly weightDecay?: number | null;
+  /** Parameters that do not decay: texts or expressions found in their paths, e.g. `['bias']`. */
+  readonly excludeFromWeightDecay?: readonly (string | RegExp)[];
+  /** Each gradient is scaled down to at most this norm. */
+  readonly clipnorm?: number | null;
+  /** Each element of the gradients is clipped to [-clipvalue, clipvalue]. */
+  readonly clipvalue?: number | null;
+  /** All gradients are scaled down together to at most this norm. */
+  readonly globalClipnorm?: number | null;
+  /** Keep an exponential moving average of the parameters; `finalize` returns it. */
+  readonly useEma?: boolean;
+  /** Momentum of the average; 0.99. */
+  readonly emaMomentum?: number;
+  /** Overwrite the parameters with the average every so many steps. `null`: only in `finalize`. */
+  readonly emaOverwriteFrequency?: number | null;
+  /** Average the gradients of so many calls before each real step. */
+  readonly gradientAccumulationSteps?: number | null;
+}
+
+/** The slots of one parameter, by name (e.g. `momentum`, `velocity`). */
+export type Slots = Readonly<Record<string, Tensor>>;
+
+/** The state of an optimizer: a tree of tensors, made by `init` and replaced by every `update`. */
+export interface OptimizerState {
+  /** Calls of `update` so far. int32 scalar. */
+  readonly iteration: Tensor;
+  /** Per parameter, in the order of the tree's leaves. */
+  readonly slots: readonly Slots[];
+  /** Values of the optimizer as a whole. */
+  readonly shared: Slots;
+  /** Moving averages of the parameters, with `useEma`. */
+  readonly averages: readonly Tensor[];
+  /** Sums of gradients, with `gradientAccumulationSteps`. */
+  readonly accumulators: readonly Tensor[];
+}
+
+/** What a rule gets for one parameter. */
+export interface StepContext {
+  readonly parameter: Tensor;
+  readonly gradient: Tensor;
+  readonly slots: Slots;
+  readonly shared: Slots;
+  readonly learningRate: Tensor;
+  /** 1 in the first step; a float32 scalar. */
+  readonly step: Tensor;
+}
+
+/**
+ * A first-order optimizer as pure functions over trees: `init(parameters)` makes the state, `update(gradients, state,
+ * parameters)` returns new parameters and a new state, and changes nothing. Formulas and defaults are Keras'.
+ */
+export abstract class Optimizer {
+  /** The class name in Keras. */
+  abstract readonly name: string;
+  readonly learningRate: LearningRate;
+  readonly options: OptimizerOptions;
+
+  constructor(options: OptimizerOptions, defaultLearningRate = 0.001) {
+    this.options = options;
+    this.learningRate = options.learningRate ?? defaultLearningRate;
+    if (typeof this.learningRate === 'number' && !(this.learningRate >= 0))
+      throw new ValueError(`${new.target.name}: expected a learning rate >= 0, received ${this.learningRate}`);
+    const clips = (['clipnorm', 'clipvalue', 'globalClipnorm'] as const).filter(
+      (k) => options[k] !== undefined && options[k] !== null,
+    );
+    if (clips.length > 1)
+      throw new ValueError(
+        `${new.target.name}: expected at most one of clipnorm, clipvalue and globalClipnorm, received ${clips.join(' and ')}`,
+      );
+    for (const key of [...clips, 'gradientAccumulationSteps', 'emaOverwriteFrequency'] as const) {
+      const value = options[key];
+      if (value !== undefined && value !== null && !(value > 0))
+        throw new ValueError(`${new.target.name}: expected ${key} > 0, received ${value}`);
+    }
+  }
+
+  /** The slots of one parameter before the first step. */
+  protected abstract createSlots(parameter: Tensor): Slots;
+
+  /** One step of one parameter: its new value and slots. */
+  protected abstract step(context: StepContext): { parameter: Tensor; slots: Slots };
+
+  /** Values shared by all parameters before the first step. */
+  protected createShared(): Slots {
+    return {};
+  }
+
+  /** The shared values of a step, from those of the step before. */
+  protected advanceShared(shared: Slots, _step: Tensor): Slots {
+    return shared;
+  }
+
+  /** The decay of one parameter; overridden where parameters are treated in different ways. */
+  protected weightDecayOf(_parameter: Tensor): number | null {
+    return this.options.weightDecay ?? null;
+  }
+
+  /** The state before the first step, for parameters of this structure. */
+  init(parameters: unknown): OptimizerState {
+    const leaves = treeLeaves(parameters);
+    const { useEma = false, gradientAccumulationSteps = null } = this.options;
+    return {
+      iteration: scalar(0, 'int32'),
+      slots: leaves.map((leaf) => this.createSlots(leaf)),
+      shared: this.createShared(),
+      averages: useEma ? leaves.map((leaf) => leaf.zerosLike()) : [],
+      accumulators: gradientAccumulationSteps ? leaves.map((leaf) => leaf.zerosLike()) : [],
+    };
+  }
+
+  /** The learning rate that the next step will use. */
+  currentLearningRate(state: OptimizerState): Tensor {
+    return learningRateAt(this.learningRate, state.iteration);
+  }
+
+  /**
+   * One step. `gradients` has the structure of `parameters`.
+   * Throws `ShapeError` where a gradient has not the shape of its parameter, `ValueError` where the structures differ.
+   */
+  update<T>(
+    gradients: T,
+    state: OptimizerState,
+    parameters: T,
+    learningRate: Tensor = this.currentLearningRate(state),
+  ): { parameters: T; state: OptimizerState } {
+    const values = treeLeaves(parameters);
+    const paths = treePaths(parameters);
+    let grads = treeLeaves(gradients);
+    if (grads.length !== values.length || state.slots.length !== values.length)
+      throw new ValueError(
+        `${this.name}: expected one gradient and one state for each of ${values.length} parameters, received ${grads.length} gradients and ${state.slots.length} states`,
+      );
+    grads.forEach((g, i) => {
+      if (!sameShape(g.shape, values[i]!.shape))
+        throw new ShapeError(
+          `${this.name}: expected a gradient of shape ${formatShape(values[i]!.shape)} for "${paths[i]}", received ${formatShape(g.shape)}`,
+        );
+    });
+    const {
+      gradientAccumulationSteps,
+      useEma = false,
+      emaMomentum = 0.99,
+      emaOverwriteFrequency = null,
+    } = this.options;
+    const count = state.iteration.add(1);
+    let accumulators = state.accumulators;
+    let due: Tensor | null = null;
+    if (gradientAccumulationSteps) {
+      const sums = grads.map((g, i) => g.add(state.accumulators[i]!));
+      due = count.mod(gradientAccumulationSteps).equal(0);
+      accumulators = sums.map((sum) => due!.select(sum.zerosLike(), sum));
+      grads = sums.map((sum) => sum.div(gradientAccumulationSteps));
+    }
+    grads = this.clip(grads);
+    // With accumulation, formulas count the real steps.
+    const taken = gradientAccumulationSteps ? state.iteration.floorDivide(gradientAccumulationSteps) : state.iteration;
+    const step = taken.add(1).cast('float32');
+    const advanced = this.advanceShared(state.shared, step);
+    const results = values.map((value, i) => {
+      const decay = this.excluded(paths[i]!) ? null : this.weightDecayOf(value);
+      const parameter = decay === null ? value : value.sub(value.mul(learningRate.mul(decay)));
+      const context = { parameter, gradient: grads[i]!, slots: state.slots[i]!, shared: advanced, learningRate, step };
+      return this.step(context);
+    });
+    // With accumulation the step is computed in every call, and taken when it is due: the same operations each time.
+    const choose = (next: Tensor, last: Tensor): Tensor => (due ? due.select(next, last) : next);
+    const chooseAll = (next: Slots, last: Slots): Slots =>
+      due ? Object.fromEntries(Object.entries(next).map(([k, v]) => [k, choose(v, last[k]!)])) : next;
+    let next = results.map((r, i) => choose(r.parameter, values[i]!));
+    const slots = results.map((r, i) => chooseAll(r.slots, state.slots[i]!));
+    let averages = state.averages;
+    if (useEma) {
+      const momentum = taken.notEqual(0).cast('float32').mul(emaMomentum);
+      averages = next.map((value, i) => momentum.mul(state.averages[i]!).add(momentum.neg().add(1).mul(value)));
+      if (emaOverwriteFrequency) {
+        const overwrite = taken.add(1).mod(emaOverwriteFrequency).equal(0);
+        next = next.map((value, i) => overwrite.select(averages[i]!, value));
+      }
+    }
+    return {
+      parameters: treeUnflatten(parameters, next),
+      state: { iteration: count, slots, shared: chooseAll(advanced, state.shared), averages, accumulators },
+    };
+  }
+
+  /** What training leaves at its end: the moving averages with `useEma`, else the parameters themselves. */
+  finalize<T>(state: OptimizerState, parameters: T): T {
+    return this.options.useEma ? treeUnflatten(parameters, state.averages) : parameters;
+  }
+
+  private excluded(path: string): boolean {
+    return (this.options.excludeFromWeightDecay ?? []).some((pattern) =>
+      typeof pattern === 'string' ? path.includes(pattern) : pattern.test(path),
+    );
+  }
+
+  private clip(gradients: Tensor[]): Tensor[] {
+    const { clipnorm, clipvalue, globalClipnorm } = this.options;
+    if (clipnorm) return gradients.map((g) => clipByNorm(g, clipnorm));
+    if (globalClipnorm) return clipByGlobalNorm(gradients, globalClipnorm);
+    if (clipvalue) return gradients.map((g) => g.clip(-clipvalue, clipvalue));
+    return gradients;
+  }
+}

@@ -1,0 +1,166 @@
+import { asTensor, scalar, type Tensor, ValueError, where } from '@recurra/tensor';
+
+/** A learning rate as a function of the step (0 first), in tensor operations, so that it traces into compiled steps. */
+export interface Schedule {
+  /** Name of the class, as in Keras. */
+  readonly name: string;
+  /** The learning rate at a step (scalar tensor). */
+  at(step: Tensor): Tensor;
+  /** The arguments, in camelCase. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** A learning rate: a number, or a schedule. */
+export type LearningRate = number | Schedule;
+
+/** The learning rate at `step` as a float32 scalar. */
+export function learningRateAt(rate: LearningRate, step: Tensor): Tensor {
+  return typeof rate === 'number' ? scalar(rate) : rate.at(step);
+}
+
+function define(name: string, config: Record<string, unknown>, at: (step: Tensor) => Tensor): Schedule {
+  return { name, config, at: (step) => at(step.cast('float32')) };
+}
+
+function positive(value: number, what: string): void {
+  if (!(value > 0)) throw new ValueError(`learning-rate schedule: expected ${what} > 0, received ${value}`);
+}
+
+/** Arguments of {@link exponentialDecay} and {@link inverseTimeDecay}. */
+export interface DecayOptions {
+  readonly initialLearningRate: number;
+  readonly decaySteps: number;
+  readonly decayRate: number;
+  /** Decay in steps, at whole multiples of `decaySteps`, rather than smoothly. */
+  readonly staircase?: boolean;
+}
+
+/** initial * rate^(step / decaySteps). Keras `ExponentialDecay`. */
+export function exponentialDecay(options: DecayOptions): Schedule {
+  const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
+  positive(decaySteps, 'decaySteps');
+  return define('ExponentialDecay', { ...options }, (step) => {
+    const p = step.div(decaySteps);
+    return scalar(decayRate)
+      .pow(staircase ? p.floor() : p)
+      .mul(initialLearningRate);
+  });
+}
+
+/** initial / (1 + rate * step / decaySteps). Keras `InverseTimeDecay`. */
+export function inverseTimeDecay(options: DecayOptions): Schedule {
+  const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
+  positive(decaySteps, 'decaySteps');
+  return define('InverseTimeDecay', { ...options }, (step) => {
+    const p = step.div(decaySteps);
+    return scalar(initialLearningRate).div((staircase ? p.floor() : p).mul(decayRate).add(1));
+  });
+}
+
+/** values[i] for boundaries[i-1] < step <= boundaries[i]. Keras `PiecewiseConstantDecay`. */
+export function piecewiseConstantDecay(options: {
+  readonly boundaries: readonly number[];
+  readonly values: readonly number[];
+}): Schedule {
+  const { boundaries, values } = options;
+  if (values.length !== boundaries.length + 1)
+    throw new ValueError(
+      `piecewiseConstantDecay: expected one value more than the ${boundaries.length} boundaries, received ${values.length}`,
+    );
+  return define('PiecewiseConstantDecay', { ...options }, (step) =>
+    boundaries.reduceRight(
+      (rest, boundary, i) => where(step.lessEqual(boundary), values[i]!, rest),
+      scalar(values[values.length - 1]!),
+    ),
+  );
+}
+
+/** (initial - end) * (1 - step / decaySteps)^power + end; with `cycle`, decaySteps grows to the next multiple. Keras `PolynomialDecay`. */
+export function polynomialDecay(options: {
+  readonly initialLearningRate: number;
+  readonly decaySteps: number;
+  readonly endLearningRate?: number;
+  readonly power?: number;
+  readonly cycle?: boolean;
+}): Schedule {
+  const { initialLearningRate, decaySteps, endLearningRate = 0.0001, power = 1, cycle = false } = options;
+  positive(decaySteps, 'decaySteps');
+  return define('PolynomialDecay', { ...options }, (step) => {
+    const span = cycle ? step.div(decaySteps).ceil().maximum(1).mul(decaySteps) : scalar(decaySteps);
+    const p = (cycle ? step : step.minimum(decaySteps)).div(span);
+    return p
+      .neg()
+      .add(1)
+      .pow(power)
+      .mul(initialLearningRate - endLearningRate)
+      .add(endLearningRate);
+  });
+}
+
+const cosine = (fraction: Tensor): Tensor => fraction.mul(Math.PI).cos().add(1).mul(0.5);
+
+/**
+ * Half a cosine from the start to alpha times it over `decaySteps`; before it, with `warmupTarget`, a line from the initial
+ * rate to the target over `warmupSteps`. Keras `CosineDecay` (Loshchilov & Hutter 2017).
+ */
+export function cosineDecay(options: {
+  readonly initialLearningRate: number;
+  readonly decaySteps: number;
+  readonly alpha?: number;
+  readonly warmupTarget?: number | null;
+  readonly warmupSteps?: number;
+}): Schedule {
+  const { initialLearningRate, decaySteps, alpha = 0, warmupTarget = null, warmupSteps = 0 } = options;
+  positive(decaySteps, 'decaySteps');
+  const decay = (step: Tensor, from: number): Tensor =>
+    cosine(step.div(decaySteps))
+      .mul(1 - alpha)
+      .add(alpha)
+      .mul(from);
+  return define('CosineDecay', { ...options }, (step) => {
+    if (warmupTarget === null) return decay(step.minimum(decaySteps), initialLearningRate);
+    const s = step.minimum(decaySteps + warmupSteps);
+    const warm = s
+      .div(Math.max(1, warmupSteps))
+      .mul(warmupTarget - initialLearningRate)
+      .add(initialLearningRate);
+    return where(s.less(warmupSteps), warm, decay(s.sub(warmupSteps), warmupTarget));
+  });
+}
+
+/**
+ * Cosine decay that restarts: the i-th period is tMul^i times as long and starts at mMul^i times the rate. Keras
+ * `CosineDecayRestarts` (SGDR).
+ */
+export function cosineDecayRestarts(options: {
+  readonly initialLearningRate: number;
+  readonly firstDecaySteps: number;
+  readonly tMul?: number;
+  readonly mMul?: number;
+  readonly alpha?: number;
+}): Schedule {
+  const { initialLearningRate, firstDecaySteps, tMul = 2, mMul = 1, alpha = 0 } = options;
+  positive(firstDecaySteps, 'firstDecaySteps');
+  return define('CosineDecayRestarts', { ...options }, (step) => {
+    let fraction = step.div(firstDecaySteps);
+    let restart: Tensor;
+    if (tMul === 1) {
+      restart = fraction.floor();
+      fraction = fraction.sub(restart);
+    } else {
+      restart = fraction
+        .mul(tMul - 1)
+        .add(1)
+        .log()
+        .div(asTensor(Math.log(tMul)))
+        .floor();
+      const length = scalar(tMul).pow(restart);
+      fraction = fraction.sub(length.sub(1).div(tMul - 1)).div(length);
+    }
+    return cosine(fraction)
+      .mul(scalar(mMul).pow(restart))
+      .mul(1 - alpha)
+      .add(alpha)
+      .mul(initialLearningRate);
+  });
+}

@@ -1,0 +1,38 @@
+import type { Tensor } from '@recurra/tensor';
+import { Optimizer, type OptimizerOptions, type Slots, type StepContext } from './optimizer.js';
+
+/** Options of {@link SGD}; `learningRate` 0.01. */
+export interface SGDOptions extends OptimizerOptions {
+  /** Share of the last step that is repeated; 0. */
+  readonly momentum?: number;
+  /** Look ahead along the momentum (Nesterov); false. */
+  readonly nesterov?: boolean;
+}
+
+/**
+ * Stochastic gradient descent: w -= lr * g; with momentum v = momentum * v - lr * g and w += v, or, with Nesterov's,
+ * w += momentum * v - lr * g.
+ */
+export class SGD extends Optimizer {
+  readonly name = 'SGD';
+  private readonly momentum: number;
+  private readonly nesterov: boolean;
+
+  constructor(options: SGDOptions = {}) {
+    super(options, 0.01);
+    this.momentum = options.momentum ?? 0;
+    this.nesterov = options.nesterov ?? false;
+  }
+
+  protected createSlots(parameter: Tensor): Slots {
+    return this.momentum === 0 ? {} : { momentum: parameter.zerosLike() };
+  }
+
+  protected step({ parameter, gradient, slots, learningRate }: StepContext): { parameter: Tensor; slots: Slots } {
+    const move = gradient.mul(learningRate);
+    if (this.momentum === 0) return { parameter: parameter.sub(move), slots };
+    const momentum = slots['momentum']!.mul(this.momentum).sub(move);
+    const step = this.nesterov ? momentum.mul(this.momentum).sub(move) : momentum;
+    return { parameter: parameter.add(step), slots: { momentum } };
+  }
+}
