@@ -1,6 +1,6 @@
 import { promoteTypes } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
-import { concat as concatPrimitive } from '../primitives/indexing.js';
+import { concat as concatPrimitive, split as splitPrimitive } from '../primitives/indexing.js';
 import { pad as padPrimitive, slice as slicePrimitive } from '../primitives/view.js';
 import { type Axes, formatShape, normalizeAxis, type Shape } from '../shape.js';
 import { asTensor, bind, type Tensor, type TensorLike } from '../tensor.js';
@@ -62,7 +62,9 @@ export function stack(values: readonly TensorLike[], axis = 0): Tensor {
 export function unstack(x: TensorLike, axis = 0): Tensor[] {
   const t = asTensor(x);
   const a = normalizeAxis(axis, t.rank, 'unstack');
-  return Array.from({ length: t.shape[a]! }, (_, i) => t.at(i, a));
+  const shape = t.shape.filter((_, i) => i !== a);
+  const sizes = new Array<number>(t.shape[a]!).fill(1);
+  return bind(splitPrimitive, [t], { axis: a, sizes }).map((part) => part.reshape(shape));
 }
 
 /** Parts along an axis: so many equal ones (must divide), or cut before each of the given indices. */
@@ -74,7 +76,10 @@ export function split(x: TensorLike, parts: number | readonly number[], axis = 0
     throw new ValueError(`split: expected a number of parts that divides ${n}, received ${parts}`);
   const cuts = typeof parts === 'number' ? Array.from({ length: parts - 1 }, (_, i) => ((i + 1) * n) / parts) : parts;
   const edges = [0, ...cuts.map((c) => Math.min(n, c < 0 ? c + n : c)), n];
-  return edges.slice(1).map((end, i) => t.narrow(a, edges[i]!, Math.max(0, end - edges[i]!)));
+  const sizes = edges.slice(1).map((end, i) => end - edges[i]!);
+  if (sizes.some((size) => size < 0))
+    throw new ValueError(`split: expected ascending indices, received ${JSON.stringify(parts)}`);
+  return bind(splitPrimitive, [t], { axis: a, sizes });
 }
 
 /** One entry of {@link stridedSlice}: a range, an index (which drops the axis), a new axis, or all axes between. */

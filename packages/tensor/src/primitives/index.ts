@@ -1,6 +1,6 @@
 import type { Primitive } from '../primitive.js';
 import { binary, select } from './binary.js';
-import { concat, gather, scatterAdd, scatterAlong, segmentMax, sort, takeAlong } from './indexing.js';
+import { concat, gather, scatterAdd, scatterAlong, segmentMax, sort, split, takeAlong } from './indexing.js';
 import { matmul } from './matmul.js';
 import { random } from './random.js';
 import { argMax, argMin, cumProd, cumSum, reduce } from './reduce.js';
@@ -26,6 +26,7 @@ export function allPrimitives(): readonly Primitive<never>[] {
     slice,
     pad,
     concat,
+    split,
     sort,
     gather,
     scatterAdd,

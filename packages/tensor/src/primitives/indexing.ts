@@ -55,6 +55,34 @@ export const concat: Primitive<{ axis: number }> = definePrimitive<{ axis: numbe
   ],
 });
 
+/** Parts of given sizes along an axis, as views; one operation, so that its gradient is one concatenation. */
+export const split: Primitive<{ axis: number; sizes: readonly number[] }> = definePrimitive<{
+  axis: number;
+  sizes: readonly number[];
+}>({
+  name: 'split',
+  abstract: ([x], { axis, sizes }) => {
+    if (sizes.reduce((a, b) => a + b, 0) !== x!.shape[axis])
+      throw new ShapeError(
+        `split: expected sizes that add up to ${x!.shape[axis]} along axis ${axis}, received ${formatShape(sizes)}`,
+      );
+    return sizes.map((size) => ({ shape: x!.shape.map((d, i) => (i === axis ? size : d)), dtype: x!.dtype }));
+  },
+  evaluate: ([x], { axis }, outputs) => {
+    let offset = x!.offset;
+    return outputs.map(({ shape }) => {
+      const part = { ...x!, shape, offset };
+      offset += shape[axis]! * x!.strides[axis]!;
+      return part;
+    });
+  },
+  vjp: ({ cotangents, params, bind }) => bind(concat, cotangents, { axis: params.axis }),
+  samples: [
+    { inputs: [{ shape: [2, 5] }], params: { axis: 1, sizes: [2, 0, 3] } },
+    { inputs: [{ shape: [3, 2] }], params: { axis: 0, sizes: [1, 1, 1] } },
+  ],
+});
+
 /** Stable sort along an axis, NaN last: (values, indices). */
 export const sort: Primitive<{ axis: number; descending: boolean }> = definePrimitive<{
   axis: number;

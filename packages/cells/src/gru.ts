@@ -1,0 +1,90 @@
+import {
+  type Activation,
+  type ActivationIdentifier,
+  type DType,
+  resolveActivation,
+  split,
+  type Tensor,
+  zeros,
+} from '@recurra/tensor';
+import { BaseCell, type Cell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+import type { InitializeOptions } from './initializers.js';
+
+/** Options of {@link GRUCell}. */
+export interface GRUCellOptions extends CellOptions {
+  /** The gates' activation; 'sigmoid'. */
+  readonly recurrentActivation?: ActivationIdentifier;
+  /** Apply the reset gate after the recurrent product (as cuDNN and Keras' default) or before (the paper); true. */
+  readonly resetAfter?: boolean;
+}
+
+/**
+ * The gated recurrent unit (Cho et al. 2014):
+ *
+ *     z = sigmoid(x_t W_z + h U_z + b_z)          update gate
+ *     r = sigmoid(x_t W_r + h U_r + b_r)          reset gate
+ *     n = tanh(x_t W_n + b_n + r * (h U_n + b'_n))     resetAfter (default), with a bias of its own inside
+ *     n = tanh(x_t W_n + b_n + (r * h) U_n)            otherwise
+ *     h_t = z * h + (1 - z) * n
+ *
+ * Shapes: W (`kernel`) [features, 3 units], U (`recurrentKernel`) [units, 3 units], gates in Keras' order z, r, h; `bias`
+ * [2, 3 units] (input, recurrent) with resetAfter, else [3 units]. The state is h. Keras `GRUCell`.
+ */
+export class GRUCell extends BaseCell implements Cell<CellParams, Tensor> {
+  protected readonly gates = 3;
+  private readonly recurrentActivation: Activation;
+  private readonly resetAfter: boolean;
+
+  /** @param units width of the state; @param options `resetAfter` true, `recurrentActivation` 'sigmoid', ... */
+  constructor(units: number, options: GRUCellOptions = {}) {
+    super(units, options);
+    this.recurrentActivation = resolveActivation(
+      options.recurrentActivation === undefined ? 'sigmoid' : options.recurrentActivation,
+    );
+    this.resetAfter = options.resetAfter ?? true;
+  }
+
+  protected override createBias(options: InitializeOptions): Tensor {
+    return this.resetAfter ? this.biasInitializer.create([2, 3 * this.units], options) : super.createBias(options);
+  }
+
+  protected override inputBias(params: CellParams): Tensor | undefined {
+    return this.resetAfter ? params.bias?.at(0) : params.bias;
+  }
+
+  initialState(batch: number, dtype: DType = 'float32'): Tensor {
+    return zeros([batch, this.units], dtype);
+  }
+
+  step(params: CellParams, input: Tensor, state: Tensor, masks?: DropoutMasks): { output: Tensor; state: Tensor } {
+    return this.stepProjected(params, this.project(params, input), state, masks);
+  }
+
+  stepProjected(
+    params: CellParams,
+    projected: Tensor,
+    state: Tensor,
+    masks?: DropoutMasks,
+  ): { output: Tensor; state: Tensor } {
+    const gate = this.recurrentActivation;
+    const [xz, xr, xn] = split(projected, 3, -1) as [Tensor, Tensor, Tensor];
+    const seen = this.dropped(state, masks);
+    let z: Tensor;
+    let n: Tensor;
+    if (this.resetAfter) {
+      const product = seen.matmul(params.recurrentKernel);
+      const inner = params.bias ? product.add(params.bias.at(1)) : product;
+      const [hz, hr, hn] = split(inner, 3, -1) as [Tensor, Tensor, Tensor];
+      z = gate(xz.add(hz));
+      n = this.activation(xn.add(gate(xr.add(hr)).mul(hn)));
+    } else {
+      const u = this.units;
+      const [uz, ur, un] = split(params.recurrentKernel, [u, 2 * u], -1) as [Tensor, Tensor, Tensor];
+      z = gate(xz.add(seen.matmul(uz)));
+      const r = gate(xr.add(seen.matmul(ur)));
+      n = this.activation(xn.add(r.mul(seen).matmul(un)));
+    }
+    const h = z.mul(state).add(z.neg().add(1).mul(n));
+    return { output: h, state: h };
+  }
+}

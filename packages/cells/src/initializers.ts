@@ -1,0 +1,250 @@
+import {
+  camelCase,
+  type DType,
+  eye,
+  full,
+  nextKey,
+  randomNormal,
+  randomUniform,
+  type Shape,
+  ShapeError,
+  type SnakeCase,
+  sizeOf,
+  type Tensor,
+  tensor,
+  truncatedNormal,
+  ValueError,
+} from '@recurra/tensor';
+
+/** How an initializer draws. */
+export interface InitializeOptions {
+  /** By default the next key of the global generator (`setSeed`). */
+  readonly key?: Tensor;
+  /** float32 by default. */
+  readonly dtype?: DType;
+}
+
+/** Makes the first value of a weight. */
+export interface Initializer {
+  /** Class name in Keras. */
+  readonly name: string;
+  /** The arguments, in camelCase. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** A tensor of this shape. */
+  create(shape: Shape, options?: InitializeOptions): Tensor;
+}
+
+function define(
+  name: string,
+  config: Record<string, unknown>,
+  create: (shape: Shape, key: Tensor, dtype: DType) => Tensor,
+): Initializer {
+  return {
+    name,
+    config,
+    create: (shape, options = {}) => create(shape, options.key ?? nextKey(), options.dtype ?? 'float32'),
+  };
+}
+
+/** 0 everywhere. */
+export function zeros(): Initializer {
+  return define('Zeros', {}, (shape, _key, dtype) => full(shape, 0, dtype));
+}
+
+/** 1 everywhere. */
+export function ones(): Initializer {
+  return define('Ones', {}, (shape, _key, dtype) => full(shape, 1, dtype));
+}
+
+/** One value everywhere. */
+export function constant(options: { readonly value?: number } = {}): Initializer {
+  return define('Constant', { ...options }, (shape, _key, dtype) => full(shape, options.value ?? 0, dtype));
+}
+
+/** `gain` on the diagonal of a matrix. Throws `ShapeError` unless the shape has two dimensions. */
+export function identity(options: { readonly gain?: number } = {}): Initializer {
+  return define('Identity', { ...options }, (shape, _key, dtype) => {
+    if (shape.length !== 2)
+      throw new ShapeError(`Identity: expected a shape of two dimensions, received rank ${shape.length}`);
+    return eye(shape[0]!, shape[1]!, 0, dtype).mul(options.gain ?? 1);
+  });
+}
+
+/** Normal: mean 0, stddev 0.05. */
+export function randomNormalInitializer(
+  options: { readonly mean?: number; readonly stddev?: number } = {},
+): Initializer {
+  const { mean = 0, stddev = 0.05 } = options;
+  return define('RandomNormal', { ...options }, (shape, key, dtype) =>
+    randomNormal(shape, { key, dtype, mean, std: stddev }),
+  );
+}
+
+/** Uniform between minval -0.05 and maxval 0.05. */
+export function randomUniformInitializer(
+  options: { readonly minval?: number; readonly maxval?: number } = {},
+): Initializer {
+  const { minval = -0.05, maxval = 0.05 } = options;
+  return define('RandomUniform', { ...options }, (shape, key, dtype) =>
+    randomUniform(shape, { key, dtype, low: minval, high: maxval }),
+  );
+}
+
+/** Normal (mean 0, stddev 0.05) without values beyond two standard deviations. */
+export function truncatedNormalInitializer(
+  options: { readonly mean?: number; readonly stddev?: number } = {},
+): Initializer {
+  const { mean = 0, stddev = 0.05 } = options;
+  return define('TruncatedNormal', { ...options }, (shape, key, dtype) =>
+    truncatedNormal(shape, { key, dtype, mean, std: stddev }),
+  );
+}
+
+/** Numbers of inputs and outputs of a weight: the last two sizes, times the others (a convolution's window). */
+export function fans(shape: Shape): { fanIn: number; fanOut: number } {
+  if (shape.length === 0) return { fanIn: 1, fanOut: 1 };
+  if (shape.length === 1) return { fanIn: shape[0]!, fanOut: shape[0]! };
+  const window = sizeOf(shape.slice(0, -2));
+  return { fanIn: shape[shape.length - 2]! * window, fanOut: shape[shape.length - 1]! * window };
+}
+
+/** The standard deviation of a unit normal that is cut at two standard deviations. */
+const TRUNCATED_STD = 0.8796256610342398;
+
+/** Options of {@link varianceScaling}. */
+export interface VarianceScalingOptions {
+  readonly scale?: number;
+  readonly mode?: 'fanIn' | 'fanOut' | 'fanAvg';
+  readonly distribution?: 'truncatedNormal' | 'untruncatedNormal' | 'uniform';
+}
+
+/** Mean 0 and variance scale / fan, so that signals keep their size through layers. */
+export function varianceScaling(options: VarianceScalingOptions = {}, name = 'VarianceScaling'): Initializer {
+  const { scale = 1, mode = 'fanIn', distribution = 'truncatedNormal' } = options;
+  if (!(scale > 0)) throw new ValueError(`${name}: expected scale > 0, received ${scale}`);
+  return define(name, name === 'VarianceScaling' ? { ...options } : {}, (shape, key, dtype) => {
+    const { fanIn, fanOut } = fans(shape);
+    const fan = mode === 'fanIn' ? fanIn : mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2;
+    const variance = scale / Math.max(1, fan);
+    if (distribution === 'uniform') {
+      const limit = Math.sqrt(3 * variance);
+      return randomUniform(shape, { key, dtype, low: -limit, high: limit });
+    }
+    if (distribution === 'untruncatedNormal') return randomNormal(shape, { key, dtype, std: Math.sqrt(variance) });
+    return truncatedNormal(shape, { key, dtype, std: Math.sqrt(variance) / TRUNCATED_STD });
+  });
+}
+
+/** Uniform with variance 2 / (fanIn + fanOut) (Glorot & Bengio 2010): the default of kernels. */
+export function glorotUniform(): Initializer {
+  return varianceScaling({ scale: 1, mode: 'fanAvg', distribution: 'uniform' }, 'GlorotUniform');
+}
+/** Truncated normal with variance 2 / (fanIn + fanOut). */
+export function glorotNormal(): Initializer {
+  return varianceScaling({ scale: 1, mode: 'fanAvg' }, 'GlorotNormal');
+}
+/** Uniform with variance 2 / fanIn (He et al. 2015), for ReLU. */
+export function heUniform(): Initializer {
+  return varianceScaling({ scale: 2, mode: 'fanIn', distribution: 'uniform' }, 'HeUniform');
+}
+/** Truncated normal with variance 2 / fanIn. */
+export function heNormal(): Initializer {
+  return varianceScaling({ scale: 2, mode: 'fanIn' }, 'HeNormal');
+}
+/** Uniform with variance 1 / fanIn (LeCun et al. 1998). */
+export function lecunUniform(): Initializer {
+  return varianceScaling({ scale: 1, mode: 'fanIn', distribution: 'uniform' }, 'LecunUniform');
+}
+/** Truncated normal with variance 1 / fanIn. */
+export function lecunNormal(): Initializer {
+  return varianceScaling({ scale: 1, mode: 'fanIn' }, 'LecunNormal');
+}
+
+/**
+ * `gain` times a random matrix with orthonormal rows or columns, whichever are fewer (Saxe et al. 2014): the default of
+ * recurrent kernels. A normal matrix is orthonormalised by modified Gram-Schmidt, twice, in float64.
+ */
+export function orthogonal(options: { readonly gain?: number } = {}): Initializer {
+  return define('Orthogonal', { ...options }, (shape, key, dtype) => {
+    if (shape.length < 2)
+      throw new ShapeError(`Orthogonal: expected a shape of at least two dimensions, received rank ${shape.length}`);
+    const columns = shape[shape.length - 1]!;
+    const rows = sizeOf(shape.slice(0, -1));
+    const [count, length] = rows < columns ? [rows, columns] : [columns, rows];
+    const vectors = Float64Array.from(randomNormal([count, length], { key, dtype: 'float64' }).data);
+    for (let i = 0; i < count; i++) {
+      const v = vectors.subarray(i * length, (i + 1) * length);
+      for (let pass = 0; pass < 2; pass++)
+        for (let j = 0; j < i; j++) {
+          const u = vectors.subarray(j * length, (j + 1) * length);
+          let dot = 0;
+          for (let k = 0; k < length; k++) dot += u[k]! * v[k]!;
+          for (let k = 0; k < length; k++) v[k]! -= dot * u[k]!;
+        }
+      let norm = 0;
+      for (let k = 0; k < length; k++) norm += v[k]! * v[k]!;
+      norm = Math.sqrt(norm);
+      for (let k = 0; k < length; k++) v[k]! /= norm;
+    }
+    const matrix = tensor(vectors, { shape: [count, length] });
+    return (rows < columns ? matrix : matrix.transpose())
+      .mul(options.gain ?? 1)
+      .cast(dtype)
+      .reshape(shape);
+  });
+}
+
+/** Names of initializers. */
+export type InitializerName =
+  | 'zeros'
+  | 'ones'
+  | 'constant'
+  | 'identity'
+  | 'randomNormal'
+  | 'randomUniform'
+  | 'truncatedNormal'
+  | 'varianceScaling'
+  | 'glorotUniform'
+  | 'glorotNormal'
+  | 'heUniform'
+  | 'heNormal'
+  | 'lecunUniform'
+  | 'lecunNormal'
+  | 'orthogonal'
+  | 'uniform'
+  | 'normal';
+
+/** An initializer by name (camelCase or Keras' snake_case), or one. */
+export type InitializerIdentifier = InitializerName | SnakeCase<InitializerName> | Initializer;
+
+/** The initializers by name; each takes its options. */
+export const initializers: Record<InitializerName, (options?: never) => Initializer> = {
+  zeros,
+  ones,
+  constant,
+  identity,
+  randomNormal: randomNormalInitializer,
+  randomUniform: randomUniformInitializer,
+  truncatedNormal: truncatedNormalInitializer,
+  varianceScaling,
+  glorotUniform,
+  glorotNormal,
+  heUniform,
+  heNormal,
+  lecunUniform,
+  lecunNormal,
+  orthogonal,
+  uniform: randomUniformInitializer,
+  normal: randomNormalInitializer,
+};
+
+/** The initializer that an identifier names, with its default options. Throws `ValueError` with the known names. */
+export function resolveInitializer(identifier: InitializerIdentifier): Initializer {
+  if (typeof identifier !== 'string') return identifier;
+  const found = initializers[camelCase(identifier) as InitializerName];
+  if (!found)
+    throw new ValueError(
+      `initializer: expected one of ${Object.keys(initializers).join(', ')} or an Initializer, received "${identifier}"`,
+    );
+  return found();
+}

@@ -1,0 +1,89 @@
+import {
+  type Activation,
+  type ActivationIdentifier,
+  concat,
+  type DType,
+  ones,
+  resolveActivation,
+  split,
+  type Tensor,
+  zeros,
+} from '@recurra/tensor';
+import { BaseCell, type Cell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+import type { InitializeOptions } from './initializers.js';
+
+/** Options of {@link LSTMCell}. */
+export interface LSTMCellOptions extends CellOptions {
+  /** The gates' activation; 'sigmoid'. */
+  readonly recurrentActivation?: ActivationIdentifier;
+  /** Start the bias of the forget gate at 1, so that memories last at first (Jozefowicz et al. 2015); true. */
+  readonly unitForgetBias?: boolean;
+}
+
+/** The state of an LSTM: what it says (h) and what it remembers (c), both [batch, units]. */
+export interface LSTMState {
+  readonly h: Tensor;
+  readonly c: Tensor;
+}
+
+/**
+ * Long short-term memory (Hochreiter & Schmidhuber 1997; forget gates: Gers et al. 2000):
+ *
+ *     [i, f, g, o] = x_t W + h_{t-1} U + b
+ *     c_t = sigmoid(f) * c_{t-1} + sigmoid(i) * tanh(g)
+ *     h_t = sigmoid(o) * tanh(c_t)
+ *
+ * Shapes: W (`kernel`) [features, 4 units], U (`recurrentKernel`) [units, 4 units], b (`bias`) [4 units], gates in Keras'
+ * order: input, forget, candidate, output. Keras `LSTMCell`.
+ */
+export class LSTMCell extends BaseCell implements Cell<CellParams, LSTMState> {
+  protected readonly gates = 4;
+  private readonly recurrentActivation: Activation;
+  private readonly unitForgetBias: boolean;
+
+  /** @param units width of both states; @param options `activation` 'tanh', `recurrentActivation` 'sigmoid', ... */
+  constructor(units: number, options: LSTMCellOptions = {}) {
+    super(units, options);
+    this.recurrentActivation = resolveActivation(
+      options.recurrentActivation === undefined ? 'sigmoid' : options.recurrentActivation,
+    );
+    this.unitForgetBias = options.unitForgetBias ?? true;
+  }
+
+  protected override createBias(options: InitializeOptions): Tensor {
+    const whole = super.createBias(options);
+    if (!this.unitForgetBias) return whole;
+    const u = this.units;
+    return concat([whole.narrow(0, 0, u), ones([u], whole.dtype), whole.narrow(0, 2 * u, 2 * u)]);
+  }
+
+  initialState(batch: number, dtype: DType = 'float32'): LSTMState {
+    const zero = zeros([batch, this.units], dtype);
+    return { h: zero, c: zero };
+  }
+
+  step(
+    params: CellParams,
+    input: Tensor,
+    state: LSTMState,
+    masks?: DropoutMasks,
+  ): { output: Tensor; state: LSTMState } {
+    return this.stepProjected(params, this.project(params, input), state, masks);
+  }
+
+  stepProjected(
+    params: CellParams,
+    projected: Tensor,
+    state: LSTMState,
+    masks?: DropoutMasks,
+  ): { output: Tensor; state: LSTMState } {
+    const z = projected.add(this.dropped(state.h, masks).matmul(params.recurrentKernel));
+    const [i, f, g, o] = split(z, 4, -1) as [Tensor, Tensor, Tensor, Tensor];
+    const gate = this.recurrentActivation;
+    const c = gate(f)
+      .mul(state.c)
+      .add(gate(i).mul(this.activation(g)));
+    const h = gate(o).mul(this.activation(c));
+    return { output: h, state: { h, c } };
+  }
+}

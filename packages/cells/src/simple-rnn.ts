@@ -1,0 +1,35 @@
+import { type DType, type Tensor, zeros } from '@recurra/tensor';
+import { BaseCell, type Cell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+
+/**
+ * The fully connected recurrent cell: h_t = activation(x_t W + h_{t-1} U + b).
+ *
+ * Shapes: x [batch, features], h [batch, units], W (`kernel`) [features, units], U (`recurrentKernel`) [units, units],
+ * b (`bias`) [units]. The state is h. Keras `SimpleRNNCell`.
+ */
+export class SimpleRNNCell extends BaseCell implements Cell<CellParams, Tensor> {
+  protected readonly gates = 1;
+
+  /** @param units width of the state; @param options `activation` 'tanh', see {@link CellOptions} */
+  constructor(units: number, options: CellOptions = {}) {
+    super(units, options);
+  }
+
+  initialState(batch: number, dtype: DType = 'float32'): Tensor {
+    return zeros([batch, this.units], dtype);
+  }
+
+  step(params: CellParams, input: Tensor, state: Tensor, masks?: DropoutMasks): { output: Tensor; state: Tensor } {
+    return this.stepProjected(params, this.project(params, input), state, masks);
+  }
+
+  stepProjected(
+    params: CellParams,
+    projected: Tensor,
+    state: Tensor,
+    masks?: DropoutMasks,
+  ): { output: Tensor; state: Tensor } {
+    const h = this.activation(projected.add(this.dropped(state, masks).matmul(params.recurrentKernel)));
+    return { output: h, state: h };
+  }
+}

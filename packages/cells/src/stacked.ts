@@ -1,0 +1,62 @@
+import { type DType, nextKey, splitKey, type Tensor, ValueError } from '@recurra/tensor';
+import type { Cell, DropoutMasks } from './cell.js';
+import type { InitializeOptions } from './initializers.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: cells of any parameters and states
+type AnyCell = Cell<any, any>;
+
+/**
+ * Cells one upon the other: the output of each is the input of the next. Parameters and states are lists, one entry a cell.
+ * With `residual`, a cell whose output is as wide as its input gives their sum (He et al. 2016), which lets gradients pass
+ * by; others are left as they are. Keras `StackedRNNCells`.
+ */
+export class StackedCells implements Cell<unknown[], unknown[]> {
+  readonly cells: readonly AnyCell[];
+  readonly residual: boolean;
+
+  constructor(cells: readonly AnyCell[], options: { readonly residual?: boolean } = {}) {
+    if (cells.length === 0) throw new ValueError('StackedCells: expected at least one cell, received none');
+    this.cells = cells;
+    this.residual = options.residual ?? false;
+  }
+
+  get outputSize(): number {
+    return this.cells[this.cells.length - 1]!.outputSize;
+  }
+
+  init(inputSize: number, options: InitializeOptions = {}): unknown[] {
+    const keys = splitKey(options.key ?? nextKey(), this.cells.length);
+    return this.cells.map((cell, i) => cell.init(this.inputSizeOf(i, inputSize), { ...options, key: keys[i]! }));
+  }
+
+  initialState(batch: number, dtype: DType = 'float32'): unknown[] {
+    return this.cells.map((cell) => cell.initialState(batch, dtype));
+  }
+
+  drawMasks(batch: number, inputSize: number, options: InitializeOptions = {}): DropoutMasks | null {
+    const keys = splitKey(options.key ?? nextKey(), this.cells.length);
+    const cells = this.cells.map((cell, i) =>
+      cell.drawMasks(batch, this.inputSizeOf(i, inputSize), { ...options, key: keys[i]! }),
+    );
+    if (cells.every((m) => m === null)) return null;
+    return { cells: cells.map((m) => m ?? {}) };
+  }
+
+  step(params: unknown[], input: Tensor, state: unknown[], masks?: DropoutMasks): { output: Tensor; state: unknown[] } {
+    let x = input;
+    const next: unknown[] = [];
+    this.cells.forEach((cell, i) => {
+      const own = masks?.cells?.[i];
+      const seen = own?.input ? x.mul(own.input) : x;
+      const result = cell.step(params[i], seen, state[i], own);
+      next.push(result.state);
+      const wide = x.shape[x.rank - 1] === cell.outputSize;
+      x = this.residual && wide ? result.output.add(x) : result.output;
+    });
+    return { output: x, state: next };
+  }
+
+  private inputSizeOf(i: number, inputSize: number): number {
+    return i === 0 ? inputSize : this.cells[i - 1]!.outputSize;
+  }
+}
