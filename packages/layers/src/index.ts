@@ -1,1 +1,44 @@
-export {};
+export { resetNames as clearSession } from './internal/naming.js';
+export { type CallOptions, Layer, type LayerConfig, type LayerOptions, type PartialShape } from './layer.js';
+export { Bidirectional, type BidirectionalOptions, type MergeMode } from './layers/bidirectional.js';
+export {
+  Activation,
+  Dense,
+  type DenseOptions,
+  Dropout,
+  Embedding,
+  type EmbeddingOptions,
+  Input,
+  InputLayer,
+  type InputOptions,
+  Masking,
+} from './layers/core.js';
+export {
+  GRU,
+  type GRUOptions,
+  LSTM,
+  type LSTMOptions,
+  RecurrentLayer,
+  type RecurrentOptions,
+  SimpleRNN,
+  type SimpleRNNOptions,
+} from './layers/recurrent.js';
+export * from './losses.js';
+export * from './metrics/accuracy.js';
+export * from './metrics/confusion.js';
+export * from './metrics/metric.js';
+export { type MetricIdentifier, type MetricName, resolveMetric } from './metrics/resolve.js';
+export { type CompileOptions, type EvaluateOptions, type FitOptions, Sequential } from './sequential.js';
+export { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
+export {
+  Callback,
+  EarlyStopping,
+  type EarlyStoppingOptions,
+  History,
+  LambdaCallback,
+  type Logs,
+  TerminateOnNaN,
+  type TrainInfo,
+} from './training/callbacks.js';
+export { formatDuration, ProgressLogger, type Verbosity } from './training/progress.js';
+export { Variable, withValues } from './variable.js';

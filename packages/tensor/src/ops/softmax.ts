@@ -69,8 +69,10 @@ export function sparseCategoricalCrossentropy(
     throw new ShapeError(
       `sparseCategoricalCrossentropy: expected targets of rank ${y.rank - 1}, received shape ${formatShape(index.shape)} for output ${formatShape(y.shape)}`,
     );
+  // As Keras on TensorFlow: probabilities are clipped, and their logarithms normalised (not the probabilities first).
+  const logs = logSoftmax(options.fromLogits ? y : y.clip(EPSILON, 1 - EPSILON).log(), axis);
   const classes = y.shape[axis < 0 ? axis + y.rank : axis]!;
-  return categoricalCrossentropy(oneHot(index, classes, axis).cast(y.dtype), y, options);
+  return oneHot(index, classes, axis).cast(y.dtype).mul(logs).sum(axis).neg();
 }
 
 /** -(t log(y) + (1 - t) log(1 - y)), element by element; probabilities clipped to [1e-7, 1 - 1e-7] (Keras). */

@@ -36,6 +36,7 @@ async function main(): Promise<number> {
     for (const name of report.skipped) console.log(`  skipped ${area}/${name}: no implementation yet`);
     for (const { name, messages } of report.failed)
       console.log(`  FAILED  ${area}/${name}: ${messages.slice(0, options.verbose ? 99 : 2).join('; ')}`);
+    for (const message of report.inexact) console.log(`  note    ${area}/${message} (the reference has lost digits)`);
     const worst =
       report.worst.error > 0
         ? `worst error ${report.worst.error.toFixed(3)} of the tolerance (${report.worst.name})`

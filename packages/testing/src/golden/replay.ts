@@ -2,17 +2,25 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Comparison } from './compare.js';
 import { type GoldenCase, readArea } from './format.js';
+import { replayInitializer, replayLayer, replayLoss, replayMetric, replayTraining } from './layers.js';
 import { replayActivation, replayOp } from './ops.js';
 import { replayOptimizer } from './optimizers.js';
+import { replayPreprocessing } from './preprocessing.js';
 
 /** Replays one case; false (or a promise of it) where there is no implementation yet. */
-export type Replayer = (c: GoldenCase, comparison: Comparison) => boolean | Promise<boolean>;
+export type Replayer = (c: GoldenCase, comparison: Comparison, file: string) => boolean | Promise<boolean>;
 
 /** The areas, and who replays them. */
 export const AREAS: Record<string, Replayer> = {
   ops: replayOp,
   activations: replayActivation,
+  initializers: replayInitializer,
   optimizers: replayOptimizer,
+  losses: replayLoss,
+  metrics: replayMetric,
+  layers: replayLayer,
+  training: replayTraining,
+  preprocessing: replayPreprocessing,
 };
 
 /** What became of an area. */
@@ -21,20 +29,22 @@ export interface AreaReport {
   readonly passed: string[];
   readonly failed: { name: string; messages: string[] }[];
   readonly skipped: string[];
+  /** Elements where the float32 reference is beyond the tolerance from the float64 result, and ours is within. */
+  readonly inexact: string[];
   /** Largest error as a share of the tolerance, and the case that has it. */
   readonly worst: { error: number; name: string };
 }
 
 /** Replays a whole area of a golden folder through the public API. */
 export async function replayArea(dir: string, area: string): Promise<AreaReport> {
-  const report: AreaReport = { area, passed: [], failed: [], skipped: [], worst: { error: 0, name: '' } };
+  const report: AreaReport = { area, passed: [], failed: [], skipped: [], inexact: [], worst: { error: 0, name: '' } };
   const replayer = AREAS[area];
   for (const { file, cases } of readArea(dir, area))
     for (const c of cases) {
       const name = `${file.replace(/\.json$/, '')}/${c.name}`;
       const comparison = new Comparison();
       try {
-        if (!replayer || !(await replayer(c, comparison))) {
+        if (!replayer || !(await replayer(c, comparison, file))) {
           report.skipped.push(name);
           continue;
         }
@@ -44,6 +54,7 @@ export async function replayArea(dir: string, area: string): Promise<AreaReport>
           `threw ${error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' | ') : String(error)}`,
         );
       }
+      for (const message of comparison.inexact) report.inexact.push(`${name}: ${message}`);
       if (comparison.failures.length > 0) report.failed.push({ name, messages: comparison.failures });
       else report.passed.push(name);
       if (comparison.worst > report.worst.error) Object.assign(report.worst, { error: comparison.worst, name });

@@ -1,0 +1,301 @@
+import {
+  asTensor,
+  binaryCrossentropy as binaryOp,
+  camelCase,
+  categoricalCrossentropy as categoricalOp,
+  formatShape,
+  ShapeError,
+  type SnakeCase,
+  sparseCategoricalCrossentropy as sparseOp,
+  type Tensor,
+  type TensorLike,
+  ValueError,
+  where,
+} from '@recurra/tensor';
+
+/** How the losses of single samples become one number. */
+export type Reduction = 'sumOverBatchSize' | 'sum' | 'mean' | 'meanWithSampleWeight' | 'none';
+
+/** Options of every loss. */
+export interface LossOptions {
+  /** 'sumOverBatchSize': the mean over all losses, whatever the weights. */
+  readonly reduction?: Reduction;
+  readonly name?: string;
+}
+
+/** Two tensors whose ranks differ by a last axis of size 1, made to agree (Keras' rule). */
+export function alignRanks(a: Tensor, b: Tensor, expandRank1 = true): [Tensor, Tensor] {
+  const fit = (long: Tensor, short: Tensor): [Tensor, Tensor] => {
+    if (long.shape[long.rank - 1] !== 1) return [long, short];
+    return short.rank === 1 && expandRank1 ? [long, short.expandDims(-1)] : [long.squeeze(-1), short];
+  };
+  if (a.rank === b.rank + 1) return fit(a, b);
+  if (b.rank === a.rank + 1) {
+    const [y, x] = fit(b, a);
+    return [x, y];
+  }
+  return [a, b];
+}
+
+/** Sample weights joined with a mask: masked samples weigh 0; for means the others weigh more, so that the mean is theirs. */
+export function maskedWeights(weights: Tensor | null, mask: Tensor | null, reduction: Reduction): Tensor | null {
+  if (!mask) return weights;
+  let factor = mask.cast('float32');
+  if (reduction === 'mean' || reduction === 'sumOverBatchSize')
+    factor = factor.mul(factor.onesLike().sum().divideNoNan(factor.sum()));
+  if (!weights) return factor;
+  const [f, w] = alignRanks(factor, weights);
+  return w.mul(f);
+}
+
+/**
+ * The distance between predictions and targets. `call` gives one number per sample; `apply` weighs and reduces them.
+ */
+export abstract class Loss {
+  readonly name: string;
+  readonly reduction: Reduction;
+
+  constructor(name: string, options: LossOptions) {
+    this.name = options.name ?? name;
+    const reduction = camelCase(options.reduction ?? 'sumOverBatchSize') as Reduction;
+    if (!['sumOverBatchSize', 'sum', 'mean', 'meanWithSampleWeight', 'none'].includes(reduction))
+      throw new ValueError(
+        `${name}: expected reduction 'sumOverBatchSize', 'sum', 'mean', 'meanWithSampleWeight' or 'none', received ${JSON.stringify(options.reduction)}`,
+      );
+    this.reduction = reduction;
+  }
+
+  /** One loss per sample (the last axis is folded). */
+  abstract call(yTrue: Tensor, yPred: Tensor): Tensor;
+
+  /** Which samples count, by the labels; `null`: all. */
+  protected labelMask(_yTrue: Tensor): Tensor | null {
+    return null;
+  }
+
+  /** The reduced loss, with optional weights (of the samples, or of their steps) and mask. */
+  apply(
+    yTrue: TensorLike,
+    yPred: Tensor,
+    options: { sampleWeight?: TensorLike | null; mask?: Tensor | null } = {},
+  ): Tensor {
+    const target = asTensor(yTrue);
+    const values = this.call(target, yPred);
+    const own = this.labelMask(target);
+    const given = options.mask ?? null;
+    const mask = own && given ? own.logicalAnd(given) : (own ?? given);
+    const weights =
+      options.sampleWeight === null || options.sampleWeight === undefined
+        ? null
+        : asTensor(options.sampleWeight).cast(values.dtype);
+    const all = maskedWeights(weights, mask, this.reduction);
+    if (!all) return reduceValues(values, null, this.reduction);
+    const [v, w] = alignRanks(values, all);
+    return reduceValues(v.mul(w), w, this.reduction);
+  }
+}
+
+function reduceValues(values: Tensor, weights: Tensor | null, reduction: Reduction): Tensor {
+  if (reduction === 'none' || values.rank === 0) return values;
+  const total = values.sum();
+  if (reduction === 'sum') return total;
+  return total.divideNoNan(reduction === 'meanWithSampleWeight' && weights ? weights.sum() : values.size);
+}
+
+/** Targets and predictions in one dtype and rank. */
+function pair(yTrue: TensorLike, yPred: TensorLike, name: string): [Tensor, Tensor] {
+  const p = asTensor(yPred);
+  const [t, q] = alignRanks(asTensor(yTrue).cast(p.dtype), p);
+  if (t.rank !== q.rank || t.shape.some((d, i) => d !== q.shape[i] && d !== 1 && q.shape[i] !== 1))
+    throw new ShapeError(
+      `${name}: expected targets shaped as the predictions ${formatShape(p.shape)}, received ${formatShape(asTensor(yTrue).shape)}`,
+    );
+  return [t, q];
+}
+
+/** mean((y - p)^2) over the last axis. */
+export function meanSquaredError(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'meanSquaredError');
+  return p.sub(t).square().mean(-1);
+}
+
+/** mean(|y - p|) over the last axis. */
+export function meanAbsoluteError(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'meanAbsoluteError');
+  return p.sub(t).abs().mean(-1);
+}
+
+/** Squared within `delta` of the target, linear beyond: mean over the last axis of e^2 / 2 or delta (|e| - delta / 2). */
+export function huber(yTrue: TensorLike, yPred: TensorLike, delta = 1): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'huber');
+  const error = p.sub(t);
+  const size = error.abs();
+  return where(size.lessEqual(delta), error.square().mul(0.5), size.mul(delta).sub(0.5 * delta * delta)).mean(-1);
+}
+
+/** Options of the cross-entropies. */
+export interface CrossentropyLossOptions extends LossOptions {
+  /** Are the predictions scores before sigmoid / softmax? false. */
+  readonly fromLogits?: boolean;
+  /** Moves the targets by this share towards uniform; 0. */
+  readonly labelSmoothing?: number;
+}
+
+/** -(y log p + (1 - y) log(1 - p)), mean over the last axis; p clipped to [1e-7, 1 - 1e-7]. */
+export function binaryCrossentropy(
+  yTrue: TensorLike,
+  yPred: TensorLike,
+  options: CrossentropyLossOptions = {},
+): Tensor {
+  const { fromLogits = false, labelSmoothing = 0 } = options;
+  const [t, p] = pair(yTrue, yPred, 'binaryCrossentropy');
+  const target = labelSmoothing === 0 ? t : t.mul(1 - labelSmoothing).add(0.5 * labelSmoothing);
+  return binaryOp(target.broadcastTo(p.shape), p, { fromLogits }).mean(-1);
+}
+
+/** -sum(y log p) over the classes (last axis), for one-hot or soft targets; p normalised and clipped. */
+export function categoricalCrossentropy(
+  yTrue: TensorLike,
+  yPred: TensorLike,
+  options: CrossentropyLossOptions = {},
+): Tensor {
+  const { fromLogits = false, labelSmoothing = 0 } = options;
+  const p = asTensor(yPred);
+  const t = asTensor(yTrue).cast(p.dtype);
+  const classes = t.shape[t.rank - 1] ?? 1;
+  const target = labelSmoothing === 0 ? t : t.mul(1 - labelSmoothing).add(labelSmoothing / classes);
+  return categoricalOp(target, p, { fromLogits });
+}
+
+/** -log p[y], for class indices y; with `ignoreClass`, labels of that class lose nothing. */
+export function sparseCategoricalCrossentropy(
+  yTrue: TensorLike,
+  yPred: TensorLike,
+  options: { readonly fromLogits?: boolean; readonly ignoreClass?: number | null } = {},
+): Tensor {
+  const p = asTensor(yPred);
+  let t = asTensor(yTrue).cast('int32');
+  if (t.rank === p.rank && t.shape[t.rank - 1] === 1) t = t.squeeze(-1);
+  const { fromLogits = false, ignoreClass = null } = options;
+  if (ignoreClass === null) return sparseOp(t, p, { fromLogits });
+  const valid = t.notEqual(ignoreClass);
+  const loss = sparseOp(valid.select(t, t.zerosLike()), p, { fromLogits });
+  return valid.select(loss, loss.zerosLike());
+}
+
+/** Keras `MeanSquaredError`: {@link meanSquaredError}, reduced. */
+export class MeanSquaredError extends Loss {
+  constructor(options: LossOptions = {}) {
+    super('meanSquaredError', options);
+  }
+  call(yTrue: Tensor, yPred: Tensor): Tensor {
+    return meanSquaredError(yTrue, yPred);
+  }
+}
+
+/** Keras `MeanAbsoluteError`: {@link meanAbsoluteError}, reduced. */
+export class MeanAbsoluteError extends Loss {
+  constructor(options: LossOptions = {}) {
+    super('meanAbsoluteError', options);
+  }
+  call(yTrue: Tensor, yPred: Tensor): Tensor {
+    return meanAbsoluteError(yTrue, yPred);
+  }
+}
+
+/** Keras `Huber`: {@link huber} with `delta` 1, reduced. */
+export class Huber extends Loss {
+  private readonly delta: number;
+  constructor(options: LossOptions & { readonly delta?: number } = {}) {
+    super('huber', options);
+    this.delta = options.delta ?? 1;
+  }
+  call(yTrue: Tensor, yPred: Tensor): Tensor {
+    return huber(yTrue, yPred, this.delta);
+  }
+}
+
+/** Keras `BinaryCrossentropy`: {@link binaryCrossentropy}, reduced. Targets 0 / 1, predictions of a sigmoid. */
+export class BinaryCrossentropy extends Loss {
+  private readonly options: CrossentropyLossOptions;
+  constructor(options: CrossentropyLossOptions = {}) {
+    super('binaryCrossentropy', options);
+    this.options = options;
+  }
+  call(yTrue: Tensor, yPred: Tensor): Tensor {
+    return binaryCrossentropy(yTrue, yPred, this.options);
+  }
+}
+
+/** Keras `CategoricalCrossentropy`: {@link categoricalCrossentropy}, reduced. Targets one-hot. */
+export class CategoricalCrossentropy extends Loss {
+  private readonly options: CrossentropyLossOptions;
+  constructor(options: CrossentropyLossOptions = {}) {
+    super('categoricalCrossentropy', options);
+    this.options = options;
+  }
+  call(yTrue: Tensor, yPred: Tensor): Tensor {
+    return categoricalCrossentropy(yTrue, yPred, this.options);
+  }
+}
+
+/** Keras `SparseCategoricalCrossentropy`: {@link sparseCategoricalCrossentropy}, reduced. Targets are class indices. */
+export class SparseCategoricalCrossentropy extends Loss {
+  private readonly options: { readonly fromLogits?: boolean; readonly ignoreClass?: number | null };
+  constructor(options: LossOptions & { readonly fromLogits?: boolean; readonly ignoreClass?: number | null } = {}) {
+    super('sparseCategoricalCrossentropy', options);
+    this.options = options;
+  }
+  call(yTrue: Tensor, yPred: Tensor): Tensor {
+    return sparseCategoricalCrossentropy(yTrue, yPred, this.options);
+  }
+  protected override labelMask(yTrue: Tensor): Tensor | null {
+    const { ignoreClass = null } = this.options;
+    if (ignoreClass === null) return null;
+    const t = yTrue.cast('int32');
+    return (t.rank > 1 && t.shape[t.rank - 1] === 1 ? t.squeeze(-1) : t).notEqual(ignoreClass);
+  }
+}
+
+/** Names of losses. */
+export type LossName =
+  | 'binaryCrossentropy'
+  | 'categoricalCrossentropy'
+  | 'sparseCategoricalCrossentropy'
+  | 'meanSquaredError'
+  | 'meanAbsoluteError'
+  | 'huber'
+  | 'mse'
+  | 'mae';
+
+/** A loss by name (camelCase or snake_case), one with options, or a function that gives one loss per sample. */
+export type LossIdentifier = LossName | SnakeCase<LossName> | Loss | ((yTrue: Tensor, yPred: Tensor) => Tensor);
+
+/** The losses by name. */
+export const losses: Record<LossName, new () => Loss> = {
+  binaryCrossentropy: BinaryCrossentropy,
+  categoricalCrossentropy: CategoricalCrossentropy,
+  sparseCategoricalCrossentropy: SparseCategoricalCrossentropy,
+  meanSquaredError: MeanSquaredError,
+  meanAbsoluteError: MeanAbsoluteError,
+  huber: Huber,
+  mse: MeanSquaredError,
+  mae: MeanAbsoluteError,
+};
+
+/** The loss that an identifier names. Throws `ValueError` with the known names. */
+export function resolveLoss(identifier: LossIdentifier): Loss {
+  if (identifier instanceof Loss) return identifier;
+  if (typeof identifier === 'function') {
+    const f = identifier;
+    return new (class extends Loss {
+      call(yTrue: Tensor, yPred: Tensor): Tensor {
+        return f(yTrue, yPred);
+      }
+    })(f.name || 'loss', {});
+  }
+  const found = losses[camelCase(identifier) as LossName];
+  if (!found)
+    throw new ValueError(`loss: expected one of ${Object.keys(losses).join(', ')} or a Loss, received "${identifier}"`);
+  return new found();
+}

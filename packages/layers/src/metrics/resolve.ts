@@ -1,0 +1,67 @@
+import { camelCase, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
+import * as accuracy from './accuracy.js';
+import { AUC, Precision, Recall } from './confusion.js';
+import { MeanMetricWrapper, Metric } from './metric.js';
+
+/** Names of metrics. */
+export type MetricName =
+  | 'accuracy'
+  | 'acc'
+  | 'binaryAccuracy'
+  | 'categoricalAccuracy'
+  | 'sparseCategoricalAccuracy'
+  | 'topKCategoricalAccuracy'
+  | 'sparseTopKCategoricalAccuracy'
+  | 'precision'
+  | 'recall'
+  | 'auc'
+  | 'meanSquaredError'
+  | 'meanAbsoluteError'
+  | 'mse'
+  | 'mae'
+  | 'binaryCrossentropy'
+  | 'categoricalCrossentropy'
+  | 'sparseCategoricalCrossentropy';
+
+/** A metric by name (camelCase or snake_case), one with options, or a function of targets and predictions. */
+export type MetricIdentifier = MetricName | SnakeCase<MetricName> | Metric | ((yTrue: Tensor, yPred: Tensor) => Tensor);
+
+const BY_NAME: Record<Exclude<MetricName, 'accuracy' | 'acc'>, (name: string) => Metric> = {
+  binaryAccuracy: (name) => new accuracy.BinaryAccuracy({ name }),
+  categoricalAccuracy: (name) => new accuracy.CategoricalAccuracy({ name }),
+  sparseCategoricalAccuracy: (name) => new accuracy.SparseCategoricalAccuracy({ name }),
+  topKCategoricalAccuracy: (name) => new accuracy.TopKCategoricalAccuracy({ name }),
+  sparseTopKCategoricalAccuracy: (name) => new accuracy.SparseTopKCategoricalAccuracy({ name }),
+  precision: (name) => new Precision({ name }),
+  recall: (name) => new Recall({ name }),
+  auc: (name) => new AUC({ name }),
+  meanSquaredError: (name) => new accuracy.MeanSquaredErrorMetric({ name }),
+  meanAbsoluteError: (name) => new accuracy.MeanAbsoluteErrorMetric({ name }),
+  mse: (name) => new accuracy.MeanSquaredErrorMetric({ name }),
+  mae: (name) => new accuracy.MeanAbsoluteErrorMetric({ name }),
+  binaryCrossentropy: (name) => new accuracy.BinaryCrossentropyMetric({ name }),
+  categoricalCrossentropy: (name) => new accuracy.CategoricalCrossentropyMetric({ name }),
+  sparseCategoricalCrossentropy: (name) => new accuracy.SparseCategoricalCrossentropyMetric({ name }),
+};
+
+/**
+ * The metric that an identifier names. 'accuracy' is binary, categorical or sparse, by the shapes of targets and
+ * predictions. Throws `ValueError` with the known names.
+ */
+export function resolveMetric(identifier: MetricIdentifier, yTrue: Tensor, yPred: Tensor): Metric {
+  if (identifier instanceof Metric) return identifier;
+  if (typeof identifier === 'function') return new MeanMetricWrapper(identifier);
+  const name = camelCase(identifier);
+  if (name === 'accuracy' || name === 'acc') {
+    const width = yPred.shape[yPred.rank - 1];
+    if (yPred.rank < 2 || width === 1) return new accuracy.BinaryAccuracy({ name });
+    const sparse = yTrue.rank < yPred.rank || (yTrue.shape[yTrue.rank - 1] === 1 && width !== 1);
+    return sparse ? new accuracy.SparseCategoricalAccuracy({ name }) : new accuracy.CategoricalAccuracy({ name });
+  }
+  const make = BY_NAME[name as keyof typeof BY_NAME];
+  if (!make)
+    throw new ValueError(
+      `metric: expected one of accuracy, ${Object.keys(BY_NAME).join(', ')} or a Metric, received "${identifier}"`,
+    );
+  return make(name);
+}

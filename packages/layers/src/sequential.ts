@@ -1,0 +1,540 @@
+import { valueAndGrad } from '@recurra/autograd';
+import { type Optimizer, type OptimizerIdentifier, type OptimizerState, resolveOptimizer } from '@recurra/optim';
+import { batchIndices } from '@recurra/preprocessing';
+import {
+  asTensor,
+  concat,
+  formatShape,
+  nextKey,
+  RecurraError,
+  ShapeError,
+  scalar,
+  type Tensor,
+  type TensorLike,
+  ValueError,
+} from '@recurra/tensor';
+import { uniqueName } from './internal/naming.js';
+import { formatPartial, type Layer, type PartialShape } from './layer.js';
+import { Bidirectional } from './layers/bidirectional.js';
+import { InputLayer } from './layers/core.js';
+import { RecurrentLayer } from './layers/recurrent.js';
+import { type Loss, type LossIdentifier, resolveLoss } from './losses.js';
+import { Mean, type Metric } from './metrics/metric.js';
+import { type MetricIdentifier, resolveMetric } from './metrics/resolve.js';
+import { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
+import { type Callback, History, type Logs } from './training/callbacks.js';
+import { ProgressLogger, type Verbosity } from './training/progress.js';
+import { type Variable, withValues } from './variable.js';
+
+/** Options of `compile`. */
+export interface CompileOptions {
+  /** 'rmsprop' (Keras' default) */
+  readonly optimizer?: OptimizerIdentifier;
+  readonly loss?: LossIdentifier;
+  /** Metrics that ignore sample weights. */
+  readonly metrics?: readonly MetricIdentifier[];
+  /** Metrics that sample and class weights count in. */
+  readonly weightedMetrics?: readonly MetricIdentifier[];
+}
+
+/** Options of `fit`; names and defaults of Keras. */
+export interface FitOptions {
+  readonly batchSize?: number;
+  readonly epochs?: number;
+  readonly verbose?: Verbosity;
+  readonly callbacks?: readonly Callback[];
+  /** Hold out the last share of the samples (before shuffling) for validation. */
+  readonly validationSplit?: number;
+  /** Samples, targets and (optionally) weights to validate on after each epoch. */
+  readonly validationData?: readonly [TensorLike, TensorLike] | readonly [TensorLike, TensorLike, TensorLike] | null;
+  /** Draw the batches of each epoch in a new order; true. */
+  readonly shuffle?: boolean;
+  /** Weight of every class in the loss, by index; 1 where absent. */
+  readonly classWeight?: Readonly<Record<number, number>> | null;
+  /** Weight of every sample [samples], or of every step [samples, time]. */
+  readonly sampleWeight?: TensorLike | null;
+  /** The first epoch's number, to resume a run; 0. */
+  readonly initialEpoch?: number;
+  readonly validationBatchSize?: number;
+  /** Validate every so many epochs; 1. */
+  readonly validationFreq?: number;
+}
+
+/** Options of `evaluate`. */
+export interface EvaluateOptions {
+  readonly batchSize?: number;
+  readonly sampleWeight?: TensorLike | null;
+}
+
+interface Compiled {
+  readonly optimizer: Optimizer;
+  readonly loss: Loss | null;
+  readonly metrics: readonly MetricIdentifier[];
+  readonly weightedMetrics: readonly MetricIdentifier[];
+  resolved: { plain: Metric[]; weighted: Metric[] } | null;
+  state: OptimizerState | null;
+}
+
+interface Samples {
+  readonly x: Tensor;
+  readonly y: Tensor | null;
+  readonly weight: Tensor | null;
+  readonly count: number;
+}
+
+/** Lets timers and input be served, so that long training can be watched and stopped. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 0);
+  });
+}
+
+/**
+ * A model that is a chain of layers, each fed by the one before. Masks (of `Embedding` with `maskZero`, of `Masking`) go along
+ * from layer to layer. Keras `Sequential`.
+ */
+export class Sequential {
+  readonly name: string;
+  /** Set to true (by a callback) to end training after the current batch's epoch. */
+  stopTraining = false;
+  private readonly chain: Layer[] = [];
+  private compiled: Compiled | null = null;
+
+  constructor(layers: readonly Layer[] = [], options: { readonly name?: string } = {}) {
+    this.name = options.name ?? uniqueName('Sequential');
+    for (const layer of layers) this.add(layer);
+  }
+
+  /** Appends a layer. An `Input` may only come first. */
+  add(layer: Layer): void {
+    if (layer instanceof InputLayer && this.chain.length > 0)
+      throw new ValueError(`${this.name}: expected Input to come first, received it after ${this.chain.length} layers`);
+    if (this.chain.includes(layer))
+      throw new ValueError(`${this.name}: expected every layer once, received "${layer.name}" again`);
+    this.chain.push(layer);
+    if (this.compiled) this.compiled.state = null;
+    const input = this.inputShape;
+    if (input && !this.chain.slice(0, -1).some((l) => !l.built && !(l instanceof InputLayer))) this.build(input);
+  }
+
+  /** The layers, without an `Input`. */
+  get layers(): readonly Layer[] {
+    return this.chain.filter((l) => !(l instanceof InputLayer));
+  }
+
+  private get inputShape(): PartialShape | null {
+    const first = this.chain[0];
+    return first instanceof InputLayer ? [null, ...first.shape] : null;
+  }
+
+  /** Are all weights there? */
+  get built(): boolean {
+    return this.layers.every((l) => l.built);
+  }
+
+  /** All weights, in the order of the layers. */
+  get weights(): readonly Variable[] {
+    return this.layers.flatMap((l) => l.weights);
+  }
+
+  /** The weights that training changes. */
+  get trainableWeights(): readonly Variable[] {
+    return this.layers.flatMap((l) => l.trainableWeights);
+  }
+
+  /** The values of all weights. */
+  getWeights(): Tensor[] {
+    return this.weights.map((w) => w.value);
+  }
+
+  /** Replaces the values of all weights. Throws `ShapeError` where number or shapes do not fit. */
+  setWeights(values: readonly TensorLike[]): void {
+    const all = this.weights;
+    if (!this.built)
+      throw new ValueError(`${this.name}: expected a built model. Begin it with Input, or call build(shape) first.`);
+    if (values.length !== all.length)
+      throw new ShapeError(`${this.name}: expected ${all.length} weights, received ${values.length}`);
+    all.forEach((w, i) => {
+      w.assign(asTensor(values[i]!, w.value.dtype).cast(w.value.dtype));
+    });
+  }
+
+  /** The number of elements of all weights. */
+  countParams(): number {
+    return this.layers.reduce((sum, l) => sum + l.countParams(), 0);
+  }
+
+  /** Makes the weights of all layers for inputs of this shape (batch first, `null` where open). */
+  build(inputShape: PartialShape): void {
+    let shape = inputShape;
+    for (const layer of this.layers) {
+      layer.build(shape);
+      shape = layer.computeOutputShape(shape);
+    }
+  }
+
+  /** The output for one batch, with the mask it carries. */
+  forward(inputs: TensorLike, options: { readonly training?: boolean } = {}): { output: Tensor; mask: Tensor | null } {
+    const layers = this.layers;
+    if (layers.length === 0) throw new ValueError(`${this.name}: expected at least one layer, received none`);
+    let x = asTensor(inputs);
+    const declared = this.inputShape;
+    if (declared && (declared.length !== x.rank || declared.some((d, i) => d !== null && d !== x.shape[i])))
+      throw new ShapeError(
+        `${this.name}: expected inputs of shape ${formatPartial(declared)}, received ${formatShape(x.shape)}`,
+      );
+    let mask: Tensor | null = null;
+    for (const layer of layers) {
+      const next = layer.apply(x, { mask, training: options.training ?? false });
+      mask = layer.computeMask(x, mask);
+      x = next;
+    }
+    return { output: x, mask };
+  }
+
+  /** The output for one batch. */
+  apply(inputs: TensorLike, options: { readonly training?: boolean } = {}): Tensor {
+    return this.forward(inputs, options).output;
+  }
+
+  /** Forgets the states of stateful layers. */
+  resetStates(): void {
+    for (const layer of this.layers) {
+      if (layer instanceof RecurrentLayer) layer.resetState();
+      else if (layer instanceof Bidirectional) {
+        layer.forwardLayer.resetState();
+        layer.backwardLayer.resetState();
+      }
+    }
+  }
+
+  /** Chooses optimizer, loss and metrics. Throws `ValueError` for a name that is not known. */
+  compile(options: CompileOptions = {}): void {
+    const { optimizer = 'rmsprop', loss, metrics = [], weightedMetrics = [] } = options;
+    for (const list of [metrics, weightedMetrics])
+      if (!Array.isArray(list)) throw new ValueError(`compile: expected metrics to be a list, received ${typeof list}`);
+    // Names are checked here, not at the first batch.
+    const probe = scalar(0).reshape([1, 1]);
+    for (const metric of [...metrics, ...weightedMetrics]) resolveMetric(metric, probe, probe);
+    this.compiled = {
+      optimizer: resolveOptimizer(optimizer),
+      loss: loss === undefined ? null : resolveLoss(loss),
+      metrics,
+      weightedMetrics,
+      resolved: null,
+      state: null,
+    };
+  }
+
+  /** The optimizer, once compiled. */
+  get optimizer(): Optimizer {
+    return this.needCompiled('optimizer').optimizer;
+  }
+
+  private needCompiled(what: string): Compiled {
+    if (!this.compiled)
+      throw new ValueError(
+        `${this.name}: expected a compiled model. Call compile({ optimizer, loss }) before ${what}.`,
+      );
+    return this.compiled;
+  }
+
+  private samples(x: TensorLike, y: TensorLike | null, weight: TensorLike | null, what: string): Samples {
+    const inputs = asTensor(x);
+    const count = inputs.shape[0];
+    if (count === undefined || count === 0)
+      throw new ShapeError(
+        `${what}: expected at least one sample, received inputs of shape ${formatShape(inputs.shape)}`,
+      );
+    const beside = (value: TensorLike | null, name: string): Tensor | null => {
+      if (value === null) return null;
+      const t = asTensor(value);
+      if (t.shape[0] !== count)
+        throw new ShapeError(`${what}: expected ${name} for ${count} samples, received shape ${formatShape(t.shape)}`);
+      return t;
+    };
+    const own = beside(weight, 'sample weights');
+    return { x: inputs, y: beside(y, 'targets'), weight: own?.cast('float32') ?? null, count };
+  }
+
+  private *batches(data: Samples, batchSize: number, shuffle: boolean): Generator<Samples> {
+    for (const index of batchIndices(data.count, { batchSize, shuffle: shuffle ? nextKey() : null })) {
+      const start = index[0]!;
+      const pick = (t: Tensor): Tensor => (shuffle ? t.gather(index, 0) : t.narrow(0, start, index.length));
+      yield {
+        x: pick(data.x),
+        y: data.y && pick(data.y),
+        weight: data.weight && pick(data.weight),
+        count: index.length,
+      };
+    }
+  }
+
+  private lossOf(compiled: Compiled, output: Tensor, mask: Tensor | null, batch: Samples): Tensor {
+    if (!compiled.loss || !batch.y)
+      throw new ValueError(`${this.name}: expected a loss and targets. Call compile({ loss }) and pass targets.`);
+    const value = compiled.loss.apply(batch.y, output, { sampleWeight: batch.weight, mask });
+    return value.rank === 0 ? value : value.mean();
+  }
+
+  private metricsOf(compiled: Compiled, y: Tensor, output: Tensor): { plain: Metric[]; weighted: Metric[] } {
+    compiled.resolved ??= {
+      plain: compiled.metrics.map((m) => resolveMetric(m, y, output)),
+      weighted: compiled.weightedMetrics.map((m) => resolveMetric(m, y, output)),
+    };
+    return compiled.resolved;
+  }
+
+  private updateMetrics(compiled: Compiled, batch: Samples, output: Tensor, mask: Tensor | null): void {
+    const { plain, weighted } = this.metricsOf(compiled, batch.y!, output);
+    for (const metric of plain) metric.updateState(batch.y!, output, { mask });
+    for (const metric of weighted) metric.updateState(batch.y!, output, { mask, sampleWeight: batch.weight });
+  }
+
+  private logs(compiled: Compiled, loss: Mean): Record<string, number> {
+    const result: Record<string, number> = { loss: loss.result().item() };
+    const { plain, weighted } = compiled.resolved ?? { plain: [], weighted: [] };
+    for (const [list, prefix] of [
+      [plain, ''],
+      [weighted, 'weighted'],
+    ] as const)
+      for (const metric of list) {
+        const name =
+          metric.name in result ? `${prefix}${metric.name[0]!.toUpperCase()}${metric.name.slice(1)}` : metric.name;
+        const value = metric.result();
+        if (value.size === 1) result[name] = value.item();
+        else
+          value.data.forEach((v, i) => {
+            result[`${name}${i}`] = v;
+          });
+      }
+    return result;
+  }
+
+  private resetMetrics(compiled: Compiled): void {
+    for (const metric of [...(compiled.resolved?.plain ?? []), ...(compiled.resolved?.weighted ?? [])])
+      metric.resetState();
+  }
+
+  /** One step of gradient descent; returns the loss. */
+  private trainStep(compiled: Compiled, batch: Samples): { loss: Tensor; output: Tensor; mask: Tensor | null } {
+    if (!this.built) this.build([null, ...batch.x.shape.slice(1)]);
+    const variables = this.trainableWeights;
+    const parameters = Object.fromEntries(variables.map((v) => [v.path, v.value]));
+    const step = valueAndGrad((params: Record<string, Tensor>) =>
+      withValues(variables, Object.values(params), () => {
+        const { output, mask } = this.forward(batch.x, { training: true });
+        return { value: this.lossOf(compiled, output, mask, batch), aux: { output, mask } };
+      }),
+    );
+    const { value, gradient, aux } = step(parameters);
+    compiled.state ??= compiled.optimizer.init(parameters);
+    const next = compiled.optimizer.update(gradient, compiled.state, parameters);
+    compiled.state = next.state;
+    for (const v of variables) v.assign(next.parameters[v.path]!);
+    return { loss: value, ...aux };
+  }
+
+  /**
+   * Trains: `epochs` times over the samples, in batches, one step of the optimizer each. Resolves to the history of loss and
+   * metrics by epoch (validation metrics named `valLoss`, `valAccuracy`, ...).
+   *
+   * x [samples, ...], y [samples, ...]. Throws `ValueError` for contradictory options, `ShapeError` for data that do not fit.
+   */
+  async fit(x: TensorLike, y: TensorLike, options: FitOptions = {}): Promise<History> {
+    const compiled = this.needCompiled('fit');
+    const {
+      batchSize = 32,
+      epochs = 1,
+      verbose = 'auto',
+      shuffle = true,
+      initialEpoch = 0,
+      validationFreq = 1,
+      validationSplit = 0,
+    } = options;
+    if (!Number.isInteger(epochs) || epochs < 1)
+      throw new ValueError(`fit: expected epochs to be an integer >= 1, received ${epochs}`);
+    if (!(validationSplit >= 0 && validationSplit < 1))
+      throw new ValueError(`fit: expected validationSplit in 0 <= share < 1, received ${validationSplit}`);
+    if (options.classWeight && options.sampleWeight)
+      throw new ValueError('fit: expected classWeight or sampleWeight, received both');
+    let data = this.samples(x, y, options.sampleWeight ?? null, 'fit');
+    let validation: Samples | null = null;
+    if (options.validationData) {
+      const [vx, vy, vw] = options.validationData;
+      validation = this.samples(vx, vy, vw ?? null, 'fit (validationData)');
+    } else if (validationSplit > 0) {
+      const kept = Math.floor(data.count * (1 - validationSplit));
+      if (kept === 0 || kept === data.count)
+        throw new ValueError(
+          `fit: expected validationSplit to leave samples on both sides, received ${validationSplit} of ${data.count}`,
+        );
+      const part = (from: number, size: number): Samples => ({
+        x: data.x.narrow(0, from, size),
+        y: data.y?.narrow(0, from, size) ?? null,
+        weight: data.weight?.narrow(0, from, size) ?? null,
+        count: size,
+      });
+      validation = part(kept, data.count - kept);
+      data = part(0, kept);
+    }
+    if (options.classWeight) data = { ...data, weight: classWeights(data.y!, options.classWeight) };
+
+    const history = new History();
+    const callbacks: Callback[] = [
+      ...(verbose === 0 ? [] : [new ProgressLogger(verbose)]),
+      ...(options.callbacks ?? []),
+      history,
+    ];
+    for (const callback of callbacks) callback.model = this;
+    const steps = Math.ceil(data.count / batchSize);
+    const lossMean = new Mean({ name: 'loss' });
+    this.stopTraining = false;
+    for (const callback of callbacks) await callback.onTrainBegin({ epochs, steps });
+    let logs: Record<string, number> = {};
+    let lastBreath = Date.now();
+    for (let epoch = initialEpoch; epoch < epochs && !this.stopTraining; epoch++) {
+      lossMean.resetState();
+      this.resetMetrics(compiled);
+      for (const callback of callbacks) await callback.onEpochBegin(epoch);
+      let step = 0;
+      for (const batch of this.batches(data, batchSize, shuffle)) {
+        for (const callback of callbacks) await callback.onTrainBatchBegin(step);
+        const { loss, output, mask } = this.trainStep(compiled, batch);
+        lossMean.updateState(loss, undefined, { sampleWeight: scalar(batch.count) });
+        this.updateMetrics(compiled, batch, output, mask);
+        logs = this.logs(compiled, lossMean);
+        for (const callback of callbacks) await callback.onTrainBatchEnd(step, logs);
+        step++;
+        if (Date.now() - lastBreath > 30) {
+          await breathe();
+          lastBreath = Date.now();
+        }
+      }
+      if (validation && (epoch + 1) % validationFreq === 0) {
+        const found = await this.evaluateSamples(compiled, validation, options.validationBatchSize ?? batchSize);
+        for (const [name, value] of Object.entries(found)) logs[`val${name[0]!.toUpperCase()}${name.slice(1)}`] = value;
+      }
+      for (const callback of callbacks) await callback.onEpochEnd(epoch, logs);
+    }
+    const { useEma } = compiled.optimizer.options;
+    if (useEma && compiled.state) {
+      const variables = this.trainableWeights;
+      const final = compiled.optimizer.finalize(
+        compiled.state,
+        variables.map((v) => v.value),
+      );
+      variables.forEach((v, i) => {
+        v.assign(final[i]!);
+      });
+    }
+    for (const callback of callbacks) await callback.onTrainEnd(logs);
+    return history;
+  }
+
+  private async evaluateSamples(compiled: Compiled, data: Samples, batchSize: number): Promise<Logs> {
+    const lossMean = new Mean({ name: 'loss' });
+    this.resetMetrics(compiled);
+    let lastBreath = Date.now();
+    for (const batch of this.batches(data, batchSize, false)) {
+      const { output, mask } = this.forward(batch.x);
+      lossMean.updateState(this.lossOf(compiled, output, mask, batch), undefined, {
+        sampleWeight: scalar(batch.count),
+      });
+      this.updateMetrics(compiled, batch, output, mask);
+      if (Date.now() - lastBreath > 30) {
+        await breathe();
+        lastBreath = Date.now();
+      }
+    }
+    return this.logs(compiled, lossMean);
+  }
+
+  /** Loss and metrics over samples, by name. */
+  async evaluate(x: TensorLike, y: TensorLike, options: EvaluateOptions = {}): Promise<Logs> {
+    const compiled = this.needCompiled('evaluate');
+    return this.evaluateSamples(
+      compiled,
+      this.samples(x, y, options.sampleWeight ?? null, 'evaluate'),
+      options.batchSize ?? 32,
+    );
+  }
+
+  /** The outputs for samples, computed in batches: [samples, ...]. */
+  async predict(x: TensorLike, options: { readonly batchSize?: number } = {}): Promise<Tensor> {
+    const outputs: Tensor[] = [];
+    for (const batch of this.batches(this.samples(x, null, null, 'predict'), options.batchSize ?? 32, false)) {
+      outputs.push(this.apply(batch.x));
+      await breathe();
+    }
+    return concat(outputs);
+  }
+
+  /** The table of layers, output shapes and numbers of parameters; written to the console, and returned. */
+  summary(options: { readonly print?: boolean } = {}): string {
+    const rows: string[][] = [];
+    let shape: PartialShape | null = this.inputShape;
+    for (const layer of this.layers) {
+      shape = shape && layer.computeOutputShape(shape);
+      const known = shape ? `(${shape.map((d) => d ?? 'None').join(', ')})` : '?';
+      rows.push([
+        `${layer.name} (${layer.className})`,
+        known,
+        layer.built ? layer.countParams().toLocaleString('en-US') : '0 (unbuilt)',
+      ]);
+    }
+    const head = ['Layer (type)', 'Output Shape', 'Param #'];
+    const widths = head.map((title, i) => Math.max(title.length, ...rows.map((r) => r[i]!.length)));
+    const bar = (l: string, m: string, r: string, fill: string): string =>
+      l + widths.map((w) => fill.repeat(w + 2)).join(m) + r;
+    const row = (cells: string[], edge: string): string =>
+      `${edge} ${cells.map((c, i) => (i === 2 ? c.padStart(widths[i]!) : c.padEnd(widths[i]!))).join(` ${edge} `)} ${edge}`;
+    const total = this.countParams();
+    const trainable = this.layers.reduce((sum, l) => sum + l.trainableWeights.reduce((s, w) => s + w.value.size, 0), 0);
+    const count = (n: number): string => `${n.toLocaleString('en-US')} (${formatBytes(n * 4)})`;
+    const text = [
+      `Model: "${this.name}"`,
+      bar('┏', '┳', '┓', '━'),
+      row(head, '┃'),
+      bar('┡', '╇', '┩', '━'),
+      ...rows.flatMap((r, i) => [...(i > 0 ? [bar('├', '┼', '┤', '─')] : []), row(r, '│')]),
+      bar('└', '┴', '┘', '─'),
+      ` Total params: ${count(total)}`,
+      ` Trainable params: ${count(trainable)}`,
+      ` Non-trainable params: ${count(total - trainable)}`,
+    ].join('\n');
+    if (options.print !== false) console.log(text);
+    return text;
+  }
+
+  /** Name and layers as plain data, without weights. */
+  getConfig(): { readonly name: string; readonly layers: readonly SerializedLayer[] } {
+    return { name: this.name, layers: this.chain.map(serializeLayer) };
+  }
+
+  /** The model that {@link Sequential.getConfig} describes, with fresh weights. */
+  static fromConfig(config: { readonly name?: string; readonly layers: readonly SerializedLayer[] }): Sequential {
+    return new Sequential(config.layers.map(deserializeLayer), config.name === undefined ? {} : { name: config.name });
+  }
+}
+
+function formatBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes}.00 B`;
+  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(2)} KB` : `${(bytes / 1024 ** 2).toFixed(2)} MB`;
+}
+
+/** The weight of every sample from its class: indices, or the largest element of a one-hot row. */
+function classWeights(y: Tensor, weights: Readonly<Record<number, number>>): Tensor {
+  const last = y.shape[y.rank - 1]!;
+  const classes = y.rank > 1 && last > 1 ? y.argMax(-1) : y.cast('int32').flatten();
+  if (classes.rank !== 1)
+    throw new ShapeError(
+      `fit: expected targets [samples] or [samples, classes] with classWeight, received ${formatShape(y.shape)}`,
+    );
+  for (const [name, weight] of Object.entries(weights))
+    if (!Number.isInteger(Number(name)) || !(weight >= 0))
+      throw new RecurraError(
+        `fit: expected classWeight from class indices to weights >= 0, received ${name}: ${weight}`,
+      );
+  return asTensor(Float32Array.from(classes.data as Int32Array, (c) => weights[c] ?? 1));
+}

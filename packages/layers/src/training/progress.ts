@@ -1,0 +1,92 @@
+import { Callback, type Logs, type TrainInfo } from './callbacks.js';
+
+/** How much `fit` says: nothing, a progress bar, or one line an epoch; 'auto': a bar in a terminal, else lines. */
+export type Verbosity = 'auto' | 0 | 1 | 2;
+
+/** Where progress goes; in Node the process' standard output. */
+interface Terminal {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+function terminal(): Terminal | null {
+  const stdout = (globalThis as { process?: { stdout?: Terminal } }).process?.stdout;
+  return typeof stdout?.write === 'function' ? stdout : null;
+}
+
+/** `1.2s`, `85ms`, `2m03s` */
+export function formatDuration(seconds: number): string {
+  if (seconds >= 60) return `${Math.floor(seconds / 60)}m${String(Math.round(seconds % 60)).padStart(2, '0')}s`;
+  if (seconds >= 1) return `${seconds.toFixed(1)}s`;
+  return `${Math.round(seconds * 1000)}ms`;
+}
+
+function formatLogs(logs: Logs): string {
+  return Object.entries(logs)
+    .map(
+      ([name, value]) =>
+        ` - ${name}: ${Math.abs(value) > 1e-3 || value === 0 ? value.toFixed(4) : value.toExponential(4)}`,
+    )
+    .join('');
+}
+
+/** A Keras-style progress bar with the time left, or plain lines. */
+export class ProgressLogger extends Callback {
+  private readonly bar: boolean;
+  private readonly out: Terminal | null;
+  private info: TrainInfo = { epochs: 0, steps: 0 };
+  private epochStart = 0;
+  private trainStart = 0;
+  private epoch = 0;
+  private lastDraw = 0;
+
+  constructor(verbose: Exclude<Verbosity, 0>) {
+    super();
+    this.out = terminal();
+    this.bar = this.out !== null && (verbose === 1 ? true : verbose === 'auto' && this.out.isTTY === true);
+  }
+
+  private line(text: string): void {
+    if (this.out) this.out.write(`${text}\n`);
+    else console.log(text);
+  }
+
+  override onTrainBegin(info: TrainInfo): void {
+    this.info = info;
+    this.trainStart = Date.now();
+  }
+
+  override onEpochBegin(epoch: number): void {
+    this.epoch = epoch;
+    this.epochStart = Date.now();
+    if (this.bar) this.line(`Epoch ${epoch + 1}/${this.info.epochs}`);
+  }
+
+  override onTrainBatchEnd(batch: number, logs: Logs): void {
+    const now = Date.now();
+    if (!this.bar || now - this.lastDraw < 50) return;
+    this.lastDraw = now;
+    const { steps, epochs } = this.info;
+    const elapsed = (now - this.epochStart) / 1000;
+    const left = (elapsed / (batch + 1)) * (steps - batch - 1 + (epochs - this.epoch - 1) * steps);
+    const width = 20;
+    const done = Math.round((width * (batch + 1)) / steps);
+    this.out!.write(
+      `\r\x1b[K${batch + 1}/${steps} ${'━'.repeat(done)}${'─'.repeat(width - done)} ${formatDuration(left)} left${formatLogs(logs)}`,
+    );
+  }
+
+  override onEpochEnd(epoch: number, logs: Logs): void {
+    const now = Date.now();
+    const elapsed = (now - this.epochStart) / 1000;
+    const { steps, epochs } = this.info;
+    const perStep = formatDuration(elapsed / Math.max(1, steps));
+    const left = ((now - this.trainStart) / 1000 / (epoch + 1)) * (epochs - epoch - 1);
+    const eta = epoch + 1 < epochs ? `, ${formatDuration(left)} left` : '';
+    if (this.bar)
+      this.line(
+        `\r\x1b[K${steps}/${steps} ${'━'.repeat(20)} ${formatDuration(elapsed)} ${perStep}/step${formatLogs(logs)}`,
+      );
+    else this.line(`Epoch ${epoch + 1}/${epochs} - ${formatDuration(elapsed)}${eta}${formatLogs(logs)}`);
+  }
+}

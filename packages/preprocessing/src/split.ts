@@ -1,0 +1,70 @@
+import { permutation, randomKey, type Tensor, ValueError } from '@recurra/tensor';
+
+/** 0..n-1 in an order that the seed (or key) decides. */
+export function shuffledIndices(n: number, seed: number | Tensor): Int32Array {
+  return permutation(n, { key: typeof seed === 'number' ? randomKey(seed) : seed }).data as Int32Array;
+}
+
+/** Options of {@link trainTestSplit}. */
+export interface SplitOptions {
+  /** Share (below 1) or number of samples held out; 0.25. */
+  readonly testSize?: number;
+  /** Seed of the shuffle; 0. */
+  readonly seed?: number;
+  /** Shuffle before splitting; true. Without it the last samples are held out. */
+  readonly shuffle?: boolean;
+  /** Labels whose shares both parts should keep. */
+  readonly stratify?: readonly (string | number)[];
+}
+
+/** Indices of samples for training and for test: every sample in exactly one. Throws `ValueError` if a part would be empty. */
+export function trainTestSplit(count: number, options: SplitOptions = {}): { train: number[]; test: number[] } {
+  const { testSize = 0.25, seed = 0, shuffle = true, stratify } = options;
+  const held = testSize < 1 ? Math.round(count * testSize) : testSize;
+  if (!Number.isInteger(held) || held < 1 || held >= count)
+    throw new ValueError(
+      `trainTestSplit: expected both parts to have samples, received testSize ${testSize} of ${count}`,
+    );
+  const order = shuffle ? [...shuffledIndices(count, seed)] : Array.from({ length: count }, (_, i) => i);
+  if (!stratify)
+    return shuffle
+      ? { test: order.slice(0, held), train: order.slice(held) }
+      : { train: order.slice(0, count - held), test: order.slice(count - held) };
+  if (stratify.length !== count)
+    throw new ValueError(
+      `trainTestSplit: expected one label for each of ${count} samples, received ${stratify.length}`,
+    );
+  const groups = new Map<string | number, number[]>();
+  for (const i of order) groups.set(stratify[i]!, [...(groups.get(stratify[i]!) ?? []), i]);
+  // Each class gives its share; what rounding leaves goes to the classes with the largest remainder.
+  const shares = [...groups.values()].map((members) => ({ members, exact: (members.length * held) / count }));
+  const take = shares.map((s) => Math.floor(s.exact));
+  let rest = held - take.reduce((a, b) => a + b, 0);
+  for (const i of shares.map((_, j) => j).sort((a, b) => shares[b]!.exact - take[b]! - (shares[a]!.exact - take[a]!))) {
+    if (rest-- <= 0) break;
+    take[i]!++;
+  }
+  const test = new Set(shares.flatMap((s, i) => s.members.slice(0, take[i])));
+  return { train: order.filter((i) => !test.has(i)), test: order.filter((i) => test.has(i)) };
+}
+
+/** Options of {@link batchIndices}. */
+export interface BatchOptions {
+  readonly batchSize?: number;
+  /** Shuffle with this seed or key; `null` (default): in order. */
+  readonly shuffle?: number | Tensor | null;
+  /** Leave out a last batch that is smaller; false. */
+  readonly dropRemainder?: boolean;
+}
+
+/** Batches of indices 0..count-1: each exactly once (but for a dropped remainder). */
+export function* batchIndices(count: number, options: BatchOptions = {}): Generator<Int32Array> {
+  const { batchSize = 32, shuffle = null, dropRemainder = false } = options;
+  if (!Number.isInteger(batchSize) || batchSize < 1)
+    throw new ValueError(`batchIndices: expected batchSize to be an integer >= 1, received ${batchSize}`);
+  const order = shuffle === null ? Int32Array.from({ length: count }, (_, i) => i) : shuffledIndices(count, shuffle);
+  for (let start = 0; start < count; start += batchSize) {
+    const batch = order.subarray(start, Math.min(count, start + batchSize));
+    if (!dropRemainder || batch.length === batchSize) yield batch;
+  }
+}

@@ -1,0 +1,244 @@
+import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { FILTERS, textToWordSequence, type WordOptions } from './words.js';
+
+/** A text, or the words of one. */
+export type Text = string | readonly string[];
+
+/** How {@link Tokenizer} turns texts into rows of a matrix. */
+export type MatrixMode = 'binary' | 'count' | 'freq' | 'tfidf';
+
+/** Options of {@link Tokenizer}: those of Keras, in camelCase. */
+export interface TokenizerOptions {
+  /** Only the `numWords - 1` most frequent words get ids; `null`: all. */
+  readonly numWords?: number | null;
+  /** Characters that count as separators. */
+  readonly filters?: string;
+  readonly lower?: boolean;
+  readonly split?: string;
+  /** Characters instead of words; false. */
+  readonly charLevel?: boolean;
+  /** Stands for unknown words, with id 1; `null`: unknown words are left out. */
+  readonly oovToken?: string | null;
+  /** Splits a text in a way of one's own, e.g. `segmentWords` for Chinese; takes the place of filters, lower and split. */
+  readonly analyzer?: ((text: string) => string[]) | null;
+}
+
+/**
+ * Words to ids, by frequency: the most frequent word of the fitted texts is 1, then 2, ...; 0 is left for padding. Ties keep
+ * the order of first appearance. Keras' (legacy) `Tokenizer`, with the JSON of its `to_json`.
+ */
+export class Tokenizer {
+  readonly numWords: number | null;
+  readonly oovToken: string | null;
+  /** Id of every word seen (also beyond `numWords`). */
+  readonly wordIndex: Map<string, number> = new Map();
+  /** Word of every id. */
+  readonly indexWord: Map<number, string> = new Map();
+  /** How often each word occurred. */
+  readonly wordCounts: Map<string, number> = new Map();
+  /** In how many texts each word occurred. */
+  readonly wordDocs: Map<string, number> = new Map();
+  /** In how many texts each id occurred. */
+  readonly indexDocs: Map<number, number> = new Map();
+  /** How many texts were fitted. */
+  documentCount = 0;
+  private readonly words: Required<WordOptions>;
+  private readonly charLevel: boolean;
+  private readonly analyzer: ((text: string) => string[]) | null;
+
+  constructor(options: TokenizerOptions = {}) {
+    const {
+      numWords = null,
+      oovToken = null,
+      filters = FILTERS,
+      lower = true,
+      split = ' ',
+      charLevel = false,
+      analyzer = null,
+    } = options;
+    if (numWords !== null && !(Number.isInteger(numWords) && numWords > 0))
+      throw new ValueError(`Tokenizer: expected numWords to be an integer >= 1 or null, received ${numWords}`);
+    if (split === '')
+      throw new ValueError(
+        'Tokenizer: expected a separator to split at, received an empty one. Use charLevel for characters.',
+      );
+    this.numWords = numWords;
+    this.oovToken = oovToken;
+    this.words = { filters, lower, split };
+    this.charLevel = charLevel;
+    this.analyzer = analyzer;
+  }
+
+  /** The number of rows that an Embedding needs: one more than the largest id (0 is padding). */
+  get vocabularySize(): number {
+    const all = Math.max(0, ...this.indexWord.keys()) + 1;
+    return this.numWords === null ? all : Math.min(all, Math.max(this.numWords, this.oovToken === null ? 0 : 2));
+  }
+
+  /** The words of a text, as the options say. */
+  private analyze(text: Text): readonly string[] {
+    if (typeof text !== 'string') return this.words.lower ? text.map((w) => w.toLowerCase()) : text;
+    if (this.charLevel) return [...(this.words.lower ? text.toLowerCase() : text)];
+    return this.analyzer ? this.analyzer(text) : textToWordSequence(text, this.words);
+  }
+
+  /** Counts the words of texts, and gives ids by their frequency. May be called again with more texts. */
+  fitOnTexts(texts: Iterable<Text>): void {
+    for (const text of texts) {
+      this.documentCount++;
+      const sequence = this.analyze(text);
+      for (const word of sequence) this.wordCounts.set(word, (this.wordCounts.get(word) ?? 0) + 1);
+      for (const word of new Set(sequence)) this.wordDocs.set(word, (this.wordDocs.get(word) ?? 0) + 1);
+    }
+    const sorted = [...this.wordCounts].sort((a, b) => b[1] - a[1]).map(([word]) => word);
+    const vocabulary = this.oovToken === null ? sorted : [this.oovToken, ...sorted];
+    this.wordIndex.clear();
+    this.indexWord.clear();
+    // A word that is also the unknown token takes the later id, as in Keras.
+    vocabulary.forEach((word, i) => {
+      this.wordIndex.set(word, i + 1);
+    });
+    for (const [word, id] of this.wordIndex) this.indexWord.set(id, word);
+    for (const [word, count] of this.wordDocs) this.indexDocs.set(this.wordIndex.get(word)!, count);
+  }
+
+  /** Counts ids for the matrix modes, where texts are ids already. */
+  fitOnSequences(sequences: Iterable<readonly number[]>): void {
+    for (const sequence of sequences) {
+      this.documentCount++;
+      for (const id of new Set(sequence)) this.indexDocs.set(id, (this.indexDocs.get(id) ?? 0) + 1);
+    }
+  }
+
+  /** The ids of texts; unknown words are left out, or become the unknown token's id. */
+  textsToSequences(texts: Iterable<Text>): number[][] {
+    const oov = this.oovToken === null ? undefined : this.wordIndex.get(this.oovToken);
+    return Array.from(texts, (text) => {
+      const ids: number[] = [];
+      for (const word of this.analyze(text)) {
+        const id = this.wordIndex.get(word);
+        if (id !== undefined && (this.numWords === null || id < this.numWords)) ids.push(id);
+        else if (oov !== undefined) ids.push(oov);
+      }
+      return ids;
+    });
+  }
+
+  /** The words of ids, joined by spaces; unknown ids are left out, or become the unknown token. */
+  sequencesToTexts(sequences: Iterable<readonly number[]>): string[] {
+    const oov = this.oovToken === null ? undefined : this.indexWord.get(this.wordIndex.get(this.oovToken) ?? -1);
+    return Array.from(sequences, (sequence) => {
+      const words: string[] = [];
+      for (const id of sequence) {
+        const word = this.indexWord.get(id);
+        if (word !== undefined && (this.numWords === null || id < this.numWords)) words.push(word);
+        else if (oov !== undefined) words.push(oov);
+      }
+      return words.join(' ');
+    });
+  }
+
+  /** {@link Tokenizer.sequencesToMatrix} of texts. */
+  textsToMatrix(texts: Iterable<Text>, mode: MatrixMode = 'binary'): Tensor {
+    return this.sequencesToMatrix(this.textsToSequences(texts), mode);
+  }
+
+  /**
+   * One row a text, one column an id: present or not (`binary`), how often (`count`), its share (`freq`), or
+   * (1 + log count) * log(1 + texts / (1 + texts with it)) (`tfidf`). float64 [texts, numWords or vocabulary + 1].
+   */
+  sequencesToMatrix(sequences: readonly (readonly number[])[], mode: MatrixMode = 'binary'): Tensor {
+    if (!['binary', 'count', 'freq', 'tfidf'].includes(mode))
+      throw new ValueError(`sequencesToMatrix: expected mode 'binary', 'count', 'freq' or 'tfidf', received '${mode}'`);
+    if (this.numWords === null && this.wordIndex.size === 0)
+      throw new ValueError(
+        'sequencesToMatrix: expected numWords, or a tokenizer that was fitted on texts; received neither',
+      );
+    if (mode === 'tfidf' && this.documentCount === 0)
+      throw new ValueError('sequencesToMatrix: expected a fitted tokenizer for tfidf, received one that saw no texts');
+    const columns = this.numWords ?? this.wordIndex.size + 1;
+    const data = new Float64Array(sequences.length * columns);
+    sequences.forEach((sequence, row) => {
+      const counts = new Map<number, number>();
+      for (const id of sequence) if (id < columns) counts.set(id, (counts.get(id) ?? 0) + 1);
+      for (const [id, count] of counts) {
+        let value = 1;
+        if (mode === 'count') value = count;
+        else if (mode === 'freq') value = count / sequence.length;
+        else if (mode === 'tfidf')
+          value = (1 + Math.log(count)) * Math.log(1 + this.documentCount / (1 + (this.indexDocs.get(id) ?? 0)));
+        data[row * columns + id] = value;
+      }
+    });
+    return tensor(data, { shape: [sequences.length, columns] });
+  }
+
+  /** Options and counts as the JSON that Keras' `to_json` writes. An `analyzer` cannot be written: give it again at loading. */
+  toJson(): string {
+    return JSON.stringify({
+      class_name: 'Tokenizer',
+      config: {
+        num_words: this.numWords,
+        filters: this.words.filters,
+        lower: this.words.lower,
+        split: this.words.split,
+        char_level: this.charLevel,
+        oov_token: this.oovToken,
+        document_count: this.documentCount,
+        word_counts: mapToJson(this.wordCounts),
+        word_docs: mapToJson(this.wordDocs),
+        index_docs: mapToJson(this.indexDocs),
+        index_word: mapToJson(this.indexWord),
+        word_index: mapToJson(this.wordIndex),
+      },
+    });
+  }
+
+  /** The tokenizer of {@link Tokenizer.toJson}, or of Keras' `to_json`. Throws `FormatError` for anything else. */
+  static fromJson(json: string, options: Pick<TokenizerOptions, 'analyzer'> = {}): Tokenizer {
+    let parsed: { class_name?: unknown; config?: Record<string, unknown> };
+    try {
+      parsed = JSON.parse(json);
+    } catch (error) {
+      throw new FormatError(
+        `Tokenizer.fromJson: expected JSON, received text that does not parse (${(error as Error).message})`,
+      );
+    }
+    const c = parsed?.config;
+    if (parsed?.class_name !== 'Tokenizer' || !c)
+      throw new FormatError(
+        'Tokenizer.fromJson: expected {"class_name": "Tokenizer", "config": {...}}, received other JSON',
+      );
+    const tokenizer = new Tokenizer({
+      numWords: c['num_words'] as number | null,
+      filters: c['filters'] as string,
+      lower: c['lower'] as boolean,
+      split: c['split'] as string,
+      charLevel: c['char_level'] as boolean,
+      oovToken: c['oov_token'] as string | null,
+      ...options,
+    });
+    tokenizer.documentCount = c['document_count'] as number;
+    const read = (key: string): [string, unknown][] => jsonToEntries(c[key], key);
+    for (const [word, n] of read('word_counts')) tokenizer.wordCounts.set(word, n as number);
+    for (const [word, n] of read('word_docs')) tokenizer.wordDocs.set(word, n as number);
+    for (const [id, n] of read('index_docs')) tokenizer.indexDocs.set(Number(id), n as number);
+    for (const [id, word] of read('index_word')) tokenizer.indexWord.set(Number(id), word as string);
+    for (const [word, id] of read('word_index')) tokenizer.wordIndex.set(word, id as number);
+    return tokenizer;
+  }
+}
+
+/** An object in the order of the map: a plain object would move keys like "2024" to the front. */
+function mapToJson(map: ReadonlyMap<string | number, unknown>): string {
+  return `{${[...map].map(([k, v]) => `${JSON.stringify(String(k))}: ${JSON.stringify(v)}`).join(', ')}}`;
+}
+
+/** The entries of a flat JSON object, in the order of the text. */
+function jsonToEntries(text: unknown, key: string): [string, unknown][] {
+  if (typeof text !== 'string')
+    throw new FormatError(`Tokenizer.fromJson: expected "${key}" to be a JSON text, received ${typeof text}`);
+  const entries = JSON.parse(text) as Record<string, unknown>;
+  const order = [...text.matchAll(/("(?:[^"\\]|\\.)*")\s*:/g)].map((m) => JSON.parse(m[1]!) as string);
+  return order.filter((k) => k in entries).map((k) => [k, entries[k]]);
+}

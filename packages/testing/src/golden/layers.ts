@@ -1,0 +1,446 @@
+import { vjp } from '@recurra/autograd';
+import {
+  type Cell,
+  GRUCell,
+  initializers as initializerTable,
+  LSTMCell,
+  runSequence,
+  SimpleRNNCell,
+  StackedCells,
+} from '@recurra/cells';
+import * as layers from '@recurra/layers';
+import { deserializeLayer, Sequential, type SerializedLayer, Variable, withValues } from '@recurra/layers';
+import { optimizers } from '@recurra/optim';
+import { camelCase, type DType, isFloating, type Shape, Tensor } from '@recurra/tensor';
+import { type Comparison, TOLERANCES } from './compare.js';
+import { type GoldenCase, type GoldenTensor, type GoldenWeight, toTensor } from './format.js';
+import { withTensorFlowEmbeddings } from './tensorflow.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
+type Json = any;
+
+/** Layers that exist here. */
+const CLASSES = new Set([
+  'InputLayer',
+  'Dense',
+  'Embedding',
+  'Activation',
+  'Dropout',
+  'Masking',
+  'SimpleRNN',
+  'LSTM',
+  'GRU',
+  'Bidirectional',
+]);
+/** Keras settings that are at their (only supported) default when null, or that say nothing about the computation. */
+const IGNORED =
+  /_regularizer$|_constraint$|^dtype$|^seed$|^quantization_config$|^lora_rank$|^implementation$|^sparse$|^ragged$|^optional$|^noise_shape$/;
+
+/** Keras' configuration of a layer as ours; null where the class does not exist here. */
+export function fromKeras(className: string, config: Json): SerializedLayer | null {
+  if (!CLASSES.has(className)) return null;
+  const result: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries<Json>(config)) {
+    if (IGNORED.test(key)) {
+      if (/_regularizer$|_constraint$/.test(key) && value !== null) return null;
+      continue;
+    }
+    if (key === 'batch_shape') result['shape'] = value.slice(1);
+    else if (key.endsWith('_initializer')) result[camelCase(key)] = keras(value);
+    else if ((key === 'layer' || key === 'backward_layer') && value) {
+      const nested = fromKeras(value.class_name, value.config);
+      if (!nested) return null;
+      result[camelCase(key)] = nested;
+    } else result[camelCase(key)] = value;
+  }
+  return { className, config: result };
+}
+
+const keras = ({ class_name, config }: Json): SerializedLayer => ({
+  className: class_name,
+  config: Object.fromEntries(
+    Object.entries<Json>(config).flatMap(([k, v]) =>
+      v === null || k === 'seed' || k === 'input_axes' || k === 'output_axes'
+        ? []
+        : [[camelCase(k), typeof v === 'string' ? camelCase(v) : v]],
+    ),
+  ),
+});
+
+/** Replays outputs, and gradients for inputs and weights, of something with variables. */
+function replayModule(
+  c: GoldenCase,
+  comparison: Comparison,
+  variables: readonly Variable[],
+  call: (inputs: Record<string, Tensor>) => Record<string, Tensor>,
+): void {
+  const inputs = Object.fromEntries(Object.entries<GoldenTensor>(c['inputs']).map(([k, v]) => [k, toTensor(v)]));
+  const names = Object.keys(inputs).filter((k) => isFloating(inputs[k]!.dtype));
+  const golden = Object.entries<GoldenTensor>(c['outputs']);
+  if (!c['gradients']) {
+    const outputs = call(inputs);
+    for (const [name, expected] of golden) comparison.tensor(name, outputs[name], expected, TOLERANCES.layerOutput);
+    return;
+  }
+  const run = (dtype: DType): { value: Record<string, Tensor>; gradients: { inputs: Tensor[]; weights: Tensor[] } } => {
+    const start = {
+      inputs: names.map((n) => inputs[n]!.cast(dtype)),
+      weights: variables.map((v) => v.value.cast(dtype)),
+    };
+    const { value, pullback } = vjp(
+      (values: typeof start) =>
+        withValues(variables, values.weights, () =>
+          call({ ...inputs, ...Object.fromEntries(names.map((n, i) => [n, values.inputs[i]!])) }),
+        ),
+      start,
+    );
+    const cotangents = Object.fromEntries(
+      Object.entries(value).map(([name, v]) => {
+        const given = c['gradients'].cotangent[name];
+        return [name, given === undefined ? v.zerosLike() : toTensor(given).cast(dtype)];
+      }),
+    );
+    return { value, gradients: pullback(cotangents)[0] };
+  };
+  const { value, gradients } = run('float32');
+  for (const [name, expected] of golden) comparison.tensor(name, value[name], expected, TOLERANCES.layerOutput);
+  let exact: ReturnType<typeof run> | null = null;
+  const compare = (what: string, kind: 'inputs' | 'weights', i: number, expected: GoldenTensor): void => {
+    const arbiter = (): ArrayLike<number> => {
+      exact ??= run('float64');
+      return exact.gradients[kind][i]!.data;
+    };
+    comparison.tensor(`gradient of ${what}`, gradients[kind][i], expected, TOLERANCES.layerGradient, arbiter);
+  };
+  names.forEach((name, i) => {
+    compare(name, 'inputs', i, c['gradients'].inputs[name]);
+  });
+  (c['gradients'].weights as GoldenWeight[]).forEach((expected, i) => {
+    compare(expected.name, 'weights', i, expected);
+  });
+}
+
+/** Names outputs as the golden files do. */
+function nameOutputs(outputs: readonly Tensor[], prefix = ''): Record<string, Tensor> {
+  if (outputs.length === 1) return { [`${prefix}out`]: outputs[0]! };
+  return Object.fromEntries(outputs.map((o, i) => [`${prefix}out${i}`, o]));
+}
+
+/** Replays one case of the area `layers`. */
+export function replayLayer(c: GoldenCase, comparison: Comparison): boolean {
+  const { class_name: className, config, calls = 1 } = c['config'];
+  if (className.endsWith('Cell')) return replayCell(c, comparison);
+  if (className === 'RNN') return replayStack(c, comparison);
+  if (className === 'Sequential') return replayChain(c, comparison);
+  const serialized = fromKeras(className, config);
+  if (!serialized) return false;
+  const layer = deserializeLayer(serialized);
+  const weights = c['weights'] as GoldenWeight[];
+  const first = Object.values<GoldenTensor>(c['inputs'])[0]!;
+  layer.build([null, ...first.shape.slice(1)]);
+  if (c['initial_bias']) {
+    const [bias] = Object.values<GoldenTensor>(c['initial_bias']);
+    comparison.tensor('initial bias', layer.weights[layer.weights.length - 1]!.value, bias!, TOLERANCES.exact);
+  }
+  comparison.equal(
+    'weight shapes',
+    layer.weights.map((w) => w.value.shape),
+    weights.map((w) => w.shape),
+  );
+  comparison.equal(
+    'weight names',
+    layer.weights.map((w) => w.path.split('/').pop()),
+    weights.map((w) => w.name.split('/').pop()),
+  );
+  layer.setWeights(weights.map(toTensor));
+  comparison.equal('count_params', layer.countParams(), c['count_params']);
+  const args = c['call_arguments'] ?? {};
+  const stateNames = Object.keys(c['inputs']).slice(1);
+  // Keras drops the mask that an input carries when initial_state is given; an explicit mask counts.
+  const implicit =
+    c['input_masks'] && stateNames.length === 0 ? toTensor(Object.values<GoldenTensor>(c['input_masks'])[0]!) : null;
+  const mask = args.mask ? toTensor(args.mask) : implicit;
+  replayModule(c, comparison, layer.weights, (inputs) => {
+    const x = inputs[Object.keys(inputs)[0]!]!;
+    const options = {
+      mask,
+      training: args.training ?? false,
+      initialState: stateNames.length > 0 ? stateNames.map((n) => inputs[n]!) : null,
+    };
+    let outputs: Record<string, Tensor> = {};
+    for (let i = 0; i < calls; i++)
+      outputs = { ...outputs, ...nameOutputs(layer.applyAll(x, options), calls > 1 ? `call${i + 1}_` : '') };
+    return outputs;
+  });
+  if (c['output_masks']) {
+    const x = toTensor(first);
+    const given = c['input_masks'] ? toTensor(Object.values<GoldenTensor>(c['input_masks'])[0]!) : mask;
+    const found = layer.computeMask(x, given);
+    for (const [name, expected] of Object.entries<GoldenTensor>(c['output_masks']))
+      comparison.tensor(`mask of ${name}`, found ?? undefined, expected, TOLERANCES.exact);
+  }
+  if (c['states_after'])
+    (c['states_after'] as GoldenTensor[]).forEach((expected, i) => {
+      comparison.tensor(`state ${i}`, (layer as layers.LSTM).currentStates[i], expected, TOLERANCES.layerOutput);
+    });
+  return true;
+}
+
+function replayChain(c: GoldenCase, comparison: Comparison): boolean {
+  const model = buildSequential(c['config'].config);
+  if (!model) return false;
+  const first = Object.values<GoldenTensor>(c['inputs'])[0]!;
+  model.build([null, ...first.shape.slice(1)]);
+  model.setWeights((c['weights'] as GoldenWeight[]).map(toTensor));
+  comparison.equal('count_params', model.countParams(), c['count_params']);
+  const expectMask = c['output_masks'] as Record<string, GoldenTensor> | undefined;
+  replayModule(c, comparison, model.weights, (inputs) => {
+    const { output, mask } = model.forward(Object.values(inputs)[0]!);
+    for (const expected of Object.values(expectMask ?? {}))
+      comparison.tensor('output mask', mask ?? undefined, expected, TOLERANCES.exact);
+    return { out: output };
+  });
+  return true;
+}
+
+/** A Sequential from Keras' configuration; null where a layer does not exist here. */
+export function buildSequential(config: Json): Sequential | null {
+  const all = (config.layers as Json[]).map((l) => fromKeras(l.class_name, l.config));
+  if (all.some((l) => l === null)) return null;
+  return Sequential.fromConfig({ name: config.name, layers: all as SerializedLayer[] });
+}
+
+function makeCell(className: string, config: Json): { cell: Cell<Json, Json>; states: number } | null {
+  const { units, ...rest } = config;
+  const options = Object.fromEntries(
+    Object.entries<Json>(rest).flatMap(([k, v]) =>
+      /^(activation|recurrent_activation|use_bias|reset_after)$/.test(k) ? [[camelCase(k), v]] : [],
+    ),
+  );
+  if (className === 'SimpleRNNCell') return { cell: new SimpleRNNCell(units, options), states: 1 };
+  if (className === 'LSTMCell') return { cell: new LSTMCell(units, options), states: 2 };
+  if (className === 'GRUCell') return { cell: new GRUCell(units, options), states: 1 };
+  return null;
+}
+
+const cellParams = ([kernel, recurrentKernel, bias]: readonly Variable[]): Json => ({
+  kernel: kernel!.value,
+  recurrentKernel: recurrentKernel!.value,
+  ...(bias ? { bias: bias.value } : {}),
+});
+const toState = (states: readonly Tensor[]): Json =>
+  states.length === 2 ? { h: states[0]!, c: states[1]! } : states[0]!;
+const fromState = (state: Json): Tensor[] => (state instanceof Tensor ? [state] : [state.h, state.c]);
+const variablesOf = (c: GoldenCase): Variable[] =>
+  (c['weights'] as GoldenWeight[]).map((w) => new Variable(toTensor(w), w.name));
+
+function replayCell(c: GoldenCase, comparison: Comparison): boolean {
+  const made = makeCell(c['config'].class_name, c['config'].config);
+  if (!made) return false;
+  const variables = variablesOf(c);
+  replayModule(c, comparison, variables, (inputs) => {
+    const states = Object.keys(inputs)
+      .filter((k) => k.startsWith('state'))
+      .map((k) => inputs[k]!);
+    const { output, state } = made.cell.step(cellParams(variables), inputs['x']!, toState(states));
+    return nameOutputs([output, ...fromState(state)]);
+  });
+  return true;
+}
+
+/** `RNN` over one cell or a list of them, through `StackedCells` and `runSequence`. */
+function replayStack(c: GoldenCase, comparison: Comparison): boolean {
+  const {
+    cell: description,
+    return_sequences: sequences,
+    return_state: returnState,
+    go_backwards: reverse,
+  } = c['config'].config;
+  const list: Json[] = description.class_name === 'StackedRNNCells' ? description.config.cells : [description];
+  const made = list.map((d) => makeCell(d.class_name, d.config));
+  if (made.some((m) => m === null)) return false;
+  const variables = variablesOf(c);
+  const stack = new StackedCells(made.map((m) => m!.cell));
+  const mask = c['input_masks'] ? toTensor(c['input_masks'].x) : null;
+  replayModule(c, comparison, variables, (inputs) => {
+    const params = made.map((_, i) => cellParams(variables.slice(3 * i, 3 * i + 3)));
+    const { outputs, output, state } = runSequence(stack, params, inputs['x']!, { reverse, ...(mask ? { mask } : {}) });
+    const y = sequences ? (reverse ? outputs!.flip(1) : outputs!) : output;
+    return nameOutputs([y, ...(returnState ? state.flatMap(fromState) : [])]);
+  });
+  return true;
+}
+
+/** Losses that exist here. */
+export function replayLoss(c: GoldenCase, comparison: Comparison): boolean {
+  const Class = Object.entries(layers).find(([k]) => k === c['config'].class_name)?.[1] as
+    | (new (
+        o: Json,
+      ) => layers.Loss)
+    | undefined;
+  if (!Class || !(Class.prototype instanceof layers.Loss)) return false;
+  const options = Object.fromEntries(Object.entries<Json>(c['config'].arguments).map(([k, v]) => [camelCase(k), v]));
+  const loss = new Class(options);
+  const { y_true: yTrue, y_pred: yPred, sample_weight: weight, mask } = c['inputs'];
+  const target = toTensor(yTrue);
+  const { value, pullback } = vjp(
+    (p: Tensor) =>
+      loss.apply(target, p, { sampleWeight: weight ? toTensor(weight) : null, mask: mask ? toTensor(mask) : null }),
+    toTensor(yPred),
+  );
+  comparison.tensor('out', value, c['outputs'].out, TOLERANCES.reduction);
+  const [gradient] = pullback(toTensor(c['gradients'].cotangent.out));
+  comparison.tensor('gradient of y_pred', gradient, c['gradients'].inputs.y_pred, TOLERANCES.reduction);
+  return true;
+}
+
+/** Metrics that exist here, by Keras' names. */
+const METRICS: Record<string, new (o: Json) => layers.Metric> = {
+  Accuracy: layers.Accuracy,
+  BinaryAccuracy: layers.BinaryAccuracy,
+  CategoricalAccuracy: layers.CategoricalAccuracy,
+  SparseCategoricalAccuracy: layers.SparseCategoricalAccuracy,
+  TopKCategoricalAccuracy: layers.TopKCategoricalAccuracy,
+  SparseTopKCategoricalAccuracy: layers.SparseTopKCategoricalAccuracy,
+  Precision: layers.Precision,
+  Recall: layers.Recall,
+  AUC: layers.AUC,
+  MeanSquaredError: layers.MeanSquaredErrorMetric,
+  MeanAbsoluteError: layers.MeanAbsoluteErrorMetric,
+  BinaryCrossentropy: layers.BinaryCrossentropyMetric,
+  CategoricalCrossentropy: layers.CategoricalCrossentropyMetric,
+  SparseCategoricalCrossentropy: layers.SparseCategoricalCrossentropyMetric,
+  Mean: layers.Mean,
+  Sum: layers.Sum,
+};
+
+/** Replays one case of the area `metrics`. */
+export function replayMetric(c: GoldenCase, comparison: Comparison): boolean {
+  const Class = METRICS[c['config'].class_name];
+  if (!Class) return false;
+  const metric = new Class(
+    Object.fromEntries(Object.entries<Json>(c['config'].arguments).map(([k, v]) => [camelCase(k), v])),
+  );
+  (c['updates'] as Json[]).forEach(({ inputs, result }, i) => {
+    const sampleWeight = inputs.sample_weight ? toTensor(inputs.sample_weight) : null;
+    if (inputs.values) metric.updateState(toTensor(inputs.values), [], { sampleWeight });
+    else metric.updateState(toTensor(inputs.y_true), toTensor(inputs.y_pred), { sampleWeight });
+    comparison.tensor(`result after update ${i + 1}`, metric.result(), result, TOLERANCES.reduction);
+  });
+  (c['state'] as GoldenWeight[]).forEach((expected, i) => {
+    comparison.tensor(`state ${expected.name}`, metric.variables[i]?.value, expected, TOLERANCES.reduction);
+  });
+  metric.resetState();
+  if (typeof c['result_after_reset'] === 'object')
+    comparison.tensor('result after reset', metric.result(), c['result_after_reset'], TOLERANCES.reduction);
+  return true;
+}
+
+/** Replays one whole training run. */
+export async function replayTraining(c: GoldenCase, comparison: Comparison): Promise<boolean> {
+  const { model: description, compile, fit, count_params: count } = c['config'];
+  if (description.class_name !== 'Sequential') return false;
+  const built = buildSequential(description.config);
+  if (!built) return false;
+  const { class_name: name, arguments: args } = compile.optimizer;
+  const Optimizer = optimizers[name.toLowerCase() as keyof typeof optimizers];
+  if (!Optimizer) return false;
+  const optimizer = new Optimizer(Object.fromEntries(Object.entries<Json>(args).map(([k, v]) => [camelCase(k), v])));
+  const model = withTensorFlowEmbeddings(built, optimizer);
+  const x = toTensor(c['inputs'].x);
+  const y = toTensor(c['inputs'].y);
+  model.build([null, ...x.shape.slice(1)]);
+  comparison.equal('count_params', model.countParams(), count);
+  model.setWeights((c['weights'] as GoldenWeight[]).map(toTensor));
+  model.compile({
+    optimizer,
+    loss: compile.loss,
+    metrics: compile.metrics ?? [],
+    weightedMetrics: compile.weighted_metrics ?? [],
+  });
+  comparison.tensor(
+    'prediction before',
+    await model.predict(x, { batchSize: fit.batch_size }),
+    c['prediction_before'],
+    TOLERANCES.training,
+  );
+  const sampleWeight = c['inputs'].sample_weight ? toTensor(c['inputs'].sample_weight) : null;
+  const validation = c['validation'];
+  const history = await model.fit(x, y, {
+    epochs: fit.epochs,
+    batchSize: fit.batch_size,
+    shuffle: false,
+    verbose: 0,
+    classWeight: fit.class_weight ?? null,
+    sampleWeight,
+    validationData: validation ? [toTensor(validation.x), toTensor(validation.y)] : null,
+  });
+  for (const [key, expected] of Object.entries<number[]>(c['history']))
+    comparison.numbers(`history of ${key}`, history.history[camelCase(key)] ?? [], expected, TOLERANCES.training);
+  const evaluated = await model.evaluate(x, y, { batchSize: fit.batch_size, sampleWeight });
+  for (const [key, expected] of Object.entries<number>(c['evaluate']))
+    comparison.numbers(`evaluate ${key}`, [evaluated[camelCase(key)] ?? Number.NaN], [expected], TOLERANCES.training);
+  (c['final_weights'] as GoldenWeight[]).forEach((expected, i) => {
+    comparison.tensor(`final ${expected.name}`, model.weights[i]?.value, expected, TOLERANCES.training);
+  });
+  comparison.tensor(
+    'prediction',
+    await model.predict(x, { batchSize: fit.batch_size }),
+    c['prediction'],
+    TOLERANCES.training,
+  );
+  return true;
+}
+
+/** Replays one case of the area `initializers`: exact values, or the facts that a draw must show. */
+export function replayInitializer(c: GoldenCase, comparison: Comparison): boolean {
+  const { class_name: className, config, shape } = c['config'] as { class_name: string; config: Json; shape: Shape };
+  const key = `${className[0]!.toLowerCase()}${className.slice(1)}` as keyof typeof initializerTable;
+  const make = initializerTable[key] as unknown as
+    | ((o: Json) => { create(s: Shape, o?: { key: Tensor }): Tensor })
+    | undefined;
+  if (!make) return false;
+  const options = keras({ class_name: className, config }).config;
+  // Keras' configuration of Identity leaves its gain out: it stands in the recorded matrix.
+  const recorded = className === 'Identity' ? { gain: c['outputs'].out.data[0] } : {};
+  const initializer = make({ ...options, ...recorded });
+  if (c['outputs']) {
+    comparison.tensor('out', initializer.create(shape), c['outputs'].out, TOLERANCES.exact);
+    return true;
+  }
+  const streams = [1, 1, 2].map((seed) => initializer.create(shape, { key: seedKey(seed) }));
+  const values: number[] = [...streams[0]!.data];
+  comparison.equal('the same key gives the same values', values, [...streams[1]!.data]);
+  comparison.check(
+    'another key gives other values',
+    values.some((v, i) => v !== streams[2]!.data[i]),
+  );
+  const expect = c['expect'];
+  if (expect.kind === 'orthogonal') {
+    const [rows, columns] = expect.flatten_to as [number, number];
+    const a = streams[0]!.reshape([rows, columns]).cast('float64');
+    const gram = rows <= columns ? a.matmul(a.transpose()) : a.transpose().matmul(a);
+    const gain = config.gain ?? 1;
+    const n = Math.min(rows, columns);
+    const identity = Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? gain * gain : 0));
+    comparison.numbers('gram matrix', gram.data, identity, { rtol: 0, atol: expect.tolerance });
+    return true;
+  }
+  const n = values.length;
+  const mean = values.reduce((s: number, v: number) => s + v, 0) / n;
+  const std = Math.sqrt(values.reduce((s: number, v: number) => s + (v - mean) ** 2, 0) / n);
+  comparison.numbers('mean', [mean], [expect.mean], { rtol: 0, atol: (4 * expect.std) / Math.sqrt(n) });
+  comparison.numbers('standard deviation', [std], [expect.std], { rtol: 0.1, atol: 0 });
+  if (expect.min !== undefined) {
+    const slack = 1e-6 * Math.max(Math.abs(expect.min), Math.abs(expect.max));
+    comparison.check(
+      'values within the bounds',
+      values.every((v: number) => v >= expect.min - slack && v <= expect.max + slack),
+    );
+  }
+  return true;
+}
+
+function seedKey(seed: number): Tensor {
+  return toTensor({ shape: [2], dtype: 'int32', data: [seed, 20261123] });
+}

@@ -1,0 +1,63 @@
+import { customGradient } from '@recurra/autograd';
+import { Embedding, type Layer, Sequential } from '@recurra/layers';
+import type { Optimizer } from '@recurra/optim';
+import { segmentSum, Tensor } from '@recurra/tensor';
+
+/**
+ * What Keras on TensorFlow does differently with embeddings, so that its recorded training runs can be replayed. There the
+ * gradient of an embedding is a list of rows, one a lookup, with repeated ids; Keras' optimizers square the rows before they
+ * add up those of one id. Second moments (Adam, RMSprop) are then sums of squares, where the gradient, and Keras on JAX or
+ * PyTorch, have the square of the sum. The library does the latter; these two classes do the former.
+ */
+class LookupEmbedding extends Embedding {
+  /** Per row of the table, the sum of the squared gradients of its lookups in the last backward pass. */
+  squares: Tensor | null = null;
+
+  protected override call(x: Tensor): Tensor[] {
+    const ids = x.cast('int32');
+    const lookup = customGradient((table) => ({
+      value: table!.gather(ids, 0),
+      gradient: (dy) => {
+        const rows = dy.reshape([-1, this.outputDim]);
+        this.squares = segmentSum(rows.square(), ids.flatten(), this.inputDim);
+        return [segmentSum(rows, ids.flatten(), this.inputDim)];
+      },
+    }));
+    return [lookup(this.weights[0]!.value)];
+  }
+}
+
+/** A gradient that squares as a list of lookups does. */
+class LookupGradient extends Tensor {
+  private readonly squares: Tensor;
+
+  constructor(gradient: Tensor, squares: Tensor) {
+    super(gradient.shape, gradient.dtype, gradient.array);
+    this.squares = squares;
+  }
+
+  override square(): Tensor {
+    return this.squares;
+  }
+}
+
+/** The model with embeddings that record the squares of their lookups, and the optimizer made to use them. */
+export function withTensorFlowEmbeddings(model: Sequential, optimizer: Optimizer): Sequential {
+  const swap = (layer: Layer): Layer => {
+    if (!(layer instanceof Embedding)) return layer;
+    const { name, maskZero = false } = layer.getConfig() as { name: string; maskZero?: boolean };
+    return new LookupEmbedding(layer.inputDim, layer.outputDim, { name, maskZero });
+  };
+  const layers = model.layers.map(swap);
+  const update = optimizer.update.bind(optimizer);
+  optimizer.update = (gradients, state, parameters, rate) => {
+    const replaced = { ...gradients } as Record<string, Tensor>;
+    for (const layer of layers)
+      if (layer instanceof LookupEmbedding && layer.squares) {
+        const path = layer.weights[0]!.path;
+        replaced[path] = new LookupGradient(replaced[path]!, layer.squares);
+      }
+    return update(replaced as typeof gradients, state, parameters, rate);
+  };
+  return new Sequential(layers, { name: model.name });
+}
