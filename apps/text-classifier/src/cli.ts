@@ -204,7 +204,14 @@ async function predict(values: Values, texts: readonly string[], output: Output)
 }
 
 /** Settings of the demonstration: small data want small batches and a faster rate. */
-const DEMO: Settings = { ...DEFAULTS, bidirectional: true, dropout: 0.5, epochs: 10, batchSize: 16, learningRate: 0.005 };
+const DEMO: Settings = {
+  ...DEFAULTS,
+  bidirectional: true,
+  dropout: 0.5,
+  epochs: 10,
+  batchSize: 16,
+  learningRate: 0.005,
+};
 
 const UNSEEN = [
   'Will it rain or will the sun shine tomorrow?',

@@ -5,11 +5,15 @@ export { stopGradient } from '@recurra/autograd';
 export * from '@recurra/cells';
 export * from '@recurra/layers';
 // The Keras losses (mean over the last axis, label smoothing); the element-wise ones are in @recurra/tensor.
-export { binaryCrossentropy, categoricalCrossentropy, sparseCategoricalCrossentropy } from '@recurra/layers';
+// The layer; the type of an activation function is `Activation` of @recurra/tensor.
+export {
+  Activation,
+  binaryCrossentropy,
+  categoricalCrossentropy,
+  sparseCategoricalCrossentropy,
+} from '@recurra/layers';
 export * from '@recurra/optim';
 export * from '@recurra/preprocessing';
 export * from '@recurra/tensor';
 // Tensors of zeros and ones; the initializers of these names are `initializers.zeros` and `initializers.ones`.
 export { ones, zeros } from '@recurra/tensor';
-// The layer; the type of an activation function is `Activation` of @recurra/tensor.
-export { Activation } from '@recurra/layers';

@@ -1,1 +1,4 @@
-export {};
+export * from './checks/gradients.js';
+export { type Example, examplesIn, runExample } from './examples.js';
+export { Comparison, TOLERANCES, type Tolerance } from './golden/compare.js';
+export { type AreaReport, areasIn, replayArea } from './golden/replay.js';

@@ -83,7 +83,7 @@ function contract(a: Term, b: Term, keep: ReadonlySet<string>): Term {
       const known = sizes.get(l);
       if (known !== undefined && known !== d && known !== 1 && d !== 1)
         throw new ShapeError(`einsum: expected one size for label "${l}", received ${known} and ${d}`);
-      sizes.set(l, Math.max(known ?? 1, d));
+      sizes.set(l, known === undefined || known === 1 ? d : known);
     });
   const shared = a.labels.filter((l) => b.labels.includes(l));
   const batch = shared.filter((l) => keep.has(l));

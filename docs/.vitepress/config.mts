@@ -1,0 +1,73 @@
+import { defineConfig } from 'vitepress';
+
+const PACKAGES = ['tensor', 'autograd', 'cells', 'optim', 'preprocessing', 'layers', 'recurra'];
+
+const sidebar = (
+  base: string,
+  text: { start: string; guide: string; course: string; chapter: string; packages: string; architecture: string },
+) => [
+  {
+    text: text.guide,
+    items: [
+      { text: text.start, link: `${base}/getting-started` },
+      { text: text.architecture, link: `${base}/architecture` },
+    ],
+  },
+  { text: text.course, items: [{ text: text.chapter, link: `${base}/course/recurrent-networks` }] },
+  {
+    text: text.packages,
+    items: PACKAGES.map((name) => ({
+      text: name === 'recurra' ? name : `@recurra/${name}`,
+      link: `${base}/packages/${name}`,
+    })),
+  },
+];
+
+export default defineConfig({
+  title: 'Recurra',
+  description: 'Deep learning for sequences, native to TypeScript',
+  srcExclude: ['**/public/**'],
+  // The API reference is plain HTML made by TypeDoc, outside of the pages that VitePress knows.
+  ignoreDeadLinks: [/^\/api\//],
+  themeConfig: { search: { provider: 'local' }, outline: [2, 3] },
+  locales: {
+    root: {
+      label: 'English',
+      lang: 'en',
+      themeConfig: {
+        nav: [
+          { text: 'Getting started', link: '/getting-started' },
+          { text: 'Course', link: '/course/recurrent-networks' },
+          { text: 'API', link: '/api/index.html', target: '_blank' },
+        ],
+        sidebar: sidebar('', {
+          guide: 'Guide',
+          start: 'Getting started',
+          architecture: 'Architecture',
+          course: 'Course',
+          chapter: '1. Recurrent networks',
+          packages: 'Packages',
+        }),
+      },
+    },
+    zh: {
+      label: '简体中文',
+      lang: 'zh-CN',
+      themeConfig: {
+        nav: [
+          { text: '快速上手', link: '/zh/getting-started' },
+          { text: '课程', link: '/zh/course/recurrent-networks' },
+          { text: 'API', link: '/api/index.html', target: '_blank' },
+        ],
+        sidebar: sidebar('/zh', {
+          guide: '指南',
+          start: '快速上手',
+          architecture: '架构',
+          course: '课程',
+          chapter: '第一章 循环神经网络',
+          packages: '各个包',
+        }),
+      },
+    },
+  },
+});
