@@ -32,9 +32,17 @@ interface StoredClassifier {
 /** Temporary files that an interrupted run must not leave behind. */
 const unfinished = new Set<string>();
 
+function discard(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // Its folder is no folder: nothing can have been written there.
+  }
+}
+
 /** Removes half-written files; called when the process is interrupted. */
 export function discardUnfinished(): void {
-  for (const path of unfinished) rmSync(path, { force: true });
+  for (const path of unfinished) discard(path);
   unfinished.clear();
 }
 
@@ -63,7 +71,7 @@ export function saveClassifier(classifier: TextClassifier, path: string): void {
     writeFileSync(temporary, JSON.stringify(stored));
     renameSync(temporary, target);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
     throw new CommandError(`${path}: cannot be written: ${(error as Error).message}`);
   } finally {
     unfinished.delete(temporary);

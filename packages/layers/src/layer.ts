@@ -42,6 +42,8 @@ export abstract class Layer {
   readonly trainable: boolean;
   /** Does a mask pass through unchanged? Layers that know nothing of masks drop them. */
   protected readonly supportsMasking: boolean = false;
+  /** Where the layer stands inside of another, e.g. `bidirectional/`: the beginning of its weights' paths. */
+  protected scope = '';
   private givenName: string | undefined;
   private own: Variable[] = [];
   private isBuilt = false;
@@ -136,9 +138,14 @@ export abstract class Layer {
   }
 
   protected addVariable(name: string, value: Tensor, options: { readonly trainable?: boolean } = {}): Variable {
-    const variable = new Variable(value, `${this.name}/${name}`, options);
+    const variable = new Variable(value, `${this.scope}${this.name}/${name}`, options);
     this.own.push(variable);
     return variable;
+  }
+
+  /** Puts a layer inside of this one, before it is built. */
+  protected adopt(layer: Layer): void {
+    layer.scope = `${this.scope}${this.name}/`;
   }
 
   /** `LSTM "lstm_1"`, for messages. */

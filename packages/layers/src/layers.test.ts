@@ -126,6 +126,11 @@ describe('errors say what was expected and the way out', () => {
       },
       /every layer once/,
     ],
+    [
+      'one name twice',
+      () => new Sequential([new Dense(1, { name: 'd' }), new Dense(1, { name: 'd' })]),
+      /different names, received "d" twice/,
+    ],
     ['late Input', () => new Sequential([new Dense(1), Input({ shape: [2] })]), /Input to come first/],
     [
       'function in a configuration',
@@ -264,6 +269,18 @@ describe('training', () => {
     const m = new Sequential([new Embedding(9, 4, { maskZero: true }), new LSTM(3)]);
     const padded = m.apply([[0, 0, 5, 6]], {}).toArray();
     expect(padded).toEqual(m.apply([[5, 6]]).toArray());
+  });
+
+  test('layers inside of layers have weights of their own names', () => {
+    clearSession();
+    const m = new Sequential([
+      Input({ shape: [6, 2] }),
+      new Bidirectional(new LSTM(2, { returnSequences: true })),
+      new Bidirectional(new LSTM(2)),
+    ]);
+    const paths = m.weights.map((w) => w.path);
+    expect(paths[0]).toBe('bidirectional/forward_lstm/lstm_cell/kernel');
+    expect(new Set(paths).size).toBe(12);
   });
 
   test('summary and configuration', () => {

@@ -111,6 +111,10 @@ export class Sequential {
       throw new ValueError(`${this.name}: expected Input to come first, received it after ${this.chain.length} layers`);
     if (this.chain.includes(layer))
       throw new ValueError(`${this.name}: expected every layer once, received "${layer.name}" again`);
+    if (this.chain.some((l) => l.name === layer.name))
+      throw new ValueError(
+        `${this.name}: expected layers of different names, received "${layer.name}" twice. Give one another { name }.`,
+      );
     this.chain.push(layer);
     if (this.compiled) this.compiled.state = null;
     const input = this.inputShape;

@@ -58,8 +58,10 @@ export class Bidirectional extends Layer {
   }
 
   protected override createWeights(inputShape: PartialShape): void {
-    this.forwardLayer.build(inputShape);
-    this.backwardLayer.build(inputShape);
+    for (const layer of [this.forwardLayer, this.backwardLayer]) {
+      this.adopt(layer);
+      layer.build(inputShape);
+    }
   }
 
   protected call(x: Tensor, { initialState = null, ...options }: CallOptions): Tensor[] {
