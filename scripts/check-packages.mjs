@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { root } from './setup.mjs';
+import { pnpmCommand, root } from './setup.mjs';
 
 const { examplesIn } = await import(pathToFileURL(join(root, 'packages/testing/dist/examples.js')).href);
 const ts = (await import('typescript')).default;
@@ -29,6 +29,7 @@ function check(what, result) {
   return false;
 }
 
+const [pnpm, ...pnpmArgs] = pnpmCommand();
 const exec = (command, args, cwd) =>
   spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, npm_config_update_notifier: 'false' } });
 
@@ -39,7 +40,7 @@ try {
     const folder = join(root, 'packages', name);
     const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     manifests.set(manifest.name, manifest);
-    const result = exec('pnpm', ['pack', '--pack-destination', work, '--json'], folder);
+    const result = exec(pnpm, [...pnpmArgs, 'pack', '--pack-destination', work, '--json'], folder);
     if (check(`pack ${manifest.name}`, result)) tarballs.set(manifest.name, JSON.parse(result.stdout).filename);
   }
   const closure = (name, seen = new Set()) => {

@@ -28,11 +28,18 @@ export function run(command, args, options = {}) {
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
-/** pnpm of the pinned version: the installed one if it is that version, else through npx. */
-export function pnpm(args, options = {}) {
+/** The command line of pnpm in its pinned version: the installed one if it is that version, else through npx. */
+export function pnpmCommand() {
   const found = spawnSync('pnpm', ['--version'], { cwd: root, encoding: 'utf8', shell: process.platform === 'win32' });
-  if (found.status === 0 && `pnpm@${found.stdout.trim()}` === packageManager) run('pnpm', args, options);
-  else run('npx', ['--yes', packageManager, ...args], options);
+  return found.status === 0 && `pnpm@${found.stdout.trim()}` === packageManager
+    ? ['pnpm']
+    : ['npx', '--yes', packageManager];
+}
+
+/** Runs pnpm of the pinned version. */
+export function pnpm(args, options = {}) {
+  const [command, ...first] = pnpmCommand();
+  run(command, [...first, ...args], options);
 }
 
 function* filesUnder(folder) {

@@ -31,29 +31,40 @@ export function correction(beta: number, step: Tensor): Tensor {
   return scalar(beta).pow(step).neg().add(1);
 }
 
+/** What Adam and its relatives have in common: two decays, an epsilon, and a mean of the gradients with one of their squares. */
+abstract class AdamFamily extends Optimizer {
+  protected readonly beta1: number;
+  protected readonly beta2: number;
+  protected readonly epsilon: number;
+
+  constructor(options: AdamOptions = {}, learningRate = 0.001) {
+    super(options, learningRate);
+    this.beta1 = options.beta1 ?? 0.9;
+    this.beta2 = options.beta2 ?? 0.999;
+    this.epsilon = options.epsilon ?? 1e-7;
+  }
+
+  protected createSlots(parameter: Tensor): Slots {
+    return { momentum: parameter.zerosLike(), velocity: parameter.zerosLike() };
+  }
+}
+
 /**
  * Adam (Kingma & Ba 2015): m = mean of g, v = mean of g^2, both exponentially weighted;
  * w -= lr * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon). `amsgrad` (Reddi et al. 2018) divides by the
  * largest v so far.
  */
-export class Adam extends Optimizer {
+export class Adam extends AdamFamily {
   readonly name: string = 'Adam';
-  protected readonly beta1: number;
-  protected readonly beta2: number;
-  protected readonly epsilon: number;
   private readonly amsgrad: boolean;
 
   constructor(options: AdamOptions & { readonly amsgrad?: boolean } = {}) {
     super(options);
-    this.beta1 = options.beta1 ?? 0.9;
-    this.beta2 = options.beta2 ?? 0.999;
-    this.epsilon = options.epsilon ?? 1e-7;
     this.amsgrad = options.amsgrad ?? false;
   }
 
-  protected createSlots(parameter: Tensor): Slots {
-    const zero = parameter.zerosLike();
-    return { momentum: zero, velocity: zero, ...(this.amsgrad ? { velocityHat: zero } : {}) };
+  protected override createSlots(parameter: Tensor): Slots {
+    return { ...super.createSlots(parameter), ...(this.amsgrad ? { velocityHat: parameter.zerosLike() } : {}) };
   }
 
   protected step({ parameter, gradient, slots, learningRate, step }: StepContext): { parameter: Tensor; slots: Slots } {
@@ -79,20 +90,10 @@ export class AdamW extends Adam {
 }
 
 /** Adam with the infinity norm: u = max(beta2 * u, |g|); w -= lr / (1 - beta1^t) * m / (u + epsilon). */
-export class Adamax extends Optimizer {
+export class Adamax extends AdamFamily {
   readonly name = 'Adamax';
-  private readonly beta1: number;
-  private readonly beta2: number;
-  private readonly epsilon: number;
 
-  constructor(options: AdamOptions = {}) {
-    super(options);
-    this.beta1 = options.beta1 ?? 0.9;
-    this.beta2 = options.beta2 ?? 0.999;
-    this.epsilon = options.epsilon ?? 1e-7;
-  }
-
-  protected createSlots(parameter: Tensor): Slots {
+  protected override createSlots(parameter: Tensor): Slots {
     return { momentum: parameter.zerosLike(), norm: parameter.zerosLike() };
   }
 
@@ -106,22 +107,8 @@ export class Adamax extends Optimizer {
 }
 
 /** Adam with Nesterov's momentum under the schedule u_t = beta1 * (1 - 0.96^t / 2) (Dozat 2016). */
-export class Nadam extends Optimizer {
+export class Nadam extends AdamFamily {
   readonly name = 'Nadam';
-  private readonly beta1: number;
-  private readonly beta2: number;
-  private readonly epsilon: number;
-
-  constructor(options: AdamOptions = {}) {
-    super(options);
-    this.beta1 = options.beta1 ?? 0.9;
-    this.beta2 = options.beta2 ?? 0.999;
-    this.epsilon = options.epsilon ?? 1e-7;
-  }
-
-  protected createSlots(parameter: Tensor): Slots {
-    return { momentum: parameter.zerosLike(), velocity: parameter.zerosLike() };
-  }
 
   protected override createShared(): Slots {
     return { product: scalar(1) };
@@ -155,22 +142,8 @@ export class Nadam extends Optimizer {
 }
 
 /** Adam with each step scaled to the norm of its weights (You et al. 2020), for large batches. */
-export class Lamb extends Optimizer {
+export class Lamb extends AdamFamily {
   readonly name = 'Lamb';
-  private readonly beta1: number;
-  private readonly beta2: number;
-  private readonly epsilon: number;
-
-  constructor(options: AdamOptions = {}) {
-    super(options);
-    this.beta1 = options.beta1 ?? 0.9;
-    this.beta2 = options.beta2 ?? 0.999;
-    this.epsilon = options.epsilon ?? 1e-7;
-  }
-
-  protected createSlots(parameter: Tensor): Slots {
-    return { momentum: parameter.zerosLike(), velocity: parameter.zerosLike() };
-  }
 
   protected step({ parameter, gradient, slots, learningRate, step }: StepContext): { parameter: Tensor; slots: Slots } {
     const { m, v } = moments(slots, gradient, this.beta1, this.beta2);
@@ -189,23 +162,17 @@ export class Lamb extends Optimizer {
  * Schedule-free AdamW (Defazio et al. 2024): an average of the iterates takes the place of a decaying learning rate.
  * z -= lr * g / (sqrt(v / (1 - beta2^t)) + epsilon); x moves to z by 1 / t; the parameters are (1 - beta1) z + beta1 x.
  */
-export class ScheduleFreeAdamW extends Optimizer {
+export class ScheduleFreeAdamW extends AdamFamily {
   readonly name = 'ScheduleFreeAdamW';
-  private readonly beta1: number;
-  private readonly beta2: number;
-  private readonly epsilon: number;
   private readonly warmupSteps: number;
 
   /** `learningRate` 0.0025, `epsilon` 1e-8; the rate rises linearly over `warmupSteps` (0). */
   constructor(options: AdamOptions & { readonly warmupSteps?: number } = {}) {
-    super(options, 0.0025);
-    this.beta1 = options.beta1 ?? 0.9;
-    this.beta2 = options.beta2 ?? 0.999;
-    this.epsilon = options.epsilon ?? 1e-8;
+    super({ epsilon: 1e-8, ...options }, 0.0025);
     this.warmupSteps = options.warmupSteps ?? 0;
   }
 
-  protected createSlots(parameter: Tensor): Slots {
+  protected override createSlots(parameter: Tensor): Slots {
     return { momentum: parameter, velocity: parameter.zerosLike() };
   }
 

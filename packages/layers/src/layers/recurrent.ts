@@ -160,6 +160,17 @@ export abstract class RecurrentLayer<S> extends Layer {
   abstract mirrored(name: string, goBackwards: boolean): RecurrentLayer<S>;
 }
 
+/** A recurrent layer whose whole state is its output. */
+abstract class SingleStateLayer extends RecurrentLayer<Tensor> {
+  protected flatten(state: Tensor): Tensor[] {
+    return [state];
+  }
+
+  protected unflatten(states: readonly Tensor[]): Tensor {
+    return states[0]!;
+  }
+}
+
 /** Options of {@link SimpleRNN}. */
 export type SimpleRNNOptions = RecurrentOptions & CellOptions;
 
@@ -167,7 +178,7 @@ export type SimpleRNNOptions = RecurrentOptions & CellOptions;
  * Fully connected recurrent layer: h_t = activation(x_t W + h_{t-1} U + b), activation 'tanh'.
  * [batch, time, features] -> [batch, units], or [batch, time, units] with `returnSequences`. Keras `SimpleRNN`.
  */
-export class SimpleRNN extends RecurrentLayer<Tensor> {
+export class SimpleRNN extends SingleStateLayer {
   readonly className = 'SimpleRNN';
   protected readonly cell: SimpleRNNCell;
   protected readonly cellName = 'simple_rnn_cell';
@@ -175,14 +186,6 @@ export class SimpleRNN extends RecurrentLayer<Tensor> {
   constructor(units: number, options: SimpleRNNOptions = {}) {
     super(units, options);
     this.cell = new SimpleRNNCell(units, options);
-  }
-
-  protected flatten(state: Tensor): Tensor[] {
-    return [state];
-  }
-
-  protected unflatten(states: readonly Tensor[]): Tensor {
-    return states[0]!;
   }
 
   mirrored(name: string, goBackwards: boolean): SimpleRNN {
@@ -227,7 +230,7 @@ export type GRUOptions = RecurrentOptions & GRUCellOptions;
  * Gated recurrent unit layer; the equations stand at `GRUCell`. [batch, time, features] -> [batch, units], or [batch, time,
  * units] with `returnSequences`. Keras `GRU`.
  */
-export class GRU extends RecurrentLayer<Tensor> {
+export class GRU extends SingleStateLayer {
   readonly className = 'GRU';
   protected readonly cell: GRUCell;
   protected readonly cellName = 'gru_cell';
@@ -235,14 +238,6 @@ export class GRU extends RecurrentLayer<Tensor> {
   constructor(units: number, options: GRUOptions = {}) {
     super(units, options);
     this.cell = new GRUCell(units, options);
-  }
-
-  protected flatten(state: Tensor): Tensor[] {
-    return [state];
-  }
-
-  protected unflatten(states: readonly Tensor[]): Tensor {
-    return states[0]!;
   }
 
   mirrored(name: string, goBackwards: boolean): GRU {
