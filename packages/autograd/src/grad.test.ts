@@ -18,7 +18,7 @@ test('the example of the design: grad of the sum of squares', () => {
     [1, 2],
     [3, 4],
   ]);
-  expect(grad((t: Tensor) => t.square().sum())(x).toArray()).toEqual([
+  expect(grad((t) => t.square().sum())(x).toArray()).toEqual([
     [2, 4],
     [6, 8],
   ]);

@@ -79,9 +79,10 @@ function expectScalar(value: unknown, name: string): Tensor {
   return value;
 }
 
-/** The gradient of one argument, or a tuple for several. */
-// biome-ignore lint/suspicious/noExplicitAny: the type of an argument list that is inferred
-type First<A extends any[]> = A[0];
+// biome-ignore lint/suspicious/noExplicitAny: what the overloads below give a type
+type Untyped = any;
+/** The first of an argument list. */
+type First<A extends Untyped[]> = A[0];
 
 /**
  * `valueAndGrad(f)(...args)` computes a scalar `f(...args)` and its gradient with respect to the first argument (or those of
@@ -91,6 +92,10 @@ type First<A extends any[]> = A[0];
  *
  * Throws `ShapeError` unless the value is a floating scalar, `DTypeError` for an input that is not floating.
  */
+export function valueAndGrad(f: (x: Tensor) => Tensor): (x: Tensor) => { value: Tensor; gradient: Tensor };
+export function valueAndGrad(
+  f: (x: Tensor, y: Tensor) => Tensor,
+): (x: Tensor, y: Tensor) => { value: Tensor; gradient: Tensor };
 export function valueAndGrad<A extends unknown[]>(
   f: (...args: A) => Tensor,
   options?: { readonly argument?: 0 },
@@ -104,9 +109,9 @@ export function valueAndGrad<A extends unknown[]>(
   options: GradOptions,
 ): (...args: A) => { value: Tensor; gradient: unknown };
 export function valueAndGrad(
-  f: (...args: unknown[]) => Tensor | { value: Tensor; aux: unknown },
+  f: (...args: Untyped[]) => Tensor | { value: Tensor; aux: unknown },
   options: GradOptions = {},
-): (...args: unknown[]) => { value: Tensor; gradient: unknown; aux?: unknown } {
+): (...args: Untyped[]) => { value: Tensor; gradient: Untyped; aux?: unknown } {
   const { argument = 0 } = options;
   const positions = typeof argument === 'number' ? [argument] : argument;
   return (...args) => {
@@ -129,9 +134,11 @@ export function valueAndGrad(
 }
 
 /** The gradient alone: see {@link valueAndGrad}. `grad(grad(f))` differentiates twice, to any order. */
+export function grad(f: (x: Tensor) => Tensor): (x: Tensor) => Tensor;
+export function grad(f: (x: Tensor, y: Tensor) => Tensor): (x: Tensor, y: Tensor) => Tensor;
 export function grad<A extends unknown[]>(f: (...args: A) => Tensor): (...args: A) => First<A>;
 export function grad<A extends unknown[]>(f: (...args: A) => Tensor, options: GradOptions): (...args: A) => unknown;
-export function grad(f: (...args: unknown[]) => Tensor, options: GradOptions = {}): (...args: unknown[]) => unknown {
+export function grad(f: (...args: Untyped[]) => Tensor, options: GradOptions = {}): (...args: Untyped[]) => Untyped {
   const both = valueAndGrad(f, options);
   return (...args) => both(...args).gradient;
 }

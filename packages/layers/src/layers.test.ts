@@ -127,6 +127,11 @@ describe('errors say what was expected and the way out', () => {
       /every layer once/,
     ],
     [
+      'several outputs in a chain',
+      () => new Sequential([new LSTM(2, { returnState: true })]).apply(x3),
+      /layers of one output, received 3/,
+    ],
+    [
       'one name twice',
       () => new Sequential([new Dense(1, { name: 'd' }), new Dense(1, { name: 'd' })]),
       /different names, received "d" twice/,

@@ -95,7 +95,7 @@ function breathe(): Promise<void> {
  */
 export class Sequential {
   readonly name: string;
-  /** Set to true (by a callback) to end training after the current batch's epoch. */
+  /** Set to true (by a callback) to end training after the current batch. */
   stopTraining = false;
   private readonly chain: Layer[] = [];
   private compiled: Compiled | null = null;
@@ -189,9 +189,13 @@ export class Sequential {
       );
     let mask: Tensor | null = null;
     for (const layer of layers) {
-      const next = layer.apply(x, { mask, training: options.training ?? false });
+      const outputs = layer.applyAll(x, { mask, training: options.training ?? false });
+      if (outputs.length !== 1)
+        throw new ValueError(
+          `${this.name}: expected layers of one output, received ${outputs.length} from "${layer.name}". In a chain, returnState must be false and mergeMode not null.`,
+        );
       mask = layer.computeMask(x, mask);
-      x = next;
+      x = outputs[0]!;
     }
     return { output: x, mask };
   }
@@ -410,6 +414,7 @@ export class Sequential {
         logs = this.logs(compiled, lossMean);
         for (const callback of callbacks) await callback.onTrainBatchEnd(step, logs);
         step++;
+        if (this.stopTraining) break;
         if (Date.now() - lastBreath > 30) {
           await breathe();
           lastBreath = Date.now();
