@@ -1,0 +1,86 @@
+/**
+ * Trains a small model in a real browser, from the built packages as they are (ES modules, no bundler). CHROMIUM names the
+ * binary (default: chromium). Ends with `N passed, N failed`.
+ */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { root } from './setup.mjs';
+
+const names = readdirSync(join(root, 'packages')).filter((name) => name !== 'testing');
+const imports = Object.fromEntries(
+  names.map((name) => [name === 'recurra' ? name : `@recurra/${name}`, `/packages/${name}/dist/index.js`]),
+);
+
+const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify({ imports })}</script>
+<script type="module">
+const report = (results) => fetch('/result', { method: 'POST', body: JSON.stringify(results) });
+addEventListener('error', (event) => report([[String(event.message), false]]));
+addEventListener('unhandledrejection', (event) => report([[String(event.reason), false]]));
+const { Bidirectional, Dense, Embedding, GRU, Sequential, Tokenizer, grad, padSequences, randomBits, segmentWords, setSeed, tensor } = await import('recurra');
+const results = [];
+results.push(['gradient', grad((x) => x.square().sum())(tensor([1, 2])).toArray().join() === '2,4']);
+results.push(['Philox', (randomBits([1], { key: tensor(Int32Array.of(0, 0)) }).item() >>> 0) === 0x6627e8d5]);
+setSeed(1);
+const texts = ['今天下雨', 'rain and wind', '球队赢了', 'the team won'];
+const tokenizer = new Tokenizer({ analyzer: segmentWords });
+tokenizer.fitOnTexts(texts);
+const x = padSequences(tokenizer.textsToSequences(texts));
+const model = new Sequential([new Embedding(tokenizer.vocabularySize, 8, { maskZero: true }), new Bidirectional(new GRU(8)), new Dense(1, { activation: 'sigmoid' })]);
+model.compile({ optimizer: 'adam', loss: 'binaryCrossentropy', metrics: ['accuracy'] });
+const { history } = await model.fit(x, [0, 0, 1, 1], { epochs: 100, verbose: 0 });
+results.push(['training', history.accuracy.at(-1) === 1 && history.loss.at(-1) < history.loss[0]]);
+results.push(['prediction', (await model.predict(x)).shape.join() === '4,1']);
+await report(results);
+</script>`;
+
+let deliver;
+const delivered = new Promise((resolve) => {
+  deliver = resolve;
+});
+const server = createServer((request, response) => {
+  const path = join(root, decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
+  if (request.method === 'POST') {
+    let body = '';
+    request.on('data', (chunk) => {
+      body += chunk;
+    });
+    request.on('end', () => {
+      response.end();
+      deliver(JSON.parse(body));
+    });
+  } else if (request.url === '/') response.setHeader('content-type', 'text/html').end(page);
+  else if (path.startsWith(join(root, 'packages')) && path.endsWith('.js') && existsSync(path))
+    response.setHeader('content-type', 'text/javascript').end(readFileSync(path));
+  else response.writeHead(404).end();
+});
+await new Promise((resolve) => {
+  server.listen(0, '127.0.0.1', resolve);
+});
+
+const profile = mkdtempSync(join(tmpdir(), 'recurra-browser-'));
+const flags =
+  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
+const browser = spawn(
+  process.env.CHROMIUM ?? 'chromium',
+  [...flags.split(' '), `--user-data-dir=${profile}`, `http://127.0.0.1:${server.address().port}/`],
+  { stdio: 'ignore' },
+);
+const gone = new Promise((resolve) => {
+  browser.on('error', (error) => resolve([[`the browser did not start: ${error.message}`, false]]));
+  browser.on('exit', (code) => resolve([[`the browser ended with code ${code}`, false]]));
+});
+const late = new Promise((resolve) => {
+  setTimeout(() => resolve([['no result within 90 seconds', false]]), 90_000).unref();
+});
+const results = await Promise.race([delivered, gone, late]);
+browser.kill();
+await gone;
+server.close();
+rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+for (const [what, ok] of results) if (!ok) console.error(`FAILED in the browser: ${what}`);
+const passed = results.filter(([, ok]) => ok).length;
+console.log(`${passed} passed, ${results.length - passed} failed`);
+process.exitCode = passed === results.length ? 0 : 1;
