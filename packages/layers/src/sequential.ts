@@ -1,12 +1,9 @@
 import { valueAndGrad } from '@recurra/autograd';
 import { type Optimizer, type OptimizerIdentifier, type OptimizerState, resolveOptimizer } from '@recurra/optim';
-import { batchIndices } from '@recurra/preprocessing';
 import {
   asTensor,
   concat,
   formatShape,
-  nextKey,
-  RecurraError,
   ShapeError,
   scalar,
   type Tensor,
@@ -22,8 +19,10 @@ import { type Loss, type LossIdentifier, resolveLoss } from './losses.js';
 import { Mean, type Metric } from './metrics/metric.js';
 import { type MetricIdentifier, resolveMetric } from './metrics/resolve.js';
 import { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
+import { summaryTable } from './summary.js';
 import { type Callback, History, type Logs } from './training/callbacks.js';
 import { ProgressLogger, type Verbosity } from './training/progress.js';
+import { batchesOf, classWeights, holdOut, type Samples, toSamples } from './training/samples.js';
 import { type Variable, withValues } from './variable.js';
 
 /** Options of `compile`. */
@@ -73,13 +72,6 @@ interface Compiled {
   readonly weightedMetrics: readonly MetricIdentifier[];
   resolved: { plain: Metric[]; weighted: Metric[] } | null;
   state: OptimizerState | null;
-}
-
-interface Samples {
-  readonly x: Tensor;
-  readonly y: Tensor | null;
-  readonly weight: Tensor | null;
-  readonly count: number;
 }
 
 /** Lets timers and input be served, so that long training can be watched and stopped. */
@@ -247,37 +239,6 @@ export class Sequential {
     return this.compiled;
   }
 
-  private samples(x: TensorLike, y: TensorLike | null, weight: TensorLike | null, what: string): Samples {
-    const inputs = asTensor(x);
-    const count = inputs.shape[0];
-    if (count === undefined || count === 0)
-      throw new ShapeError(
-        `${what}: expected at least one sample, received inputs of shape ${formatShape(inputs.shape)}`,
-      );
-    const beside = (value: TensorLike | null, name: string): Tensor | null => {
-      if (value === null) return null;
-      const t = asTensor(value);
-      if (t.shape[0] !== count)
-        throw new ShapeError(`${what}: expected ${name} for ${count} samples, received shape ${formatShape(t.shape)}`);
-      return t;
-    };
-    const own = beside(weight, 'sample weights');
-    return { x: inputs, y: beside(y, 'targets'), weight: own?.cast('float32') ?? null, count };
-  }
-
-  private *batches(data: Samples, batchSize: number, shuffle: boolean): Generator<Samples> {
-    for (const index of batchIndices(data.count, { batchSize, shuffle: shuffle ? nextKey() : null })) {
-      const start = index[0]!;
-      const pick = (t: Tensor): Tensor => (shuffle ? t.gather(index, 0) : t.narrow(0, start, index.length));
-      yield {
-        x: pick(data.x),
-        y: data.y && pick(data.y),
-        weight: data.weight && pick(data.weight),
-        count: index.length,
-      };
-    }
-  }
-
   private lossOf(compiled: Compiled, output: Tensor, mask: Tensor | null, batch: Samples): Tensor {
     if (!compiled.loss || !batch.y)
       throw new ValueError(`${this.name}: expected a loss and targets. Call compile({ loss }) and pass targets.`);
@@ -366,25 +327,15 @@ export class Sequential {
       throw new ValueError(`fit: expected validationSplit in 0 <= share < 1, received ${validationSplit}`);
     if (options.classWeight && options.sampleWeight)
       throw new ValueError('fit: expected classWeight or sampleWeight, received both');
-    let data = this.samples(x, y, options.sampleWeight ?? null, 'fit');
+    let data = toSamples(x, y, options.sampleWeight ?? null, 'fit');
     let validation: Samples | null = null;
     if (options.validationData) {
       const [vx, vy, vw] = options.validationData;
-      validation = this.samples(vx, vy, vw ?? null, 'fit (validationData)');
+      validation = toSamples(vx, vy, vw ?? null, 'fit (validationData)');
     } else if (validationSplit > 0) {
-      const kept = Math.floor(data.count * (1 - validationSplit));
-      if (kept === 0 || kept === data.count)
-        throw new ValueError(
-          `fit: expected validationSplit to leave samples on both sides, received ${validationSplit} of ${data.count}`,
-        );
-      const part = (from: number, size: number): Samples => ({
-        x: data.x.narrow(0, from, size),
-        y: data.y?.narrow(0, from, size) ?? null,
-        weight: data.weight?.narrow(0, from, size) ?? null,
-        count: size,
-      });
-      validation = part(kept, data.count - kept);
-      data = part(0, kept);
+      const { rest, held } = holdOut(data, validationSplit);
+      data = rest;
+      validation = held;
     }
     if (options.classWeight) data = { ...data, weight: classWeights(data.y!, options.classWeight) };
 
@@ -406,7 +357,7 @@ export class Sequential {
       this.resetMetrics(compiled);
       for (const callback of callbacks) await callback.onEpochBegin(epoch);
       let step = 0;
-      for (const batch of this.batches(data, batchSize, shuffle)) {
+      for (const batch of batchesOf(data, batchSize, shuffle)) {
         for (const callback of callbacks) await callback.onTrainBatchBegin(step);
         const { loss, output, mask } = this.trainStep(compiled, batch);
         lossMean.updateState(loss, undefined, { sampleWeight: scalar(batch.count) });
@@ -445,7 +396,7 @@ export class Sequential {
     const lossMean = new Mean({ name: 'loss' });
     this.resetMetrics(compiled);
     let lastBreath = Date.now();
-    for (const batch of this.batches(data, batchSize, false)) {
+    for (const batch of batchesOf(data, batchSize, false)) {
       const { output, mask } = this.forward(batch.x);
       lossMean.updateState(this.lossOf(compiled, output, mask, batch), undefined, {
         sampleWeight: scalar(batch.count),
@@ -464,7 +415,7 @@ export class Sequential {
     const compiled = this.needCompiled('evaluate');
     return this.evaluateSamples(
       compiled,
-      this.samples(x, y, options.sampleWeight ?? null, 'evaluate'),
+      toSamples(x, y, options.sampleWeight ?? null, 'evaluate'),
       options.batchSize ?? 32,
     );
   }
@@ -472,7 +423,7 @@ export class Sequential {
   /** The outputs for samples, computed in batches: [samples, ...]. */
   async predict(x: TensorLike, options: { readonly batchSize?: number } = {}): Promise<Tensor> {
     const outputs: Tensor[] = [];
-    for (const batch of this.batches(this.samples(x, null, null, 'predict'), options.batchSize ?? 32, false)) {
+    for (const batch of batchesOf(toSamples(x, null, null, 'predict'), options.batchSize ?? 32, false)) {
       outputs.push(this.apply(batch.x));
       await breathe();
     }
@@ -481,37 +432,7 @@ export class Sequential {
 
   /** The table of layers, output shapes and numbers of parameters; written to the console, and returned. */
   summary(options: { readonly print?: boolean } = {}): string {
-    const rows: string[][] = [];
-    let shape: PartialShape | null = this.inputShape;
-    for (const layer of this.layers) {
-      shape = shape && layer.computeOutputShape(shape);
-      const known = shape ? `(${shape.map((d) => d ?? 'None').join(', ')})` : '?';
-      rows.push([
-        `${layer.name} (${layer.className})`,
-        known,
-        layer.built ? layer.countParams().toLocaleString('en-US') : '0 (unbuilt)',
-      ]);
-    }
-    const head = ['Layer (type)', 'Output Shape', 'Param #'];
-    const widths = head.map((title, i) => Math.max(title.length, ...rows.map((r) => r[i]!.length)));
-    const bar = (l: string, m: string, r: string, fill: string): string =>
-      l + widths.map((w) => fill.repeat(w + 2)).join(m) + r;
-    const row = (cells: string[], edge: string): string =>
-      `${edge} ${cells.map((c, i) => (i === 2 ? c.padStart(widths[i]!) : c.padEnd(widths[i]!))).join(` ${edge} `)} ${edge}`;
-    const total = this.countParams();
-    const trainable = this.layers.reduce((sum, l) => sum + l.trainableWeights.reduce((s, w) => s + w.value.size, 0), 0);
-    const count = (n: number): string => `${n.toLocaleString('en-US')} (${formatBytes(n * 4)})`;
-    const text = [
-      `Model: "${this.name}"`,
-      bar('┏', '┳', '┓', '━'),
-      row(head, '┃'),
-      bar('┡', '╇', '┩', '━'),
-      ...rows.flatMap((r, i) => [...(i > 0 ? [bar('├', '┼', '┤', '─')] : []), row(r, '│')]),
-      bar('└', '┴', '┘', '─'),
-      ` Total params: ${count(total)}`,
-      ` Trainable params: ${count(trainable)}`,
-      ` Non-trainable params: ${count(total - trainable)}`,
-    ].join('\n');
+    const text = summaryTable(this.name, this.layers, this.inputShape);
     if (options.print !== false) console.log(text);
     return text;
   }
@@ -525,25 +446,4 @@ export class Sequential {
   static fromConfig(config: { readonly name?: string; readonly layers: readonly SerializedLayer[] }): Sequential {
     return new Sequential(config.layers.map(deserializeLayer), config.name === undefined ? {} : { name: config.name });
   }
-}
-
-function formatBytes(bytes: number): string {
-  if (bytes < 1024) return `${bytes}.00 B`;
-  return bytes < 1024 ** 2 ? `${(bytes / 1024).toFixed(2)} KB` : `${(bytes / 1024 ** 2).toFixed(2)} MB`;
-}
-
-/** The weight of every sample from its class: indices, or the largest element of a one-hot row. */
-function classWeights(y: Tensor, weights: Readonly<Record<number, number>>): Tensor {
-  const last = y.shape[y.rank - 1]!;
-  const classes = y.rank > 1 && last > 1 ? y.argMax(-1) : y.cast('int32').flatten();
-  if (classes.rank !== 1)
-    throw new ShapeError(
-      `fit: expected targets [samples] or [samples, classes] with classWeight, received ${formatShape(y.shape)}`,
-    );
-  for (const [name, weight] of Object.entries(weights))
-    if (!Number.isInteger(Number(name)) || !(weight >= 0))
-      throw new RecurraError(
-        `fit: expected classWeight from class indices to weights >= 0, received ${name}: ${weight}`,
-      );
-  return asTensor(Float32Array.from(classes.data as Int32Array, (c) => weights[c] ?? 1));
 }

@@ -1,20 +1,10 @@
 import { vjp } from '@recurra/autograd';
-import {
-  type Cell,
-  GRUCell,
-  initializers as initializerTable,
-  LSTMCell,
-  runSequence,
-  SimpleRNNCell,
-  StackedCells,
-} from '@recurra/cells';
-import * as layers from '@recurra/layers';
+import { type Cell, GRUCell, LSTMCell, runSequence, SimpleRNNCell, StackedCells } from '@recurra/cells';
+import type * as layers from '@recurra/layers';
 import { deserializeLayer, Sequential, type SerializedLayer, Variable, withValues } from '@recurra/layers';
-import { optimizers } from '@recurra/optim';
-import { camelCase, type DType, isFloating, type Shape, Tensor } from '@recurra/tensor';
+import { camelCase, type DType, isFloating, Tensor } from '@recurra/tensor';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenTensor, type GoldenWeight, toTensor } from './format.js';
-import { withTensorFlowEmbeddings } from './tensorflow.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
 type Json = any;
@@ -56,7 +46,8 @@ export function fromKeras(className: string, config: Json): SerializedLayer | nu
   return { className, config: result };
 }
 
-const keras = ({ class_name, config }: Json): SerializedLayer => ({
+/** A serialized Keras object as ours; settings that are null or a seed are left out. */
+export const keras = ({ class_name, config }: Json): SerializedLayer => ({
   className: class_name,
   config: Object.fromEntries(
     Object.entries<Json>(config).flatMap(([k, v]) =>
@@ -269,178 +260,4 @@ function replayStack(c: GoldenCase, comparison: Comparison): boolean {
     return nameOutputs([y, ...(returnState ? state.flatMap(fromState) : [])]);
   });
   return true;
-}
-
-/** Losses that exist here. */
-export function replayLoss(c: GoldenCase, comparison: Comparison): boolean {
-  const Class = Object.entries(layers).find(([k]) => k === c['config'].class_name)?.[1] as
-    | (new (
-        o: Json,
-      ) => layers.Loss)
-    | undefined;
-  if (!Class || !(Class.prototype instanceof layers.Loss)) return false;
-  const options = Object.fromEntries(Object.entries<Json>(c['config'].arguments).map(([k, v]) => [camelCase(k), v]));
-  const loss = new Class(options);
-  const { y_true: yTrue, y_pred: yPred, sample_weight: weight, mask } = c['inputs'];
-  const target = toTensor(yTrue);
-  const { value, pullback } = vjp(
-    (p: Tensor) =>
-      loss.apply(target, p, { sampleWeight: weight ? toTensor(weight) : null, mask: mask ? toTensor(mask) : null }),
-    toTensor(yPred),
-  );
-  comparison.tensor('out', value, c['outputs'].out, TOLERANCES.reduction);
-  const [gradient] = pullback(toTensor(c['gradients'].cotangent.out));
-  comparison.tensor('gradient of y_pred', gradient, c['gradients'].inputs.y_pred, TOLERANCES.reduction);
-  return true;
-}
-
-/** Metrics that exist here, by Keras' names. */
-const METRICS: Record<string, new (o: Json) => layers.Metric> = {
-  Accuracy: layers.Accuracy,
-  BinaryAccuracy: layers.BinaryAccuracy,
-  CategoricalAccuracy: layers.CategoricalAccuracy,
-  SparseCategoricalAccuracy: layers.SparseCategoricalAccuracy,
-  TopKCategoricalAccuracy: layers.TopKCategoricalAccuracy,
-  SparseTopKCategoricalAccuracy: layers.SparseTopKCategoricalAccuracy,
-  Precision: layers.Precision,
-  Recall: layers.Recall,
-  AUC: layers.AUC,
-  MeanSquaredError: layers.MeanSquaredErrorMetric,
-  MeanAbsoluteError: layers.MeanAbsoluteErrorMetric,
-  BinaryCrossentropy: layers.BinaryCrossentropyMetric,
-  CategoricalCrossentropy: layers.CategoricalCrossentropyMetric,
-  SparseCategoricalCrossentropy: layers.SparseCategoricalCrossentropyMetric,
-  Mean: layers.Mean,
-  Sum: layers.Sum,
-};
-
-/** Replays one case of the area `metrics`. */
-export function replayMetric(c: GoldenCase, comparison: Comparison): boolean {
-  const Class = METRICS[c['config'].class_name];
-  if (!Class) return false;
-  const metric = new Class(
-    Object.fromEntries(Object.entries<Json>(c['config'].arguments).map(([k, v]) => [camelCase(k), v])),
-  );
-  (c['updates'] as Json[]).forEach(({ inputs, result }, i) => {
-    const sampleWeight = inputs.sample_weight ? toTensor(inputs.sample_weight) : null;
-    if (inputs.values) metric.updateState(toTensor(inputs.values), [], { sampleWeight });
-    else metric.updateState(toTensor(inputs.y_true), toTensor(inputs.y_pred), { sampleWeight });
-    comparison.tensor(`result after update ${i + 1}`, metric.result(), result, TOLERANCES.reduction);
-  });
-  (c['state'] as GoldenWeight[]).forEach((expected, i) => {
-    comparison.tensor(`state ${expected.name}`, metric.variables[i]?.value, expected, TOLERANCES.reduction);
-  });
-  metric.resetState();
-  if (typeof c['result_after_reset'] === 'object')
-    comparison.tensor('result after reset', metric.result(), c['result_after_reset'], TOLERANCES.reduction);
-  return true;
-}
-
-/** Replays one whole training run. */
-export async function replayTraining(c: GoldenCase, comparison: Comparison): Promise<boolean> {
-  const { model: description, compile, fit, count_params: count } = c['config'];
-  if (description.class_name !== 'Sequential') return false;
-  const built = buildSequential(description.config);
-  if (!built) return false;
-  const { class_name: name, arguments: args } = compile.optimizer;
-  const Optimizer = optimizers[name.toLowerCase() as keyof typeof optimizers];
-  if (!Optimizer) return false;
-  const optimizer = new Optimizer(Object.fromEntries(Object.entries<Json>(args).map(([k, v]) => [camelCase(k), v])));
-  const model = withTensorFlowEmbeddings(built, optimizer);
-  const x = toTensor(c['inputs'].x);
-  const y = toTensor(c['inputs'].y);
-  model.build([null, ...x.shape.slice(1)]);
-  comparison.equal('count_params', model.countParams(), count);
-  model.setWeights((c['weights'] as GoldenWeight[]).map(toTensor));
-  model.compile({
-    optimizer,
-    loss: compile.loss,
-    metrics: compile.metrics ?? [],
-    weightedMetrics: compile.weighted_metrics ?? [],
-  });
-  comparison.tensor(
-    'prediction before',
-    await model.predict(x, { batchSize: fit.batch_size }),
-    c['prediction_before'],
-    TOLERANCES.training,
-  );
-  const sampleWeight = c['inputs'].sample_weight ? toTensor(c['inputs'].sample_weight) : null;
-  const validation = c['validation'];
-  const history = await model.fit(x, y, {
-    epochs: fit.epochs,
-    batchSize: fit.batch_size,
-    shuffle: false,
-    verbose: 0,
-    classWeight: fit.class_weight ?? null,
-    sampleWeight,
-    validationData: validation ? [toTensor(validation.x), toTensor(validation.y)] : null,
-  });
-  for (const [key, expected] of Object.entries<number[]>(c['history']))
-    comparison.numbers(`history of ${key}`, history.history[camelCase(key)] ?? [], expected, TOLERANCES.training);
-  const evaluated = await model.evaluate(x, y, { batchSize: fit.batch_size, sampleWeight });
-  for (const [key, expected] of Object.entries<number>(c['evaluate']))
-    comparison.numbers(`evaluate ${key}`, [evaluated[camelCase(key)] ?? Number.NaN], [expected], TOLERANCES.training);
-  (c['final_weights'] as GoldenWeight[]).forEach((expected, i) => {
-    comparison.tensor(`final ${expected.name}`, model.weights[i]?.value, expected, TOLERANCES.training);
-  });
-  comparison.tensor(
-    'prediction',
-    await model.predict(x, { batchSize: fit.batch_size }),
-    c['prediction'],
-    TOLERANCES.training,
-  );
-  return true;
-}
-
-/** Replays one case of the area `initializers`: exact values, or the facts that a draw must show. */
-export function replayInitializer(c: GoldenCase, comparison: Comparison): boolean {
-  const { class_name: className, config, shape } = c['config'] as { class_name: string; config: Json; shape: Shape };
-  const key = `${className[0]!.toLowerCase()}${className.slice(1)}` as keyof typeof initializerTable;
-  const make = initializerTable[key] as unknown as
-    | ((o: Json) => { create(s: Shape, o?: { key: Tensor }): Tensor })
-    | undefined;
-  if (!make) return false;
-  const options = keras({ class_name: className, config }).config;
-  // Keras' configuration of Identity leaves its gain out: it stands in the recorded matrix.
-  const recorded = className === 'Identity' ? { gain: c['outputs'].out.data[0] } : {};
-  const initializer = make({ ...options, ...recorded });
-  if (c['outputs']) {
-    comparison.tensor('out', initializer.create(shape), c['outputs'].out, TOLERANCES.exact);
-    return true;
-  }
-  const streams = [1, 1, 2].map((seed) => initializer.create(shape, { key: seedKey(seed) }));
-  const values: number[] = [...streams[0]!.data];
-  comparison.equal('the same key gives the same values', values, [...streams[1]!.data]);
-  comparison.check(
-    'another key gives other values',
-    values.some((v, i) => v !== streams[2]!.data[i]),
-  );
-  const expect = c['expect'];
-  if (expect.kind === 'orthogonal') {
-    const [rows, columns] = expect.flatten_to as [number, number];
-    const a = streams[0]!.reshape([rows, columns]).cast('float64');
-    const gram = rows <= columns ? a.matmul(a.transpose()) : a.transpose().matmul(a);
-    const gain = config.gain ?? 1;
-    const n = Math.min(rows, columns);
-    const identity = Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? gain * gain : 0));
-    comparison.numbers('gram matrix', gram.data, identity, { rtol: 0, atol: expect.tolerance });
-    return true;
-  }
-  const n = values.length;
-  const mean = values.reduce((s: number, v: number) => s + v, 0) / n;
-  const std = Math.sqrt(values.reduce((s: number, v: number) => s + (v - mean) ** 2, 0) / n);
-  comparison.numbers('mean', [mean], [expect.mean], { rtol: 0, atol: (4 * expect.std) / Math.sqrt(n) });
-  comparison.numbers('standard deviation', [std], [expect.std], { rtol: 0.1, atol: 0 });
-  if (expect.min !== undefined) {
-    const slack = 1e-6 * Math.max(Math.abs(expect.min), Math.abs(expect.max));
-    comparison.check(
-      'values within the bounds',
-      values.every((v: number) => v >= expect.min - slack && v <= expect.max + slack),
-    );
-  }
-  return true;
-}
-
-function seedKey(seed: number): Tensor {
-  return toTensor({ shape: [2], dtype: 'int32', data: [seed, 20261123] });
 }

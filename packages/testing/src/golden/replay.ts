@@ -2,10 +2,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Comparison } from './compare.js';
 import { type GoldenCase, readArea } from './format.js';
-import { replayInitializer, replayLayer, replayLoss, replayMetric, replayTraining } from './layers.js';
+import { replayInitializer } from './initializers.js';
+import { replayLayer } from './layers.js';
+import { replayLoss } from './losses.js';
+import { replayMetric } from './metrics.js';
 import { replayActivation, replayOp } from './ops.js';
 import { replayOptimizer } from './optimizers.js';
 import { replayPreprocessing } from './preprocessing.js';
+import { replayTraining } from './training.js';
 
 /** Replays one case; false (or a promise of it) where there is no implementation yet. */
 export type Replayer = (c: GoldenCase, comparison: Comparison, file: string) => boolean | Promise<boolean>;

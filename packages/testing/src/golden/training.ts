@@ -1,0 +1,65 @@
+import { optimizers } from '@recurra/optim';
+import { camelCase } from '@recurra/tensor';
+import { type Comparison, TOLERANCES } from './compare.js';
+import { type GoldenCase, type GoldenWeight, toTensor } from './format.js';
+import { buildSequential } from './layers.js';
+import { withTensorFlowEmbeddings } from './tensorflow.js';
+
+// biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
+type Json = any;
+
+/** Replays one whole training run. */
+export async function replayTraining(c: GoldenCase, comparison: Comparison): Promise<boolean> {
+  const { model: description, compile, fit, count_params: count } = c['config'];
+  if (description.class_name !== 'Sequential') return false;
+  const built = buildSequential(description.config);
+  if (!built) return false;
+  const { class_name: name, arguments: args } = compile.optimizer;
+  const Optimizer = optimizers[name.toLowerCase() as keyof typeof optimizers];
+  if (!Optimizer) return false;
+  const optimizer = new Optimizer(Object.fromEntries(Object.entries<Json>(args).map(([k, v]) => [camelCase(k), v])));
+  const model = withTensorFlowEmbeddings(built, optimizer);
+  const x = toTensor(c['inputs'].x);
+  const y = toTensor(c['inputs'].y);
+  model.build([null, ...x.shape.slice(1)]);
+  comparison.equal('count_params', model.countParams(), count);
+  model.setWeights((c['weights'] as GoldenWeight[]).map(toTensor));
+  model.compile({
+    optimizer,
+    loss: compile.loss,
+    metrics: compile.metrics ?? [],
+    weightedMetrics: compile.weighted_metrics ?? [],
+  });
+  comparison.tensor(
+    'prediction before',
+    await model.predict(x, { batchSize: fit.batch_size }),
+    c['prediction_before'],
+    TOLERANCES.training,
+  );
+  const sampleWeight = c['inputs'].sample_weight ? toTensor(c['inputs'].sample_weight) : null;
+  const validation = c['validation'];
+  const history = await model.fit(x, y, {
+    epochs: fit.epochs,
+    batchSize: fit.batch_size,
+    shuffle: false,
+    verbose: 0,
+    classWeight: fit.class_weight ?? null,
+    sampleWeight,
+    validationData: validation ? [toTensor(validation.x), toTensor(validation.y)] : null,
+  });
+  for (const [key, expected] of Object.entries<number[]>(c['history']))
+    comparison.numbers(`history of ${key}`, history.history[camelCase(key)] ?? [], expected, TOLERANCES.training);
+  const evaluated = await model.evaluate(x, y, { batchSize: fit.batch_size, sampleWeight });
+  for (const [key, expected] of Object.entries<number>(c['evaluate']))
+    comparison.numbers(`evaluate ${key}`, [evaluated[camelCase(key)] ?? Number.NaN], [expected], TOLERANCES.training);
+  (c['final_weights'] as GoldenWeight[]).forEach((expected, i) => {
+    comparison.tensor(`final ${expected.name}`, model.weights[i]?.value, expected, TOLERANCES.training);
+  });
+  comparison.tensor(
+    'prediction',
+    await model.predict(x, { batchSize: fit.batch_size }),
+    c['prediction'],
+    TOLERANCES.training,
+  );
+  return true;
+}
