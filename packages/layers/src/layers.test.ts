@@ -153,6 +153,13 @@ describe('errors say what was expected and the way out', () => {
     await expect(model.fit([[1], [2]], [1])).rejects.toThrow(/targets for 2 samples, received shape \[1\]/);
     await expect(model.fit([[1]], [1], { classWeight: { 0: 1 }, sampleWeight: [1] })).rejects.toThrow(/received both/);
     await expect(model.fit([[1]], [1], { epochs: 0 })).rejects.toThrow(/epochs/);
+    await expect(model.fit([[1], [Number.NaN]], [1, 2])).rejects.toThrow(/finite inputs, received NaN in sample 1/);
+    await expect(model.fit([[1], [2]], [1, Infinity])).rejects.toThrow(/finite targets, received Infinity in sample 1/);
+    const classes = new Sequential([new Dense(3, { activation: 'softmax' })]);
+    classes.compile({ loss: 'sparseCategoricalCrossentropy' });
+    await expect(classes.fit([[1]], [3], { verbose: 0 })).rejects.toThrow(/class indices in 0..2, received 3/);
+    await expect(classes.fit([[1]], [0.5], { verbose: 0 })).rejects.toThrow(/class indices in 0..2, received 0.5/);
+    expect(() => new Embedding(3, 2).apply([[0.5]])).toThrow(/ids in 0..2, received 0.5/);
   });
 });
 

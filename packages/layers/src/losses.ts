@@ -167,6 +167,16 @@ export function categoricalCrossentropy(
   return categoricalOp(target, p, { fromLogits });
 }
 
+/** Throws `ValueError` for a label that is no class index: it would count as no class at all. Traced labels are not read. */
+function checkLabels(labels: Tensor, classes: number, ignoreClass: number | null): void {
+  if (labels.array === null) return;
+  for (const label of labels.data)
+    if (label !== ignoreClass && !(Number.isInteger(label) && label >= 0 && label < classes))
+      throw new ValueError(
+        `sparseCategoricalCrossentropy: expected labels that are class indices in 0..${classes - 1}, received ${label}. The last layer needs one unit a class.`,
+      );
+}
+
 /** -log p[y], for class indices y; with `ignoreClass`, labels of that class lose nothing. */
 export function sparseCategoricalCrossentropy(
   yTrue: TensorLike,
@@ -177,6 +187,7 @@ export function sparseCategoricalCrossentropy(
   let t = asTensor(yTrue).cast('int32');
   if (t.rank === p.rank && t.shape[t.rank - 1] === 1) t = t.squeeze(-1);
   const { fromLogits = false, ignoreClass = null } = options;
+  checkLabels(asTensor(yTrue), p.shape[p.rank - 1] ?? 0, ignoreClass);
   if (ignoreClass === null) return sparseOp(t, p, { fromLogits });
   const valid = t.notEqual(ignoreClass);
   const loss = sparseOp(valid.select(t, t.zerosLike()), p, { fromLogits });

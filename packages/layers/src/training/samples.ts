@@ -1,5 +1,14 @@
 import { batchIndices } from '@recurra/preprocessing';
-import { asTensor, formatShape, nextKey, ShapeError, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import {
+  asTensor,
+  formatShape,
+  isFinite,
+  nextKey,
+  ShapeError,
+  type Tensor,
+  type TensorLike,
+  ValueError,
+} from '@recurra/tensor';
 
 /** Samples with their targets and weights, all of one length. */
 export interface Samples {
@@ -17,15 +26,27 @@ export function toSamples(x: TensorLike, y: TensorLike | null, weight: TensorLik
     throw new ShapeError(
       `${what}: expected at least one sample, received inputs of shape ${formatShape(inputs.shape)}`,
     );
+  expectFinite(inputs, 'inputs', what);
   const beside = (value: TensorLike | null, name: string): Tensor | null => {
     if (value === null) return null;
     const t = asTensor(value);
     if (t.shape[0] !== count)
       throw new ShapeError(`${what}: expected ${name} for ${count} samples, received shape ${formatShape(t.shape)}`);
+    expectFinite(t, name, what);
     return t;
   };
   const own = beside(weight, 'sample weights');
   return { x: inputs, y: beside(y, 'targets'), weight: own?.cast('float32') ?? null, count };
+}
+
+/** Throws `ValueError`, naming the sample, where a number is NaN or infinite: it would become the loss. */
+function expectFinite(t: Tensor, name: string, what: string): void {
+  if (isFinite(t).all().item() === 1) return;
+  const perSample = t.size / t.shape[0]!;
+  const at = t.data.findIndex((v: number) => !Number.isFinite(v));
+  throw new ValueError(
+    `${what}: expected finite ${name}, received ${t.data[at]} in sample ${Math.floor(at / perSample)}. Remove or replace such values first (nanToNum).`,
+  );
 }
 
 /** The samples in batches, shuffled by the next key of the global generator or in order. */
