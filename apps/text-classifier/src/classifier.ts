@@ -100,7 +100,8 @@ export class TextClassifier {
     setSeed(settings.seed);
     const tokenizer = new Tokenizer({ numWords: settings.vocabulary, oovToken: '<OOV>', analyzer: segmentWords });
     tokenizer.fitOnTexts(samples.map((s) => s.text));
-    const longest = Math.max(...tokenizer.textsToSequences(samples.map((s) => s.text)).map((ids) => ids.length));
+    let longest = 0;
+    for (const ids of tokenizer.textsToSequences(samples.map((s) => s.text))) longest = Math.max(longest, ids.length);
     if (longest === 0) throw new CommandError('expected texts with words, received punctuation alone');
     const maxLength = Math.min(longest, settings.maxLength);
     const model = new Sequential(

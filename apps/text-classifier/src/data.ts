@@ -36,6 +36,11 @@ function readText(path: string): string {
       throw new CommandError(`${path}: expected gzip data, received a damaged file (${(error as Error).message})`);
     }
   }
+  // The longest string of the engine; beyond it decoding would fail with a message about memory.
+  if (bytes.length > 2 ** 29 - 25)
+    throw new CommandError(
+      `${path}: expected at most 512 MB of text, received ${Math.round(bytes.length / 1e6)} MB. Split the file.`,
+    );
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {

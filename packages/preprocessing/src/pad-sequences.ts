@@ -39,37 +39,53 @@ export function padSequences(
   ] as const)
     if (side !== 'pre' && side !== 'post')
       throw new ValueError(`padSequences: expected ${name} 'pre' or 'post', received '${String(side)}'`);
-  const length = options.maxLength ?? Math.max(0, ...sequences.map((s) => s.length));
+  let longest = 0;
+  for (const sequence of sequences) longest = Math.max(longest, sequence.length);
+  const length = options.maxLength ?? longest;
   if (!Number.isInteger(length) || length < 0)
     throw new ValueError(`padSequences: expected maxLength to be an integer >= 0, received ${length}`);
-  const first = sequences.find((s) => s.length > 0)?.[0];
+  /** Which elements of a sequence stay, and where they go. */
+  const place = (size: number): { from: number; to: number; count: number } => {
+    const count = Math.min(size, length);
+    return { from: truncating === 'pre' ? size - count : 0, to: padding === 'pre' ? length - count : 0, count };
+  };
+  if (dtype === 'string')
+    return (sequences as readonly (readonly string[])[]).map((sequence) => {
+      const { from, to, count } = place(sequence.length);
+      const row = new Array<string>(length).fill(value as string);
+      for (let k = 0; k < count; k++) row[to + k] = sequence[from + k]!;
+      return row;
+    });
+
+  const first = sequences.find((sequence) => sequence.length > 0)?.[0];
   const width = Array.isArray(first) ? first.length : null;
-  const fill = width === null ? value : new Array(width).fill(value);
-  const rows = sequences.map((sequence, i) => {
-    const cut =
-      sequence.length <= length
-        ? sequence
-        : truncating === 'pre'
-          ? sequence.slice(sequence.length - length)
-          : sequence.slice(0, length);
-    for (const element of cut)
+  const step = width ?? 1;
+  const size = sequences.length * length * step;
+  const data =
+    dtype === 'int32' ? new Int32Array(size) : dtype === 'float64' ? new Float64Array(size) : new Float32Array(size);
+  if (value !== 0) data.fill(value as number);
+  const write = (at: number, v: unknown, i: number): void => {
+    if (typeof v !== 'number' || (dtype === 'int32' && !(Math.abs(v) < 2 ** 31)))
+      throw new ValueError(
+        `padSequences: expected ${dtype === 'int32' ? '32-bit integers' : 'numbers'}, received ${typeof v === 'number' ? v : JSON.stringify(v)} in sequence ${i}`,
+      );
+    data[at] = v; // an Int32Array cuts fractions off, as Keras does
+  };
+  sequences.forEach((sequence, i) => {
+    const { from, to, count } = place(sequence.length);
+    for (let k = 0; k < count; k++) {
+      const element: unknown = sequence[from + k];
+      const at = (i * length + to + k) * step;
       if ((Array.isArray(element) ? element.length : null) !== width)
         throw new ShapeError(
           `padSequences: expected elements of one shape, received ${JSON.stringify(element)} in sequence ${i} beside ${JSON.stringify(first)}`,
         );
-    const rest = new Array(length - cut.length).fill(fill);
-    return padding === 'pre' ? [...rest, ...cut] : [...cut, ...rest];
+      if (width === null) write(at, element, i);
+      else for (let c = 0; c < width; c++) write(at + c, (element as readonly unknown[])[c], i);
+    }
   });
-  if (dtype === 'string') return rows as string[][];
-  const flat = rows.flat(2) as number[];
-  const shape = width === null ? [rows.length, length] : [rows.length, length, width];
-  if (dtype === 'int32') {
-    const whole = Int32Array.from(flat, (v, i) => {
-      if (!(Math.abs(v) < 2 ** 31))
-        throw new ValueError(`padSequences: expected 32-bit integers, received ${v} (element ${i})`);
-      return Math.trunc(v);
-    });
-    return tensor(whole, { shape });
-  }
-  return tensor(dtype === 'float64' ? Float64Array.from(flat) : Float32Array.from(flat), { shape, dtype });
+  return tensor(data, {
+    shape: width === null ? [sequences.length, length] : [sequences.length, length, width],
+    dtype,
+  });
 }

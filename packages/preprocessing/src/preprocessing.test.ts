@@ -99,6 +99,13 @@ describe('padSequences', () => {
   });
 });
 
+test('a large vocabulary and many sequences', () => {
+  const tokenizer = new Tokenizer();
+  tokenizer.fitOnTexts([Array.from({ length: 200_000 }, (_, i) => `w${i}`)]);
+  expect(tokenizer.vocabularySize).toBe(200_001);
+  expect(padSequences(Array.from({ length: 200_000 }, () => [1])).shape).toEqual([200_000, 1]);
+});
+
 describe('labels and splits', () => {
   test('one-hot rows', () => {
     expect(toCategorical([0, 2]).toArray()).toEqual([

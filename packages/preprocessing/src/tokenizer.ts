@@ -71,7 +71,8 @@ export class Tokenizer {
 
   /** The number of rows that an Embedding needs: one more than the largest id (0 is padding). */
   get vocabularySize(): number {
-    const all = Math.max(0, ...this.indexWord.keys()) + 1;
+    let all = 1;
+    for (const id of this.indexWord.keys()) all = Math.max(all, id + 1);
     return this.numWords === null ? all : Math.min(all, Math.max(this.numWords, this.oovToken === null ? 0 : 2));
   }
 
