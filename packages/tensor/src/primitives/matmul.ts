@@ -8,6 +8,18 @@ import type { Tensor } from '../tensor.js';
 /** Rows of A that are packed together: 4 x MC x K doubles should stay in the second-level cache. */
 const PACK_LIMIT = 32_768;
 
+/** Room for packed panels, kept between products so that small ones do not spend their time on allocation. */
+const room: { a: Float64Array | null; b: Float64Array | null } = { a: null, b: null };
+
+function scratch(side: 'a' | 'b', length: number): Float64Array {
+  const kept = room[side];
+  if (kept !== null && kept.length >= length) return kept;
+  const grown = new Float64Array(length);
+  // Large panels are left to the collector: only what small and middling products need is kept.
+  if (length <= 4 * PACK_LIMIT) room[side] = grown;
+  return grown;
+}
+
 /**
  * One matrix product y[m, n] = a[m, k] b[k, n] over strided a and b into dense y.
  *
@@ -34,27 +46,38 @@ function gemm(
     return;
   }
   const panelsN = Math.ceil(n / 4);
-  const packedB = new Float64Array(panelsN * 4 * k);
+  const packedB = scratch('b', panelsN * 4 * k);
   for (let p = 0, at = 0; p < panelsN; p++) {
     const j = p * 4;
-    const width = Math.min(4, n - j);
-    for (let q = 0; q < k; q++, at += 4) {
-      const from = bOffset + q * bRow + j * bCol;
-      for (let c = 0; c < width; c++) packedB[at + c] = b[from + c * bCol]!;
-    }
+    let from = bOffset + j * bCol;
+    if (j + 4 <= n)
+      for (let q = 0; q < k; q++, at += 4, from += bRow) {
+        packedB[at] = b[from]!;
+        packedB[at + 1] = b[from + bCol]!;
+        packedB[at + 2] = b[from + 2 * bCol]!;
+        packedB[at + 3] = b[from + 3 * bCol]!;
+      }
+    else
+      for (let q = 0; q < k; q++, at += 4, from += bRow)
+        for (let c = 0; c < 4; c++) packedB[at + c] = j + c < n ? b[from + c * bCol]! : 0;
   }
   const block = Math.max(4, Math.floor(PACK_LIMIT / Math.max(1, k) / 4) * 4);
-  const packedA = new Float64Array(Math.min(block, Math.ceil(m / 4) * 4) * k);
+  const packedA = scratch('a', Math.min(block, Math.ceil(m / 4) * 4) * k);
   for (let i0 = 0; i0 < m; i0 += block) {
     const rows = Math.min(block, m - i0);
     const panelsM = Math.ceil(rows / 4);
-    if (rows % 4 !== 0) packedA.fill(0);
-    for (let p = 0; p < panelsM; p++) {
-      const height = Math.min(4, rows - p * 4);
-      for (let r = 0; r < height; r++) {
-        let from = aOffset + (i0 + p * 4 + r) * aRow;
-        for (let q = 0, at = p * 4 * k + r; q < k; q++, at += 4, from += aCol) packedA[at] = a[from]!;
-      }
+    for (let p = 0, at = 0; p < panelsM; p++) {
+      let from = aOffset + (i0 + p * 4) * aRow;
+      if (p * 4 + 4 <= rows)
+        for (let q = 0; q < k; q++, at += 4, from += aCol) {
+          packedA[at] = a[from]!;
+          packedA[at + 1] = a[from + aRow]!;
+          packedA[at + 2] = a[from + 2 * aRow]!;
+          packedA[at + 3] = a[from + 3 * aRow]!;
+        }
+      else
+        for (let q = 0; q < k; q++, at += 4, from += aCol)
+          for (let r = 0; r < 4; r++) packedA[at + r] = p * 4 + r < rows ? a[from + r * aRow]! : 0;
     }
     for (let p = 0; p < panelsN; p++) {
       const j = p * 4;
