@@ -15,9 +15,6 @@ for (const [name, summary] of Object.entries(chinese)) {
   const blocks = [...readme.matchAll(/```(?:sh|ts)\n[\s\S]*?```/g)].map((m) => m[0]);
   writeFileSync(
     join(here, 'zh', 'packages', `${name}.md`),
-    `# ${title}\n\n${summary}\n\n${blocks.join('\n\n')}\n\n完整说明见[英文页面](/packages/${name})，全部接口见 [API 参考](pathname:///api/index.html)。\n`.replace(
-      'pathname://',
-      '',
-    ),
+    `# ${title}\n\n${summary}\n\n${blocks.join('\n\n')}\n\n完整说明见[英文页面](/packages/${name})，全部接口见 [API 参考](/api/index.html)。\n`,
   );
 }

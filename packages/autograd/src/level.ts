@@ -19,7 +19,7 @@ interface Node {
   readonly pull: (cotangents: readonly Tensor[], needs: readonly boolean[]) => readonly (Tensor | null)[];
 }
 
-/** The trace of a watched value: output `index` of the node `at` of the tape (-1: an input). */
+/** The trace of a watched value: the value underneath, and its number among those that the level watches. */
 interface Mark extends Trace {
   readonly interpreter: GradientLevel;
   readonly value: Tensor;
