@@ -30,9 +30,9 @@ export interface CellParams {
 
 /** What dropout multiplies by: one draw for all steps of a sequence. */
 export interface DropoutMasks {
-  /** [batch, features], or absent. */
+  /** [batch, features]; with recurrent dropout [gates, batch, features], as in Keras. */
   readonly input?: Tensor;
-  /** [batch, units], or absent. */
+  /** [gates, batch, units] */
   readonly recurrent?: Tensor;
   /** Those of the cells of a stack. */
   readonly cells?: readonly DropoutMasks[];
@@ -49,15 +49,16 @@ export interface Cell<P, S> {
   init(inputSize: number, options?: InitializeOptions): P;
   /** The state before the first step: zeros. */
   initialState(batch: number, dtype?: DType): S;
-  /** The output [batch, outputSize] and the next state from the input [batch, features] and the last state. */
+  /** The output [batch, outputSize] and the next state from the input [batch, features] and the last state; applies the masks. */
   step(params: P, input: Tensor, state: S, masks?: DropoutMasks): { output: Tensor; state: S };
   /** Dropout masks of one sequence in training; `null` where the cell has no dropout. */
   drawMasks(batch: number, inputSize: number, options?: InitializeOptions): DropoutMasks | null;
   /**
    * The part of the step that does not depend on the state, for inputs of any leading shape: computed once for the whole
-   * sequence, and handed to {@link Cell.stepProjected} one step at a time. Absent where there is none.
+   * sequence, and handed to {@link Cell.stepProjected} one step at a time. Absent where there is none. An input mask comes
+   * in a shape that broadcasts with the inputs (behind an axis of gates).
    */
-  project?(params: P, inputs: Tensor): Tensor;
+  project?(params: P, inputs: Tensor, masks?: DropoutMasks): Tensor;
   stepProjected?(params: P, projected: Tensor, state: S, masks?: DropoutMasks): { output: Tensor; state: S };
 }
 
@@ -75,7 +76,7 @@ export interface CellOptions {
   readonly biasInitializer?: InitializerIdentifier;
   /** Share of the inputs that are dropped in training; 0. */
   readonly dropout?: number;
-  /** Share of the recurrent state that is dropped in training; 0. One mask serves all gates and steps. */
+  /** Share of the recurrent state that is dropped in training; 0. With it each gate has masks of its own (Keras). */
   readonly recurrentDropout?: number;
 }
 
@@ -133,35 +134,49 @@ export abstract class BaseCell {
     if (this.dropout === 0 && this.recurrentDropout === 0) return null;
     const [a, b] = splitKey(options.key ?? nextKey());
     const dtype = options.dtype ?? 'float32';
-    const draw = (rate: number, width: number, key: Tensor): Tensor =>
-      randomUniform([batch, width], { key })
+    const draw = (rate: number, shape: number[], key: Tensor): Tensor =>
+      randomUniform(shape, { key })
         .greaterEqual(rate)
         .cast(dtype)
         .div(1 - rate);
+    const gates = this.recurrentDropout > 0 && this.gates > 1 ? [this.gates] : [];
     return {
-      ...(this.dropout > 0 ? { input: draw(this.dropout, inputSize, a!) } : {}),
-      ...(this.recurrentDropout > 0 ? { recurrent: draw(this.recurrentDropout, this.units, b!) } : {}),
+      ...(this.dropout > 0 ? { input: draw(this.dropout, [...gates, batch, inputSize], a!) } : {}),
+      ...(this.recurrentDropout > 0
+        ? { recurrent: draw(this.recurrentDropout, [this.gates, batch, this.units], b!) }
+        : {}),
     };
   }
 
-  /** x W + b for inputs of any leading shape. */
-  project(params: CellParams, inputs: Tensor): Tensor {
+  /** x W + b for inputs of any leading shape, dropped where the masks say. */
+  project(params: CellParams, inputs: Tensor, masks?: DropoutMasks): Tensor {
     const features = inputs.shape[inputs.rank - 1];
     if (features !== params.kernel.shape[0])
       throw new ShapeError(
         `${this.constructor.name}: expected inputs of ${params.kernel.shape[0]} features, received shape ${formatShape(inputs.shape)}`,
       );
+    const seen = masks?.input ? inputs.mul(masks.input) : inputs;
+    const product = seen.rank > inputs.rank ? this.gateProducts(seen, params.kernel) : seen.matmul(params.kernel);
     const bias = this.inputBias(params);
-    const y = inputs.matmul(params.kernel);
-    return bias ? y.add(bias) : y;
+    return bias ? product.add(bias) : product;
   }
 
   protected inputBias(params: CellParams): Tensor | undefined {
     return params.bias;
   }
 
-  /** The state as the recurrent kernel sees it: with dropout in training. */
-  protected dropped(state: Tensor, masks: DropoutMasks | undefined): Tensor {
-    return masks?.recurrent ? state.mul(masks.recurrent) : state;
+  /** h U, h dropped where the masks say. */
+  protected recurrentProduct(params: CellParams, state: Tensor, masks: DropoutMasks | undefined): Tensor {
+    if (!masks?.recurrent) return state.matmul(params.recurrentKernel);
+    return this.gateProducts(state.mul(masks.recurrent), params.recurrentKernel);
+  }
+
+  /** One operand for each gate, [gates, ..., features], times that gate's part of a kernel: [..., gates * units]. */
+  private gateProducts(operands: Tensor, kernel: Tensor): Tensor {
+    const [features] = kernel.shape as readonly [number];
+    const parts = kernel.reshape([features, this.gates, this.units]).transpose([1, 0, 2]);
+    const ones = new Array<number>(operands.rank - 3).fill(1);
+    const products = operands.matmul(parts.reshape([this.gates, ...ones, features, this.units]));
+    return products.moveAxis(0, -2).reshape([...operands.shape.slice(1, -1), this.gates * this.units]);
   }
 }

@@ -116,12 +116,48 @@ test('weights have the layout of Keras, the forget gate starts at 1', () => {
   expect(new SimpleRNNCell(2, { useBias: false }).init(3).bias).toBeUndefined();
 });
 
-test('dropout masks hold for a whole sequence and keep the mean', () => {
-  const cell = new LSTMCell(500, { dropout: 0.4, recurrentDropout: 0.25 });
+test('dropout masks keep the mean; with recurrent dropout every gate has its own', () => {
+  const cell = new LSTMCell(50, { dropout: 0.4, recurrentDropout: 0.25 });
   const masks = cell.drawMasks(20, 300, { key: c })!;
+  expect([masks.input!.shape, masks.recurrent!.shape]).toEqual([
+    [4, 20, 300],
+    [4, 20, 50],
+  ]);
   expect(masks.input!.mean().item()).toBeCloseTo(1, 1);
   expect(masks.recurrent!.equal(0).cast('float32').mean().item()).toBeCloseTo(0.25, 1);
+  expect(new LSTMCell(4, { dropout: 0.5 }).drawMasks(2, 3)!.input!.shape).toEqual([2, 3]);
   expect(new LSTMCell(4).drawMasks(2, 2)).toBeNull();
+});
+
+test.each(KINDS)('%s: a sequence with dropout is its steps with the same masks, in either layout', (_name, plain) => {
+  const options = { dropout: 0.4, recurrentDropout: 0.3 };
+  const cell: AnyCell =
+    plain instanceof StackedCells
+      ? new StackedCells([new GRUCell(3, options), new LSTMCell(3, { dropout: 0.5 })])
+      : plain instanceof SimpleRNNCell
+        ? new SimpleRNNCell(3, options)
+        : plain instanceof LSTMCell
+          ? new LSTMCell(3, options)
+          : new GRUCell(3, { ...options, resetAfter: _name === 'GRU' });
+  const params = cell.init(2, { key: a });
+  const xs = randomNormal([2, 5, 2], { key: b });
+  const dropout = cell.drawMasks(2, 2, { key: c })!;
+  let state = cell.initialState(2);
+  const outputs: number[][] = [];
+  for (let t = 0; t < 5; t++) {
+    const step = cell.step(params, xs.at(t, 1), state, dropout);
+    state = step.state;
+    outputs.push([...step.output.data]);
+  }
+  const whole = runSequence(cell, params, xs, { dropout });
+  const major = runSequence(cell, params, xs.transpose([1, 0, 2]), { dropout, timeMajor: true });
+  for (let t = 0; t < 5; t++) {
+    [...whole.outputs!.at(t, 1).data].forEach((v, i) => {
+      expect(v).toBeCloseTo(outputs[t]![i]!, 6);
+    });
+    expect([...major.outputs!.at(t, 0).data]).toEqual([...whole.outputs!.at(t, 1).data]);
+  }
+  expect(checkGradient(cell, 4, { dropout: cell.drawMasks(2, 2, { key: c, dtype: 'float64' }) })).toBeLessThan(1e-6);
 });
 
 test('mistakes are told', () => {

@@ -57,7 +57,7 @@ export class GRUCell extends BaseCell implements Cell<CellParams, Tensor> {
   }
 
   step(params: CellParams, input: Tensor, state: Tensor, masks?: DropoutMasks): { output: Tensor; state: Tensor } {
-    return this.stepProjected(params, this.project(params, input), state, masks);
+    return this.stepProjected(params, this.project(params, input, masks), state, masks);
   }
 
   stepProjected(
@@ -68,11 +68,10 @@ export class GRUCell extends BaseCell implements Cell<CellParams, Tensor> {
   ): { output: Tensor; state: Tensor } {
     const gate = this.recurrentActivation;
     const [xz, xr, xn] = split(projected, 3, -1) as [Tensor, Tensor, Tensor];
-    const seen = this.dropped(state, masks);
     let z: Tensor;
     let n: Tensor;
     if (this.resetAfter) {
-      const product = seen.matmul(params.recurrentKernel);
+      const product = this.recurrentProduct(params, state, masks);
       const inner = params.bias ? product.add(params.bias.at(1)) : product;
       const [hz, hr, hn] = split(inner, 3, -1) as [Tensor, Tensor, Tensor];
       z = gate(xz.add(hz));
@@ -80,9 +79,10 @@ export class GRUCell extends BaseCell implements Cell<CellParams, Tensor> {
     } else {
       const u = this.units;
       const [uz, ur, un] = split(params.recurrentKernel, [u, 2 * u], -1) as [Tensor, Tensor, Tensor];
-      z = gate(xz.add(seen.matmul(uz)));
-      const r = gate(xr.add(seen.matmul(ur)));
-      n = this.activation(xn.add(r.mul(seen).matmul(un)));
+      const seen = (k: number): Tensor => (masks?.recurrent ? state.mul(masks.recurrent.at(k)) : state);
+      z = gate(xz.add(seen(0).matmul(uz)));
+      const r = gate(xr.add(seen(1).matmul(ur)));
+      n = this.activation(xn.add(r.mul(seen(2)).matmul(un)));
     }
     const h = z.mul(state).add(z.neg().add(1).mul(n));
     return { output: h, state: h };

@@ -68,7 +68,7 @@ export class LSTMCell extends BaseCell implements Cell<CellParams, LSTMState> {
     state: LSTMState,
     masks?: DropoutMasks,
   ): { output: Tensor; state: LSTMState } {
-    return this.stepProjected(params, this.project(params, input), state, masks);
+    return this.stepProjected(params, this.project(params, input, masks), state, masks);
   }
 
   stepProjected(
@@ -77,7 +77,7 @@ export class LSTMCell extends BaseCell implements Cell<CellParams, LSTMState> {
     state: LSTMState,
     masks?: DropoutMasks,
   ): { output: Tensor; state: LSTMState } {
-    const z = projected.add(this.dropped(state.h, masks).matmul(params.recurrentKernel));
+    const z = projected.add(this.recurrentProduct(params, state.h, masks));
     const [i, f, g, o] = split(z, 4, -1) as [Tensor, Tensor, Tensor, Tensor];
     const gate = this.recurrentActivation;
     const c = gate(f)

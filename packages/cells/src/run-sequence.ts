@@ -69,9 +69,10 @@ export function runSequence<P, S>(
       `runSequence: expected a mask of shape ${formatShape(xs.shape.slice(0, 2))}, received ${formatShape(mask.shape)}`,
     );
 
-  const seen = dropout?.input ? xs.mul(dropout.input.expandDims(timeAxis)) : xs;
-  const projected = cell.project && cell.stepProjected ? cell.project(params, seen) : null;
-  const inputs = unstack(projected ?? seen, timeAxis);
+  // The input mask of a step [batch, features], with an axis of size 1 where the sequence has its time.
+  const overTime = dropout?.input ? { input: dropout.input.expandDims(dropout.input.rank - 2 + timeAxis) } : undefined;
+  const projected = cell.project && cell.stepProjected ? cell.project(params, xs, overTime) : null;
+  const inputs = unstack(projected ?? xs, timeAxis);
   const masks = mask ? unstack(mask.cast('bool'), timeAxis).map((m) => m.expandDims(1)) : null;
   let state = options.initialState ?? cell.initialState(batch, xs.dtype);
   for (const leaf of treeLeaves(state))

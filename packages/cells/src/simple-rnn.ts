@@ -20,7 +20,7 @@ export class SimpleRNNCell extends BaseCell implements Cell<CellParams, Tensor> 
   }
 
   step(params: CellParams, input: Tensor, state: Tensor, masks?: DropoutMasks): { output: Tensor; state: Tensor } {
-    return this.stepProjected(params, this.project(params, input), state, masks);
+    return this.stepProjected(params, this.project(params, input, masks), state, masks);
   }
 
   stepProjected(
@@ -29,7 +29,7 @@ export class SimpleRNNCell extends BaseCell implements Cell<CellParams, Tensor> 
     state: Tensor,
     masks?: DropoutMasks,
   ): { output: Tensor; state: Tensor } {
-    const h = this.activation(projected.add(this.dropped(state, masks).matmul(params.recurrentKernel)));
+    const h = this.activation(projected.add(this.recurrentProduct(params, state, masks)));
     return { output: h, state: h };
   }
 }

@@ -47,8 +47,7 @@ export class StackedCells implements Cell<unknown[], unknown[]> {
     const next: unknown[] = [];
     this.cells.forEach((cell, i) => {
       const own = masks?.cells?.[i];
-      const seen = own?.input ? x.mul(own.input) : x;
-      const result = cell.step(params[i], seen, state[i], own);
+      const result = cell.step(params[i], x, state[i], own);
       next.push(result.state);
       const wide = x.shape[x.rank - 1] === cell.outputSize;
       x = this.residual && wide ? result.output.add(x) : result.output;
