@@ -74,11 +74,18 @@ interface Compiled {
   state: OptimizerState | null;
 }
 
-/** Lets timers and input be served, so that long training can be watched and stopped. */
-function breathe(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, 0);
-  });
+/** Lets timers and input be served now and then, so that long work can be watched and stopped. */
+class Pacer {
+  private last = Date.now();
+
+  /** Gives way if the work has gone on for a while. */
+  async pace(): Promise<void> {
+    if (Date.now() - this.last < 30) return;
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, 0);
+    });
+    this.last = Date.now();
+  }
 }
 
 /**
@@ -351,7 +358,7 @@ export class Sequential {
     this.stopTraining = false;
     for (const callback of callbacks) await callback.onTrainBegin({ epochs, steps });
     let logs: Record<string, number> = {};
-    let lastBreath = Date.now();
+    const pacer = new Pacer();
     for (let epoch = initialEpoch; epoch < epochs && !this.stopTraining; epoch++) {
       lossMean.resetState();
       this.resetMetrics(compiled);
@@ -366,10 +373,7 @@ export class Sequential {
         for (const callback of callbacks) await callback.onTrainBatchEnd(step, logs);
         step++;
         if (this.stopTraining) break;
-        if (Date.now() - lastBreath > 30) {
-          await breathe();
-          lastBreath = Date.now();
-        }
+        await pacer.pace();
       }
       if (validation && (epoch + 1) % validationFreq === 0) {
         const found = await this.evaluateSamples(compiled, validation, options.validationBatchSize ?? batchSize);
@@ -395,17 +399,14 @@ export class Sequential {
   private async evaluateSamples(compiled: Compiled, data: Samples, batchSize: number): Promise<Logs> {
     const lossMean = new Mean({ name: 'loss' });
     this.resetMetrics(compiled);
-    let lastBreath = Date.now();
+    const pacer = new Pacer();
     for (const batch of batchesOf(data, batchSize, false)) {
       const { output, mask } = this.forward(batch.x);
       lossMean.updateState(this.lossOf(compiled, output, mask, batch), undefined, {
         sampleWeight: scalar(batch.count),
       });
       this.updateMetrics(compiled, batch, output, mask);
-      if (Date.now() - lastBreath > 30) {
-        await breathe();
-        lastBreath = Date.now();
-      }
+      await pacer.pace();
     }
     return this.logs(compiled, lossMean);
   }
@@ -423,9 +424,10 @@ export class Sequential {
   /** The outputs for samples, computed in batches: [samples, ...]. */
   async predict(x: TensorLike, options: { readonly batchSize?: number } = {}): Promise<Tensor> {
     const outputs: Tensor[] = [];
+    const pacer = new Pacer();
     for (const batch of batchesOf(toSamples(x, null, null, 'predict'), options.batchSize ?? 32, false)) {
       outputs.push(this.apply(batch.x));
-      await breathe();
+      await pacer.pace();
     }
     return concat(outputs);
   }
