@@ -27,6 +27,7 @@ export * from './losses.js';
 export * from './metrics/accuracy.js';
 export * from './metrics/confusion.js';
 export * from './metrics/metric.js';
+export * from './metrics/regression.js';
 export { type MetricIdentifier, type MetricName, resolveMetric } from './metrics/resolve.js';
 export { type CompileOptions, type EvaluateOptions, type FitOptions, Sequential } from './sequential.js';
 export { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';

@@ -3,6 +3,7 @@ import {
   binaryCrossentropy as binaryOp,
   camelCase,
   categoricalCrossentropy as categoricalOp,
+  EPSILON,
   formatShape,
   ShapeError,
   type SnakeCase,
@@ -133,6 +134,70 @@ export function huber(yTrue: TensorLike, yPred: TensorLike, delta = 1): Tensor {
   return where(size.lessEqual(delta), error.square().mul(0.5), size.mul(delta).sub(0.5 * delta * delta)).mean(-1);
 }
 
+/** 100 * mean(|(y - p) / y|) over the last axis; |y| at least 1e-7. */
+export function meanAbsolutePercentageError(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'meanAbsolutePercentageError');
+  return t.sub(p).div(t.abs().maximum(EPSILON)).abs().mean(-1).mul(100);
+}
+
+/** mean((log(1 + y) - log(1 + p))^2) over the last axis; both at least 1e-7. */
+export function meanSquaredLogarithmicError(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'meanSquaredLogarithmicError');
+  return p.maximum(EPSILON).add(1).log().sub(t.maximum(EPSILON).add(1).log()).square().mean(-1);
+}
+
+/** The cosine of the angle between y and p along `axis`: sum(y p) / (|y| |p|). */
+export function cosineSimilarity(yTrue: TensorLike, yPred: TensorLike, axis = -1): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'cosineSimilarity');
+  // A floor under the squared norms, so that zeros have no direction rather than none that is a number.
+  const unit = (x: Tensor): Tensor => x.mul(x.square().sum(axis, true).maximum(1e-12).rsqrt());
+  return unit(t).mul(unit(p)).sum(axis);
+}
+
+/** mean(log(cosh(p - y))) over the last axis: squared for small errors, linear for large ones. */
+export function logCosh(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'logCosh');
+  const error = p.sub(t);
+  return error.add(error.mul(-2).softplus()).sub(Math.LN2).mean(-1);
+}
+
+/** Labels -1 and 1, from labels that are all 0 or 1. */
+function signedLabels(t: Tensor): Tensor {
+  const binary = t.equal(0).logicalOr(t.equal(1)).all();
+  return binary.select(t.mul(2).sub(1), t);
+}
+
+/** mean(max(1 - y p, 0)) over the last axis, y -1 or 1 (0 / 1 labels are turned into them). */
+export function hinge(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'hinge');
+  return signedLabels(t).mul(p).neg().add(1).relu().mean(-1);
+}
+
+/** mean(max(1 - y p, 0)^2) over the last axis, y -1 or 1 (0 / 1 labels are turned into them). */
+export function squaredHinge(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'squaredHinge');
+  return signedLabels(t).mul(p).neg().add(1).relu().square().mean(-1);
+}
+
+/** max(max((1 - y) p) - sum(y p) + 1, 0) over the last axis, y one-hot. */
+export function categoricalHinge(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'categoricalHinge');
+  return t.neg().add(1).mul(p).max(-1).sub(t.mul(p).sum(-1)).add(1).relu();
+}
+
+/** sum(y log(y / p)) over the last axis; both clipped to [1e-7, 1]. */
+export function klDivergence(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'klDivergence');
+  const target = t.clip(EPSILON, 1);
+  return target.mul(target.div(p.clip(EPSILON, 1)).log()).sum(-1);
+}
+
+/** mean(p - y log p) over the last axis. */
+export function poisson(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = pair(yTrue, yPred, 'poisson');
+  return p.sub(t.mul(p.add(EPSILON).log())).mean(-1);
+}
+
 /** Options of the cross-entropies. */
 export interface CrossentropyLossOptions extends LossOptions {
   /** Are the predictions scores before sigmoid / softmax? false. */
@@ -194,23 +259,99 @@ export function sparseCategoricalCrossentropy(
   return valid.select(loss, loss.zerosLike());
 }
 
-/** Keras `MeanSquaredError`: {@link meanSquaredError}, reduced. */
-export class MeanSquaredError extends Loss {
-  constructor(options: LossOptions = {}) {
-    super('meanSquaredError', options);
+/** A loss that is a function without options of its own. */
+abstract class FunctionLoss extends Loss {
+  private readonly f: (yTrue: TensorLike, yPred: TensorLike) => Tensor;
+
+  constructor(name: string, f: (yTrue: TensorLike, yPred: TensorLike) => Tensor, options: LossOptions) {
+    super(name, options);
+    this.f = f;
   }
+
   call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return meanSquaredError(yTrue, yPred);
+    return this.f(yTrue, yPred);
+  }
+}
+
+/** Keras `MeanSquaredError`: {@link meanSquaredError}, reduced. */
+export class MeanSquaredError extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('meanSquaredError', meanSquaredError, options);
   }
 }
 
 /** Keras `MeanAbsoluteError`: {@link meanAbsoluteError}, reduced. */
-export class MeanAbsoluteError extends Loss {
+export class MeanAbsoluteError extends FunctionLoss {
   constructor(options: LossOptions = {}) {
-    super('meanAbsoluteError', options);
+    super('meanAbsoluteError', meanAbsoluteError, options);
+  }
+}
+
+/** Keras `MeanAbsolutePercentageError`: {@link meanAbsolutePercentageError}, reduced. */
+export class MeanAbsolutePercentageError extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('meanAbsolutePercentageError', meanAbsolutePercentageError, options);
+  }
+}
+
+/** Keras `MeanSquaredLogarithmicError`: {@link meanSquaredLogarithmicError}, reduced. */
+export class MeanSquaredLogarithmicError extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('meanSquaredLogarithmicError', meanSquaredLogarithmicError, options);
+  }
+}
+
+/** Keras `LogCosh`: {@link logCosh}, reduced. */
+export class LogCosh extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('logCosh', logCosh, options);
+  }
+}
+
+/** Keras `Hinge`: {@link hinge}, reduced. */
+export class Hinge extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('hinge', hinge, options);
+  }
+}
+
+/** Keras `SquaredHinge`: {@link squaredHinge}, reduced. */
+export class SquaredHinge extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('squaredHinge', squaredHinge, options);
+  }
+}
+
+/** Keras `CategoricalHinge`: {@link categoricalHinge}, reduced. */
+export class CategoricalHinge extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('categoricalHinge', categoricalHinge, options);
+  }
+}
+
+/** Keras `KLDivergence`: {@link klDivergence}, reduced. */
+export class KLDivergence extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('klDivergence', klDivergence, options);
+  }
+}
+
+/** Keras `Poisson`: {@link poisson}, reduced. */
+export class Poisson extends FunctionLoss {
+  constructor(options: LossOptions = {}) {
+    super('poisson', poisson, options);
+  }
+}
+
+/** Keras `CosineSimilarity`: minus {@link cosineSimilarity}, reduced; -1 where directions agree. */
+export class CosineSimilarity extends Loss {
+  private readonly axis: number;
+  constructor(options: LossOptions & { readonly axis?: number } = {}) {
+    super('cosineSimilarity', options);
+    this.axis = options.axis ?? -1;
   }
   call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return meanAbsoluteError(yTrue, yPred);
+    return cosineSimilarity(yTrue, yPred, this.axis).neg();
   }
 }
 
@@ -276,6 +417,15 @@ export type LossName =
   | 'meanSquaredError'
   | 'meanAbsoluteError'
   | 'huber'
+  | 'meanAbsolutePercentageError'
+  | 'meanSquaredLogarithmicError'
+  | 'cosineSimilarity'
+  | 'logCosh'
+  | 'hinge'
+  | 'squaredHinge'
+  | 'categoricalHinge'
+  | 'klDivergence'
+  | 'poisson'
   | 'mse'
   | 'mae';
 
@@ -290,6 +440,15 @@ export const losses: Record<LossName, new () => Loss> = {
   meanSquaredError: MeanSquaredError,
   meanAbsoluteError: MeanAbsoluteError,
   huber: Huber,
+  meanAbsolutePercentageError: MeanAbsolutePercentageError,
+  meanSquaredLogarithmicError: MeanSquaredLogarithmicError,
+  cosineSimilarity: CosineSimilarity,
+  logCosh: LogCosh,
+  hinge: Hinge,
+  squaredHinge: SquaredHinge,
+  categoricalHinge: CategoricalHinge,
+  klDivergence: KLDivergence,
+  poisson: Poisson,
   mse: MeanSquaredError,
   mae: MeanAbsoluteError,
 };

@@ -1,12 +1,5 @@
 import { inTopK, type Tensor, ValueError } from '@recurra/tensor';
-import {
-  alignRanks,
-  binaryCrossentropy,
-  categoricalCrossentropy,
-  meanAbsoluteError,
-  meanSquaredError,
-  sparseCategoricalCrossentropy,
-} from '../losses.js';
+import { alignRanks } from '../losses.js';
 import { MeanMetricWrapper } from './metric.js';
 
 /** 1 where prediction = target. */
@@ -89,44 +82,5 @@ export class SparseTopKCategoricalAccuracy extends MeanMetricWrapper {
     super((t, p) => sparseTopKCategoricalAccuracy(t, p, options.k), {
       name: options.name ?? 'sparseTopKCategoricalAccuracy',
     });
-  }
-}
-/** Mean of {@link meanSquaredError}. */
-export class MeanSquaredErrorMetric extends MeanMetricWrapper {
-  constructor(options: Named = {}) {
-    super(meanSquaredError, { name: options.name ?? 'meanSquaredError' });
-  }
-}
-/** Mean of {@link meanAbsoluteError}. */
-export class MeanAbsoluteErrorMetric extends MeanMetricWrapper {
-  constructor(options: Named = {}) {
-    super(meanAbsoluteError, { name: options.name ?? 'meanAbsoluteError' });
-  }
-}
-
-interface Logits extends Named {
-  readonly fromLogits?: boolean;
-  readonly labelSmoothing?: number;
-}
-
-/** Mean of {@link binaryCrossentropy}. */
-export class BinaryCrossentropyMetric extends MeanMetricWrapper {
-  constructor(options: Logits = {}) {
-    const { name = 'binaryCrossentropy', ...rest } = options;
-    super((t, p) => binaryCrossentropy(t, p, rest), { name });
-  }
-}
-/** Mean of {@link categoricalCrossentropy}. */
-export class CategoricalCrossentropyMetric extends MeanMetricWrapper {
-  constructor(options: Logits = {}) {
-    const { name = 'categoricalCrossentropy', ...rest } = options;
-    super((t, p) => categoricalCrossentropy(t, p, rest), { name });
-  }
-}
-/** Mean of {@link sparseCategoricalCrossentropy}. */
-export class SparseCategoricalCrossentropyMetric extends MeanMetricWrapper {
-  constructor(options: Named & { readonly fromLogits?: boolean; readonly ignoreClass?: number | null } = {}) {
-    const { name = 'sparseCategoricalCrossentropy', ...rest } = options;
-    super((t, p) => sparseCategoricalCrossentropy(t, p, rest), { name });
   }
 }

@@ -136,6 +136,46 @@ export class Recall extends Counting {
   }
 }
 
+/** How many positive decisions are right. */
+export class TruePositives extends Counting {
+  constructor(options: ThresholdOptions = {}) {
+    super('truePositives', options, ['truePositives']);
+  }
+  result(): Tensor {
+    return this.finish(this.value('truePositives'));
+  }
+}
+
+/** How many negative decisions are right. */
+export class TrueNegatives extends Counting {
+  constructor(options: ThresholdOptions = {}) {
+    super('trueNegatives', options, ['trueNegatives']);
+  }
+  result(): Tensor {
+    return this.finish(this.value('trueNegatives'));
+  }
+}
+
+/** How many positive decisions are wrong. */
+export class FalsePositives extends Counting {
+  constructor(options: ThresholdOptions = {}) {
+    super('falsePositives', options, ['falsePositives']);
+  }
+  result(): Tensor {
+    return this.finish(this.value('falsePositives'));
+  }
+}
+
+/** How many negative decisions are wrong. */
+export class FalseNegatives extends Counting {
+  constructor(options: ThresholdOptions = {}) {
+    super('falseNegatives', options, ['falseNegatives']);
+  }
+  result(): Tensor {
+    return this.finish(this.value('falseNegatives'));
+  }
+}
+
 /** Options of {@link AUC}. */
 export interface AUCOptions {
   readonly name?: string;

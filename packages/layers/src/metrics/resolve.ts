@@ -1,7 +1,8 @@
 import { camelCase, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
 import * as accuracy from './accuracy.js';
-import { AUC, Precision, Recall } from './confusion.js';
+import { AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives } from './confusion.js';
 import { MeanMetricWrapper, Metric } from './metric.js';
+import * as regression from './regression.js';
 
 /** Names of metrics. */
 export type MetricName =
@@ -19,6 +20,20 @@ export type MetricName =
   | 'meanAbsoluteError'
   | 'mse'
   | 'mae'
+  | 'rootMeanSquaredError'
+  | 'meanAbsolutePercentageError'
+  | 'meanSquaredLogarithmicError'
+  | 'cosineSimilarity'
+  | 'logCosh'
+  | 'hinge'
+  | 'squaredHinge'
+  | 'categoricalHinge'
+  | 'klDivergence'
+  | 'poisson'
+  | 'truePositives'
+  | 'trueNegatives'
+  | 'falsePositives'
+  | 'falseNegatives'
   | 'binaryCrossentropy'
   | 'categoricalCrossentropy'
   | 'sparseCategoricalCrossentropy';
@@ -35,13 +50,27 @@ const BY_NAME: Record<Exclude<MetricName, 'accuracy' | 'acc'>, (name: string) =>
   precision: (name) => new Precision({ name }),
   recall: (name) => new Recall({ name }),
   auc: (name) => new AUC({ name }),
-  meanSquaredError: (name) => new accuracy.MeanSquaredErrorMetric({ name }),
-  meanAbsoluteError: (name) => new accuracy.MeanAbsoluteErrorMetric({ name }),
-  mse: (name) => new accuracy.MeanSquaredErrorMetric({ name }),
-  mae: (name) => new accuracy.MeanAbsoluteErrorMetric({ name }),
-  binaryCrossentropy: (name) => new accuracy.BinaryCrossentropyMetric({ name }),
-  categoricalCrossentropy: (name) => new accuracy.CategoricalCrossentropyMetric({ name }),
-  sparseCategoricalCrossentropy: (name) => new accuracy.SparseCategoricalCrossentropyMetric({ name }),
+  meanSquaredError: (name) => new regression.MeanSquaredErrorMetric({ name }),
+  meanAbsoluteError: (name) => new regression.MeanAbsoluteErrorMetric({ name }),
+  mse: (name) => new regression.MeanSquaredErrorMetric({ name }),
+  mae: (name) => new regression.MeanAbsoluteErrorMetric({ name }),
+  binaryCrossentropy: (name) => new regression.BinaryCrossentropyMetric({ name }),
+  categoricalCrossentropy: (name) => new regression.CategoricalCrossentropyMetric({ name }),
+  sparseCategoricalCrossentropy: (name) => new regression.SparseCategoricalCrossentropyMetric({ name }),
+  rootMeanSquaredError: (name) => new regression.RootMeanSquaredError({ name }),
+  meanAbsolutePercentageError: (name) => new regression.MeanAbsolutePercentageErrorMetric({ name }),
+  meanSquaredLogarithmicError: (name) => new regression.MeanSquaredLogarithmicErrorMetric({ name }),
+  cosineSimilarity: (name) => new regression.CosineSimilarityMetric({ name }),
+  logCosh: (name) => new regression.LogCoshError({ name }),
+  hinge: (name) => new regression.HingeMetric({ name }),
+  squaredHinge: (name) => new regression.SquaredHingeMetric({ name }),
+  categoricalHinge: (name) => new regression.CategoricalHingeMetric({ name }),
+  klDivergence: (name) => new regression.KLDivergenceMetric({ name }),
+  poisson: (name) => new regression.PoissonMetric({ name }),
+  truePositives: (name) => new TruePositives({ name }),
+  trueNegatives: (name) => new TrueNegatives({ name }),
+  falsePositives: (name) => new FalsePositives({ name }),
+  falseNegatives: (name) => new FalseNegatives({ name }),
 };
 
 /**
