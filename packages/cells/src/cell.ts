@@ -81,7 +81,7 @@ export interface CellOptions {
 }
 
 /** What the three kinds of cells have in common. */
-export abstract class BaseCell {
+export abstract class BaseCell<S> implements Cell<CellParams, S> {
   readonly units: number;
   protected readonly activation: Activation;
   protected readonly useBias: boolean;
@@ -127,6 +127,21 @@ export abstract class BaseCell {
 
   protected createBias(options: InitializeOptions): Tensor {
     return this.biasInitializer.create([this.gates * this.units], options);
+  }
+
+  /** The state before the first step: zeros. */
+  abstract initialState(batch: number, dtype?: DType): S;
+
+  /** {@link Cell.step} from the projected input. */
+  abstract stepProjected(
+    params: CellParams,
+    projected: Tensor,
+    state: S,
+    masks?: DropoutMasks,
+  ): { output: Tensor; state: S };
+
+  step(params: CellParams, input: Tensor, state: S, masks?: DropoutMasks): { output: Tensor; state: S } {
+    return this.stepProjected(params, this.project(params, input, masks), state, masks);
   }
 
   /** Dropout masks of one sequence in training, scaled by 1 / (1 - rate); `null` without dropout. */

@@ -7,7 +7,7 @@ import {
   type Tensor,
   zeros,
 } from '@recurra/tensor';
-import { BaseCell, type Cell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+import { BaseCell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link GRUCell}. */
@@ -30,7 +30,7 @@ export interface GRUCellOptions extends CellOptions {
  * Shapes: W (`kernel`) [features, 3 units], U (`recurrentKernel`) [units, 3 units], gates in Keras' order z, r, h; `bias`
  * [2, 3 units] (input, recurrent) with resetAfter, else [3 units]. The state is h. Keras `GRUCell`.
  */
-export class GRUCell extends BaseCell implements Cell<CellParams, Tensor> {
+export class GRUCell extends BaseCell<Tensor> {
   protected readonly gates = 3;
   private readonly recurrentActivation: Activation;
   private readonly resetAfter: boolean;
@@ -54,10 +54,6 @@ export class GRUCell extends BaseCell implements Cell<CellParams, Tensor> {
 
   initialState(batch: number, dtype: DType = 'float32'): Tensor {
     return zeros([batch, this.units], dtype);
-  }
-
-  step(params: CellParams, input: Tensor, state: Tensor, masks?: DropoutMasks): { output: Tensor; state: Tensor } {
-    return this.stepProjected(params, this.project(params, input, masks), state, masks);
   }
 
   stepProjected(

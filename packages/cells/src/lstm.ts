@@ -9,7 +9,7 @@ import {
   type Tensor,
   zeros,
 } from '@recurra/tensor';
-import { BaseCell, type Cell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+import { BaseCell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link LSTMCell}. */
@@ -36,7 +36,7 @@ export interface LSTMState {
  * Shapes: W (`kernel`) [features, 4 units], U (`recurrentKernel`) [units, 4 units], b (`bias`) [4 units], gates in Keras'
  * order: input, forget, candidate, output. Keras `LSTMCell`.
  */
-export class LSTMCell extends BaseCell implements Cell<CellParams, LSTMState> {
+export class LSTMCell extends BaseCell<LSTMState> {
   protected readonly gates = 4;
   private readonly recurrentActivation: Activation;
   private readonly unitForgetBias: boolean;
@@ -60,15 +60,6 @@ export class LSTMCell extends BaseCell implements Cell<CellParams, LSTMState> {
   initialState(batch: number, dtype: DType = 'float32'): LSTMState {
     const zero = zeros([batch, this.units], dtype);
     return { h: zero, c: zero };
-  }
-
-  step(
-    params: CellParams,
-    input: Tensor,
-    state: LSTMState,
-    masks?: DropoutMasks,
-  ): { output: Tensor; state: LSTMState } {
-    return this.stepProjected(params, this.project(params, input, masks), state, masks);
   }
 
   stepProjected(

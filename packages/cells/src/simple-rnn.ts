@@ -1,5 +1,5 @@
 import { type DType, type Tensor, zeros } from '@recurra/tensor';
-import { BaseCell, type Cell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+import { BaseCell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
 
 /**
  * The fully connected recurrent cell: h_t = activation(x_t W + h_{t-1} U + b).
@@ -7,7 +7,7 @@ import { BaseCell, type Cell, type CellOptions, type CellParams, type DropoutMas
  * Shapes: x [batch, features], h [batch, units], W (`kernel`) [features, units], U (`recurrentKernel`) [units, units],
  * b (`bias`) [units]. The state is h. Keras `SimpleRNNCell`.
  */
-export class SimpleRNNCell extends BaseCell implements Cell<CellParams, Tensor> {
+export class SimpleRNNCell extends BaseCell<Tensor> {
   protected readonly gates = 1;
 
   /** @param units width of the state; @param options `activation` 'tanh', see {@link CellOptions} */
@@ -17,10 +17,6 @@ export class SimpleRNNCell extends BaseCell implements Cell<CellParams, Tensor> 
 
   initialState(batch: number, dtype: DType = 'float32'): Tensor {
     return zeros([batch, this.units], dtype);
-  }
-
-  step(params: CellParams, input: Tensor, state: Tensor, masks?: DropoutMasks): { output: Tensor; state: Tensor } {
-    return this.stepProjected(params, this.project(params, input, masks), state, masks);
   }
 
   stepProjected(
