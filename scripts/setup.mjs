@@ -61,8 +61,13 @@ function hashOf(paths) {
 function digests() {
   const manifests = ['pnpm-lock.yaml', 'pnpm-workspace.yaml', 'package.json', '.npmrc'].map((f) => join(root, f));
   const sources = ['packages', 'apps']
-    .flatMap((f) => [...filesUnder(join(root, f))])
-    .filter((f) => /\.(ts|json)$/.test(f) && !/\.test\.ts$|golden/.test(f))
+    .flatMap((folder) => [...filesUnder(join(root, folder))])
+    .filter(
+      (file) =>
+        /\.(ts|json)$/.test(file) &&
+        !file.endsWith('.test.ts') &&
+        !file.startsWith(join(root, 'packages/testing/golden')),
+    )
     .sort();
   return { install: hashOf(manifests), build: hashOf([...manifests, join(root, 'tsconfig.base.json'), ...sources]) };
 }

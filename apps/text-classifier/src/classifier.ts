@@ -99,9 +99,10 @@ export class TextClassifier {
       throw new CommandError(`expected at least two classes, received one: "${labels.classes[0]}"`);
     setSeed(settings.seed);
     const tokenizer = new Tokenizer({ numWords: settings.vocabulary, oovToken: '<OOV>', analyzer: segmentWords });
-    tokenizer.fitOnTexts(samples.map((s) => s.text));
-    let longest = 0;
-    for (const ids of tokenizer.textsToSequences(samples.map((s) => s.text))) longest = Math.max(longest, ids.length);
+    const words = samples.map((s) => segmentWords(s.text));
+    tokenizer.fitOnTexts(words);
+    // Unknown words have an id too, so that a sequence is as long as its text has words.
+    const longest = words.reduce((n, list) => Math.max(n, list.length), 0);
     if (longest === 0) throw new CommandError('expected texts with words, received punctuation alone');
     const maxLength = Math.min(longest, settings.maxLength);
     const model = new Sequential(

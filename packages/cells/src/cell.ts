@@ -93,7 +93,8 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
   /** Number of gates: columns of the kernels per unit. */
   protected abstract readonly gates: number;
 
-  constructor(units: number, options: CellOptions) {
+  /** @param units width of the state; @param options see {@link CellOptions} */
+  constructor(units: number, options: CellOptions = {}) {
     if (!Number.isInteger(units) || units < 1)
       throw new ValueError(`${new.target.name}: expected units to be an integer >= 1, received ${units}`);
     this.units = units;

@@ -1,5 +1,5 @@
 import { type DType, type Tensor, zeros } from '@recurra/tensor';
-import { BaseCell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+import { BaseCell, type CellParams, type DropoutMasks } from './cell.js';
 
 /**
  * The fully connected recurrent cell: h_t = activation(x_t W + h_{t-1} U + b).
@@ -9,11 +9,6 @@ import { BaseCell, type CellOptions, type CellParams, type DropoutMasks } from '
  */
 export class SimpleRNNCell extends BaseCell<Tensor> {
   protected readonly gates = 1;
-
-  /** @param units width of the state; @param options `activation` 'tanh', see {@link CellOptions} */
-  constructor(units: number, options: CellOptions = {}) {
-    super(units, options);
-  }
 
   initialState(batch: number, dtype: DType = 'float32'): Tensor {
     return zeros([batch, this.units], dtype);

@@ -1,7 +1,7 @@
 import type { Initializer } from '@recurra/cells';
 import { asTensor, formatShape, type Shape, ShapeError, sizeOf, type Tensor, type TensorLike } from '@recurra/tensor';
 import { uniqueName } from './internal/naming.js';
-import { Variable } from './variable.js';
+import { assignAll, Variable } from './variable.js';
 
 /** A shape whose batch size (or time) may be open: `null`. */
 export type PartialShape = readonly (number | null)[];
@@ -86,11 +86,7 @@ export abstract class Layer {
 
   /** Replaces the weights' values. Throws `ShapeError` where number or shapes do not fit. */
   setWeights(values: readonly TensorLike[]): void {
-    if (values.length !== this.weights.length)
-      throw new ShapeError(`${this.label}: expected ${this.weights.length} weights, received ${values.length}`);
-    this.weights.forEach((w, i) => {
-      w.assign(asTensor(values[i]!, w.value.dtype).cast(w.value.dtype));
-    });
+    assignAll(this.weights, values, this.label);
   }
 
   /** Makes the weights for inputs of this shape, unless they are there. */
@@ -112,6 +108,9 @@ export abstract class Layer {
     this.build([null, ...x.shape.slice(1)]);
     return this.call(x, options);
   }
+
+  /** Forgets what the layer keeps from call to call; nothing, unless it is stateful. */
+  resetState(): void {}
 
   /** The mask of the output, from the input and its mask. */
   computeMask(_inputs: Tensor, mask: Tensor | null): Tensor | null {

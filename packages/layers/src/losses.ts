@@ -3,6 +3,7 @@ import {
   binaryCrossentropy as binaryOp,
   camelCase,
   categoricalCrossentropy as categoricalOp,
+  type DType,
   EPSILON,
   formatShape,
   ShapeError,
@@ -38,6 +39,17 @@ export function alignRanks(a: Tensor, b: Tensor, expandRank1 = true): [Tensor, T
   return [a, b];
 }
 
+/** Weights that may be absent, as a tensor of `dtype` or `null`. */
+export function floatingOrNull(value: TensorLike | null | undefined, dtype: DType = 'float32'): Tensor | null {
+  return value === null || value === undefined ? null : asTensor(value).cast(dtype);
+}
+
+/** Class indices as int32 of the predictions' shape without their last axis (a last axis of size 1 of their own is dropped). */
+export function classIndices(labels: Tensor, predictions: Tensor): Tensor {
+  const indices = labels.cast('int32');
+  return indices.rank === predictions.rank && indices.shape[indices.rank - 1] === 1 ? indices.squeeze(-1) : indices;
+}
+
 /** Sample weights joined with a mask: masked samples weigh 0; for means the others weigh more, so that the mean is theirs. */
 export function maskedWeights(weights: Tensor | null, mask: Tensor | null, reduction: Reduction): Tensor | null {
   if (!mask) return weights;
@@ -70,7 +82,7 @@ export abstract class Loss {
   abstract call(yTrue: Tensor, yPred: Tensor): Tensor;
 
   /** Which samples count, by the labels; `null`: all. */
-  protected labelMask(_yTrue: Tensor): Tensor | null {
+  protected labelMask(_yTrue: Tensor, _yPred: Tensor): Tensor | null {
     return null;
   }
 
@@ -82,13 +94,10 @@ export abstract class Loss {
   ): Tensor {
     const target = asTensor(yTrue);
     const values = this.call(target, yPred);
-    const own = this.labelMask(target);
+    const own = this.labelMask(target, yPred);
     const given = options.mask ?? null;
     const mask = own && given ? own.logicalAnd(given) : (own ?? given);
-    const weights =
-      options.sampleWeight === null || options.sampleWeight === undefined
-        ? null
-        : asTensor(options.sampleWeight).cast(values.dtype);
+    const weights = floatingOrNull(options.sampleWeight, values.dtype);
     const all = maskedWeights(weights, mask, this.reduction);
     if (!all) return reduceValues(values, null, this.reduction);
     const [v, w] = alignRanks(values, all);
@@ -242,28 +251,36 @@ function checkLabels(labels: Tensor, classes: number, ignoreClass: number | null
       );
 }
 
+/** Options of the sparse cross-entropy. */
+export interface SparseCrossentropyOptions {
+  /** Are the predictions scores before softmax? false. */
+  readonly fromLogits?: boolean;
+  /** Labels of this class lose nothing; `null`: all count. */
+  readonly ignoreClass?: number | null;
+}
+
 /** -log p[y], for class indices y; with `ignoreClass`, labels of that class lose nothing. */
 export function sparseCategoricalCrossentropy(
   yTrue: TensorLike,
   yPred: TensorLike,
-  options: { readonly fromLogits?: boolean; readonly ignoreClass?: number | null } = {},
+  options: SparseCrossentropyOptions = {},
 ): Tensor {
-  const p = asTensor(yPred);
-  let t = asTensor(yTrue).cast('int32');
-  if (t.rank === p.rank && t.shape[t.rank - 1] === 1) t = t.squeeze(-1);
   const { fromLogits = false, ignoreClass = null } = options;
-  checkLabels(asTensor(yTrue), p.shape[p.rank - 1] ?? 0, ignoreClass);
+  const p = asTensor(yPred);
+  const labels = asTensor(yTrue);
+  checkLabels(labels, p.shape[p.rank - 1] ?? 0, ignoreClass);
+  const t = classIndices(labels, p);
   if (ignoreClass === null) return sparseOp(t, p, { fromLogits });
   const valid = t.notEqual(ignoreClass);
   const loss = sparseOp(valid.select(t, t.zerosLike()), p, { fromLogits });
   return valid.select(loss, loss.zerosLike());
 }
 
-/** A loss that is a function without options of its own. */
+/** A loss that is a function of targets and predictions, its own options bound into it. */
 abstract class FunctionLoss extends Loss {
-  private readonly f: (yTrue: TensorLike, yPred: TensorLike) => Tensor;
+  private readonly f: (yTrue: Tensor, yPred: Tensor) => Tensor;
 
-  constructor(name: string, f: (yTrue: TensorLike, yPred: TensorLike) => Tensor, options: LossOptions) {
+  constructor(name: string, f: (yTrue: Tensor, yPred: Tensor) => Tensor, options: LossOptions) {
     super(name, options);
     this.f = f;
   }
@@ -344,70 +361,49 @@ export class Poisson extends FunctionLoss {
 }
 
 /** Keras `CosineSimilarity`: minus {@link cosineSimilarity}, reduced; -1 where directions agree. */
-export class CosineSimilarity extends Loss {
-  private readonly axis: number;
+export class CosineSimilarity extends FunctionLoss {
   constructor(options: LossOptions & { readonly axis?: number } = {}) {
-    super('cosineSimilarity', options);
-    this.axis = options.axis ?? -1;
-  }
-  call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return cosineSimilarity(yTrue, yPred, this.axis).neg();
+    super('cosineSimilarity', (t, p) => cosineSimilarity(t, p, options.axis).neg(), options);
   }
 }
 
 /** Keras `Huber`: {@link huber} with `delta` 1, reduced. */
-export class Huber extends Loss {
-  private readonly delta: number;
+export class Huber extends FunctionLoss {
   constructor(options: LossOptions & { readonly delta?: number } = {}) {
-    super('huber', options);
-    this.delta = options.delta ?? 1;
-  }
-  call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return huber(yTrue, yPred, this.delta);
+    super('huber', (t, p) => huber(t, p, options.delta), options);
   }
 }
 
 /** Keras `BinaryCrossentropy`: {@link binaryCrossentropy}, reduced. Targets 0 / 1, predictions of a sigmoid. */
-export class BinaryCrossentropy extends Loss {
-  private readonly options: CrossentropyLossOptions;
+export class BinaryCrossentropy extends FunctionLoss {
   constructor(options: CrossentropyLossOptions = {}) {
-    super('binaryCrossentropy', options);
-    this.options = options;
-  }
-  call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return binaryCrossentropy(yTrue, yPred, this.options);
+    super('binaryCrossentropy', (t, p) => binaryCrossentropy(t, p, options), options);
   }
 }
 
 /** Keras `CategoricalCrossentropy`: {@link categoricalCrossentropy}, reduced. Targets one-hot. */
-export class CategoricalCrossentropy extends Loss {
-  private readonly options: CrossentropyLossOptions;
+export class CategoricalCrossentropy extends FunctionLoss {
   constructor(options: CrossentropyLossOptions = {}) {
-    super('categoricalCrossentropy', options);
-    this.options = options;
-  }
-  call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return categoricalCrossentropy(yTrue, yPred, this.options);
+    super('categoricalCrossentropy', (t, p) => categoricalCrossentropy(t, p, options), options);
   }
 }
 
 /** Keras `SparseCategoricalCrossentropy`: {@link sparseCategoricalCrossentropy}, reduced. Targets are class indices. */
-export class SparseCategoricalCrossentropy extends Loss {
-  private readonly options: { readonly fromLogits?: boolean; readonly ignoreClass?: number | null };
-  constructor(options: LossOptions & { readonly fromLogits?: boolean; readonly ignoreClass?: number | null } = {}) {
-    super('sparseCategoricalCrossentropy', options);
-    this.options = options;
+export class SparseCategoricalCrossentropy extends FunctionLoss {
+  private readonly ignoreClass: number | null;
+
+  constructor(options: LossOptions & SparseCrossentropyOptions = {}) {
+    super('sparseCategoricalCrossentropy', (t, p) => sparseCategoricalCrossentropy(t, p, options), options);
+    this.ignoreClass = options.ignoreClass ?? null;
   }
-  call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return sparseCategoricalCrossentropy(yTrue, yPred, this.options);
-  }
-  protected override labelMask(yTrue: Tensor): Tensor | null {
-    const { ignoreClass = null } = this.options;
-    if (ignoreClass === null) return null;
-    const t = yTrue.cast('int32');
-    return (t.rank > 1 && t.shape[t.rank - 1] === 1 ? t.squeeze(-1) : t).notEqual(ignoreClass);
+
+  protected override labelMask(yTrue: Tensor, yPred: Tensor): Tensor | null {
+    return this.ignoreClass === null ? null : classIndices(yTrue, yPred).notEqual(this.ignoreClass);
   }
 }
+
+/** A user's own function as a loss. */
+class CustomLoss extends FunctionLoss {}
 
 /** Names of losses. */
 export type LossName =
@@ -456,14 +452,7 @@ export const losses: Record<LossName, new () => Loss> = {
 /** The loss that an identifier names. Throws `ValueError` with the known names. */
 export function resolveLoss(identifier: LossIdentifier): Loss {
   if (identifier instanceof Loss) return identifier;
-  if (typeof identifier === 'function') {
-    const f = identifier;
-    return new (class extends Loss {
-      call(yTrue: Tensor, yPred: Tensor): Tensor {
-        return f(yTrue, yPred);
-      }
-    })(f.name || 'loss', {});
-  }
+  if (typeof identifier === 'function') return new CustomLoss(identifier.name || 'loss', identifier, {});
   const found = losses[camelCase(identifier) as LossName];
   if (!found)
     throw new ValueError(`loss: expected one of ${Object.keys(losses).join(', ')} or a Loss, received "${identifier}"`);

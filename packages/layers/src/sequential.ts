@@ -12,9 +12,7 @@ import {
 } from '@recurra/tensor';
 import { uniqueName } from './internal/naming.js';
 import { formatPartial, type Layer, type PartialShape } from './layer.js';
-import { Bidirectional } from './layers/bidirectional.js';
 import { InputLayer } from './layers/core.js';
-import { RecurrentLayer } from './layers/recurrent.js';
 import { type Loss, type LossIdentifier, resolveLoss } from './losses.js';
 import { Mean, type Metric } from './metrics/metric.js';
 import { type MetricIdentifier, resolveMetric } from './metrics/resolve.js';
@@ -23,7 +21,7 @@ import { summaryTable } from './summary.js';
 import { type Callback, History, type Logs } from './training/callbacks.js';
 import { ProgressLogger, type Verbosity } from './training/progress.js';
 import { batchesOf, classWeights, holdOut, type Samples, toSamples } from './training/samples.js';
-import { type Variable, withValues } from './variable.js';
+import { assignAll, type Variable, withValues } from './variable.js';
 
 /** Options of `compile`. */
 export interface CompileOptions {
@@ -72,6 +70,11 @@ interface Compiled {
   readonly weightedMetrics: readonly MetricIdentifier[];
   resolved: { plain: Metric[]; weighted: Metric[] } | null;
   state: OptimizerState | null;
+}
+
+/** `val`, `loss` -> `valLoss` */
+function prefixed(prefix: string, name: string): string {
+  return `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`;
 }
 
 /** Lets timers and input be served now and then, so that long work can be watched and stopped. */
@@ -152,14 +155,9 @@ export class Sequential {
 
   /** Replaces the values of all weights. Throws `ShapeError` where number or shapes do not fit. */
   setWeights(values: readonly TensorLike[]): void {
-    const all = this.weights;
     if (!this.built)
       throw new ValueError(`${this.name}: expected a built model. Begin it with Input, or call build(shape) first.`);
-    if (values.length !== all.length)
-      throw new ShapeError(`${this.name}: expected ${all.length} weights, received ${values.length}`);
-    all.forEach((w, i) => {
-      w.assign(asTensor(values[i]!, w.value.dtype).cast(w.value.dtype));
-    });
+    assignAll(this.weights, values, this.name);
   }
 
   /** The number of elements of all weights. */
@@ -206,13 +204,7 @@ export class Sequential {
 
   /** Forgets the states of stateful layers. */
   resetStates(): void {
-    for (const layer of this.layers) {
-      if (layer instanceof RecurrentLayer) layer.resetState();
-      else if (layer instanceof Bidirectional) {
-        layer.forwardLayer.resetState();
-        layer.backwardLayer.resetState();
-      }
-    }
+    for (const layer of this.layers) layer.resetState();
   }
 
   /** Chooses optimizer, loss and metrics. Throws `ValueError` for a name that is not known. */
@@ -275,8 +267,7 @@ export class Sequential {
       [weighted, 'weighted'],
     ] as const)
       for (const metric of list) {
-        const name =
-          metric.name in result ? `${prefix}${metric.name[0]!.toUpperCase()}${metric.name.slice(1)}` : metric.name;
+        const name = metric.name in result ? prefixed(prefix, metric.name) : metric.name;
         const value = metric.result();
         if (value.size === 1) result[name] = value.item();
         else
@@ -377,20 +368,15 @@ export class Sequential {
       }
       if (validation && (epoch + 1) % validationFreq === 0) {
         const found = await this.evaluateSamples(compiled, validation, options.validationBatchSize ?? batchSize);
-        for (const [name, value] of Object.entries(found)) logs[`val${name[0]!.toUpperCase()}${name.slice(1)}`] = value;
+        for (const [name, value] of Object.entries(found)) logs[prefixed('val', name)] = value;
       }
       for (const callback of callbacks) await callback.onEpochEnd(epoch, logs);
     }
     const { useEma } = compiled.optimizer.options;
     if (useEma && compiled.state) {
       const variables = this.trainableWeights;
-      const final = compiled.optimizer.finalize(
-        compiled.state,
-        variables.map((v) => v.value),
-      );
-      variables.forEach((v, i) => {
-        v.assign(final[i]!);
-      });
+      const values = variables.map((v) => v.value);
+      assignAll(variables, compiled.optimizer.finalize(compiled.state, values), this.name);
     }
     for (const callback of callbacks) await callback.onTrainEnd(logs);
     return history;

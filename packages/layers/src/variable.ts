@@ -1,4 +1,4 @@
-import { formatShape, ShapeError, sameShape, type Tensor } from '@recurra/tensor';
+import { asTensor, formatShape, ShapeError, sameShape, type Tensor, type TensorLike } from '@recurra/tensor';
 
 /** A named place for a tensor that training replaces: weights, and states kept between calls. */
 export class Variable {
@@ -26,6 +26,15 @@ export class Variable {
       );
     this.current = value;
   }
+}
+
+/** Replaces the values of variables, in their dtypes. Throws `ShapeError` where number or shapes do not fit. */
+export function assignAll(variables: readonly Variable[], values: readonly TensorLike[], label: string): void {
+  if (values.length !== variables.length)
+    throw new ShapeError(`${label}: expected ${variables.length} weights, received ${values.length}`);
+  variables.forEach((v, i) => {
+    v.assign(asTensor(values[i]!, v.value.dtype).cast(v.value.dtype));
+  });
 }
 
 /** Runs `f` while the variables hold other values (those that a gradient watches), then puts their own back. */

@@ -21,6 +21,7 @@ import {
   type Axes,
   checkShape,
   formatShape,
+  MAX_RANK,
   normalizeAxes,
   normalizeAxis,
   type Shape,
@@ -534,7 +535,7 @@ export function bind<P>(primitive: Primitive<P>, inputs: readonly Tensor[], para
   }
   if (top) return top.process(primitive, inputs, params);
   const outputs = primitive.abstract(inputs, params);
-  for (const output of outputs) if (output.shape.length > 8) checkShape(output.shape, primitive.name);
+  for (const output of outputs) if (output.shape.length > MAX_RANK) checkShape(output.shape, primitive.name);
   return primitive
     .evaluate(
       inputs.map((input) => input.concrete(primitive.name)),

@@ -53,6 +53,11 @@ export class Bidirectional extends Layer {
     return [...this.forwardLayer.weights, ...this.backwardLayer.weights];
   }
 
+  override resetState(): void {
+    this.forwardLayer.resetState();
+    this.backwardLayer.resetState();
+  }
+
   protected override checkInput(shape: Shape): void {
     this.expectRank(shape, 3, '[batch, time, features]', 'Token ids need an Embedding first.');
   }

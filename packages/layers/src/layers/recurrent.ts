@@ -51,7 +51,7 @@ export abstract class RecurrentLayer<S> extends Layer {
   protected abstract unflatten(states: readonly Tensor[]): S;
 
   /** Clears the state that a stateful layer keeps. */
-  resetState(): void {
+  override resetState(): void {
     for (const state of this.states ?? []) state.assign(state.value.zerosLike());
   }
 

@@ -1,5 +1,5 @@
 import { inTopK, type Tensor, ValueError } from '@recurra/tensor';
-import { alignRanks } from '../losses.js';
+import { alignRanks, classIndices } from '../losses.js';
 import { MeanMetricWrapper } from './metric.js';
 
 /** 1 where prediction = target. */
@@ -21,9 +21,7 @@ export function categoricalAccuracy(yTrue: Tensor, yPred: Tensor): Tensor {
 
 /** 1 where the largest prediction stands at the target's index. */
 export function sparseCategoricalAccuracy(yTrue: Tensor, yPred: Tensor): Tensor {
-  let t = yTrue.cast('int32');
-  if (t.rank === yPred.rank && t.shape[t.rank - 1] === 1) t = t.squeeze(-1);
-  return t.equal(yPred.argMax(-1)).cast('float32');
+  return classIndices(yTrue, yPred).equal(yPred.argMax(-1)).cast('float32');
 }
 
 /** 1 where the target's index is among the k largest predictions. */

@@ -9,7 +9,7 @@ import {
   where,
   zeros,
 } from '@recurra/tensor';
-import { alignRanks, maskedWeights } from '../losses.js';
+import { alignRanks, floatingOrNull, maskedWeights } from '../losses.js';
 import type { Variable } from '../variable.js';
 import { Metric, type UpdateOptions } from './metric.js';
 
@@ -52,11 +52,7 @@ function countAt(
     t = t.narrow(-1, settings.classId, 1);
     p = p.narrow(-1, settings.classId, 1);
   }
-  const given =
-    settings.sampleWeight === null || settings.sampleWeight === undefined
-      ? null
-      : asTensor(settings.sampleWeight).cast('float32');
-  let weights = maskedWeights(given, settings.mask ?? null, 'sum');
+  let weights = maskedWeights(floatingOrNull(settings.sampleWeight), settings.mask ?? null, 'sum');
   if (weights) {
     while (weights.rank < p.rank) weights = weights.expandDims(-1);
     weights = weights.broadcastTo(p.shape);
@@ -136,43 +132,45 @@ export class Recall extends Counting {
   }
 }
 
-/** How many positive decisions are right. */
-export class TruePositives extends Counting {
-  constructor(options: ThresholdOptions = {}) {
-    super('truePositives', options, ['truePositives']);
+/** One of the four counts, as it is. */
+abstract class SingleCount extends Counting {
+  private readonly kind: Count;
+
+  constructor(kind: Count, options: ThresholdOptions) {
+    super(kind, options, [kind]);
+    this.kind = kind;
   }
+
   result(): Tensor {
-    return this.finish(this.value('truePositives'));
+    return this.finish(this.value(this.kind));
+  }
+}
+
+/** How many positive decisions are right. */
+export class TruePositives extends SingleCount {
+  constructor(options: ThresholdOptions = {}) {
+    super('truePositives', options);
   }
 }
 
 /** How many negative decisions are right. */
-export class TrueNegatives extends Counting {
+export class TrueNegatives extends SingleCount {
   constructor(options: ThresholdOptions = {}) {
-    super('trueNegatives', options, ['trueNegatives']);
-  }
-  result(): Tensor {
-    return this.finish(this.value('trueNegatives'));
+    super('trueNegatives', options);
   }
 }
 
 /** How many positive decisions are wrong. */
-export class FalsePositives extends Counting {
+export class FalsePositives extends SingleCount {
   constructor(options: ThresholdOptions = {}) {
-    super('falsePositives', options, ['falsePositives']);
-  }
-  result(): Tensor {
-    return this.finish(this.value('falsePositives'));
+    super('falsePositives', options);
   }
 }
 
 /** How many negative decisions are wrong. */
-export class FalseNegatives extends Counting {
+export class FalseNegatives extends SingleCount {
   constructor(options: ThresholdOptions = {}) {
-    super('falseNegatives', options, ['falseNegatives']);
-  }
-  result(): Tensor {
-    return this.finish(this.value('falseNegatives'));
+    super('falseNegatives', options);
   }
 }
 

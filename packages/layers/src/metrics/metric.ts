@@ -1,5 +1,5 @@
 import { asTensor, scalar, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { alignRanks, maskedWeights } from '../losses.js';
+import { alignRanks, floatingOrNull, maskedWeights } from '../losses.js';
 import { Variable } from '../variable.js';
 
 /** What goes with an update: weights of the samples (or of their steps), and which steps count. */
@@ -61,9 +61,6 @@ function samplewise(
   return { values: v, weights: w };
 }
 
-const floating = (x: TensorLike | null | undefined): Tensor | null =>
-  x === null || x === undefined ? null : asTensor(x).cast('float32');
-
 /** The weighted mean of all values: sum(w v) / sum(w), 0 before the first. */
 export class Mean extends Metric {
   protected readonly total: Variable;
@@ -77,7 +74,7 @@ export class Mean extends Metric {
 
   /** Takes values in (a second argument is ignored, so that all metrics are updated alike). */
   updateState(values: TensorLike, _unused?: TensorLike, options: UpdateOptions = {}): void {
-    this.add(asTensor(values).cast('float32'), floating(options.sampleWeight));
+    this.add(asTensor(values).cast('float32'), floatingOrNull(options.sampleWeight));
   }
 
   protected add(values: Tensor, weights: Tensor | null): void {
@@ -101,7 +98,9 @@ export class Sum extends Metric {
   }
 
   updateState(values: TensorLike, _unused?: TensorLike, options: UpdateOptions = {}): void {
-    const s = samplewise(asTensor(values).cast('float32'), floating(options.sampleWeight), (x, axes) => x.sum(axes));
+    const s = samplewise(asTensor(values).cast('float32'), floatingOrNull(options.sampleWeight), (x, axes) =>
+      x.sum(axes),
+    );
     this.total.assign(this.total.value.add(s.values.sum()));
   }
 
@@ -123,6 +122,6 @@ export class MeanMetricWrapper extends Mean {
     if (yPred === undefined)
       throw new ValueError(`${this.name}: expected targets and predictions, received one argument`);
     const values = this.f(asTensor(yTrue), asTensor(yPred));
-    this.add(values.cast('float32'), maskedWeights(floating(options.sampleWeight), options.mask ?? null, 'sum'));
+    this.add(values.cast('float32'), maskedWeights(floatingOrNull(options.sampleWeight), options.mask ?? null, 'sum'));
   }
 }

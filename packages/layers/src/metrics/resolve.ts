@@ -1,11 +1,13 @@
 import { camelCase, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
+import type { LossName } from '../losses.js';
 import * as accuracy from './accuracy.js';
 import { AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives } from './confusion.js';
 import { MeanMetricWrapper, Metric } from './metric.js';
 import * as regression from './regression.js';
 
-/** Names of metrics. */
+/** Names of metrics: those of the losses, whose mean they are, and their own. */
 export type MetricName =
+  | Exclude<LossName, 'huber'>
   | 'accuracy'
   | 'acc'
   | 'binaryAccuracy'
@@ -16,27 +18,11 @@ export type MetricName =
   | 'precision'
   | 'recall'
   | 'auc'
-  | 'meanSquaredError'
-  | 'meanAbsoluteError'
-  | 'mse'
-  | 'mae'
   | 'rootMeanSquaredError'
-  | 'meanAbsolutePercentageError'
-  | 'meanSquaredLogarithmicError'
-  | 'cosineSimilarity'
-  | 'logCosh'
-  | 'hinge'
-  | 'squaredHinge'
-  | 'categoricalHinge'
-  | 'klDivergence'
-  | 'poisson'
   | 'truePositives'
   | 'trueNegatives'
   | 'falsePositives'
-  | 'falseNegatives'
-  | 'binaryCrossentropy'
-  | 'categoricalCrossentropy'
-  | 'sparseCategoricalCrossentropy';
+  | 'falseNegatives';
 
 /** A metric by name (camelCase or snake_case), one with options, or a function of targets and predictions. */
 export type MetricIdentifier = MetricName | SnakeCase<MetricName> | Metric | ((yTrue: Tensor, yPred: Tensor) => Tensor);

@@ -3,6 +3,7 @@ import {
   asTensor,
   formatShape,
   isFinite,
+  isFloating,
   nextKey,
   ShapeError,
   type Tensor,
@@ -41,7 +42,7 @@ export function toSamples(x: TensorLike, y: TensorLike | null, weight: TensorLik
 
 /** Throws `ValueError`, naming the sample, where a number is NaN or infinite: it would become the loss. */
 function expectFinite(t: Tensor, name: string, what: string): void {
-  if (isFinite(t).all().item() === 1) return;
+  if (!isFloating(t.dtype) || isFinite(t).all().item() === 1) return;
   const perSample = t.size / t.shape[0]!;
   const at = t.data.findIndex((v: number) => !Number.isFinite(v));
   throw new ValueError(

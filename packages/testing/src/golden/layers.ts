@@ -201,16 +201,16 @@ export function buildSequential(config: Json): Sequential | null {
   return Sequential.fromConfig({ name: config.name, layers: all as SerializedLayer[] });
 }
 
-function makeCell(className: string, config: Json): { cell: Cell<Json, Json>; states: number } | null {
+function makeCell(className: string, config: Json): Cell<Json, Json> | null {
   const { units, ...rest } = config;
   const options = Object.fromEntries(
     Object.entries<Json>(rest).flatMap(([k, v]) =>
       /^(activation|recurrent_activation|use_bias|reset_after)$/.test(k) ? [[camelCase(k), v]] : [],
     ),
   );
-  if (className === 'SimpleRNNCell') return { cell: new SimpleRNNCell(units, options), states: 1 };
-  if (className === 'LSTMCell') return { cell: new LSTMCell(units, options), states: 2 };
-  if (className === 'GRUCell') return { cell: new GRUCell(units, options), states: 1 };
+  if (className === 'SimpleRNNCell') return new SimpleRNNCell(units, options);
+  if (className === 'LSTMCell') return new LSTMCell(units, options);
+  if (className === 'GRUCell') return new GRUCell(units, options);
   return null;
 }
 
@@ -226,14 +226,14 @@ const variablesOf = (c: GoldenCase): Variable[] =>
   (c['weights'] as GoldenWeight[]).map((w) => new Variable(toTensor(w), w.name));
 
 function replayCell(c: GoldenCase, comparison: Comparison): boolean {
-  const made = makeCell(c['config'].class_name, c['config'].config);
-  if (!made) return false;
+  const cell = makeCell(c['config'].class_name, c['config'].config);
+  if (!cell) return false;
   const variables = variablesOf(c);
   replayModule(c, comparison, variables, (inputs) => {
     const states = Object.keys(inputs)
       .filter((k) => k.startsWith('state'))
       .map((k) => inputs[k]!);
-    const { output, state } = made.cell.step(cellParams(variables), inputs['x']!, toState(states));
+    const { output, state } = cell.step(cellParams(variables), inputs['x']!, toState(states));
     return nameOutputs([output, ...fromState(state)]);
   });
   return true;
@@ -251,7 +251,7 @@ function replayStack(c: GoldenCase, comparison: Comparison): boolean {
   const made = list.map((d) => makeCell(d.class_name, d.config));
   if (made.some((m) => m === null)) return false;
   const variables = variablesOf(c);
-  const stack = new StackedCells(made.map((m) => m!.cell));
+  const stack = new StackedCells(made as Cell<Json, Json>[]);
   const mask = c['input_masks'] ? toTensor(c['input_masks'].x) : null;
   replayModule(c, comparison, variables, (inputs) => {
     const params = made.map((_, i) => cellParams(variables.slice(3 * i, 3 * i + 3)));
