@@ -3,6 +3,7 @@ import {
   formatShape,
   type Interpreter,
   isFloating,
+  nextLevel,
   type Primitive,
   ShapeError,
   sameShape,
@@ -26,8 +27,6 @@ interface Mark extends Trace {
   readonly slot: number;
 }
 
-let nextLevel = 1;
-
 /**
  * One differentiation in progress (the levels of nested ones rise). It records the operations on the values that it
  * watches, and applies each to the values underneath, where an outer level may watch in turn: so derivatives of
@@ -41,7 +40,7 @@ export class GradientLevel implements Interpreter {
   slots = 0;
 
   constructor() {
-    this.level = nextLevel++;
+    this.level = nextLevel();
   }
 
   /** A copy of `value` that this level watches. */

@@ -1,7 +1,7 @@
 export * from './activations.js';
 export { type DType, isFloating, promoteTypes, type TypedArray } from './dtype.js';
 export * from './errors.js';
-export type { NDArray } from './ndarray.js';
+export { denseData, isContiguous, type NDArray, ndarray } from './ndarray.js';
 export * from './ops/convolution.js';
 export * from './ops/creation.js';
 export * from './ops/elementwise.js';
@@ -17,8 +17,11 @@ export {
 } from './ops/softmax.js';
 export * from './ops/sorting.js';
 export * from './primitive.js';
-export { allPrimitives } from './primitives/index.js';
-export type { NestedArray } from './primitives/view.js';
+export { allPrimitives, type RandomParams } from './primitives/index.js';
+export type { BinaryName } from './primitives/binary.js';
+export type { ReduceName, ReduceParams } from './primitives/reduce.js';
+export type { UnaryName } from './primitives/unary.js';
+export type { NestedArray, PadParams, SliceParams } from './primitives/view.js';
 export * from './random.js';
 export {
   type Axes,
@@ -31,4 +34,4 @@ export {
   sizeOf,
 } from './shape.js';
 export type { Interpreter, NestedNumbers, TensorLike, Trace } from './tensor.js';
-export { asTensor, bind, expectFloating, promote, scalar, Tensor, tensor } from './tensor.js';
+export { asTensor, bind, expectFloating, nextLevel, promote, scalar, Tensor, tensor } from './tensor.js';

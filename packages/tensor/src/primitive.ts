@@ -37,6 +37,27 @@ export interface Sample<P> {
   readonly params: P;
 }
 
+/** A block of memory of a compiled step, as a lowering rule sees it. Elements are dense and row-major. */
+export interface Block {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** An operand of a kernel command: a number as it is, the address of a block, or 0 for a block that is absent. */
+export type CommandOperand = number | Block | null;
+
+/** What a lowering rule gets: the blocks of its inputs and outputs, and a place for its commands. */
+export interface LowerContext<P> {
+  readonly inputs: readonly Block[];
+  /** `null` for an output that nobody reads. */
+  readonly outputs: readonly (Block | null)[];
+  readonly params: P;
+  /** `bytes` of memory for this operation alone. */
+  scratch(bytes: number): Block;
+  /** Appends a kernel command (`Command` of `@recurra/kernels`). `work`: about how many multiply-adds it takes. */
+  emit(command: number, operands: readonly CommandOperand[], work: number): void;
+}
+
 /**
  * An operation, defined once: everything that the library knows about it. Transformations (differentiation, and the
  * compiler) work on primitives alone; whatever can be a function of primitives is one, and needs no definition.
@@ -52,6 +73,11 @@ export interface Primitive<P = unknown> {
    * and traces. `null` as the whole rule: the operation has no gradient (integer or boolean results, or constants).
    */
   readonly vjp: ((context: VjpContext<P>) => readonly (Tensor | null)[]) | null;
+  /**
+   * How a compiled step runs it: kernel commands. The operations of this package have their rules in the compiler, where they
+   * are fused; others bring their own. Absent: the compiler calls `evaluate` between kernels.
+   */
+  readonly lower?: (context: LowerContext<P>) => void;
   /** Inputs for the conformance test: evaluation, gradient against finite differences, gradient of the gradient. */
   readonly samples: readonly Sample<P>[];
 }

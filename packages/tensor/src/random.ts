@@ -1,6 +1,5 @@
 import type { DType } from './dtype.js';
 import { ValueError } from './errors.js';
-import { philox } from './internal/philox.js';
 import { ndarray } from './ndarray.js';
 import { argsort } from './ops/sorting.js';
 import { type RandomKind, random } from './primitives/random.js';
@@ -29,30 +28,50 @@ export function randomKey(seed: number): Tensor {
   return keyTensor(Math.floor(seed / 2 ** 32) | 0, seed | 0);
 }
 
+/** Counters of drawn numbers have this word 0; another value keeps derived keys apart from them. */
+const KEY_STREAM = 0x5eed;
+
 /** `count` new keys from one, whose streams are independent of it and of each other. */
 export function splitKey(key: Tensor, count = 2): Tensor[] {
-  const [high, low] = key.data as Int32Array;
-  const block = new Uint32Array(4);
-  return Array.from({ length: count }, (_, i) => {
-    // Counters of streams have c1 = c2 = c3 = 0; this c3 keeps derived keys apart from drawn numbers.
-    philox(i, 0, 0, 0x5eed, high! >>> 0, low! >>> 0, block);
-    return keyTensor(block[0]! | 0, block[1]! | 0);
-  });
+  const params = { kind: 'bits', shape: [count, 4], dtype: 'int32', stream: KEY_STREAM } as const;
+  const words = bind(random, [key], params)[0]!;
+  return Array.from({ length: count }, (_, i) => words.at(i).narrow(0, 0, 2));
 }
 
 let globalKey: Tensor | null = null;
+/** Where keys come from inside of {@link withKeys}. */
+let scopedKey: { key: Tensor } | null = null;
 
 /** Seeds the global generator, which functions use that get no key: same seed, same numbers from here on. */
 export function setSeed(seed: number): void {
   globalKey = randomKey(seed);
 }
 
-/** The next key of the global generator (seeded from the clock and `Math.random` until {@link setSeed} is called). */
+/**
+ * The next key of the global generator (seeded from the clock and `Math.random` until {@link setSeed} is called), or of the
+ * key that {@link withKeys} gives.
+ */
 export function nextKey(): Tensor {
+  if (scopedKey) {
+    const [next, use] = splitKey(scopedKey.key);
+    scopedKey.key = next!;
+    return use!;
+  }
   globalKey ??= randomKey(Math.floor(Math.random() * 2 ** 52));
   const [next, use] = splitKey(globalKey);
   globalKey = next!;
   return use!;
+}
+
+/** Runs `f` while {@link nextKey} derives its keys from `key`, and does not touch the global generator. */
+export function withKeys<R>(key: Tensor, f: () => R): R {
+  const outer = scopedKey;
+  scopedKey = { key };
+  try {
+    return f();
+  } finally {
+    scopedKey = outer;
+  }
 }
 
 function draw(kind: RandomKind, shape: Shape, options: RandomOptions): Tensor {

@@ -43,6 +43,13 @@ export interface Interpreter {
   process<P>(primitive: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor[];
 }
 
+let levels = 0;
+
+/** The level of a transformation that begins now: higher than those in progress. */
+export function nextLevel(): number {
+  return ++levels;
+}
+
 /** The mark of a watched value; transformations extend it with what they remember. */
 export interface Trace {
   readonly interpreter: Interpreter;

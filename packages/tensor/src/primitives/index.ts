@@ -2,10 +2,12 @@ import type { Primitive } from '../primitive.js';
 import { binary, select } from './binary.js';
 import { concat, gather, scatterAdd, scatterAlong, segmentMax, sort, split, takeAlong } from './indexing.js';
 import { matmul } from './matmul.js';
-import { random } from './random.js';
+import { type RandomParams, random } from './random.js';
 import { argMax, argMin, cumProd, cumSum, reduce } from './reduce.js';
 import { cast, stopGradient, unary } from './unary.js';
 import { broadcastTo, pad, reshape, slice, transpose } from './view.js';
+
+export type { RandomParams };
 
 /** Every primitive of this package, for conformance tests and tools. */
 export function allPrimitives(): readonly Primitive<never>[] {

@@ -12,12 +12,16 @@ export type RandomKind = 'bits' | 'uniform' | 'normal' | 'truncatedNormal';
 /** erf(2 / sqrt 2): the share of a normal distribution within two standard deviations. */
 const WITHIN_TWO = 0.954499736103642;
 
+/** What is drawn; `stream` is the last word of the counter (0). */
+export interface RandomParams {
+  readonly kind: RandomKind;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly stream?: number;
+}
+
 /** Random values from a key (int32 [2]): raw bits (int32), uniform in [0, 1), standard normal, normal truncated at +-2. */
-export const random: Primitive<{ kind: RandomKind; shape: Shape; dtype: DType }> = definePrimitive<{
-  kind: RandomKind;
-  shape: Shape;
-  dtype: DType;
-}>({
+export const random: Primitive<RandomParams> = definePrimitive<RandomParams>({
   name: 'random',
   abstract: ([key], { shape, dtype }) => {
     if (key!.dtype !== 'int32' || key!.shape.length !== 1 || key!.shape[0] !== 2)
@@ -26,7 +30,7 @@ export const random: Primitive<{ kind: RandomKind; shape: Shape; dtype: DType }>
       );
     return [{ shape, dtype }];
   },
-  evaluate: ([key], { kind, shape, dtype }) => {
+  evaluate: ([key], { kind, shape, dtype, stream = 0 }) => {
     const words = denseData(key!);
     const k0 = words[0]! >>> 0;
     const k1 = words[1]! >>> 0;
@@ -37,14 +41,14 @@ export const random: Primitive<{ kind: RandomKind; shape: Shape; dtype: DType }>
       const scale = kind === 'bits' ? 1 : 2 ** -24;
       const shift = kind === 'bits' ? 0 : 8;
       for (let i = 0, c = 0; i < n; c++) {
-        philox(c, 0, 0, 0, k0, k1, block);
+        philox(c, 0, 0, stream, k0, k1, block);
         for (let j = 0; j < 4 && i < n; j++) y[i++] = (block[j]! >>> shift) * scale;
       }
       return [ndarray(dtype, shape, y)];
     }
     // 53-bit uniforms from pairs of words; two a block.
     for (let i = 0, c = 0; i < n; c++) {
-      philox(c, 0, 0, 0, k0, k1, block);
+      philox(c, 0, 0, stream, k0, k1, block);
       const u = ((block[0]! >>> 5) * 67108864 + (block[1]! >>> 6)) / 2 ** 53;
       const v = ((block[2]! >>> 5) * 67108864 + (block[3]! >>> 6)) / 2 ** 53;
       if (kind === 'normal') {

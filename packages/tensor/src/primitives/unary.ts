@@ -76,7 +76,7 @@ const ROWS: Record<UnaryName, Row> = {
   abs:        { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.abs(x[i]!); }, vjp: (g, x) => g.mul(x.sign()) },
   sign:       { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.sign(x[i]!); }, vjp: null },
   square:     { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v * v; } }, vjp: (g, x) => g.mul(x.mul(2)) },
-  relu:       { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.max(x[i]!, 0); }, vjp: (g, x) => x.greater(0).select(g, g.zerosLike()) },
+  relu:       { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.max(x[i]!, 0); }, vjp: (g, _x, y) => y.greater(0).select(g, g.zerosLike()) },
   floor:      { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.floor(x[i]!); }, vjp: null },
   ceil:       { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.ceil(x[i]!); }, vjp: null },
   trunc:      { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.trunc(x[i]!); }, vjp: null },

@@ -1,0 +1,260 @@
+import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
+import { nextKey, Tensor, TraceError, ValueError, withKeys } from '@recurra/tensor';
+import { Graph } from './graph.js';
+import { type KernelTime, type MemoryUse, Plan } from './plan/plan.js';
+import { runtime } from './runtime.js';
+import { execute, executeTimed } from './scheduler.js';
+import { Tracer } from './tracer.js';
+import { activeTracer, whileTracing } from './tracers.js';
+
+/** Options of {@link jit}. */
+export interface JitOptions {
+  /** The name in explanations and errors; that of the function by default. */
+  readonly name?: string;
+  /** How many signatures are kept compiled, the least recently used going first; 64. */
+  readonly cacheSize?: number;
+}
+
+/** Times of the kernels of one call. */
+export interface Profile<R> {
+  readonly value: R;
+  readonly times: readonly KernelTime[];
+  /** The times as a file that the Chrome trace viewer (and Perfetto) open. */
+  toChromeTrace(): string;
+}
+
+/** A compiled function. */
+export interface Step<A extends unknown[], R> {
+  /** Runs the step. Calls that overlap are served in order. */
+  (...args: A): Promise<R>;
+  /** The function as it was given: for use inside of another transformation, `grad(step.inline)` or another `jit`. */
+  readonly inline: (...args: A) => R;
+  /** Compiles for arguments like these without running; resolves to the memory that the step takes. */
+  memory(...args: A): MemoryUse;
+  /** The graph, what was fused, the kernels and the memory for arguments like these, as text. */
+  explain(...args: A): string;
+  /** Runs on the calling thread, and measures every kernel. */
+  profile(...args: A): Promise<Profile<R>>;
+  /** The number of signatures that are compiled now. */
+  readonly cached: number;
+  /** Forgets all compiled signatures and gives their memory back. */
+  dispose(): void;
+}
+
+/** A plan with what surrounds it: how results are put together, and whether it draws random numbers. */
+interface Compiled {
+  readonly plan: Plan;
+  readonly result: unknown;
+  readonly drawsKey: boolean;
+  /** Calls that have not ended. */
+  users: number;
+  evicted: boolean;
+}
+
+/** Compiled signatures of functions that are gone give their memory back. */
+const forgotten = new FinalizationRegistry<Map<string, Compiled>>((cache) => {
+  for (const compiled of cache.values()) release(compiled);
+});
+
+function release(compiled: Compiled): void {
+  compiled.evicted = true;
+  if (compiled.users === 0) compiled.plan.release();
+}
+
+/**
+ * Compiles a function of trees of tensors. The first call with arguments of new shapes, dtypes or static parts (everything that is
+ * no tensor: numbers, texts, flags) traces it to a graph, which is simplified, fused, planned into one arena of memory and
+ * lowered to WebAssembly kernels; later calls only run that. Returns an asynchronous function of the same arguments.
+ *
+ * Inside of the function, `grad` and its relatives, `scan`, other compiled functions (`step.inline`) and {@link Variable}s may be
+ * used. Random functions without a key draw from one that is new in every call. Reading data of a traced value (`data`, `item`,
+ * `toArray`) throws `TraceError`.
+ *
+ * Values that the function closes over are constants of the compiled code; what changes from call to call is an argument or a
+ * `Variable`. Gradients are float32: kernels sum in another order than eager evaluation, so that results agree to rounding.
+ */
+export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): Step<A, R> {
+  const name = options.name ?? (f.name || 'step');
+  const cacheSize = options.cacheSize ?? 64;
+  if (!(Number.isInteger(cacheSize) && cacheSize >= 1))
+    throw new ValueError(`jit: expected cacheSize to be an integer >= 1, received ${cacheSize}`);
+  const cache = new Map<string, Compiled>();
+
+  const find = (args: A): { compiled: Compiled; leaves: Tensor[] } => {
+    const leaves: Tensor[] = [];
+    const signature = signatureOf(args, leaves);
+    for (const leaf of leaves)
+      if (leaf.trace !== null)
+        throw new TraceError(
+          `${name}: expected concrete tensors, received a value that another transformation watches. Inside of grad or jit, call step.inline(...).`,
+        );
+    let compiled = cache.get(signature);
+    if (compiled) {
+      // A map keeps the order of insertion: the first is the one that was used least recently.
+      if (cache.size > 1) {
+        cache.delete(signature);
+        cache.set(signature, compiled);
+      }
+    } else {
+      compiled = compile(f, args, leaves, name);
+      cache.set(signature, compiled);
+      if (cache.size > cacheSize) {
+        const [oldest] = cache.keys();
+        release(cache.get(oldest!)!);
+        cache.delete(oldest!);
+      }
+    }
+    return { compiled, leaves };
+  };
+
+  const withKey = (compiled: Compiled, leaves: Tensor[]): Tensor[] =>
+    compiled.drawsKey ? [...leaves, nextKey()] : leaves;
+
+  const settle = (compiled: Compiled): void => {
+    compiled.users--;
+    if (compiled.evicted && compiled.users === 0) compiled.plan.release();
+  };
+
+  const call = async (...args: A): Promise<R> => {
+    if (activeTracer())
+      throw new TraceError(
+        `${name}: expected a call outside of compiled functions, received one while another is traced. Call step.inline(...) there.`,
+      );
+    const { compiled, leaves } = find(args);
+    compiled.users++;
+    try {
+      const running = execute(compiled.plan, withKey(compiled, leaves));
+      const outputs = running instanceof Promise ? await running : running;
+      return treeUnflatten(compiled.result, outputs) as R;
+    } finally {
+      settle(compiled);
+    }
+  };
+
+  const step = Object.assign(call, {
+    inline: f,
+    memory: (...args: A): MemoryUse => find(args).compiled.plan.memory,
+    explain: (...args: A): string => explain(name, find(args).compiled.plan),
+    profile: async (...args: A): Promise<Profile<R>> => {
+      const { compiled, leaves } = find(args);
+      compiled.users++;
+      try {
+        const { outputs, times } = await executeTimed(compiled.plan, withKey(compiled, leaves));
+        return {
+          value: treeUnflatten(compiled.result, outputs) as R,
+          times,
+          toChromeTrace: () => chromeTrace(name, times),
+        };
+      } finally {
+        settle(compiled);
+      }
+    },
+    dispose: (): void => {
+      for (const compiled of cache.values()) release(compiled);
+      cache.clear();
+    },
+  });
+  Object.defineProperty(step, 'cached', { get: () => cache.size });
+  forgotten.register(step, cache);
+  return step as Step<A, R>;
+}
+
+const identities = new WeakMap<object, number>();
+let nextIdentity = 0;
+
+/** Shapes and dtypes of the tensors of a tree (which go to `leaves`), and everything else as it is: equal texts, equal plans. */
+function signatureOf(node: unknown, leaves: Tensor[]): string {
+  if (node instanceof Tensor) {
+    leaves.push(node);
+    return `${node.dtype}[${node.shape.join()}]`;
+  }
+  if (Array.isArray(node)) {
+    let text = '(';
+    for (const child of node) text += `${signatureOf(child, leaves)},`;
+    return `${text})`;
+  }
+  switch (typeof node) {
+    case 'object': {
+      if (node === null) return 'null';
+      const prototype = Object.getPrototypeOf(node);
+      if (prototype === Object.prototype || prototype === null) {
+        let text = '{';
+        for (const key of Object.keys(node))
+          text += `${JSON.stringify(key)}:${signatureOf((node as Record<string, unknown>)[key], leaves)},`;
+        return `${text}}`;
+      }
+      return identityOf(node);
+    }
+    case 'function':
+      return identityOf(node);
+    case 'string':
+      return JSON.stringify(node);
+    case 'number':
+      return Object.is(node, -0) ? '-0' : String(node);
+    default:
+      return `${typeof node} ${String(node)}`;
+  }
+}
+
+/** A number for an object that has no structure to compare. */
+function identityOf(value: object): string {
+  let id = identities.get(value);
+  if (id === undefined) {
+    id = nextIdentity++;
+    identities.set(value, id);
+  }
+  return `#${id}`;
+}
+
+function compile<A extends unknown[], R>(f: (...args: A) => R, args: A, leaves: readonly Tensor[], name: string): Compiled {
+  const tracer = new Tracer();
+  const inputs = leaves.map((leaf) => tracer.input(leaf));
+  const key = tracer.input({ shape: [2], dtype: 'int32' });
+  const { graph, result } = whileTracing(tracer, () =>
+    withKeys(key, () => {
+      const returned = f(...treeUnflatten(args, inputs));
+      if (returned instanceof Promise)
+        throw new TraceError(`${name}: expected a synchronous function, received one that returns a promise. Take await out of it.`);
+      return { graph: tracer.finish(treeLeaves(returned), name), result: returned };
+    }),
+  );
+  const drawsKey = graph.nodes.some((node) => node.inputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length)) ||
+    graph.outputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length);
+  const plan = new Plan(
+    drawsKey ? graph : new Graph(graph.inputs.slice(0, leaves.length), graph.nodes, graph.outputs, graph.updates),
+    runtime(),
+  );
+  // Only the structure is kept of what the function returned.
+  const structure = treeMap((leaf) => new Tensor(leaf.shape, leaf.dtype, null), result as unknown);
+  return { plan, result: structure, drawsKey, users: 0, evicted: false };
+}
+
+const kilobytes = (bytes: number): string =>
+  bytes < 1 << 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(2)} MiB`;
+
+function explain(name: string, plan: Plan): string {
+  const { graph, memory, notes, labels } = plan;
+  const counts = new Map<string, number>();
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const signature = graph.inputs.map((v) => `${v.dtype}[${v.shape.join(', ')}]`).join(', ');
+  return [
+    `${name}(${signature})`,
+    `graph: ${graph.nodes.length} operations, ${graph.updates.length} variables updated, about ${(plan.work / 1e6).toFixed(2)} million multiply-adds`,
+    'fusions:',
+    ...notes.map((note) => `  ${note}`),
+    `program: ${labels.length} commands`,
+    ...[...counts].map(([label, count]) => `  ${label}${count > 1 ? ` (${count} times)` : ''}`),
+    `memory: arena ${kilobytes(memory.arena)} (${kilobytes(memory.unplanned)} without sharing), plan ${kilobytes(memory.plan)}, variables ${kilobytes(memory.variables)}`,
+  ].join('\n');
+}
+
+/** Events of the Chrome trace format, one after another. */
+function chromeTrace(name: string, times: readonly KernelTime[]): string {
+  let at = 0;
+  const traceEvents = times.map(({ label, milliseconds }) => {
+    const event = { name: label, cat: name, ph: 'X', ts: at * 1000, dur: milliseconds * 1000, pid: 1, tid: 1 };
+    at += milliseconds;
+    return event;
+  });
+  return JSON.stringify({ traceEvents, displayTimeUnit: 'ms' });
+}

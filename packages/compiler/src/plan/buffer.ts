@@ -1,0 +1,134 @@
+import { type DType, type Shape, sizeOf } from '@recurra/tensor';
+import { bytesOf } from '../runtime.js';
+
+/** A block of memory that values of a plan live in. */
+export class Buffer {
+  readonly bytes: number;
+  readonly dtype: DType;
+  /** Where it is: in the arena (an offset that the memory plan sets), in the plan's own block, or at a fixed address. */
+  place: 'arena' | 'own' | 'fixed' = 'arena';
+  /** Offset (arena, own) or address (fixed). */
+  at = -1;
+  /** The positions of the first and the last command that touch it; -1 is the copying in of inputs. */
+  first: number = Number.MAX_SAFE_INTEGER;
+  last = -2;
+
+  constructor(dtype: DType, size: number) {
+    this.dtype = dtype;
+    this.bytes = size * bytesOf(dtype);
+  }
+
+  /** Notes that the command at `position` reads or writes it. */
+  touch(position: number): void {
+    if (position < this.first) this.first = position;
+    if (position > this.last) this.last = position;
+  }
+}
+
+/** Elements of a buffer, seen through strides (in elements): what a view is in a plan. */
+export interface Ref {
+  readonly buffer: Buffer;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly offset: number;
+}
+
+/** Row-major strides. */
+export function rowMajor(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    strides[i] = stride;
+    stride *= shape[i]!;
+  }
+  return strides;
+}
+
+/** A fresh dense buffer of this shape. */
+export function denseRef(dtype: DType, shape: Shape): Ref {
+  return { buffer: new Buffer(dtype, sizeOf(shape)), dtype, shape, strides: rowMajor(shape), offset: 0 };
+}
+
+/** Do the elements lie row-major, without gaps? */
+export function isDense({ shape, strides }: Pick<Ref, 'shape' | 'strides'>): boolean {
+  let stride = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const size = shape[i]!;
+    if (size === 0) return true;
+    if (size !== 1 && strides[i] !== stride) return false;
+    stride *= size;
+  }
+  return true;
+}
+
+/** Strides of `ref` seen as the larger `shape`. */
+export function broadcastStrides(ref: Ref, shape: Shape): number[] {
+  const lead = shape.length - ref.shape.length;
+  return shape.map((_, i) => (i < lead || ref.shape[i - lead] === 1 ? 0 : ref.strides[i - lead]!));
+}
+
+/** Sizes and strides without axes of size 1, neighbours merged where a single stride walks both. */
+export function mergeAxes(shape: Shape, strides: readonly number[]): { dims: number[]; strides: number[] } {
+  const dims: number[] = [];
+  const steps: number[] = [];
+  shape.forEach((size, i) => {
+    if (size === 1) return;
+    const last = dims.length - 1;
+    if (last >= 0 && steps[last] === strides[i]! * size) {
+      dims[last] = dims[last]! * size;
+      steps[last] = strides[i]!;
+    } else {
+      dims.push(size);
+      steps.push(strides[i]!);
+    }
+  });
+  return { dims, strides: steps };
+}
+
+/** The strides that show the elements of `ref` as `shape`, or `null` where only a copy can. */
+export function reshapeStrides(ref: Ref, shape: Shape): number[] | null {
+  if (isDense(ref)) return rowMajor(shape);
+  const { dims, strides } = mergeAxes(ref.shape, ref.strides);
+  const result = new Array<number>(shape.length).fill(0);
+  // Walk both shapes from the right; every axis of the new one must lie inside of one merged axis of the old one.
+  let axis = dims.length - 1;
+  let left = axis >= 0 ? dims[axis]! : 1;
+  let stride = axis >= 0 ? strides[axis]! : 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    const size = shape[i]!;
+    if (size === 1) continue;
+    if (left === 1 && axis > 0) {
+      axis--;
+      left = dims[axis]!;
+      stride = strides[axis]!;
+    }
+    if (left % size !== 0) return null;
+    result[i] = stride;
+    stride *= size;
+    left /= size;
+  }
+  return result;
+}
+
+/** Places buffers of the arena: the largest first, each at the lowest offset that is free for its whole life. Returns the size. */
+export function placeBuffers(buffers: readonly Buffer[]): number {
+  const ALIGNMENT = 64;
+  const placed: Buffer[] = [];
+  let total = 0;
+  const size = (b: Buffer): number => Math.ceil(Math.max(b.bytes, 1) / ALIGNMENT) * ALIGNMENT;
+  for (const buffer of [...buffers].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
+    let offset = 0;
+    for (const other of placed) {
+      if (other.first > buffer.last || other.last < buffer.first) continue;
+      if (offset + size(buffer) <= other.at) break;
+      offset = Math.max(offset, other.at + size(other));
+    }
+    buffer.at = offset;
+    total = Math.max(total, offset + size(buffer));
+    let i = placed.length;
+    while (i > 0 && placed[i - 1]!.at > offset) i--;
+    placed.splice(i, 0, buffer);
+  }
+  return total;
+}

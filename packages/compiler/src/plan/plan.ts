@@ -1,0 +1,262 @@
+import { SCRATCH_BYTES } from '@recurra/kernels';
+import { denseData, type NDArray, sizeOf, Tensor, ValueError } from '@recurra/tensor';
+import type { Executor } from '../executor.js';
+import { type Graph, isUniform } from '../graph.js';
+import { bytesOf, type Runtime } from '../runtime.js';
+import type { Variable } from '../variable.js';
+import { type Buffer, placeBuffers, type Ref, rowMajor } from './buffer.js';
+import { Planner } from './planner.js';
+import type { Command, HostCall } from './program.js';
+
+/** Bytes of memory that a plan takes. */
+export interface MemoryUse {
+  /** Intermediate values, at their peak; all plans share one arena of the largest of these sizes. */
+  readonly arena: number;
+  /** What the intermediate values would take if each kept its own place. */
+  readonly unplanned: number;
+  /** Constants and commands. */
+  readonly plan: number;
+  /** Variables that the step reads or writes. */
+  readonly variables: number;
+}
+
+/** The time of one command. */
+export interface KernelTime {
+  readonly label: string;
+  readonly milliseconds: number;
+}
+
+/** A run of kernel commands, from one host call to the next, in the program's memory. */
+interface Segment {
+  readonly start: number;
+  readonly end: number;
+  /** About how many multiply-adds it takes. */
+  readonly work: number;
+}
+
+/** What kernels report, by code: a message for the offending value. */
+const FAILURES: Readonly<Record<number, (value: number) => string>> = {
+  1: (v) => `gather: expected indices inside of the axis, received ${v}`,
+  2: (v) => `scatterAdd: expected indices inside of the axis, received ${v}`,
+};
+
+const ALIGNMENT = 64;
+const align = (n: number): number => Math.ceil(n / ALIGNMENT) * ALIGNMENT;
+
+/** A graph made ready to run: commands and constants in memory, and a place for every value. */
+export class Plan {
+  readonly graph: Graph;
+  readonly variables: readonly Variable[];
+  readonly memory: MemoryUse;
+  readonly notes: readonly string[];
+  readonly work: number;
+  private readonly runtime: Runtime;
+  private readonly steps: readonly (Command | HostCall)[];
+  private readonly inputs: readonly (Ref | null)[];
+  private readonly outputs: readonly Ref[];
+  private readonly updated: readonly Variable[];
+  private readonly order: readonly (Segment | HostCall)[];
+  /** The address of every kernel command. */
+  private readonly starts: readonly number[];
+  private readonly block: { readonly address: number; readonly constants: number };
+  private readonly arenaBytes: number;
+  private linkedTo = -1;
+  private released = false;
+
+  constructor(graph: Graph, runtime: Runtime) {
+    this.graph = graph;
+    this.runtime = runtime;
+    const { program, inputs, outputs, constants, variables, updated, notes } = new Planner(graph).plan();
+    this.steps = program.steps;
+    this.inputs = inputs;
+    this.outputs = outputs;
+    this.variables = variables;
+    this.updated = updated;
+    this.notes = notes;
+    for (const ref of outputs) ref.buffer.touch(this.steps.length);
+    const arena = [...program.buffers].filter((b) => b.place === 'arena');
+    this.arenaBytes = placeBuffers(arena);
+
+    // The plan's own block: constants, then the program.
+    let bytes = 0;
+    for (const { buffer } of constants) {
+      buffer.at = bytes;
+      bytes += align(buffer.bytes);
+    }
+    const constantBytes = bytes;
+    const words = this.steps.reduce((sum, step) => sum + ('words' in step ? step.words.length : 0), 0);
+    bytes += align(words * 4);
+    this.block = { address: runtime.kernels.heap.allocate(Math.max(bytes, 4)), constants: constantBytes };
+    for (const { buffer, array } of constants) this.writeConstant(buffer, array);
+    const starts: number[] = [];
+    const order: (Segment | HostCall)[] = [];
+    let at = this.block.address + constantBytes;
+    let segment: { start: number; end: number; work: number } | null = null;
+    for (const step of this.steps) {
+      starts.push(at);
+      if ('node' in step) {
+        segment = null;
+        order.push(step);
+        continue;
+      }
+      if (!segment) {
+        segment = { start: at, end: at, work: 0 };
+        order.push(segment);
+      }
+      at += step.words.length * 4;
+      segment.end = at;
+      segment.work += step.work;
+    }
+    this.starts = starts;
+    this.order = order;
+    this.work = this.steps.reduce((sum, step) => sum + ('words' in step ? step.work : 0), 0);
+    this.memory = {
+      arena: this.arenaBytes,
+      unplanned: arena.reduce((sum, b) => sum + align(b.bytes), 0),
+      plan: bytes,
+      variables: variables.reduce((sum, v) => {
+        const { size, dtype } = v.concrete();
+        return sum + size * bytesOf(dtype);
+      }, 0),
+    };
+  }
+
+  private writeConstant(buffer: Buffer, array: NDArray): void {
+    const to = this.block.address + buffer.at;
+    if (isUniform(array)) this.runtime.view(to, array.dtype, 1)[0] = array.data[array.offset]!;
+    else this.runtime.write(to, array);
+  }
+
+  private addressOf(buffer: Buffer): number {
+    if (buffer.place === 'fixed') return buffer.at;
+    return (buffer.place === 'own' ? this.block.address : this.runtime.arena.base) + buffer.at;
+  }
+
+  /** Writes the commands with the addresses that hold now. */
+  private link(): void {
+    const { arena, kernels } = this.runtime;
+    arena.ensure(this.arenaBytes);
+    if (this.linkedTo === arena.base) return;
+    const { i32 } = kernels.heap.arrays;
+    this.steps.forEach((step, i) => {
+      if (!('words' in step)) return;
+      const at = this.starts[i]! >> 2;
+      i32.set(step.words, at);
+      for (const { at: word, address } of step.fixups) i32[at + word] = this.addressOf(address.buffer) + address.bytes;
+    });
+    this.linkedTo = arena.base;
+  }
+
+  private arrayOf(ref: Ref): NDArray {
+    const { f32, f64, i32, u8 } = this.runtime.kernels.heap.arrays;
+    const { dtype, shape, strides, offset } = ref;
+    const data = dtype === 'float32' ? f32 : dtype === 'int32' ? i32 : dtype === 'float64' ? f64 : u8;
+    return { data, dtype, shape, strides, offset: this.addressOf(ref.buffer) / bytesOf(dtype) + offset };
+  }
+
+  private prepare(inputs: readonly Tensor[]): void {
+    this.link();
+    inputs.forEach((tensor, i) => {
+      const ref = this.inputs[i];
+      if (ref) this.runtime.write(this.addressOf(ref.buffer), tensor);
+    });
+    for (const variable of this.variables) variable.upload();
+  }
+
+  private call(step: HostCall): void {
+    const outputs = step.outputs.map(({ shape, dtype }) => ({ shape, dtype }));
+    const arrays = step.node.primitive.evaluate(
+      step.inputs.map((ref) => this.arrayOf(ref)),
+      step.node.params,
+      outputs,
+    );
+    // All results are taken before any is written: they may be views of inputs.
+    const results = arrays.map((array) => denseData(array));
+    step.outputs.forEach((ref, i) => {
+      this.runtime.view(this.addressOf(ref.buffer) + ref.offset * bytesOf(ref.dtype), ref.dtype, sizeOf(ref.shape)).set(results[i]!);
+    });
+  }
+
+  private check(): void {
+    const { heap, control } = this.runtime.kernels;
+    const { i32 } = heap.arrays;
+    const code = i32[(control >> 2) + 4]!;
+    if (code === 0) return;
+    const value = i32[(control >> 2) + 5]!;
+    this.runtime.resetControl();
+    throw new ValueError(FAILURES[code]?.(value) ?? `kernel: failed with code ${code} at ${value}`);
+  }
+
+  private collect(inputs: readonly Tensor[]): Tensor[] {
+    for (const variable of this.updated) variable.updated();
+    return this.graph.outputs.map((value, i) => {
+      const { source } = value;
+      if (source.kind === 'constant') return new Tensor(value.shape, value.dtype, source.array);
+      if (source.kind === 'input') return inputs[source.index]!;
+      const array = this.arrayOf(this.outputs[i]!);
+      const dense = denseData(array);
+      const own = dense.buffer === array.data.buffer ? dense.slice() : dense;
+      return new Tensor(value.shape, value.dtype, {
+        data: own,
+        dtype: value.dtype,
+        shape: value.shape,
+        strides: rowMajor(value.shape),
+        offset: 0,
+      });
+    });
+  }
+
+  /** Runs on the calling thread. */
+  runInline(inputs: readonly Tensor[]): Tensor[] {
+    this.prepare(inputs);
+    const { exports, control, scratch } = this.runtime.kernels;
+    for (const part of this.order)
+      if ('node' in part) this.call(part);
+      else {
+        exports.run(part.start, part.end, 0, 1, control, scratch, SCRATCH_BYTES);
+        this.check();
+      }
+    return this.collect(inputs);
+  }
+
+  /** Runs on a pool of workers. */
+  async runOn(executor: Executor, inputs: readonly Tensor[]): Promise<Tensor[]> {
+    this.prepare(inputs);
+    for (const part of this.order)
+      if ('node' in part) this.call(part);
+      else {
+        await executor.run(part.start, part.end);
+        this.check();
+      }
+    return this.collect(inputs);
+  }
+
+  /** Runs on the calling thread, command by command, and measures each. */
+  runTimed(inputs: readonly Tensor[]): { outputs: Tensor[]; times: KernelTime[] } {
+    this.prepare(inputs);
+    const { exports, control, scratch } = this.runtime.kernels;
+    const times = this.steps.map((step, i) => {
+      const begin = performance.now();
+      if ('node' in step) this.call(step);
+      else {
+        const start = this.starts[i]!;
+        exports.run(start, start + step.words.length * 4, 0, 1, control, scratch, SCRATCH_BYTES);
+        this.check();
+      }
+      return { label: step.label, milliseconds: performance.now() - begin };
+    });
+    return { outputs: this.collect(inputs), times };
+  }
+
+  /** Labels of the commands, in order. */
+  get labels(): readonly string[] {
+    return this.steps.map((step) => step.label);
+  }
+
+  /** Gives the plan's memory back. */
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    this.runtime.kernels.heap.release(this.block.address);
+  }
+}

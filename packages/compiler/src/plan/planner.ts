@@ -1,0 +1,994 @@
+import { Command } from '@recurra/kernels';
+import {
+  allPrimitives,
+  type Block,
+  type CommandOperand,
+  type DType,
+  type LowerContext,
+  type NDArray,
+  ndarray,
+  type PadParams,
+  type RandomParams,
+  type ReduceName,
+  type ReduceParams,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from '@recurra/tensor';
+import { type Graph, isUniform, type Node, type Value } from '../graph.js';
+import { bytesOf } from '../runtime.js';
+import type { Variable } from '../variable.js';
+import { Buffer, broadcastStrides, denseRef, isDense, mergeAxes, type Ref, rowMajor } from './buffer.js';
+import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js';
+import { Address, Program } from './program.js';
+import { type Unit, Units } from './units.js';
+import { isViewOperation, viewsOf } from './views.js';
+
+/** Layouts of the operands of a chain (see the kernel). */
+const Layout = { dense: 0, scalar: 1, strided: 2, staged: 3, random: 4 } as const;
+/** Dimensions that a chain walks. */
+const MAX_DIMS = 4;
+/** Activations that a matrix product applies as it writes. */
+const ACTIVATIONS: Readonly<Record<string, number>> = { relu: 1, tanh: 2, sigmoid: 3 };
+const REDUCTIONS = { sum: 0, prod: 1, max: 2, min: 3, any: 4, all: 5 } as const satisfies Record<ReduceName, number>;
+const TYPES: Readonly<Record<DType, number>> = { float32: 0, int32: 1, bool: 2, float64: -1 };
+/** What one element of an operation costs, in multiply-adds. */
+const ELEMENT_WORK = 1;
+
+const ours: ReadonlySet<unknown> = new Set(allPrimitives());
+
+/** A matrix product with what is applied while it is written. */
+interface Product {
+  readonly bias: Value | null;
+  readonly activation: number;
+  readonly output: Value;
+}
+
+/** What a plan is made of, before addresses are given. */
+export interface Layoutless {
+  readonly program: Program;
+  readonly inputs: readonly (Ref | null)[];
+  readonly outputs: readonly Ref[];
+  readonly constants: readonly { readonly buffer: Buffer; readonly array: NDArray }[];
+  readonly variables: readonly Variable[];
+  readonly updated: readonly Variable[];
+  /** What was fused and planned, for explanations. */
+  readonly notes: readonly string[];
+}
+
+/** Turns a graph into a program: views become strides, element-wise neighbours one pass, updates happen in place. */
+export class Planner {
+  private readonly graph: Graph;
+  private readonly refs = new Map<Value, Ref>();
+  private readonly writers = new Map<Buffer, Node>();
+  private readonly constants = new Map<NDArray, Buffer>();
+  private readonly variableBuffers = new Map<Variable, Buffer>();
+  private readonly program = new Program();
+  private readonly operations = new Map<Node, ElementwiseOperation>();
+  /** Nodes that cost less to compute again than to keep: random numbers, and what follows from them and scalars alone. */
+  private readonly free = new Set<Node>();
+  private readonly products = new Map<Node, Product>();
+  private readonly units: Units;
+  private readonly readers = new Map<Value, Node[]>();
+  private readonly results = new Set<Value>();
+  private readonly staged = new Set<Buffer>();
+  private readonly copies = new Map<Buffer, Map<string, Ref>>();
+  private readonly notes: string[] = [];
+
+  constructor(graph: Graph) {
+    this.graph = graph;
+    this.units = new Units(graph.nodes.length);
+  }
+
+  /** The program of the graph. */
+  plan(): Layoutless {
+    const { graph, program } = this;
+    const inputs = graph.inputs.map((value) => {
+      const ref = this.refOf(value);
+      ref.buffer.first = -1;
+      return ref;
+    });
+    for (const value of [...graph.outputs, ...graph.updates.map((u) => u.value)]) this.results.add(value);
+    for (const node of graph.nodes)
+      for (const value of new Set(node.inputs)) {
+        const list = this.readers.get(value);
+        if (list) list.push(node);
+        else this.readers.set(value, [node]);
+      }
+    for (const node of graph.nodes) this.analyse(node);
+    this.group();
+    const order = this.units.ordered();
+    const copied = this.placeUpdates(order);
+    for (const unit of order) this.emit(unit);
+    this.emitCopies(copied);
+    const outputs = graph.outputs.map((value) => this.refOf(value));
+    for (const { buffer } of outputs) program.touch(buffer);
+    for (const { buffer } of inputs) if (buffer.last > -2) program.buffers.add(buffer);
+    return {
+      program,
+      inputs: inputs.map((ref) => (program.buffers.has(ref.buffer) ? ref : null)),
+      outputs,
+      constants: [...this.constants]
+        .filter(([, buffer]) => program.buffers.has(buffer))
+        .map(([array, buffer]) => ({ array, buffer })),
+      variables: [...this.variableBuffers.keys()],
+      updated: graph.updates.map((u) => u.variable),
+      notes: this.notes,
+    };
+  }
+
+  // ---------------------------------------------------------------- values and their places
+  private refOf(value: Value): Ref {
+    const known = this.refs.get(value);
+    if (known) return known;
+    let ref: Ref;
+    const { source, shape, dtype } = value;
+    if (source.kind === 'constant') ref = this.constantRef(source.array);
+    else if (source.kind === 'variable') {
+      ref = { buffer: this.variableBuffer(source.variable), dtype, shape, strides: rowMajor(shape), offset: 0 };
+    } else ref = denseRef(dtype, shape);
+    this.refs.set(value, ref);
+    return ref;
+  }
+
+  private variableBuffer(variable: Variable): Buffer {
+    let buffer = this.variableBuffers.get(variable);
+    if (!buffer) {
+      const { dtype, size } = variable.concrete();
+      buffer = new Buffer(dtype, size);
+      buffer.place = 'fixed';
+      buffer.at = variable.address();
+      this.variableBuffers.set(variable, buffer);
+    }
+    return buffer;
+  }
+
+  private constantRef(array: NDArray): Ref {
+    const { dtype, shape } = array;
+    const uniform = isUniform(array);
+    let buffer = this.constants.get(array);
+    if (!buffer) {
+      buffer = new Buffer(dtype, uniform ? 1 : sizeOf(shape));
+      buffer.place = 'own';
+      this.constants.set(array, buffer);
+    }
+    return { buffer, dtype, shape, strides: uniform ? shape.map(() => 0) : rowMajor(shape), offset: 0 };
+  }
+
+  /** A constant scalar. */
+  private scalar(dtype: DType, value: number): Ref {
+    const array = ndarray(dtype, []);
+    array.data[0] = value;
+    return this.constantRef(array);
+  }
+
+  // ---------------------------------------------------------------- what each node is
+  private analyse(node: Node): void {
+    const known = ours.has(node.primitive) || node.primitive.name === 'barrier';
+    if (known && isViewOperation(node.primitive.name)) {
+      const views = viewsOf(node, this.refOf(node.inputs[0]!));
+      if (views) {
+        node.outputs.forEach((value, i) => {
+          this.refs.set(value, views[i]!);
+        });
+        return;
+      }
+      if (node.outputs[0]!.dtype !== 'float64') this.operations.set(node, COPY);
+    } else if (known) {
+      const operation = elementwiseOf(node);
+      if (operation) this.operations.set(node, operation);
+    }
+    for (const value of node.outputs) this.writers.set(this.refOf(value).buffer, node);
+    if (this.isFree(node)) this.free.add(node);
+  }
+
+  private isFree(node: Node): boolean {
+    if (isRandomSource(node)) return true;
+    const shape = node.outputs[0]!.shape;
+    if (!this.operations.has(node) || node.primitive.name === 'reshape') return false;
+    let sources = 0;
+    for (const value of node.inputs) {
+      const { source } = value;
+      if (source.kind === 'node' && this.free.has(source.node)) {
+        if (!sameShape(value.shape, shape)) return false;
+        sources++;
+      } else if (source.kind !== 'constant' || !isUniform(source.array)) return false;
+    }
+    return sources > 0;
+  }
+
+  /** The node that writes what a value shows, if any. */
+  private writer(value: Value): Node | undefined {
+    return this.writers.get(this.refOf(value).buffer);
+  }
+
+  /** The nodes that must have run before `node`; in place of free ones, what those need. */
+  private needs(inputs: readonly Value[]): Set<Node> {
+    const result = new Set<Node>();
+    for (const value of inputs) {
+      const node = this.writer(value);
+      if (!node) continue;
+      if (this.free.has(node) && !this.units.of(node)) for (const inner of this.needs(node.inputs)) result.add(inner);
+      else result.add(node);
+    }
+    return result;
+  }
+
+  // ---------------------------------------------------------------- units
+  private group(): void {
+    const absorbed = this.matchProducts();
+    for (const node of this.graph.nodes) {
+      if (!this.writers.has(this.refOf(node.outputs[0]!).buffer) || this.isView(node) || absorbed.has(node)) continue;
+      if (this.free.has(node) && !this.isKept(node)) continue;
+      const operation = this.operations.get(node);
+      if (operation) this.addChain(node, operation);
+      else if (node.primitive.name === 'matmul' && ours.has(node.primitive) && this.products.has(node)) {
+        const { bias, output } = this.products.get(node)!;
+        const nodes = [node, ...absorbedBy(node, output)];
+        this.units.add('matmul', nodes, this.needs(bias ? [...node.inputs, bias] : node.inputs));
+        // Whoever reads the result finds this unit.
+        this.writers.set(this.refOf(output).buffer, nodes[nodes.length - 1]!);
+      } else this.units.add('other', [node], this.needs(node.inputs));
+    }
+  }
+
+  private isView(node: Node): boolean {
+    return this.writers.get(this.refOf(node.outputs[0]!).buffer) !== node;
+  }
+
+  /** Is a free node read by more than chains of its own size, so that it has to lie in memory? */
+  private isKept(node: Node): boolean {
+    return node.outputs.some(
+      (value) =>
+        this.results.has(value) ||
+        (this.readers.get(value) ?? []).some(
+          (reader) =>
+            !this.operations.has(reader) ||
+            reader.primitive.name === 'reshape' ||
+            !sameShape(reader.outputs[0]!.shape, value.shape),
+        ),
+    );
+  }
+
+  private addChain(node: Node, operation: ElementwiseOperation): void {
+    const shape = this.iterationShape(node);
+    const needs = this.needs(node.inputs);
+    const steps = 1 + (operation.convert === null ? 0 : node.inputs.length);
+    let unit = this.units.add('chain', [node], needs, sizeOf(shape), steps);
+    for (const before of needs) {
+      const other = this.units.of(before)!;
+      if (other.kind !== 'chain' || other.count !== unit.count) continue;
+      if (!this.passesOn(other, unit) || !this.passesOn(unit, other) || !this.walkTogether(other, unit)) continue;
+      if (this.units.join(other, unit)) unit = other;
+    }
+  }
+
+  /** Does chain b read what chain a computes element by element, so that a register can hand it on? */
+  private passesOn(a: Unit, b: Unit): boolean {
+    const made = new Set(a.nodes);
+    return b.nodes.every((node) =>
+      node.inputs.every((value) => {
+        const writer = this.writer(value);
+        return !writer || !made.has(writer) || this.isWhole(this.refOf(value));
+      }),
+    );
+  }
+
+  /** Is it all of its buffer, row-major? */
+  private isWhole(ref: Ref): boolean {
+    return ref.offset === 0 && isDense(ref) && ref.buffer.bytes === sizeOf(ref.shape) * bytesOf(ref.dtype);
+  }
+
+  private iterationShape(node: Node): Shape {
+    // A reshape that copies walks its input; both have the same elements in the same order.
+    return node.primitive.name === 'reshape' ? node.inputs[0]!.shape : node.outputs[0]!.shape;
+  }
+
+  /** Can one walk of at most four dimensions serve the operands of both chains? */
+  private walkTogether(a: Unit, b: Unit): boolean {
+    const shapes = [...a.nodes, ...b.nodes].map((node) => this.iterationShape(node));
+    if (shapes.every((s) => sameShape(s, shapes[0]!) && s.length <= MAX_DIMS)) return true;
+    return commonDims([...a.nodes, ...b.nodes].flatMap((n) => this.walks(n))) !== null;
+  }
+
+  private walks(node: Node): { dims: number[]; strides: number[] }[] {
+    const shape = this.iterationShape(node);
+    return node.inputs.map((value) => mergeAxes(shape, broadcastStrides(this.refOf(value), shape)));
+  }
+
+  /** Finds matrix products whose bias and activation can be applied as they are written. */
+  private matchProducts(): Set<Node> {
+    const absorbed = new Set<Node>();
+    for (const node of this.graph.nodes) {
+      if (node.primitive.name !== 'matmul' || !ours.has(node.primitive) || node.outputs[0]!.dtype !== 'float32')
+        continue;
+      let output = node.outputs[0]!;
+      let bias: Value | null = null;
+      let activation = 0;
+      const add = this.onlyReader(output);
+      if (add && add.primitive.name === 'add' && this.operations.has(add)) {
+        const other = add.inputs[0] === output ? add.inputs[1]! : add.inputs[0]!;
+        if (other !== output && this.isRow(other, output, node) && sameShape(add.outputs[0]!.shape, output.shape)) {
+          bias = other;
+          output = add.outputs[0]!;
+          absorbed.add(add);
+        }
+      }
+      const next = this.onlyReader(output);
+      if (next && this.operations.has(next) && Object.hasOwn(ACTIVATIONS, next.primitive.name)) {
+        activation = ACTIVATIONS[next.primitive.name]!;
+        output = next.outputs[0]!;
+        absorbed.add(next);
+      }
+      this.products.set(node, { bias, activation, output });
+      if (bias || activation)
+        this.notes.push(`${bias ? 'bias' : ''}${bias && activation ? ' and ' : ''}${activation ? next!.primitive.name : ''} in a matmul of [${output.shape.join(', ')}]`);
+    }
+    return absorbed;
+  }
+
+  private onlyReader(value: Value): Node | null {
+    const list = this.readers.get(value);
+    if (!list || list.length !== 1 || this.results.has(value)) return null;
+    return list[0]!;
+  }
+
+  /** Is it one row, the same for all rows of `like`, whose last axis it has, and known before `before`? */
+  private isRow(value: Value, like: Value, before: Node): boolean {
+    const n = like.shape[like.shape.length - 1]!;
+    const ref = this.refOf(value);
+    const writer = this.writer(value);
+    return (
+      value.dtype === 'float32' &&
+      sizeOf(value.shape) === n &&
+      value.shape[value.shape.length - 1] === n &&
+      isDense(ref) &&
+      (!writer || (writer.index < before.index && !this.free.has(writer)))
+    );
+  }
+
+  // ---------------------------------------------------------------- variables
+  /** Lets updates write into their variable's block where nothing is read from there later; returns the others. */
+  private placeUpdates(order: readonly Unit[]): { readonly variable: Variable; readonly value: Value }[] {
+    const position = new Map(order.map((unit, i) => [unit, i]));
+    const reading = new Map<Buffer, Set<Unit>>();
+    for (const unit of order)
+      for (const value of this.readBy(unit)) {
+        const { buffer } = this.refOf(value);
+        if (buffer.place !== 'fixed') continue;
+        const set = reading.get(buffer);
+        if (set) set.add(unit);
+        else reading.set(buffer, new Set([unit]));
+      }
+    const late = new Set([...this.results].map((value) => this.refOf(value).buffer));
+    const rest: { variable: Variable; value: Value }[] = [];
+    for (const update of this.graph.updates) {
+      const block = this.variableBuffer(update.variable);
+      const ref = this.refOf(update.value);
+      const writer = this.writers.get(ref.buffer);
+      const unit = writer && this.units.of(writer);
+      const fits = unit && ref.buffer.place === 'arena' && this.isWhole(ref);
+      const inOrder = (): boolean =>
+        [...(reading.get(block) ?? [])].every((other) =>
+          other === unit
+            ? unit.kind === 'chain' && this.readsAligned(unit, block)
+            : position.get(other)! < position.get(unit!)!,
+        );
+      if (fits && !late.has(block) && inOrder()) {
+        ref.buffer.place = 'fixed';
+        ref.buffer.at = block.at;
+        this.staged.add(ref.buffer);
+      } else rest.push(update);
+    }
+    const placed = this.graph.updates.length - rest.length;
+    if (this.graph.updates.length > 0) this.notes.push(`${placed} of ${this.graph.updates.length} variables updated in place`);
+    return rest;
+  }
+
+  /** The values that a unit reads from memory. */
+  private readBy(unit: Unit): Value[] {
+    const inner = new Set(unit.nodes.flatMap((node) => [...node.outputs]));
+    return unit.nodes.flatMap((node) => node.inputs.flatMap((v) => (inner.has(v) ? [] : this.expandFree(v))));
+  }
+
+  private expandFree(value: Value): Value[] {
+    const node = this.writer(value);
+    if (node && this.free.has(node) && !this.units.of(node)) return node.inputs.flatMap((v) => this.expandFree(v));
+    return [value];
+  }
+
+  /** Does a chain read this block element by element, as it writes? */
+  private readsAligned(unit: Unit, block: Buffer): boolean {
+    return unit.nodes.every((node) =>
+      node.inputs.every((value) => {
+        const ref = this.refOf(value);
+        if (ref.buffer !== block) return true;
+        return ref.offset === 0 && isDense(ref) && sizeOf(ref.shape) === unit.count;
+      }),
+    );
+  }
+
+  private emitCopies(updates: readonly { readonly variable: Variable; readonly value: Value }[]): void {
+    const blocks = new Set(updates.map((u) => this.variableBuffer(u.variable)));
+    // What lies in a block that is itself about to change is read first.
+    const sources = updates.map(({ value }) => {
+      const ref = this.refOf(value);
+      if (!blocks.has(ref.buffer)) return ref;
+      const beside = denseRef(ref.dtype, ref.shape);
+      this.emitCopy(ref, beside, 'copy');
+      return beside;
+    });
+    updates.forEach(({ variable, value }, i) => {
+      const to = { ...denseRef(value.dtype, value.shape), buffer: this.variableBuffer(variable) };
+      this.emitCopy(sources[i]!, to, `assign ${variable.path}`);
+    });
+  }
+
+  // ---------------------------------------------------------------- commands
+  private emit(unit: Unit): void {
+    if (unit.kind === 'chain') {
+      this.emitChain(unit);
+      return;
+    }
+    const node = unit.nodes[0]!;
+    if (unit.kind === 'matmul') this.emitMatmul(node);
+    else if (ours.has(node.primitive)) this.emitOwn(node);
+    else if (node.primitive.lower) this.emitLowered(node);
+    else this.emitHost(node);
+  }
+
+  private emitHost(node: Node): void {
+    this.program.host(
+      node,
+      node.inputs.map((v) => this.refOf(v)),
+      node.outputs.map((v) => this.refOf(v)),
+    );
+  }
+
+  private address(ref: Ref): Address {
+    return new Address(ref.buffer, ref.offset * bytesOf(ref.dtype));
+  }
+
+  /** The elements in row-major order: `ref` itself, or a copy. */
+  private dense(ref: Ref): Ref {
+    if (isDense(ref)) return ref;
+    const key = `${ref.shape.join()} ${ref.strides.join()} ${ref.offset}`;
+    const known = this.copies.get(ref.buffer)?.get(key);
+    if (known) return known;
+    const copy = denseRef(ref.dtype, ref.shape);
+    this.emitCopy(ref, copy, 'copy');
+    // The block of a variable may change; everything else is written once.
+    if (ref.buffer.place !== 'fixed') {
+      const copies = this.copies.get(ref.buffer) ?? new Map<string, Ref>();
+      this.copies.set(ref.buffer, copies.set(key, copy));
+    }
+    return copy;
+  }
+
+  private emitCopy(from: Ref, to: Ref, label: string): void {
+    if (sizeOf(from.shape) === 0) return;
+    if (from.dtype === 'float64') {
+      this.copyOnHost(from, to);
+      return;
+    }
+    const walk = commonDims([mergeAxes(from.shape, from.strides), mergeAxes(to.shape, to.strides)]);
+    if (walk) {
+      this.chainCommand(label, sizeOf(from.shape), walk, [{ ref: from, shape: from.shape }], [{ ref: to, shape: to.shape }], [
+        { code: COPY.code, to: 1, a: 0, b: 0, c: 0 },
+      ], 2);
+      return;
+    }
+    // More dimensions than a chain walks: one copy for each index of the outermost.
+    const [n] = from.shape as readonly [number];
+    for (let i = 0; i < n; i++) {
+      const part = (ref: Ref): Ref => ({
+        ...ref,
+        shape: ref.shape.slice(1),
+        strides: ref.strides.slice(1),
+        offset: ref.offset + i * ref.strides[0]!,
+      });
+      this.emitCopy(part(from), part(to), label);
+    }
+  }
+
+  private copyOnHost(from: Ref, to: Ref): void {
+    const identity = {
+      name: 'copy',
+      abstract: () => [],
+      evaluate: ([x]: readonly NDArray[]) => [x!],
+      vjp: null,
+      samples: [],
+    };
+    const node: Node = { index: -1, primitive: identity, inputs: [], params: null, outputs: [] };
+    this.program.host(node, [from], [to]);
+  }
+
+  private emitChain(unit: Unit): void {
+    const nodes: Node[] = [];
+    const taken = new Set<Node>();
+    // Free nodes are computed again wherever they are needed.
+    const take = (node: Node): void => {
+      if (taken.has(node)) return;
+      taken.add(node);
+      for (const value of node.inputs) {
+        const maker = this.writer(value);
+        if (maker && this.free.has(maker) && !this.units.of(maker)) take(maker);
+      }
+      nodes.push(node);
+    };
+    unit.nodes.forEach(take);
+    const own = new Set(unit.nodes);
+    /** Registers of what is computed here, by the buffer that it would lie in. */
+    const inside = new Map<Buffer, number>();
+    const inputs: { ref: Ref; shape: Shape; random?: Node; register: number }[] = [];
+    const operations: ChainOperation[] = [];
+    let registers = 0;
+    const keys = new Map<string, number>();
+    const operand = (value: Value, shape: Shape): number => {
+      const ref = this.refOf(value);
+      const made = inside.get(ref.buffer);
+      if (made !== undefined) return made;
+      const key = `${value.id} ${shape.join()}`;
+      let register = keys.get(key);
+      if (register === undefined) {
+        register = registers++;
+        keys.set(key, register);
+        inputs.push({ ref, shape, register });
+      }
+      return register;
+    };
+    for (const node of nodes) {
+      if (isRandomSource(node)) {
+        const register = registers++;
+        const shape = node.outputs[0]!.shape;
+        inputs.push({ ref: this.dense(this.refOf(node.inputs[0]!)), shape, random: node, register });
+        inside.set(this.refOf(node.outputs[0]!).buffer, register);
+        continue;
+      }
+      const { code, convert } = this.operations.get(node)!;
+      const shape = this.iterationShape(node);
+      const args = node.inputs.map((value) => {
+        const register = operand(value, shape);
+        if (convert === null || value.dtype === 'float32') return register;
+        const converted = registers++;
+        operations.push({ code: convert, to: converted, a: register, b: 0, c: 0 });
+        return converted;
+      });
+      const to = registers++;
+      operations.push({ code, to, a: args[0]!, b: args[1] ?? 0, c: args[2] ?? 0 });
+      inside.set(this.refOf(node.outputs[0]!).buffer, to);
+    }
+    const outputs = unit.nodes
+      .map((node) => node.outputs[0]!)
+      .filter((value) => this.isReadOutside(value, own))
+      .map((value) => {
+        const ref = this.refOf(value);
+        return { ref, shape: value.shape, register: inside.get(ref.buffer)! };
+      });
+    if (outputs.length === 0 || unit.count === 0) return;
+    const names = unit.nodes.map((n) => n.primitive.name);
+    if (names.length > 1) this.notes.push(`${names.length} operations in one pass over ${unit.count}: ${names.join(', ')}`);
+    const label = names.length > 4 ? `${names.slice(0, 3).join(' ')} ... ${names[names.length - 1]}` : names.join(' ');
+    const walk = this.walkOf(inputs, unit.count);
+    this.chainCommand(label, unit.count, walk, inputs, outputs, operations, registers);
+  }
+
+  /** One walk for all operands of a chain; those that do not fit are copied first. */
+  private walkOf(inputs: { ref: Ref; shape: Shape; random?: Node }[], count: number): number[] {
+    for (;;) {
+      const walks = inputs
+        .filter((input) => !input.random)
+        .map((input) => mergeAxes(input.shape, broadcastStrides(input.ref, input.shape)));
+      const walk = commonDims(walks);
+      if (walk) return walk.length === 0 ? [count] : walk;
+      const worst = inputs.reduce((a, b) =>
+        mergeAxes(a.shape, broadcastStrides(a.ref, a.shape)).dims.length >= mergeAxes(b.shape, broadcastStrides(b.ref, b.shape)).dims.length
+          ? a
+          : b,
+      );
+      worst.ref = this.dense({ ...worst.ref, shape: worst.shape, strides: broadcastStrides(worst.ref, worst.shape) });
+    }
+  }
+
+  private isReadOutside(value: Value, own: ReadonlySet<Node>): boolean {
+    if (this.results.has(value)) return true;
+    return (this.readers.get(value) ?? []).some((reader) =>
+      this.isView(reader) ? reader.outputs.some((view) => this.isReadOutside(view, own)) : !own.has(reader),
+    );
+  }
+
+  private chainCommand(
+    label: string,
+    count: number,
+    walk: readonly number[],
+    inputs: readonly { ref: Ref; shape: Shape; random?: Node; register?: number }[],
+    outputs: readonly { ref: Ref; shape: Shape; register?: number }[],
+    operations: readonly ChainOperation[],
+    registers: number,
+  ): void {
+    const dims = [...new Array<number>(MAX_DIMS - walk.length).fill(1), ...walk];
+    const describe = (ref: Ref, shape: Shape, register: number, output: boolean): (number | Address)[] => {
+      const bytes = bytesOf(ref.dtype);
+      const strides = stridesOn(walk, mergeAxes(shape, broadcastStrides(ref, shape)));
+      const lead = new Array<number>(MAX_DIMS - walk.length).fill(0);
+      let layout: number = Layout.strided;
+      // A dense output is written in whole vectors, beyond its end too: only where nothing else lies there.
+      const exact = output && (this.staged.has(ref.buffer) || ref.offset > 0 || ref.buffer.bytes !== count * bytes);
+      if (isDense({ shape: walk, strides }) || (output && count === 1)) layout = exact ? Layout.staged : Layout.dense;
+      else if (!output && strides.every((s) => s === 0)) layout = Layout.scalar;
+      return [register, layout, this.address(ref), bytes, ...lead, ...strides];
+    };
+    const compact = allocateRegisters(
+      inputs.map((input, i) => input.register ?? i),
+      outputs.map((output, i) => output.register ?? inputs.length + i),
+      operations,
+      registers,
+    );
+    const words: (number | Address)[] = [count, inputs.length, outputs.length, operations.length, compact.count, ...dims];
+    inputs.forEach((input, i) => {
+      const register = compact.of(input.register ?? i);
+      if (input.random) {
+        const { stream = 0 } = input.random.params as RandomParams;
+        words.push(register, Layout.random, this.address(input.ref), 4, stream, 0, 0, 0);
+      } else words.push(...describe(input.ref, input.shape, register, false));
+    });
+    outputs.forEach((output, i) => {
+      words.push(...describe(output.ref, output.shape, compact.of(output.register ?? inputs.length + i), true));
+    });
+    for (const { code, to, a, b, c } of compact.operations) words.push(code, to, a, b, c);
+    const random = inputs.filter((i) => i.random).length * 12;
+    this.program.command(label, Command.chain, words, count * (operations.length + random) * ELEMENT_WORK);
+  }
+
+  private emitMatmul(node: Node): void {
+    const { bias, activation, output } = this.products.get(node)!;
+    let a = this.refOf(node.inputs[0]!);
+    let b = this.refOf(node.inputs[1]!);
+    const c = this.refOf(output);
+    const rank = output.shape.length;
+    const [m, n] = [output.shape[rank - 2]!, output.shape[rank - 1]!];
+    const k = a.shape[a.shape.length - 1]!;
+    if (m * n === 0 || sizeOf(output.shape) === 0) return;
+    const batch = output.shape.slice(0, -2);
+    const biasAt = bias ? this.address(this.refOf(bias)) : 0;
+    const strides = (ref: Ref): [number[], number, number] => {
+      const all = broadcastStrides(ref, [...batch, ...ref.shape.slice(-2)]);
+      return [all.slice(0, -2), all[all.length - 2]! * 4, all[all.length - 1]! * 4];
+    };
+    const command = (
+      label: string,
+      b0: number,
+      b1: number,
+      rows: number,
+      aRow: number,
+      steps: readonly [number, number, number, number],
+    ): void => {
+      const [, , aColumn] = strides(a);
+      const [, bRow, bColumn] = strides(b);
+      const [a0, a1, s0, s1] = steps;
+      this.program.command(
+        label,
+        Command.gemm,
+        [
+          ...[b0, b1, rows, n, k, this.address(a), aRow, aColumn, this.address(b), bRow, bColumn],
+          ...[this.address(c), n * 4, biasAt, activation, a0 * 4, a1 * 4, s0 * 4, s1 * 4],
+        ],
+        b0 * b1 * rows * n * Math.max(k, 1) * 0.25,
+      );
+    };
+    for (let attempt = 0; ; attempt++) {
+      const [aBatch, aRow] = strides(a);
+      const [bBatch] = strides(b);
+      if (bBatch.every((s, i) => s === 0 || batch[i] === 1)) {
+        // One matrix b for all of a: a single taller product, where one stride walks the rows of all.
+        const merged = mergeAxes([...batch, m], [...aBatch, aRow / 4]);
+        if (merged.dims.length <= 1) {
+          const rows = sizeOf(batch) * m;
+          command(`matmul ${rows}x${n}x${k}`, 1, 1, rows, (merged.strides[0] ?? 0) * 4, [0, 0, 0, 0]);
+          return;
+        }
+      }
+      const walk = commonDims([mergeAxes(batch, aBatch), mergeAxes(batch, bBatch)]);
+      if (walk && walk.length <= 2) {
+        const [b0, b1] = [...new Array<number>(2 - walk.length).fill(1), ...walk] as [number, number];
+        const on = (s: number[]): number[] => [
+          ...new Array<number>(2 - walk.length).fill(0),
+          ...stridesOn(walk, mergeAxes(batch, s)),
+        ];
+        const [a0, a1] = on(aBatch) as [number, number];
+        const [s0, s1] = on(bBatch) as [number, number];
+        command(`matmul ${b0 * b1} x ${m}x${n}x${k}`, b0, b1, m, aRow, [a0, a1, s0, s1]);
+        return;
+      }
+      if (attempt > 0) throw new Error('compiler: a matrix product whose dense operands cannot be walked');
+      const whole = (ref: Ref): Ref => {
+        const shape = [...batch, ...ref.shape.slice(-2)];
+        return this.dense({ ...ref, shape, strides: broadcastStrides(ref, shape) });
+      };
+      a = whole(a);
+      b = whole(b);
+    }
+  }
+
+  private emitOwn(node: Node): void {
+    const types = [...node.inputs, ...node.outputs].map((v) => v.dtype);
+    const rule = types.includes('float64') ? undefined : this.rules[node.primitive.name];
+    if (!rule?.(node)) this.emitHost(node);
+  }
+
+  /** Rules for the operations that are no chains, by name: they say whether there is a kernel for this case. */
+  private readonly rules: Readonly<Record<string, (node: Node) => boolean>> = {
+    ...Object.fromEntries(Object.keys(REDUCTIONS).map((name) => [name, (node: Node) => this.emitReduce(node)])),
+    argMax: (node) => this.emitArgReduce(node, 1),
+    argMin: (node) => this.emitArgReduce(node, 0),
+    gather: (node) => this.emitGather(node),
+    scatterAdd: (node) => this.emitScatterAdd(node),
+    concat: (node) => this.emitConcat(node),
+    pad: (node) => this.emitPad(node),
+    random: (node) => this.emitRandom(node),
+  };
+
+  /** x as [outer, n, inner], n being what `axes` take together; copied where it does not lie so. */
+  private alongAxes(x: Ref, axes: readonly number[]): { ref: Ref; outer: number; n: number; inner: number } {
+    const n = sizeOf(axes.map((a) => x.shape[a]!));
+    const real = axes.filter((a) => x.shape[a] !== 1);
+    const first = real[0] ?? 0;
+    const last = real[real.length - 1] ?? -1;
+    const adjacent = x.shape.every((d, i) => i < first || i > last || d === 1 || axes.includes(i));
+    if (adjacent) {
+      const ref = this.dense(x);
+      if (real.length === 0) return { ref, outer: sizeOf(x.shape), n, inner: 1 };
+      return { ref, outer: sizeOf(x.shape.slice(0, first)), n, inner: sizeOf(x.shape.slice(last + 1)) };
+    }
+    const kept = x.shape.map((_, i) => i).filter((i) => !axes.includes(i));
+    const order = [...kept, ...axes];
+    const ref = this.dense({ ...x, shape: order.map((i) => x.shape[i]!), strides: order.map((i) => x.strides[i]!) });
+    return { ref, outer: sizeOf(kept.map((i) => x.shape[i]!)), n, inner: 1 };
+  }
+
+  private emitReduce(node: Node): boolean {
+    const x = this.refOf(node.inputs[0]!);
+    const out = this.refOf(node.outputs[0]!);
+    const { axes } = node.params as ReduceParams;
+    if (sizeOf(out.shape) === 0) return true;
+    const { ref, outer, n, inner } = this.alongAxes(x, axes);
+    const kind = REDUCTIONS[node.primitive.name as ReduceName];
+    this.program.command(
+      `${node.primitive.name} [${x.shape.join(', ')}]`,
+      Command.reduce,
+      [kind, outer, n, inner, this.address(ref), this.address(out), TYPES[ref.dtype], TYPES[out.dtype]],
+      outer * n * inner,
+    );
+    return true;
+  }
+
+  private emitArgReduce(node: Node, largest: number): boolean {
+    const x = this.refOf(node.inputs[0]!);
+    const out = this.refOf(node.outputs[0]!);
+    if (sizeOf(out.shape) === 0) return true;
+    const { ref, outer, n, inner } = this.alongAxes(x, [(node.params as { axis: number }).axis]);
+    this.program.command(
+      node.primitive.name,
+      Command.argReduce,
+      [largest, outer, n, inner, this.address(ref), this.address(out), TYPES[ref.dtype]],
+      outer * n * inner * 2,
+    );
+    return true;
+  }
+
+  private emitGather(node: Node): boolean {
+    const [x, indices] = node.inputs.map((v) => this.dense(this.refOf(v))) as [Ref, Ref];
+    const out = this.refOf(node.outputs[0]!);
+    const { axis } = node.params as { axis: number };
+    if (x.dtype === 'bool') return false;
+    if (sizeOf(out.shape) === 0) return true;
+    const outer = sizeOf(x.shape.slice(0, axis));
+    const inner = sizeOf(x.shape.slice(axis + 1));
+    this.program.command(
+      `gather [${out.shape.join(', ')}]`,
+      Command.gather,
+      [
+        ...[outer, x.shape[axis]!, inner, sizeOf(indices.shape)],
+        ...[this.address(x), this.address(indices), this.address(out)],
+      ],
+      sizeOf(out.shape),
+    );
+    return true;
+  }
+
+  private emitScatterAdd(node: Node): boolean {
+    const [updates, indices] = node.inputs.map((v) => this.dense(this.refOf(v))) as [Ref, Ref];
+    const out = this.refOf(node.outputs[0]!);
+    const { axis, size } = node.params as { axis: number; size: number };
+    if (updates.dtype === 'bool') return false;
+    if (sizeOf(out.shape) === 0) return true;
+    const outer = sizeOf(out.shape.slice(0, axis));
+    const inner = sizeOf(out.shape.slice(axis + 1));
+    this.program.command(
+      `scatterAdd [${out.shape.join(', ')}]`,
+      Command.scatterAdd,
+      [
+        ...[outer, size, inner, sizeOf(indices.shape), this.address(updates), this.address(indices)],
+        ...[this.address(out), updates.dtype === 'int32' ? 1 : 0],
+      ],
+      sizeOf(out.shape) + sizeOf(updates.shape),
+    );
+    return true;
+  }
+
+  private emitConcat(node: Node): boolean {
+    const out = this.refOf(node.outputs[0]!);
+    const { axis } = node.params as { axis: number };
+    let { offset } = out;
+    for (const value of node.inputs) {
+      const part: Ref = { ...out, shape: value.shape, offset };
+      this.emitCopy(this.refOf(value), part, 'concat');
+      offset += value.shape[axis]! * out.strides[axis]!;
+    }
+    return true;
+  }
+
+  private emitPad(node: Node): boolean {
+    const x = this.refOf(node.inputs[0]!);
+    const out = this.refOf(node.outputs[0]!);
+    const { low, interior, value } = node.params as PadParams;
+    const fill = this.scalar(out.dtype, value);
+    this.emitCopy({ ...fill, shape: out.shape, strides: out.shape.map(() => 0) }, out, 'pad');
+    const offset = low.reduce((sum, d, i) => sum + d * out.strides[i]!, 0);
+    const strides = out.strides.map((s, i) => s * (interior[i]! + 1));
+    this.emitCopy(x, { ...out, shape: x.shape, strides, offset }, 'pad');
+    return true;
+  }
+
+  private emitRandom(node: Node): boolean {
+    const key = this.dense(this.refOf(node.inputs[0]!));
+    const out = this.refOf(node.outputs[0]!);
+    const { kind, dtype, stream = 0 } = node.params as RandomParams;
+    const bits = kind === 'bits' && dtype === 'int32';
+    if (!bits && !(kind === 'uniform' && dtype === 'float32')) return false;
+    if (sizeOf(out.shape) === 0) return true;
+    this.program.command(
+      `random ${kind}`,
+      Command.random,
+      [sizeOf(out.shape), this.address(key), this.address(out), bits ? 0 : 1, stream],
+      sizeOf(out.shape) * 12,
+    );
+    return true;
+  }
+
+  /** Lets an operation of another package write its own commands. */
+  private emitLowered(node: Node): void {
+    const blocks = new Map<Block, Ref>();
+    const block = (ref: Ref): Block => {
+      const made: Block = { shape: ref.shape, dtype: ref.dtype };
+      blocks.set(made, ref);
+      return made;
+    };
+    const inputs = node.inputs.map((v) => block(this.dense(this.refOf(v))));
+    const outputs = node.outputs.map((v) =>
+      this.readers.has(v) || this.results.has(v) ? block(this.refOf(v)) : null,
+    );
+    const scratch: Ref[] = [];
+    const context: LowerContext<unknown> = {
+      inputs,
+      outputs,
+      params: node.params,
+      scratch: (bytes) => {
+        const ref = denseRef('float32', [Math.ceil(bytes / 4)]);
+        scratch.push(ref);
+        return block(ref);
+      },
+      emit: (command: number, operands: readonly CommandOperand[], work: number) => {
+        this.program.command(
+          node.primitive.name,
+          command,
+          operands.map((o) => (o === null ? 0 : typeof o === 'number' ? o : this.address(blocks.get(o)!))),
+          work,
+        );
+      },
+    };
+    node.primitive.lower!(context);
+  }
+}
+
+interface ChainOperation {
+  readonly code: number;
+  readonly to: number;
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+/** The nodes between a product and its output: bias and activation. */
+function absorbedBy(node: Node, output: Value): Node[] {
+  const result: Node[] = [];
+  let value = output;
+  while (value.source.kind === 'node' && value.source.node !== node) {
+    const inner: Node = value.source.node;
+    result.unshift(inner);
+    value = inner.inputs.find((v) => v.source.kind === 'node' && reaches(v, node))!;
+  }
+  return result;
+}
+
+/** Is `value` a product's own output, or its biased one? */
+function reaches(value: Value, node: Node): boolean {
+  if (value.source.kind !== 'node') return false;
+  const maker = value.source.node;
+  return maker === node || (maker.primitive.name === 'add' && maker.inputs.some((v) => v.source.kind === 'node' && v.source.node === node));
+}
+
+/** Uniform numbers that a chain can draw for itself. */
+function isRandomSource(node: Node): boolean {
+  if (node.primitive.name !== 'random' || !ours.has(node.primitive)) return false;
+  const { kind, dtype } = node.params as RandomParams;
+  return kind === 'uniform' && dtype === 'float32';
+}
+
+/** The dimensions of one walk that follows all of these, or `null` where there is none of at most four. */
+export function commonDims(walks: readonly { readonly dims: readonly number[] }[]): number[] | null {
+  const bounds = new Set<number>();
+  for (const { dims } of walks) {
+    let size = 1;
+    for (let i = dims.length - 1; i >= 0; i--) {
+      size *= dims[i]!;
+      bounds.add(size);
+    }
+  }
+  const sorted = [...bounds].sort((a, b) => a - b);
+  const result: number[] = [];
+  let last = 1;
+  for (const bound of sorted) {
+    if (bound === 0 || bound % last !== 0) return null;
+    if (bound > last) result.unshift(bound / last);
+    last = bound;
+  }
+  return result.length <= MAX_DIMS ? result : null;
+}
+
+/** The strides of a merged walk on finer dimensions. */
+export function stridesOn(
+  walk: readonly number[],
+  merged: { readonly dims: readonly number[]; readonly strides: readonly number[] },
+): number[] {
+  const result = new Array<number>(walk.length).fill(0);
+  let axis = merged.dims.length - 1;
+  let done = 1;
+  for (let i = walk.length - 1; i >= 0; i--) {
+    if (axis >= 0 && done === merged.dims[axis]) {
+      axis--;
+      done = 1;
+    }
+    if (axis < 0) break;
+    result[i] = merged.strides[axis]! * done;
+    done *= walk[i]!;
+  }
+  return result;
+}
+
+/** Gives the values of a chain as few registers as their lives allow: they should stay in the first-level cache. */
+function allocateRegisters(
+  inputs: readonly number[],
+  outputs: readonly number[],
+  operations: readonly ChainOperation[],
+  values: number,
+): { count: number; of(value: number): number; operations: ChainOperation[] } {
+  const last = new Array<number>(values).fill(-1);
+  operations.forEach(({ a, b, c }, i) => {
+    last[a] = i;
+    last[b] = i;
+    last[c] = i;
+  });
+  const kept = new Set([...inputs, ...outputs]);
+  const register = new Array<number>(values).fill(-1);
+  let count = 0;
+  for (const value of kept) register[value] = count++;
+  const spare: number[] = [];
+  const renamed = operations.map(({ code, to, a, b, c }, i) => {
+    if (register[to] === -1) register[to] = spare.pop() ?? count++;
+    const result = { code, to: register[to]!, a: register[a]!, b: register[b]!, c: register[c]! };
+    for (const value of new Set([a, b, c])) if (!kept.has(value) && last[value] === i) spare.push(register[value]!);
+    return result;
+  });
+  return { count, of: (value) => register[value]!, operations: renamed };
+}

@@ -1,0 +1,84 @@
+import { formatShape, type Shape, ShapeError, sameShape, type Tensor, TraceError } from '@recurra/tensor';
+import { runtime } from './runtime.js';
+import { activeTracer } from './tracers.js';
+
+/**
+ * A long-lived, mutable place for a tensor: weights, slots of optimizers, states that a layer keeps. Read it (`value`) and write
+ * it (`assign`) anywhere; inside of a compiled function, reads and writes become part of the step, which updates the variable's
+ * block in place. It is released with its owner, like any object.
+ */
+export class Variable {
+  /** How it is called in explanations and errors. */
+  readonly path: string;
+  readonly shape: Shape;
+  private readonly dtype: Tensor['dtype'];
+  /** The value on the JavaScript side; `null` while a compiled step holds a newer one. */
+  private current: Tensor | null;
+  private block: Block | null = null;
+
+  constructor(value: Tensor, path = 'variable') {
+    if (value.array === null || value.trace !== null)
+      throw new TraceError(
+        `${path}: expected a concrete tensor for a new variable, received a traced value. Make variables outside of compiled or differentiated functions.`,
+      );
+    this.path = path;
+    this.shape = value.shape;
+    this.dtype = value.dtype;
+    this.current = value;
+  }
+
+  /** The value now. Inside of a compiled function, that of the step. */
+  get value(): Tensor {
+    const tracer = activeTracer();
+    if (tracer) return tracer.read(this);
+    return this.concrete();
+  }
+
+  /** Replaces the value. Throws `ShapeError` for another shape or dtype. */
+  assign(value: Tensor): void {
+    if (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype)
+      throw new ShapeError(
+        `${this.path}: expected a value of ${this.dtype} ${formatShape(this.shape)}, received ${value.dtype} ${formatShape(value.shape)}`,
+      );
+    const tracer = activeTracer();
+    if (tracer) {
+      tracer.write(this, value);
+      return;
+    }
+    this.current = value;
+    if (this.block) this.block.stale = true;
+  }
+
+  /** @internal The value as data, also while a function is traced. */
+  concrete(): Tensor {
+    if (this.current === null) this.current = runtime().read(this.block!.address, this.shape, this.dtype);
+    return this.current;
+  }
+
+  /** @internal The address of its block in WebAssembly memory, which it gets now if it has none. */
+  address(): number {
+    if (!this.block) {
+      this.block = { address: runtime().allocateFor(this, this.concrete()), stale: true };
+    }
+    return this.block.address;
+  }
+
+  /** @internal Brings the block up to date before a step. */
+  upload(): void {
+    const block = this.block!;
+    if (!block.stale) return;
+    runtime().write(block.address, this.concrete());
+    block.stale = false;
+  }
+
+  /** @internal A step has written the block. */
+  updated(): void {
+    this.current = null;
+  }
+}
+
+interface Block {
+  readonly address: number;
+  /** Is the value on the JavaScript side newer? */
+  stale: boolean;
+}

@@ -1,0 +1,343 @@
+/**
+ * Chains of element-wise operations in one pass: an interpreter whose registers are blocks of BLOCK elements. An operation
+ * runs over a block before the next one begins, so that intermediate values never leave the first-level cache, and the cost
+ * of interpreting is paid once a block.
+ *
+ * A chain: [count, inputs, outputs, operations, d0..d3], then per input and output [register, layout, pointer, bytes, s0..s3],
+ * then per operation [number, to, a, b, c]. Strides are in elements.
+ */
+import * as op from "./opcodes";
+import { philox, uniform } from "./random";
+import { erf4, exp4, expm14, log1p4, log4, sigmoid4, softplus4, tanh4 } from "./vector";
+
+const BLOCK: i32 = 512;
+const BLOCK_BYTES: usize = 2048;
+
+/** Layouts of operands. */
+const DENSE: i32 = 0;
+const SCALAR: i32 = 1;
+const STRIDED: i32 = 2;
+/** An input that is drawn, not read: uniform numbers of the key at its pointer; its stream stands in s0. */
+const RANDOM: i32 = 4;
+/** An output that shares memory with an input: written when its block is done. */
+const STAGED: i32 = 3;
+
+// @ts-ignore: decorator
+@inline
+function truth(mask: v128): v128 {
+  return v128.and(mask, i32x4.splat(1));
+}
+
+// @ts-ignore: decorator
+@inline
+function unary(n: i32, x: v128): v128 {
+  if (n == op.F32_NEG) return f32x4.neg(x);
+  if (n == op.F32_ABS) return f32x4.abs(x);
+  if (n == op.F32_SIGN) {
+    const zero = f32x4.splat(0);
+    const one = f32x4.splat(1);
+    const s = v128.or(v128.and(f32x4.gt(x, zero), one), v128.and(f32x4.lt(x, zero), f32x4.splat(-1)));
+    // Signed zeros and NaN stay.
+    return v128.bitselect(s, x, f32x4.ne(f32x4.mul(x, s), zero));
+  }
+  if (n == op.F32_SQUARE) return f32x4.mul(x, x);
+  if (n == op.F32_RELU) return f32x4.max(x, f32x4.splat(0));
+  if (n == op.F32_FLOOR) return f32x4.floor(x);
+  if (n == op.F32_CEIL) return f32x4.ceil(x);
+  if (n == op.F32_TRUNC) return f32x4.trunc(x);
+  if (n == op.F32_ROUND) return f32x4.nearest(x);
+  if (n == op.F32_EXP) return exp4(x);
+  if (n == op.F32_EXPM1) return expm14(x);
+  if (n == op.F32_LOG) return log4(x);
+  if (n == op.F32_LOG1P) return log1p4(x);
+  if (n == op.F32_SQRT) return f32x4.sqrt(x);
+  if (n == op.F32_RSQRT) return f32x4.div(f32x4.splat(1), f32x4.sqrt(x));
+  if (n == op.F32_RECIPROCAL) return f32x4.div(f32x4.splat(1), x);
+  if (n == op.F32_TANH) return tanh4(x);
+  if (n == op.F32_SIGMOID) return sigmoid4(x);
+  if (n == op.F32_SOFTPLUS) return softplus4(x);
+  if (n == op.F32_ERF) return erf4(x);
+  if (n == op.F32_LOGICAL_NOT) return truth(f32x4.eq(x, f32x4.splat(0)));
+  if (n == op.F32_IS_NA_N) return truth(f32x4.ne(x, x));
+  if (n == op.F32_IS_INF) return truth(f32x4.eq(f32x4.abs(x), f32x4.splat(Infinity)));
+  if (n == op.F32_IS_FINITE) return truth(f32x4.lt(f32x4.abs(x), f32x4.splat(Infinity)));
+  if (n == op.I32_NEG) return i32x4.neg(x);
+  if (n == op.I32_ABS) return i32x4.abs(x);
+  if (n == op.I32_SQUARE) return i32x4.mul(x, x);
+  if (n == op.I32_RELU) return i32x4.max_s(x, i32x4.splat(0));
+  if (n == op.I32_LOGICAL_NOT) return truth(i32x4.eq(x, i32x4.splat(0)));
+  if (n == op.CAST_F32_TO_I32) return i32x4.trunc_sat_f32x4_s(x);
+  if (n == op.CAST_I32_TO_F32) return f32x4.convert_i32x4_s(x);
+  if (n == op.CAST_F32_TO_BOOL) return truth(f32x4.ne(x, f32x4.splat(0)));
+  if (n == op.CAST_I32_TO_BOOL) return truth(i32x4.ne(x, i32x4.splat(0)));
+  return x;
+}
+
+// @ts-ignore: decorator
+@inline
+function binary(n: i32, a: v128, b: v128): v128 {
+  if (n == op.F32_ADD) return f32x4.add(a, b);
+  if (n == op.F32_SUB) return f32x4.sub(a, b);
+  if (n == op.F32_MUL) return f32x4.mul(a, b);
+  if (n == op.F32_DIV) return f32x4.div(a, b);
+  if (n == op.F32_MAXIMUM) return f32x4.max(a, b);
+  if (n == op.F32_MINIMUM) return f32x4.min(a, b);
+  if (n == op.F32_DIVIDE_NO_NAN) return v128.andnot(f32x4.div(a, b), f32x4.eq(b, f32x4.splat(0)));
+  if (n == op.F32_EQUAL) return truth(f32x4.eq(a, b));
+  if (n == op.F32_NOT_EQUAL) return truth(f32x4.ne(a, b));
+  if (n == op.F32_LESS) return truth(f32x4.lt(a, b));
+  if (n == op.F32_LESS_EQUAL) return truth(f32x4.le(a, b));
+  if (n == op.F32_GREATER) return truth(f32x4.gt(a, b));
+  if (n == op.F32_GREATER_EQUAL) return truth(f32x4.ge(a, b));
+  if (n == op.I32_ADD) return i32x4.add(a, b);
+  if (n == op.I32_SUB) return i32x4.sub(a, b);
+  if (n == op.I32_MUL) return i32x4.mul(a, b);
+  if (n == op.I32_MAXIMUM) return i32x4.max_s(a, b);
+  if (n == op.I32_MINIMUM) return i32x4.min_s(a, b);
+  if (n == op.I32_EQUAL) return truth(i32x4.eq(a, b));
+  if (n == op.I32_NOT_EQUAL) return truth(i32x4.ne(a, b));
+  if (n == op.I32_LESS) return truth(i32x4.lt_s(a, b));
+  if (n == op.I32_LESS_EQUAL) return truth(i32x4.le_s(a, b));
+  if (n == op.I32_GREATER) return truth(i32x4.gt_s(a, b));
+  if (n == op.I32_GREATER_EQUAL) return truth(i32x4.ge_s(a, b));
+  if (n == op.I32_LOGICAL_AND) return v128.and(a, b);
+  if (n == op.I32_LOGICAL_OR) return v128.or(a, b);
+  if (n == op.I32_LOGICAL_XOR) return v128.xor(a, b);
+  return a;
+}
+
+// @ts-ignore: decorator
+@inline
+function over1(n: i32, a: usize, to: usize, end: usize): void {
+  for (; to < end; to += 16, a += 16) v128.store(to, unary(n, v128.load(a)));
+}
+
+// @ts-ignore: decorator
+@inline
+function over2(n: i32, a: usize, b: usize, to: usize, end: usize): void {
+  for (; to < end; to += 16, a += 16, b += 16) v128.store(to, binary(n, v128.load(a), v128.load(b)));
+}
+
+/** float32 powers, a lane at a time: IEEE pow. */
+function power(a: usize, b: usize, to: usize, end: usize): void {
+  for (; to < end; to += 4, a += 4, b += 4) store<f32>(to, <f32>Math.pow(<f64>load<f32>(a), <f64>load<f32>(b)));
+}
+
+/** Python's remainder: the sign of the divisor. */
+function floorMod(a: f64, b: f64): f64 {
+  const r = a % b;
+  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+}
+
+/** A float64 as int32: what is no number is 0. */
+function toInt32(v: f64): i32 {
+  return isFinite(v) ? <i32>(<i64>v) : 0;
+}
+
+/** Divisions that round down, a lane at a time. */
+function divide(n: i32, a: usize, b: usize, to: usize, end: usize): void {
+  for (; to < end; to += 4, a += 4, b += 4) {
+    if (n == op.F32_MOD) store<f32>(to, <f32>floorMod(<f64>load<f32>(a), <f64>load<f32>(b)));
+    else if (n == op.F32_FLOOR_DIVIDE) store<f32>(to, <f32>Math.floor(<f64>load<f32>(a) / <f64>load<f32>(b)));
+    else if (n == op.I32_MOD) store<i32>(to, toInt32(floorMod(<f64>load<i32>(a), <f64>load<i32>(b))));
+    else store<i32>(to, toInt32(Math.floor(<f64>load<i32>(a) / <f64>load<i32>(b))));
+  }
+}
+
+/** One operation over a block. */
+function apply(n: i32, a: usize, b: usize, c: usize, to: usize, end: usize): void {
+  switch (n) {
+    case op.F32_NEG: over1(op.F32_NEG, a, to, end); return;
+    case op.F32_ABS: over1(op.F32_ABS, a, to, end); return;
+    case op.F32_SIGN: over1(op.F32_SIGN, a, to, end); return;
+    case op.F32_SQUARE: over1(op.F32_SQUARE, a, to, end); return;
+    case op.F32_RELU: over1(op.F32_RELU, a, to, end); return;
+    case op.F32_FLOOR: over1(op.F32_FLOOR, a, to, end); return;
+    case op.F32_CEIL: over1(op.F32_CEIL, a, to, end); return;
+    case op.F32_TRUNC: over1(op.F32_TRUNC, a, to, end); return;
+    case op.F32_ROUND: over1(op.F32_ROUND, a, to, end); return;
+    case op.F32_EXP: over1(op.F32_EXP, a, to, end); return;
+    case op.F32_EXPM1: over1(op.F32_EXPM1, a, to, end); return;
+    case op.F32_LOG: over1(op.F32_LOG, a, to, end); return;
+    case op.F32_LOG1P: over1(op.F32_LOG1P, a, to, end); return;
+    case op.F32_SQRT: over1(op.F32_SQRT, a, to, end); return;
+    case op.F32_RSQRT: over1(op.F32_RSQRT, a, to, end); return;
+    case op.F32_RECIPROCAL: over1(op.F32_RECIPROCAL, a, to, end); return;
+    case op.F32_TANH: over1(op.F32_TANH, a, to, end); return;
+    case op.F32_SIGMOID: over1(op.F32_SIGMOID, a, to, end); return;
+    case op.F32_SOFTPLUS: over1(op.F32_SOFTPLUS, a, to, end); return;
+    case op.F32_ERF: over1(op.F32_ERF, a, to, end); return;
+    case op.F32_LOGICAL_NOT: over1(op.F32_LOGICAL_NOT, a, to, end); return;
+    case op.F32_IS_NA_N: over1(op.F32_IS_NA_N, a, to, end); return;
+    case op.F32_IS_INF: over1(op.F32_IS_INF, a, to, end); return;
+    case op.F32_IS_FINITE: over1(op.F32_IS_FINITE, a, to, end); return;
+    case op.I32_NEG: over1(op.I32_NEG, a, to, end); return;
+    case op.I32_ABS: over1(op.I32_ABS, a, to, end); return;
+    case op.I32_SQUARE: over1(op.I32_SQUARE, a, to, end); return;
+    case op.I32_RELU: over1(op.I32_RELU, a, to, end); return;
+    case op.I32_LOGICAL_NOT: over1(op.I32_LOGICAL_NOT, a, to, end); return;
+    case op.CAST_F32_TO_I32: over1(op.CAST_F32_TO_I32, a, to, end); return;
+    case op.CAST_I32_TO_F32: over1(op.CAST_I32_TO_F32, a, to, end); return;
+    case op.CAST_F32_TO_BOOL: over1(op.CAST_F32_TO_BOOL, a, to, end); return;
+    case op.CAST_I32_TO_BOOL: over1(op.CAST_I32_TO_BOOL, a, to, end); return;
+    case op.CAST_COPY: over1(op.CAST_COPY, a, to, end); return;
+    case op.F32_ADD: over2(op.F32_ADD, a, b, to, end); return;
+    case op.F32_SUB: over2(op.F32_SUB, a, b, to, end); return;
+    case op.F32_MUL: over2(op.F32_MUL, a, b, to, end); return;
+    case op.F32_DIV: over2(op.F32_DIV, a, b, to, end); return;
+    case op.F32_MAXIMUM: over2(op.F32_MAXIMUM, a, b, to, end); return;
+    case op.F32_MINIMUM: over2(op.F32_MINIMUM, a, b, to, end); return;
+    case op.F32_DIVIDE_NO_NAN: over2(op.F32_DIVIDE_NO_NAN, a, b, to, end); return;
+    case op.F32_EQUAL: over2(op.F32_EQUAL, a, b, to, end); return;
+    case op.F32_NOT_EQUAL: over2(op.F32_NOT_EQUAL, a, b, to, end); return;
+    case op.F32_LESS: over2(op.F32_LESS, a, b, to, end); return;
+    case op.F32_LESS_EQUAL: over2(op.F32_LESS_EQUAL, a, b, to, end); return;
+    case op.F32_GREATER: over2(op.F32_GREATER, a, b, to, end); return;
+    case op.F32_GREATER_EQUAL: over2(op.F32_GREATER_EQUAL, a, b, to, end); return;
+    case op.I32_ADD: over2(op.I32_ADD, a, b, to, end); return;
+    case op.I32_SUB: over2(op.I32_SUB, a, b, to, end); return;
+    case op.I32_MUL: over2(op.I32_MUL, a, b, to, end); return;
+    case op.I32_MAXIMUM: over2(op.I32_MAXIMUM, a, b, to, end); return;
+    case op.I32_MINIMUM: over2(op.I32_MINIMUM, a, b, to, end); return;
+    case op.I32_EQUAL: over2(op.I32_EQUAL, a, b, to, end); return;
+    case op.I32_NOT_EQUAL: over2(op.I32_NOT_EQUAL, a, b, to, end); return;
+    case op.I32_LESS: over2(op.I32_LESS, a, b, to, end); return;
+    case op.I32_LESS_EQUAL: over2(op.I32_LESS_EQUAL, a, b, to, end); return;
+    case op.I32_GREATER: over2(op.I32_GREATER, a, b, to, end); return;
+    case op.I32_GREATER_EQUAL: over2(op.I32_GREATER_EQUAL, a, b, to, end); return;
+    case op.I32_LOGICAL_AND: over2(op.I32_LOGICAL_AND, a, b, to, end); return;
+    case op.I32_LOGICAL_OR: over2(op.I32_LOGICAL_OR, a, b, to, end); return;
+    case op.I32_LOGICAL_XOR: over2(op.I32_LOGICAL_XOR, a, b, to, end); return;
+    case op.F32_POW: power(a, b, to, end); return;
+    case op.F32_MOD: case op.F32_FLOOR_DIVIDE: case op.I32_MOD: case op.I32_FLOOR_DIVIDE: divide(n, a, b, to, end); return;
+    case op.SELECT:
+      for (; to < end; to += 16, a += 16, b += 16, c += 16)
+        v128.store(to, v128.bitselect(v128.load(c), v128.load(b), i32x4.eq(v128.load(a), i32x4.splat(0))));
+      return;
+    default: unreachable();
+  }
+}
+
+/** Elements i .. i + n of a strided operand, in row-major order of d0..d3, into (or out of) a block. */
+function walk(
+  operand: usize, dims: usize, i: i32, n: i32, block: usize, out: bool,
+): void {
+  const bytes = load<i32>(operand, 12);
+  const d1 = load<i32>(dims, 4), d2 = load<i32>(dims, 8), d3 = load<i32>(dims, 12);
+  const s0 = load<i32>(operand, 16), s1 = load<i32>(operand, 20), s2 = load<i32>(operand, 24), s3 = load<i32>(operand, 28);
+  const base = <usize>load<u32>(operand, 8);
+  let i3 = i % d3;
+  let rest = i / d3;
+  let i2 = rest % d2;
+  rest /= d2;
+  let i1 = rest % d1;
+  let i0 = rest / d1;
+  const end = block + (<usize>n << 2);
+  while (block < end) {
+    let p = base + (i0 * s0 + i1 * s1 + i2 * s2 + i3 * s3) * bytes;
+    const run = min(d3 - i3, <i32>((end - block) >> 2));
+    const step = s3 * bytes;
+    const stop = block + (<usize>run << 2);
+    if (bytes == 4) {
+      if (out) {
+        if (s3 == 1) { memory.copy(p, block, stop - block); block = stop; }
+        else for (; block < stop; block += 4, p += step) store<u32>(p, load<u32>(block));
+      } else if (s3 == 1) { memory.copy(block, p, stop - block); block = stop; }
+      else if (s3 == 0) {
+        const v = v128.load32_splat(p);
+        for (; block + 16 <= stop; block += 16) v128.store(block, v);
+        for (; block < stop; block += 4) store<u32>(block, load<u32>(p));
+      } else for (; block < stop; block += 4, p += step) store<u32>(block, load<u32>(p));
+    } else if (out) for (; block < stop; block += 4, p += step) store<u8>(p, <u8>load<u32>(block));
+    else for (; block < stop; block += 4, p += step) store<u32>(block, <u32>load<u8>(p));
+    i3 += run;
+    if (i3 == d3) {
+      i3 = 0;
+      if (++i2 == d2) {
+        i2 = 0;
+        if (++i1 == d1) { i1 = 0; i0++; }
+      }
+    }
+  }
+}
+
+/** Runs a chain over this worker's share of the elements. `scratch`: the registers, then their addresses. */
+export function chain(command: usize, worker: i32, workers: i32, scratch: usize): void {
+  const count = load<i32>(command, 8);
+  const inputs = load<i32>(command, 12);
+  const outputs = load<i32>(command, 16);
+  const operations = load<i32>(command, 20);
+  const registers = load<i32>(command, 24);
+  const dims = command + 28;
+  const firstInput = dims + 16;
+  const firstOutput = firstInput + <usize>inputs * 32;
+  const firstOperation = firstOutput + <usize>outputs * 32;
+  const blocks = (count + BLOCK - 1) / BLOCK;
+  const from = <i32>((<i64>blocks * worker) / workers) * BLOCK;
+  const until = min(count, <i32>((<i64>blocks * (worker + 1)) / workers) * BLOCK);
+  if (from >= until) return;
+  const table = scratch + <usize>registers * BLOCK_BYTES;
+  const width = min(BLOCK, (until - from + 3) & ~3);
+  for (let r = 0; r < registers; r++) store<usize>(table + (<usize>r << 2), scratch + <usize>r * BLOCK_BYTES);
+  for (let k = 0; k < inputs; k++) {
+    const operand = firstInput + <usize>k * 32;
+    if (load<i32>(operand, 4) != SCALAR) continue;
+    const p = <usize>load<u32>(operand, 8);
+    const v = load<i32>(operand, 12) == 1 ? i32x4.splat(load<u8>(p)) : v128.load32_splat(p);
+    let block = scratch + <usize>load<i32>(operand) * BLOCK_BYTES;
+    for (const end = block + (<usize>width << 2); block < end; block += 16) v128.store(block, v);
+  }
+  for (let i = from; i < until; i += BLOCK) {
+    const n = min(BLOCK, until - i);
+    const length = ((<usize>n + 3) & ~3) << 2;
+    for (let k = 0; k < inputs; k++) {
+      const operand = firstInput + <usize>k * 32;
+      const register = <usize>load<i32>(operand);
+      const layout = load<i32>(operand, 4);
+      if (layout == DENSE && load<i32>(operand, 12) == 4) {
+        store<usize>(table + (register << 2), <usize>load<u32>(operand, 8) + (<usize>i << 2));
+      } else if (layout == DENSE) {
+        let p = <usize>load<u32>(operand, 8) + i;
+        let block = scratch + register * BLOCK_BYTES;
+        for (const end = block + length; block < end; block += 16, p += 4) v128.store(block, i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(p))));
+      } else if (layout == STRIDED) walk(operand, dims, i, n, scratch + register * BLOCK_BYTES, false);
+      else if (layout == RANDOM) {
+        const key = <usize>load<u32>(operand, 8);
+        const k0 = load<u32>(key), k1 = load<u32>(key, 4), stream = load<u32>(operand, 16);
+        let c = <u32>(i >> 2);
+        let block = scratch + register * BLOCK_BYTES;
+        for (const end = block + length; block < end; block += 16, c++) v128.store(block, uniform(philox(c, stream, k0, k1)));
+      }
+    }
+    for (let k = 0; k < outputs; k++) {
+      const operand = firstOutput + <usize>k * 32;
+      if (load<i32>(operand, 4) == DENSE && load<i32>(operand, 12) == 4)
+        store<usize>(table + (<usize>load<i32>(operand) << 2), <usize>load<u32>(operand, 8) + (<usize>i << 2));
+    }
+    for (let k = 0; k < operations; k++) {
+      const o = firstOperation + <usize>k * 20;
+      const to = load<usize>(table + (<usize>load<i32>(o, 4) << 2));
+      apply(
+        load<i32>(o),
+        load<usize>(table + (<usize>load<i32>(o, 8) << 2)),
+        load<usize>(table + (<usize>load<i32>(o, 12) << 2)),
+        load<usize>(table + (<usize>load<i32>(o, 16) << 2)),
+        to,
+        to + length,
+      );
+    }
+    for (let k = 0; k < outputs; k++) {
+      const operand = firstOutput + <usize>k * 32;
+      const layout = load<i32>(operand, 4);
+      const bytes = load<i32>(operand, 12);
+      if (layout == DENSE && bytes == 4) continue;
+      let block = load<usize>(table + (<usize>load<i32>(operand) << 2));
+      if (layout == STRIDED) walk(operand, dims, i, n, block, true);
+      else if (bytes == 4) memory.copy(<usize>load<u32>(operand, 8) + (<usize>i << 2), block, <usize>n << 2);
+      else {
+        let p = <usize>load<u32>(operand, 8) + i;
+        for (const end = block + (<usize>n << 2); block < end; block += 4, p++) store<u8>(p, <u8>load<u32>(block));
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/** The module's surface: programs are lists of commands in memory, and every worker runs the same program. */
+import { chain } from "./elementwise";
+import { gemm } from "./gemm";
+import { gather, scatterAdd } from "./indexing";
+import * as op from "./opcodes";
+import { random } from "./random";
+import { argReduce, reduce } from "./reduce";
+import { sequenceBackward, sequenceForward } from "./sequence";
+import { barrier, enter, failed, stopped } from "./sync";
+import { writeConstants } from "./vector";
+
+export { backwardScratch, forwardScratch, residualSize } from "./sequence";
+
+/** Set in a command's length: too little work to share; the first worker does it alone. */
+const SERIAL: i32 = 1 << 30;
+
+/** Writes the constants; called once for a memory. */
+export function initialize(): void {
+  writeConstants();
+}
+
+function product(command: usize, worker: i32, workers: i32, scratch: usize): void {
+  const b0 = load<i32>(command, 8), b1 = load<i32>(command, 12);
+  const m = load<i32>(command, 16), n = load<i32>(command, 20), k = load<i32>(command, 24);
+  const a = <usize>load<u32>(command, 28), aRow = load<i32>(command, 32), aColumn = load<i32>(command, 36);
+  const b = <usize>load<u32>(command, 40), bRow = load<i32>(command, 44), bColumn = load<i32>(command, 48);
+  const c = <usize>load<u32>(command, 52), ldc = load<i32>(command, 56);
+  const bias = <usize>load<u32>(command, 60), activation = load<i32>(command, 64);
+  const a0 = load<i32>(command, 68), a1 = load<i32>(command, 72);
+  const s0 = load<i32>(command, 76), s1 = load<i32>(command, 80);
+  const batches = b0 * b1;
+  const size = <usize>m * ldc;
+  // Shares are of whole matrices, or of rows or columns of the one matrix: never of the summed dimension.
+  const first = batches > 1 ? <i32>((<i64>batches * worker) / workers) : 0;
+  const last = batches > 1 ? <i32>((<i64>batches * (worker + 1)) / workers) : batches;
+  for (let i = first; i < last; i++) {
+    const p = a + (i / b1) * a0 + (i % b1) * a1;
+    const q = b + (i / b1) * s0 + (i % b1) * s1;
+    const to = c + <usize>i * size;
+    if (batches > 1 || workers == 1) {
+      gemm(m, n, k, p, aRow, aColumn, q, bRow, bColumn, to, ldc, bias, activation, scratch);
+    } else if (m >= n) {
+      const pairs = (m + 1) >> 1;
+      const r0 = min(m, <i32>((<i64>pairs * worker) / workers) * 2);
+      const r1 = min(m, <i32>((<i64>pairs * (worker + 1)) / workers) * 2);
+      if (r1 > r0) gemm(r1 - r0, n, k, p + r0 * aRow, aRow, aColumn, q, bRow, bColumn, to + r0 * ldc, ldc, bias, activation, scratch);
+    } else {
+      const panels = (n + 15) >> 4;
+      const j0 = min(n, <i32>((<i64>panels * worker) / workers) * 16);
+      const j1 = min(n, <i32>((<i64>panels * (worker + 1)) / workers) * 16);
+      if (j1 > j0)
+        gemm(m, j1 - j0, k, p, aRow, aColumn, q + j0 * bColumn, bRow, bColumn, to + (<usize>j0 << 2), ldc, bias ? bias + (<usize>j0 << 2) : 0, activation, scratch);
+    }
+  }
+}
+
+/**
+ * Runs the commands from `program` to `end` as one of `workers`; they meet between commands that are shared. `control`: the
+ * block of the barrier and of errors; `scratch`: this worker's own memory.
+ */
+export function run(program: usize, end: usize, worker: i32, workers: i32, control: usize, scratch: usize, scratchBytes: usize): void {
+  let serial = true;
+  while (program < end) {
+    const length = load<i32>(program, 4);
+    const alone = (length & SERIAL) != 0;
+    // Between two commands of the first worker alone, nobody need wait.
+    if (!(serial && alone)) {
+      enter(control, workers);
+      barrier();
+      // After an error the rest is left out, so that nothing is updated from what is missing.
+      if (stopped()) break;
+    }
+    serial = alone;
+    const w = alone ? 0 : worker;
+    const team = alone ? 1 : workers;
+    if (!alone || (worker == 0 && !failed())) {
+      enter(control, team);
+      switch (load<i32>(program)) {
+        case op.COMMAND_CHAIN: chain(program, w, team, scratch); break;
+        case op.COMMAND_GEMM: product(program, w, team, scratch); break;
+        case op.COMMAND_REDUCE: reduce(program, w, team, scratch); break;
+        case op.COMMAND_GATHER: gather(program, w, team); break;
+        case op.COMMAND_SCATTER_ADD: scatterAdd(program, w, team); break;
+        case op.COMMAND_RANDOM: random(program, w, team); break;
+        case op.COMMAND_ARG_REDUCE: argReduce(program, w, team); break;
+        case op.COMMAND_SEQUENCE_FORWARD: sequenceForward(program, w, team); break;
+        case op.COMMAND_SEQUENCE_BACKWARD: sequenceBackward(program, w, team, scratch, scratchBytes); break;
+        default: unreachable();
+      }
+    }
+    program += <usize>(length & ~SERIAL) << 2;
+  }
+  enter(control, workers);
+  barrier();
+}

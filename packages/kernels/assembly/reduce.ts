@@ -1,0 +1,169 @@
+/**
+ * Reductions of a dense [outer, n, inner] to [outer, inner]. Sums and products run in float64: along n in four interleaved
+ * partial sums of two lanes (inner = 1), or one sum a column (inner > 1), from the first element to the last; rounded once.
+ */
+
+const SUM: i32 = 0;
+const PROD: i32 = 1;
+const MAX: i32 = 2;
+const MIN: i32 = 3;
+const ANY: i32 = 4;
+const ALL: i32 = 5;
+
+const F32: i32 = 0;
+const I32: i32 = 1;
+const BOOL: i32 = 2;
+
+// @ts-ignore: decorator
+@inline
+function read(p: usize, type: i32): f64 {
+  if (type == F32) return <f64>load<f32>(p);
+  if (type == I32) return <f64>load<i32>(p);
+  return <f64>load<u8>(p);
+}
+
+/** A float64 as int32, modulo 2^32, as typed arrays store it. */
+// @ts-ignore: decorator
+@inline
+function toInt32(v: f64): i32 {
+  return <i32>(<i64>v);
+}
+
+/** The sum of n dense float32. */
+function sumDense(p: usize, n: i32): f64 {
+  let a = f64x2.splat(0), b = a, c = a, d = a;
+  const end8 = p + (<usize>(n & ~7) << 2);
+  for (; p < end8; p += 32) {
+    const u = v128.load(p);
+    const v = v128.load(p, 16);
+    a = f64x2.add(a, f64x2.promote_low_f32x4(u));
+    b = f64x2.add(b, f64x2.promote_low_f32x4(v128.shuffle<i64>(u, u, 1, 1)));
+    c = f64x2.add(c, f64x2.promote_low_f32x4(v));
+    d = f64x2.add(d, f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1)));
+  }
+  const s = f64x2.add(f64x2.add(a, c), f64x2.add(b, d));
+  let total = f64x2.extract_lane(s, 0) + f64x2.extract_lane(s, 1);
+  for (let k = n & 7; k > 0; k--, p += 4) total += <f64>load<f32>(p);
+  return total;
+}
+
+/** Largest or smallest of n dense float32; NaN if any is. */
+function extremeDense(p: usize, n: i32, largest: bool): f32 {
+  let best = v128.load32_splat(p);
+  const end = p + (<usize>(n & ~3) << 2);
+  if (largest) for (; p < end; p += 16) best = f32x4.max(best, v128.load(p));
+  else for (; p < end; p += 16) best = f32x4.min(best, v128.load(p));
+  for (let k = n & 3; k > 0; k--, p += 4) best = largest ? f32x4.max(best, v128.load32_splat(p)) : f32x4.min(best, v128.load32_splat(p));
+  const a = f32x4.extract_lane(best, 0), b = f32x4.extract_lane(best, 1), c = f32x4.extract_lane(best, 2), d = f32x4.extract_lane(best, 3);
+  return largest ? max(max(a, b), max(c, d)) : min(min(a, b), min(c, d));
+}
+
+// @ts-ignore: decorator
+@inline
+function fold(kind: i32, acc: f64, v: f64): f64 {
+  if (kind == SUM) return acc + v;
+  if (kind == PROD) return acc * v;
+  if (kind == MAX) return max(acc, v);
+  if (kind == MIN) return min(acc, v);
+  if (kind == ANY) return v != 0 ? 1 : acc;
+  return v == 0 ? 0 : acc;
+}
+
+// @ts-ignore: decorator
+@inline
+function start(kind: i32): f64 {
+  if (kind == PROD || kind == ALL) return 1;
+  if (kind == MAX) return -Infinity;
+  if (kind == MIN) return Infinity;
+  return 0;
+}
+
+function write(to: usize, at: i32, v: f64, type: i32): void {
+  if (type == F32) store<f32>(to + (<usize>at << 2), <f32>v);
+  else if (type == I32) store<i32>(to + (<usize>at << 2), toInt32(v));
+  else store<u8>(to + at, v != 0 ? 1 : 0);
+}
+
+/** [kind, outer, n, inner, from, to, type of the input, type of the output] */
+export function reduce(command: usize, worker: i32, workers: i32, scratch: usize): void {
+  const kind = load<i32>(command, 8);
+  const outer = load<i32>(command, 12);
+  const n = load<i32>(command, 16);
+  const inner = load<i32>(command, 20);
+  const from = <usize>load<u32>(command, 24);
+  const to = <usize>load<u32>(command, 28);
+  const type = load<i32>(command, 32);
+  const result = load<i32>(command, 36);
+  const bytes = type == BOOL ? 1 : 4;
+  if (inner == 1) {
+    const o0 = <i32>((<i64>outer * worker) / workers);
+    const o1 = <i32>((<i64>outer * (worker + 1)) / workers);
+    for (let o = o0; o < o1; o++) {
+      let p = from + <usize>o * n * bytes;
+      if (type == F32 && kind == SUM) {
+        write(to, o, sumDense(p, n), result);
+        continue;
+      }
+      if (type == F32 && (kind == MAX || kind == MIN) && n > 0) {
+        store<f32>(to + (<usize>o << 2), extremeDense(p, n, kind == MAX));
+        continue;
+      }
+      let acc = start(kind);
+      for (let k = n; k > 0; k--, p += bytes) acc = fold(kind, acc, read(p, type));
+      write(to, o, acc, result);
+    }
+    return;
+  }
+  // Columns: blocks of 64, their float64 sums in scratch memory.
+  const columns = (inner + 63) >> 6;
+  const tasks = outer * columns;
+  const t0 = <i32>((<i64>tasks * worker) / workers);
+  const t1 = <i32>((<i64>tasks * (worker + 1)) / workers);
+  for (let t = t0; t < t1; t++) {
+    const o = t / columns;
+    const c = (t % columns) << 6;
+    const width = min(64, inner - c);
+    for (let j = 0; j < width; j++) store<f64>(scratch + (<usize>j << 3), start(kind));
+    for (let k = 0; k < n; k++) {
+      let p = from + (<usize>(o * n + k) * inner + c) * bytes;
+      let acc = scratch;
+      let j = 0;
+      if (type == F32 && kind == SUM)
+        for (; j + 4 <= width; j += 4, p += 16, acc += 32) {
+          const v = v128.load(p);
+          v128.store(acc, f64x2.add(v128.load(acc), f64x2.promote_low_f32x4(v)));
+          v128.store(acc, f64x2.add(v128.load(acc, 16), f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1))), 16);
+        }
+      for (; j < width; j++, p += bytes, acc += 8) store<f64>(acc, fold(kind, load<f64>(acc), read(p, type)));
+    }
+    for (let j = 0; j < width; j++) write(to, o * inner + c + j, load<f64>(scratch + (<usize>j << 3)), result);
+  }
+}
+
+/** The index of the first largest (or smallest) of n: [largest, outer, n, inner, from, to, type] */
+export function argReduce(command: usize, worker: i32, workers: i32): void {
+  const largest = load<i32>(command, 8) != 0;
+  const outer = load<i32>(command, 12);
+  const n = load<i32>(command, 16);
+  const inner = load<i32>(command, 20);
+  const from = <usize>load<u32>(command, 24);
+  const to = <usize>load<u32>(command, 28);
+  const type = load<i32>(command, 32);
+  const bytes = type == BOOL ? 1 : 4;
+  const total = outer * inner;
+  const r1 = <i32>((<i64>total * (worker + 1)) / workers);
+  for (let r = <i32>((<i64>total * worker) / workers); r < r1; r++) {
+    let p = from + (<usize>(r / inner) * n * inner + (r % inner)) * bytes;
+    let best = read(p, type);
+    let at = 0;
+    for (let k = 1; k < n; k++) {
+      p += <usize>inner * bytes;
+      const v = read(p, type);
+      if (largest ? v > best : v < best) {
+        best = v;
+        at = k;
+      }
+    }
+    store<i32>(to + (<usize>r << 2), at);
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * Elementary functions on four float32 lanes. Coefficients are minimax fits of our own (relative error in the comments).
+ * They are read from memory by `v128.load32_splat`: V8 builds a literal splat anew in every iteration of a loop.
+ */
+
+/** Where {@link writeConstants} puts the coefficients. Below the first address that the heap hands out. */
+const C: usize = 64;
+
+// Offsets of the coefficients, in bytes from C.
+const ONE: usize = 0;
+const HALF: usize = 4;
+const LOG2E: usize = 8;
+const LN2_HI: usize = 12;
+const LN2_LO: usize = 16;
+const EXP_MAX: usize = 20;
+const EXP_MIN: usize = 24;
+const EXP: usize = 32; // 6 coefficients
+const TANH_P: usize = 64; // 5
+const TANH_Q: usize = 96; // 4, after a leading 1
+const TANH_MAX: usize = 112;
+const SQRT_HALF: usize = 116;
+const LOG: usize = 120; // 4
+const ERF: usize = 144; // 7
+const ERFC: usize = 176; // 9
+const ERF_SPLIT: usize = 212;
+const ERF_MAX: usize = 216;
+const TWO: usize = 220;
+
+// @ts-ignore: decorator
+@inline
+function put(offset: usize, value: f64): void {
+  store<f32>(C + offset, <f32>value);
+}
+
+/** Writes the coefficients; called once for a memory. */
+export function writeConstants(): void {
+  put(ONE, 1);
+  put(HALF, 0.5);
+  put(TWO, 2);
+  put(LOG2E, 1.4426950408889634);
+  put(LN2_HI, 0.693359375); // 9 bits, so that n * hi is exact
+  put(LN2_LO, -2.1219444005469057e-4);
+  put(EXP_MAX, 89);
+  put(EXP_MIN, -104);
+  // (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2: 2e-10 relative to e^r - 1
+  put(EXP + 0, 0.5000000044143383);
+  put(EXP + 4, 0.16666666370595584);
+  put(EXP + 8, 0.041666361009743316);
+  put(EXP + 12, 0.008333389352397042);
+  put(EXP + 16, 0.0013940619091901679);
+  put(EXP + 20, 0.0001984587659191691);
+  // tanh x = x P(x^2) / Q(x^2) on |x| <= 9: 2.1e-8
+  put(TANH_P + 0, 0.9999999794650749);
+  put(TANH_P + 4, 0.13381027264189016);
+  put(TANH_P + 8, 0.0034955900229289307);
+  put(TANH_P + 12, 2.0609111966890185e-5);
+  put(TANH_P + 16, 1.335469943415287e-8);
+  put(TANH_Q + 0, 0.46714342859196795);
+  put(TANH_Q + 4, 0.025876989500760224);
+  put(TANH_Q + 8, 0.0003285637853792001);
+  put(TANH_Q + 12, 7.776574505603369e-7);
+  put(TANH_MAX, 9);
+  put(SQRT_HALF, 0.7071067811865476);
+  // log((1 + s) / (1 - s)) = 2 s + s z R(z), z = s^2 <= 0.0295: 4.8e-12
+  put(LOG + 0, 0.6666666564512951);
+  put(LOG + 4, 0.4000033527244659);
+  put(LOG + 8, 0.2853730293418891);
+  put(LOG + 12, 0.23582265090535048);
+  // erf x = x P(x^2) on |x| <= 0.93: 4.6e-10
+  put(ERF + 0, 1.1283791665811542);
+  put(ERF + 4, -0.3761263319272781);
+  put(ERF + 8, 0.11283687228000477);
+  put(ERF + 12, -0.02685894305007803);
+  put(ERF + 16, 0.005199909609343137);
+  put(ERF + 20, -0.0008130039636022622);
+  put(ERF + 24, 8.316870456635039e-5);
+  // log erfc x on 0.92 <= x <= 4: 3.4e-11 relative to erf
+  put(ERFC + 0, 0.00016039749393503478);
+  put(ERFC + 4, -1.1294340736455017);
+  put(ERFC + 8, -0.6335435637590678);
+  put(ERFC + 12, -0.1080118232280187);
+  put(ERFC + 16, 0.024895099480207655);
+  put(ERFC + 20, -0.004053391426806684);
+  put(ERFC + 24, 0.0003966728481620221);
+  put(ERFC + 28, -1.4305278725140674e-5);
+  put(ERFC + 32, -5.223425479997789e-7);
+  put(ERF_SPLIT, 0.925);
+  put(ERF_MAX, 4);
+}
+
+// @ts-ignore: decorator
+@inline
+function constant(offset: usize): v128 {
+  return v128.load32_splat(C + offset);
+}
+
+/** a * b + c: fused where the engine has relaxed SIMD, else rounded twice. */
+// @ts-ignore: decorator
+@inline
+export function fma(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** 2^n for integers n of -126..127. */
+// @ts-ignore: decorator
+@inline
+function powerOfTwo(n: v128): v128 {
+  return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
+}
+
+/** e^r - 1 = r + r^2 P(r) for the reduced r. */
+// @ts-ignore: decorator
+@inline
+function expm1Reduced(r: v128): v128 {
+  let p = constant(EXP + 20);
+  p = fma(p, r, constant(EXP + 16));
+  p = fma(p, r, constant(EXP + 12));
+  p = fma(p, r, constant(EXP + 8));
+  p = fma(p, r, constant(EXP + 4));
+  p = fma(p, r, constant(EXP));
+  return fma(f32x4.mul(r, r), p, r);
+}
+
+/** x - n ln 2 for the integer n, in two parts. */
+// @ts-ignore: decorator
+@inline
+function reduceByLn2(x: v128, n: v128): v128 {
+  const r = f32x4.sub(x, f32x4.mul(n, constant(LN2_HI)));
+  return f32x4.sub(r, f32x4.mul(n, constant(LN2_LO)));
+}
+
+/** e^x; overflow gives infinity, underflow subnormals and 0. */
+// @ts-ignore: decorator
+@inline
+export function exp4(x: v128): v128 {
+  const clamped = f32x4.min(f32x4.max(x, constant(EXP_MIN)), constant(EXP_MAX));
+  const n = f32x4.nearest(f32x4.mul(clamped, constant(LOG2E)));
+  const r = reduceByLn2(clamped, n);
+  const p = f32x4.add(expm1Reduced(r), constant(ONE));
+  // 2^n in two factors, so that neither leaves the range of exponents.
+  const i = i32x4.trunc_sat_f32x4_s(n);
+  const half = i32x4.shr_s(i, 1);
+  return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(i, half)));
+}
+
+/** e^x - 1, accurate near 0. */
+// @ts-ignore: decorator
+@inline
+export function expm14(x: v128): v128 {
+  const clamped = f32x4.min(f32x4.max(x, constant(EXP_MIN)), constant(EXP_MAX));
+  const n = f32x4.nearest(f32x4.mul(clamped, constant(LOG2E)));
+  const r = reduceByLn2(clamped, n);
+  const q = expm1Reduced(r);
+  const i = i32x4.trunc_sat_f32x4_s(n);
+  // 2^n q + (2^n - 1); beyond the exponents of one factor the two-step product of exp is exact enough, less 1.
+  const half = i32x4.shr_s(i, 1);
+  const s = powerOfTwo(half);
+  const t = powerOfTwo(i32x4.sub(i, half));
+  const direct = f32x4.add(f32x4.mul(f32x4.mul(q, s), t), f32x4.sub(f32x4.mul(s, t), constant(ONE)));
+  const scaled = f32x4.sub(f32x4.mul(f32x4.mul(f32x4.add(q, constant(ONE)), s), t), constant(ONE));
+  return v128.bitselect(scaled, direct, i32x4.gt_s(i, i32x4.splat(60)));
+}
+
+/** tanh x, rational: cheaper than through e^x. */
+// @ts-ignore: decorator
+@inline
+export function tanh4(x: v128): v128 {
+  const limit = constant(TANH_MAX);
+  const c = f32x4.min(f32x4.max(x, f32x4.neg(limit)), limit);
+  const z = f32x4.mul(c, c);
+  let p = constant(TANH_P + 16);
+  p = fma(p, z, constant(TANH_P + 12));
+  p = fma(p, z, constant(TANH_P + 8));
+  p = fma(p, z, constant(TANH_P + 4));
+  p = fma(p, z, constant(TANH_P));
+  let q = constant(TANH_Q + 12);
+  q = fma(q, z, constant(TANH_Q + 8));
+  q = fma(q, z, constant(TANH_Q + 4));
+  q = fma(q, z, constant(TANH_Q));
+  q = fma(q, z, constant(ONE));
+  return f32x4.div(f32x4.mul(c, p), q);
+}
+
+/** 1 / (1 + e^-x), accurate relative to the result also where it is small. */
+// @ts-ignore: decorator
+@inline
+export function sigmoid4(x: v128): v128 {
+  const one = constant(ONE);
+  const e = exp4(f32x4.neg(f32x4.abs(x)));
+  const s = f32x4.div(one, f32x4.add(one, e));
+  // e^x / (1 + e^x) for negative x; the comparison is true for NaN, which e carries.
+  return v128.bitselect(s, f32x4.mul(e, s), f32x4.ge(x, f32x4.splat(0)));
+}
+
+/** The gate of a recurrent cell: 1/2 + 1/2 tanh(x / 2), to 6e-8 absolute. */
+// @ts-ignore: decorator
+@inline
+export function gate4(x: v128): v128 {
+  const half = constant(HALF);
+  return fma(tanh4(f32x4.mul(x, half)), half, half);
+}
+
+/** Natural logarithm: -infinity at 0, NaN below. */
+// @ts-ignore: decorator
+@inline
+export function log4(x: v128): v128 {
+  // Subnormals are scaled up by 2^23.
+  const small = v128.and(f32x4.lt(x, f32x4.splat(1.17549435e-38)), f32x4.gt(x, f32x4.splat(0)));
+  const v = v128.bitselect(f32x4.mul(x, f32x4.splat(8388608)), x, small);
+  // v = 2^e m, sqrt(1/2) <= m < sqrt 2
+  const shifted = i32x4.sub(v, i32x4.splat(0x3f3504f3));
+  let e = f32x4.convert_i32x4_s(i32x4.shr_s(shifted, 23));
+  e = f32x4.sub(e, v128.and(small, f32x4.splat(23)));
+  const m = i32x4.add(v128.and(shifted, i32x4.splat(0x007fffff)), i32x4.splat(0x3f3504f3));
+  const f = f32x4.sub(m, constant(ONE));
+  const s = f32x4.div(f, f32x4.add(f, constant(TWO)));
+  const z = f32x4.mul(s, s);
+  let r = constant(LOG + 12);
+  r = fma(r, z, constant(LOG + 8));
+  r = fma(r, z, constant(LOG + 4));
+  r = fma(r, z, constant(LOG));
+  r = f32x4.mul(r, z);
+  // f - (f^2/2 - s (f^2/2 + r)): fdlibm's arrangement, which keeps the leading term exact.
+  const h = f32x4.mul(f32x4.mul(f, f), constant(HALF));
+  const low = f32x4.add(f32x4.mul(s, f32x4.add(h, r)), f32x4.mul(e, constant(LN2_LO)));
+  const y = f32x4.add(f32x4.sub(f, f32x4.sub(h, low)), f32x4.mul(e, constant(LN2_HI)));
+  const finite = v128.bitselect(y, x, f32x4.lt(x, f32x4.splat(Infinity)));
+  const positive = v128.bitselect(finite, f32x4.splat(NaN), f32x4.ge(x, f32x4.splat(0)));
+  return v128.bitselect(f32x4.splat(-Infinity), positive, f32x4.eq(x, f32x4.splat(0)));
+}
+
+/** log(1 + x), accurate near 0: the rounding of 1 + x is divided out. */
+// @ts-ignore: decorator
+@inline
+export function log1p4(x: v128): v128 {
+  const one = constant(ONE);
+  const u = f32x4.add(x, one);
+  const d = f32x4.sub(u, one);
+  const y = f32x4.mul(log4(u), f32x4.div(x, d));
+  // u = 1: log(1 + x) = x. At infinity d / x is no number: log u it is.
+  const near = v128.bitselect(x, y, f32x4.eq(u, one));
+  return v128.bitselect(log4(u), near, v128.or(f32x4.eq(x, f32x4.splat(Infinity)), f32x4.le(x, f32x4.splat(-1))));
+}
+
+/** log(1 + e^x) */
+// @ts-ignore: decorator
+@inline
+export function softplus4(x: v128): v128 {
+  return f32x4.add(f32x4.max(x, f32x4.splat(0)), log1p4(exp4(f32x4.neg(f32x4.abs(x)))));
+}
+
+/** The error function. */
+// @ts-ignore: decorator
+@inline
+export function erf4(x: v128): v128 {
+  const a = f32x4.min(f32x4.abs(x), constant(ERF_MAX));
+  const z = f32x4.mul(a, a);
+  let p = constant(ERF + 24);
+  p = fma(p, z, constant(ERF + 20));
+  p = fma(p, z, constant(ERF + 16));
+  p = fma(p, z, constant(ERF + 12));
+  p = fma(p, z, constant(ERF + 8));
+  p = fma(p, z, constant(ERF + 4));
+  p = fma(p, z, constant(ERF));
+  p = f32x4.mul(p, a);
+  let q = constant(ERFC + 32);
+  q = fma(q, a, constant(ERFC + 28));
+  q = fma(q, a, constant(ERFC + 24));
+  q = fma(q, a, constant(ERFC + 20));
+  q = fma(q, a, constant(ERFC + 16));
+  q = fma(q, a, constant(ERFC + 12));
+  q = fma(q, a, constant(ERFC + 8));
+  q = fma(q, a, constant(ERFC + 4));
+  q = fma(q, a, constant(ERFC));
+  q = f32x4.sub(constant(ONE), exp4(q));
+  const y = v128.bitselect(q, p, f32x4.gt(a, constant(ERF_SPLIT)));
+  // The sign of x; NaN stays.
+  const signed = v128.or(y, v128.and(x, i32x4.splat(0x80000000)));
+  return v128.bitselect(signed, x, f32x4.eq(x, x));
+}

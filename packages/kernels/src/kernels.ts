@@ -1,0 +1,118 @@
+import { PLAIN, RELAXED } from './generated/module.js';
+import { Heap } from './heap.js';
+
+/** Bytes of scratch memory that every worker needs for itself. */
+export const SCRATCH_BYTES: number = 512 * 1024;
+/** Bytes of the block through which workers synchronise and report errors. */
+export const CONTROL_BYTES = 256;
+/** The first address that the heap hands out: below are the constants of the kernels. */
+const HEAP_BASE = 65_536;
+const PAGE = 65_536;
+
+/** The functions of the module. */
+export interface KernelExports {
+  /** Writes the constants of the kernels; once for a memory. */
+  initialize(): void;
+  /** Runs commands from `program` to `end` as worker `worker` of `workers`. */
+  run(
+    program: number,
+    end: number,
+    worker: number,
+    workers: number,
+    control: number,
+    scratch: number,
+    scratchBytes: number,
+  ): void;
+  /** float32 values that the forward pass over a sequence leaves for the backward pass. */
+  residualSize(kind: number, batch: number, time: number, features: number, units: number): number;
+  /** float32 values of scratch memory that the forward pass needs. */
+  forwardScratch(kind: number, batch: number, time: number, features: number, units: number): number;
+  /** float32 values of scratch memory that the backward pass needs. */
+  backwardScratch(kind: number, batch: number, time: number, features: number, units: number): number;
+}
+
+/** The compiled module over its memory. */
+export interface Kernels {
+  readonly module: WebAssembly.Module;
+  readonly heap: Heap;
+  readonly exports: KernelExports;
+  /** Does the build use relaxed SIMD (fused multiply-add)? */
+  readonly relaxed: boolean;
+  /** Is the memory shared, so that workers can run on it? */
+  readonly shared: boolean;
+  /** Addresses of the control block and of the calling thread's scratch memory. */
+  readonly control: number;
+  readonly scratch: number;
+}
+
+function decode(base64: string): Uint8Array<ArrayBuffer> {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** The module declares its memory as shared; where the engine offers none, that flag is cleared. */
+function unshare(bytes: Uint8Array): void {
+  const name = [3, 101, 110, 118, 6, 109, 101, 109, 111, 114, 121, 2, 3]; // "env" "memory", a memory, shared with a maximum
+  const at = bytes.findIndex((_, i) => name.every((b, j) => bytes[i + j] === b));
+  bytes[at + name.length - 1] = 1;
+}
+
+function createMemory(shared: boolean): { memory: WebAssembly.Memory; pages: number } {
+  let failure: unknown;
+  // Some systems cannot reserve four gigabytes of addresses.
+  for (const pages of [65_536, 32_768, 16_384, 4_096])
+    try {
+      return { memory: new WebAssembly.Memory({ initial: 64, maximum: pages, shared }), pages };
+    } catch (error) {
+      failure = error;
+    }
+  throw failure;
+}
+
+/** Instantiates the module over a memory. */
+export function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): KernelExports {
+  const abort = (): never => {
+    throw new Error('kernels: aborted');
+  };
+  return new WebAssembly.Instance(module, { env: { memory, abort } }).exports as unknown as KernelExports;
+}
+
+let loaded: Kernels | null = null;
+
+/** May memory be shared with workers here? In a browser, only in pages that are cross-origin isolated. */
+function canShare(): boolean {
+  if (typeof SharedArrayBuffer === 'undefined') return false;
+  return (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated !== false;
+}
+
+/**
+ * The kernels: compiled in the first call, then the same ones. The build with relaxed SIMD where the engine has it.
+ * Throws `Error` in an engine without WebAssembly SIMD.
+ */
+export function loadKernels(): Kernels {
+  if (loaded) return loaded;
+  if (typeof WebAssembly === 'undefined')
+    throw new Error('kernels: expected an engine with WebAssembly, received one without. Run eagerly, or update it.');
+  let bytes = decode(RELAXED);
+  const relaxed = WebAssembly.validate(bytes);
+  if (!relaxed) {
+    bytes = decode(PLAIN);
+    if (!WebAssembly.validate(bytes))
+      throw new Error(
+        'kernels: expected an engine with WebAssembly SIMD (Chrome 91, Firefox 89, Safari 16.4, Node 20 or later), received one without. Update it.',
+      );
+  }
+  const shared = canShare();
+  if (!shared) unshare(bytes);
+  const module = new WebAssembly.Module(bytes);
+  const { memory, pages } = createMemory(shared);
+  const exports = instantiate(module, memory);
+  exports.initialize();
+  const heap = new Heap(memory, HEAP_BASE, pages * PAGE);
+  const control = heap.allocate(CONTROL_BYTES);
+  heap.arrays.u8.fill(0, control, control + CONTROL_BYTES);
+  loaded = { module, heap, exports, relaxed, shared, control, scratch: heap.allocate(SCRATCH_BYTES) };
+  return loaded;
+}
