@@ -4,7 +4,7 @@ import { gemm } from "./gemm";
 import { gather, scatterAdd } from "./indexing";
 import * as op from "./opcodes";
 import { random } from "./random";
-import { argReduce, reduce } from "./reduce";
+import { argReduce, cumulate, reduce } from "./reduce";
 import { sequenceBackward, sequenceForward } from "./sequence";
 import { barrier, enter, failed, stopped } from "./sync";
 import { writeConstants } from "./vector";
@@ -54,11 +54,58 @@ function product(command: usize, worker: i32, workers: i32, scratch: usize): voi
   }
 }
 
+/** Copies `bytes` in shares of the workers. */
+// @ts-ignore: decorator
+@inline
+function copyShare(to: usize, from: usize, bytes: i32, worker: i32, workers: i32): void {
+  const words = bytes >> 2;
+  const first = <usize><i32>((<i64>words * worker) / workers) << 2;
+  const last = worker == workers - 1 ? <usize>bytes : <usize><i32>((<i64>words * (worker + 1)) / workers) << 2;
+  memory.copy(to + first, from + first, last - first);
+}
+
 /**
- * Runs the commands from `program` to `end` as one of `workers`; they meet between commands that are shared. `control`: the
- * block of the barrier and of errors; `scratch`: this worker's own memory.
+ * Commands that run again and again: [count, reverse, words of this header, copies in, copies out, carries], then for each copy
+ * [slot, base, bytes]: before the commands, element i of what lies at `base` goes to the slot; after them, the slot goes there;
+ * then for each carry [from, slot, bytes].
  */
-export function run(program: usize, end: usize, worker: i32, workers: i32, control: usize, scratch: usize, scratchBytes: usize): void {
+function loop(
+  command: usize, words: i32, worker: i32, workers: i32, control: usize, scratch: usize, scratchBytes: usize,
+): void {
+  const count = load<i32>(command, 8);
+  const reverse = load<i32>(command, 12) != 0;
+  const body = command + (<usize>load<i32>(command, 16) << 2);
+  const ins = load<i32>(command, 20);
+  const outs = load<i32>(command, 24);
+  const carries = load<i32>(command, 28);
+  const end = command + (<usize>words << 2);
+  for (let i = 0; i < count; i++) {
+    const at = <usize>(reverse ? count - 1 - i : i);
+    let p = command + 32;
+    for (let k = 0; k < ins; k++, p += 12) {
+      const bytes = load<i32>(p, 8);
+      copyShare(<usize>load<u32>(p), <usize>load<u32>(p, 4) + at * bytes, bytes, worker, workers);
+    }
+    if (workers > 1) barrier();
+    execute(body, end, worker, workers, control, scratch, scratchBytes);
+    if (workers > 1) {
+      enter(control, workers);
+      barrier();
+    }
+    for (let k = 0; k < outs; k++, p += 12) {
+      const bytes = load<i32>(p, 8);
+      copyShare(<usize>load<u32>(p, 4) + at * bytes, <usize>load<u32>(p), bytes, worker, workers);
+    }
+    if (workers > 1) barrier();
+    for (let k = 0; k < carries; k++, p += 12) copyShare(<usize>load<u32>(p, 4), <usize>load<u32>(p), load<i32>(p, 8), worker, workers);
+    if (workers > 1) {
+      barrier();
+      if (stopped()) return;
+    } else if (failed()) return;
+  }
+}
+
+function execute(program: usize, end: usize, worker: i32, workers: i32, control: usize, scratch: usize, scratchBytes: usize): void {
   let serial = true;
   while (program < end) {
     const length = load<i32>(program, 4);
@@ -83,13 +130,23 @@ export function run(program: usize, end: usize, worker: i32, workers: i32, contr
         case op.COMMAND_SCATTER_ADD: scatterAdd(program, w, team); break;
         case op.COMMAND_RANDOM: random(program, w, team); break;
         case op.COMMAND_ARG_REDUCE: argReduce(program, w, team); break;
+        case op.COMMAND_CUMULATE: cumulate(program, w, team); break;
         case op.COMMAND_SEQUENCE_FORWARD: sequenceForward(program, w, team); break;
         case op.COMMAND_SEQUENCE_BACKWARD: sequenceBackward(program, w, team, scratch, scratchBytes); break;
+        case op.COMMAND_LOOP: loop(program, length & ~SERIAL, w, team, control, scratch, scratchBytes); break;
         default: unreachable();
       }
     }
     program += <usize>(length & ~SERIAL) << 2;
   }
+}
+
+/**
+ * Runs the commands from `program` to `end` as one of `workers`; they meet between commands that are shared. `control`: the
+ * block of the barrier and of errors; `scratch`: this worker's own memory.
+ */
+export function run(program: usize, end: usize, worker: i32, workers: i32, control: usize, scratch: usize, scratchBytes: usize): void {
+  execute(program, end, worker, workers, control, scratch, scratchBytes);
   enter(control, workers);
   barrier();
 }

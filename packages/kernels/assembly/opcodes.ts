@@ -13,6 +13,8 @@ export const COMMAND_RANDOM: i32 = 6;
 export const COMMAND_ARG_REDUCE: i32 = 7;
 export const COMMAND_SEQUENCE_FORWARD: i32 = 8;
 export const COMMAND_SEQUENCE_BACKWARD: i32 = 9;
+export const COMMAND_LOOP: i32 = 10;
+export const COMMAND_CUMULATE: i32 = 11;
 
 // ---- Element-wise operations on float32 lanes, of one argument
 export const F32_NEG: i32 = 1;

@@ -167,3 +167,34 @@ export function argReduce(command: usize, worker: i32, workers: i32): void {
     store<i32>(to + (<usize>r << 2), at);
   }
 }
+
+/**
+ * Running sums or products along n, rounded at every step: [product, exclusive, reverse, outer, n, inner, from, to, type]. float32
+ * totals run in float64, int32 ones modulo 2^32.
+ */
+export function cumulate(command: usize, worker: i32, workers: i32): void {
+  const product = load<i32>(command, 8) != 0;
+  const exclusive = load<i32>(command, 12) != 0;
+  const reverse = load<i32>(command, 16) != 0;
+  const outer = load<i32>(command, 20);
+  const n = load<i32>(command, 24);
+  const inner = load<i32>(command, 28);
+  const from = <usize>load<u32>(command, 32);
+  const to = <usize>load<u32>(command, 36);
+  const type = load<i32>(command, 40);
+  const rows = outer * inner;
+  const last = <i32>((<i64>rows * (worker + 1)) / workers);
+  for (let r = <i32>((<i64>rows * worker) / workers); r < last; r++) {
+    const start = (r / inner) * n * inner + (r % inner);
+    let total: f64 = product ? 1 : 0;
+    for (let k = 0; k < n; k++) {
+      const at = <usize>(start + (reverse ? n - 1 - k : k) * inner) << 2;
+      const v = read(from + at, type);
+      const next = product ? total * v : total + v;
+      const y = exclusive ? total : next;
+      if (type == F32) store<f32>(to + at, <f32>y);
+      else store<i32>(to + at, toInt32(y));
+      total = next;
+    }
+  }
+}

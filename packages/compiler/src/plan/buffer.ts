@@ -5,10 +5,12 @@ import { bytesOf } from '../runtime.js';
 export class Buffer {
   readonly bytes: number;
   readonly dtype: DType;
-  /** Where it is: in the arena (an offset that the memory plan sets), in the plan's own block, or at a fixed address. */
-  place: 'arena' | 'own' | 'fixed' = 'arena';
-  /** Offset (arena, own) or address (fixed). */
+  /** Where it is: in the arena, in the plan's own block, at a fixed address, or inside of another buffer (what loops need). */
+  place: 'arena' | 'own' | 'fixed' | 'inner' = 'arena';
+  /** Offset (arena, own, inner) or address (fixed). */
   at = -1;
+  /** The buffer around an inner one. */
+  parent: Buffer | null = null;
   /** The positions of the first and the last command that touch it; -1 is the copying in of inputs. */
   first: number = Number.MAX_SAFE_INTEGER;
   last = -2;
@@ -16,6 +18,11 @@ export class Buffer {
   constructor(dtype: DType, size: number) {
     this.dtype = dtype;
     this.bytes = size * bytesOf(dtype);
+  }
+
+  /** The outermost buffer around it: itself, unless it is an inner one. */
+  get root(): Buffer {
+    return this.parent?.root ?? this;
   }
 
   /** Notes that the command at `position` reads or writes it. */

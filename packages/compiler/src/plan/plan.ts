@@ -6,7 +6,7 @@ import { bytesOf, type Runtime } from '../runtime.js';
 import type { Variable } from '../variable.js';
 import { type Buffer, placeBuffers, type Ref, rowMajor } from './buffer.js';
 import { Planner } from './planner.js';
-import type { Command, HostCall } from './program.js';
+import { type Command, type HostCall, lengthOf } from './program.js';
 
 /** Bytes of memory that a plan takes. */
 export interface MemoryUse {
@@ -84,7 +84,7 @@ export class Plan {
       bytes += align(buffer.bytes);
     }
     const constantBytes = bytes;
-    const words = this.steps.reduce((sum, step) => sum + ('words' in step ? step.words.length : 0), 0);
+    const words = this.steps.reduce((sum, step) => sum + ('words' in step ? lengthOf(step) : 0), 0);
     bytes += align(words * 4);
     this.block = { address: runtime.kernels.heap.allocate(Math.max(bytes, 4)), constants: constantBytes };
     for (const { buffer, array } of constants) this.writeConstant(buffer, array);
@@ -103,7 +103,7 @@ export class Plan {
         segment = { start: at, end: at, work: 0 };
         order.push(segment);
       }
-      at += step.words.length * 4;
+      at += lengthOf(step) * 4;
       segment.end = at;
       segment.work += step.work;
     }
@@ -129,6 +129,7 @@ export class Plan {
 
   private addressOf(buffer: Buffer): number {
     if (buffer.place === 'fixed') return buffer.at;
+    if (buffer.parent) return this.addressOf(buffer.parent) + buffer.at;
     return (buffer.place === 'own' ? this.block.address : this.runtime.arena.base) + buffer.at;
   }
 
@@ -138,11 +139,14 @@ export class Plan {
     arena.ensure(this.arenaBytes);
     if (this.linkedTo === arena.base) return;
     const { i32 } = kernels.heap.arrays;
+    const write = (command: Command, at: number): number => {
+      i32.set(command.words, at);
+      for (const { at: word, address } of command.fixups)
+        i32[at + word] = this.addressOf(address.buffer) + address.bytes;
+      return command.body.reduce((next, inner) => write(inner, next), at + command.words.length);
+    };
     this.steps.forEach((step, i) => {
-      if (!('words' in step)) return;
-      const at = this.starts[i]! >> 2;
-      i32.set(step.words, at);
-      for (const { at: word, address } of step.fixups) i32[at + word] = this.addressOf(address.buffer) + address.bytes;
+      if ('words' in step) write(step, this.starts[i]! >> 2);
     });
     this.linkedTo = arena.base;
   }
@@ -240,7 +244,7 @@ export class Plan {
       if ('node' in step) this.call(step);
       else {
         const start = this.starts[i]!;
-        exports.run(start, start + step.words.length * 4, 0, 1, control, scratch, SCRATCH_BYTES);
+        exports.run(start, start + lengthOf(step) * 4, 0, 1, control, scratch, SCRATCH_BYTES);
         this.check();
       }
       return { label: step.label, milliseconds: performance.now() - begin };

@@ -17,10 +17,11 @@ import {
 } from '@recurra/tensor';
 import { type Graph, isUniform, type Node, type Value } from '../graph.js';
 import { bytesOf } from '../runtime.js';
+import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
-import { Buffer, broadcastStrides, denseRef, isDense, mergeAxes, type Ref, rowMajor } from './buffer.js';
+import { Buffer, broadcastStrides, denseRef, isDense, mergeAxes, placeBuffers, type Ref, rowMajor } from './buffer.js';
 import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js';
-import { Address, Program } from './program.js';
+import { Address, Program, type Command as ProgramCommand } from './program.js';
 import { type Unit, Units } from './units.js';
 import { isViewOperation, viewsOf } from './views.js';
 
@@ -34,6 +35,9 @@ const REDUCTIONS = { sum: 0, prod: 1, max: 2, min: 3, any: 4, all: 5 } as const 
 const TYPES: Readonly<Record<DType, number>> = { float32: 0, int32: 1, bool: 2, float64: -1 };
 /** What one element of an operation costs, in multiply-adds. */
 const ELEMENT_WORK = 1;
+
+/** From this much work a step on, a loop is shared among workers, who meet several times in each step. */
+const SHARED_LOOP = 200_000;
 
 const ours: ReadonlySet<unknown> = new Set(allPrimitives());
 
@@ -75,17 +79,24 @@ export class Planner {
   private readonly copies = new Map<Buffer, Map<string, Ref>>();
   private readonly notes: string[] = [];
 
-  constructor(graph: Graph) {
+  /** Constants of loops' bodies. */
+  private readonly innerConstants: { readonly buffer: Buffer; readonly array: NDArray }[] = [];
+
+  /** @param given places of inputs that lie elsewhere: what the body of a loop takes from around it */
+  constructor(graph: Graph, given: ReadonlyMap<Value, Ref> = new Map()) {
     this.graph = graph;
     this.units = new Units(graph.nodes.length);
+    for (const [value, ref] of given) this.refs.set(value, ref);
+    this.given = new Set([...given.values()].map((ref) => ref.buffer));
   }
+  private readonly given: ReadonlySet<Buffer>;
 
   /** The program of the graph. */
   plan(): Layoutless {
     const { graph, program } = this;
     const inputs = graph.inputs.map((value) => {
       const ref = this.refOf(value);
-      ref.buffer.first = -1;
+      if (!this.given.has(ref.buffer)) ref.buffer.first = -1;
       return ref;
     });
     for (const value of [...graph.outputs, ...graph.updates.map((u) => u.value)]) this.results.add(value);
@@ -108,9 +119,12 @@ export class Planner {
       program,
       inputs: inputs.map((ref) => (program.buffers.has(ref.buffer) ? ref : null)),
       outputs,
-      constants: [...this.constants]
-        .filter(([, buffer]) => program.buffers.has(buffer))
-        .map(([array, buffer]) => ({ array, buffer })),
+      constants: [
+        ...[...this.constants]
+          .filter(([, buffer]) => program.buffers.has(buffer))
+          .map(([array, buffer]) => ({ array, buffer })),
+        ...this.innerConstants,
+      ],
       variables: [...this.variableBuffers.keys()],
       updated: graph.updates.map((u) => u.variable),
       notes: this.notes,
@@ -432,6 +446,7 @@ export class Planner {
     }
     const node = unit.nodes[0]!;
     if (unit.kind === 'matmul') this.emitMatmul(node);
+    else if (node.primitive === (scanPrimitive as unknown)) this.emitScan(node);
     else if (ours.has(node.primitive)) this.emitOwn(node);
     else if (node.primitive.lower) this.emitLowered(node);
     else this.emitHost(node);
@@ -726,6 +741,8 @@ export class Planner {
     concat: (node) => this.emitConcat(node),
     pad: (node) => this.emitPad(node),
     random: (node) => this.emitRandom(node),
+    cumSum: (node) => this.emitCumulate(node, 0),
+    cumProd: (node) => this.emitCumulate(node, 1),
   };
 
   /** x as [outer, n, inner], n being what `axes` take together; copied where it does not lie so. */
@@ -840,6 +857,26 @@ export class Planner {
     return true;
   }
 
+  private emitCumulate(node: Node, product: number): boolean {
+    const x = this.dense(this.refOf(node.inputs[0]!));
+    const out = this.refOf(node.outputs[0]!);
+    const { axis, exclusive, reverse } = node.params as { axis: number; exclusive: boolean; reverse: boolean };
+    if (x.dtype === 'bool') return false;
+    if (sizeOf(out.shape) === 0) return true;
+    const outer = sizeOf(x.shape.slice(0, axis));
+    const inner = sizeOf(x.shape.slice(axis + 1));
+    this.program.command(
+      node.primitive.name,
+      Command.cumulate,
+      [
+        ...[product, exclusive ? 1 : 0, reverse ? 1 : 0, outer, x.shape[axis]!, inner],
+        ...[this.address(x), this.address(out), TYPES[x.dtype]],
+      ],
+      sizeOf(out.shape) * 2,
+    );
+    return true;
+  }
+
   private emitRandom(node: Node): boolean {
     const key = this.dense(this.refOf(node.inputs[0]!));
     const out = this.refOf(node.outputs[0]!);
@@ -854,6 +891,79 @@ export class Planner {
       sizeOf(out.shape) * 12,
     );
     return true;
+  }
+
+  /** A loop: its body is planned like a step of its own, inside of one buffer of this one. */
+  private emitScan(node: Node): void {
+    const { body, carries, elements, length, reverse } = node.params as ScanParams;
+    const outer = node.inputs.map((value) => this.refOf(value));
+    const given = new Map(body.inputs.slice(carries + elements).map((value, i) => [value, outer[carries + elements + i]!]));
+    const planner = new Planner(body, given);
+    const inner = planner.plan();
+    if (inner.program.steps.some((step) => 'node' in step)) {
+      this.emitHost(node);
+      return;
+    }
+    const slots = body.inputs.slice(0, carries + elements).map((value) => planner.refOf(value));
+    // What a step hands on must not lie in the slot of another carry, which would be overwritten before it is read.
+    const carrySlots = new Set(slots.slice(0, carries).map((ref) => ref.buffer));
+    const results = inner.outputs.map((ref, i) => {
+      if (i < carries && isSame(ref, slots[i]!)) return ref;
+      if (!carrySlots.has(ref.buffer) && isDense(ref)) return ref;
+      const copy = denseRef(ref.dtype, ref.shape);
+      planner.emitCopy(ref, copy, 'copy');
+      return copy;
+    });
+    const end = inner.program.position;
+    for (const { buffer } of [...slots, ...results]) {
+      buffer.first = -1;
+      buffer.last = end;
+    }
+    const own = [...new Set([...inner.program.buffers, ...[...slots, ...results].map((ref) => ref.buffer)])].filter(
+      (buffer) => buffer.place === 'arena' && !this.isOuter(buffer, outer),
+    );
+    const around = denseRef('float32', [placeBuffers(own) / 4]).buffer;
+    for (const buffer of own) {
+      buffer.place = 'inner';
+      buffer.parent = around;
+    }
+    for (const buffer of inner.program.buffers)
+      if (buffer.place === 'own' && !this.isOuter(buffer, outer)) this.program.buffers.add(buffer);
+    this.innerConstants.push(...inner.constants.filter(({ buffer }) => !this.isOuter(buffer, outer)));
+
+    for (let i = 0; i < carries; i++) this.emitCopy(outer[i]!, slots[i]!, 'carry');
+    const stacked = outer.slice(carries, carries + elements).map((ref) => this.dense(ref));
+    const bytes = (ref: Ref): number => sizeOf(ref.shape) * bytesOf(ref.dtype);
+    const used = (i: number): boolean => this.readers.has(node.outputs[i]!) || this.results.has(node.outputs[i]!);
+    const ins = stacked.map((ref, i) => [this.address(slots[carries + i]!), this.address(ref), bytes(slots[carries + i]!)]);
+    const count = body.outputs.length;
+    const outs = [
+      ...results.slice(carries).map((ref, i) => ({ ref, output: carries + i })),
+      ...slots.slice(0, carries).map((ref, i) => ({ ref, output: count + i })),
+    ]
+      .filter(({ output }) => used(output))
+      .map(({ ref, output }) => [this.address(ref), this.address(this.refOf(node.outputs[output]!)), bytes(ref)]);
+    const moves = results
+      .slice(0, carries)
+      .flatMap((ref, i) => (isSame(ref, slots[i]!) ? [] : [[this.address(ref), this.address(slots[i]!), bytes(ref)]]));
+    const commands = inner.program.steps as readonly ProgramCommand[];
+    const each = commands.reduce((sum, command) => sum + command.work, 0);
+    const header = 8 + 3 * (ins.length + outs.length + moves.length);
+    this.program.command(
+      `scan of ${length} steps`,
+      Command.loop,
+      [length, reverse ? 1 : 0, header, ins.length, outs.length, moves.length, ...[...ins, ...outs, ...moves].flat()],
+      each * length,
+      commands,
+      each >= SHARED_LOOP,
+    );
+    for (let i = 0; i < carries; i++)
+      if (used(i)) this.emitCopy(slots[i]!, this.refOf(node.outputs[i]!), 'carry');
+    this.notes.push(`a loop of ${length} steps, ${commands.length} commands each`, ...inner.notes.map((n) => `  ${n}`));
+  }
+
+  private isOuter(buffer: Buffer, outer: readonly Ref[]): boolean {
+    return outer.some((ref) => ref.buffer === buffer);
   }
 
   /** Lets an operation of another package write its own commands. */
@@ -916,6 +1026,11 @@ function reaches(value: Value, node: Node): boolean {
   if (value.source.kind !== 'node') return false;
   const maker = value.source.node;
   return maker === node || (maker.primitive.name === 'add' && maker.inputs.some((v) => v.source.kind === 'node' && v.source.node === node));
+}
+
+/** Do both show the same elements in the same way? */
+function isSame(a: Ref, b: Ref): boolean {
+  return a.buffer === b.buffer && a.offset === b.offset && isDense(a) && isDense(b);
 }
 
 /** Uniform numbers that a chain can draw for itself. */

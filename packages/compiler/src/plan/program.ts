@@ -19,6 +19,13 @@ export interface Command {
   readonly fixups: readonly { readonly at: number; readonly address: Address }[];
   /** About how many multiply-adds it takes. */
   readonly work: number;
+  /** The commands that a loop repeats; they follow its own words. */
+  readonly body: readonly Command[];
+}
+
+/** The length of a command in words, with its body. */
+export function lengthOf(command: Command): number {
+  return command.body.reduce((sum, inner) => sum + lengthOf(inner), command.words.length);
 }
 
 /** An operation without kernels, evaluated on the calling thread. */
@@ -46,14 +53,21 @@ export class Program {
 
   /** Notes that the next command uses a buffer. */
   touch(buffer: Buffer): void {
-    this.buffers.add(buffer);
-    buffer.touch(this.position);
+    this.buffers.add(buffer.root);
+    buffer.root.touch(this.position);
   }
 
-  /** Appends a kernel command. */
-  command(label: string, number: number, operands: readonly (number | Address)[], work: number): void {
-    const length = operands.length + 2;
-    const words = [number, work < SHARED_WORK ? length | SERIAL : length];
+  /** Appends a kernel command. `shared`: is it worth while to share it among workers? */
+  command(
+    label: string,
+    number: number,
+    operands: readonly (number | Address)[],
+    work: number,
+    body: readonly Command[] = [],
+    shared: boolean = work >= SHARED_WORK,
+  ): void {
+    const length = body.reduce((sum, inner) => sum + lengthOf(inner), operands.length + 2);
+    const words = [number, shared ? length : length | SERIAL];
     const fixups: { at: number; address: Address }[] = [];
     for (const operand of operands) {
       if (operand instanceof Address) {
@@ -62,7 +76,14 @@ export class Program {
         words.push(0);
       } else words.push(operand);
     }
-    this.steps.push({ label, words, fixups, work });
+    const touchAll = (commands: readonly Command[]): void => {
+      for (const inner of commands) {
+        for (const { address } of inner.fixups) this.touch(address.buffer);
+        touchAll(inner.body);
+      }
+    };
+    touchAll(body);
+    this.steps.push({ label, words, fixups, work, body });
   }
 
   /** Appends an evaluation on the calling thread. */

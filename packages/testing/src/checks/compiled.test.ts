@@ -1,0 +1,83 @@
+import { vjp } from '@recurra/autograd';
+import { jit } from '@recurra/compiler';
+import { allPrimitives, bind, isFloating, randomKey, randomNormal, splitKey, type Tensor, tensor } from '@recurra/tensor';
+import { differentiable, drawInput } from './gradients.js';
+
+const cases = allPrimitives().flatMap((primitive) =>
+  primitive.samples.flatMap((_, i) =>
+    (['float32', 'float64'] as const).map((dtype) => [primitive.name, i, dtype, primitive] as const),
+  ),
+);
+
+/** Compiled results have the shapes and dtypes of eager ones, and agree to rounding. */
+function expectClose(compiled: readonly Tensor[], eager: readonly Tensor[], tolerance: number): void {
+  expect(compiled.map((t) => [t.dtype, ...t.shape])).toEqual(eager.map((t) => [t.dtype, ...t.shape]));
+  compiled.forEach((t, i) => {
+    const expected = eager[i]!.data;
+    t.data.forEach((v: number, k: number) => {
+      const e = expected[k]!;
+      if (!isFloating(t.dtype) || !Number.isFinite(e)) expect(v).toBe(e);
+      else expect(Math.abs(v - e)).toBeLessThanOrEqual(tolerance * Math.max(1, Math.abs(e)));
+    });
+  });
+}
+
+test.each(cases)('%s, sample %i in %s: compiled as eager, also for strided inputs', async (_name, i, dtype, primitive) => {
+  const { inputs, params } = primitive.samples[i]!;
+  const keys = splitKey(randomKey(i), inputs.length);
+  const values = inputs.map((input, j) => {
+    const drawn = drawInput(input, keys[j]!);
+    return isFloating(drawn.dtype) ? drawn.cast(dtype) : drawn;
+  });
+  const step = jit((xs: Tensor[]) => bind(primitive, xs, params));
+  const tolerance = dtype === 'float64' ? 0 : 2e-6;
+  expectClose(await step(values), bind(primitive, values, params), tolerance);
+  // The same values seen through views inside of the step.
+  const flipped = values.map((v) => (v.rank === 0 ? v : tensor(v.transpose().flip().data, { shape: v.transpose().shape, dtype: v.dtype })));
+  const strided = jit((xs: Tensor[]) =>
+    bind(
+      primitive,
+      xs.map((x) => (x.rank === 0 ? x : x.flip().transpose())),
+      params,
+    ),
+  );
+  expectClose(await strided(flipped), bind(primitive, values, params), tolerance);
+  step.dispose();
+  strided.dispose();
+});
+
+test.each(cases.filter(([, i, , p]) => differentiable(p, i)))(
+  '%s, sample %i in %s: gradient and its gradient, compiled as eager',
+  async (_name, i, dtype, primitive) => {
+    const { inputs, params } = primitive.samples[i]!;
+    const keys = splitKey(randomKey(i + 5), inputs.length + 1);
+    const values = inputs.map((input, j) => {
+      const drawn = drawInput(input, keys[j]!);
+      return isFloating(drawn.dtype) ? drawn.cast(dtype) : drawn;
+    });
+    const floating = values.flatMap((v, j) => (isFloating(v.dtype) ? [j] : []));
+    const gradient = (own: Tensor[]): Tensor[] => {
+      const { value, pullback } = vjp(
+        (leaves: Tensor[]) =>
+          bind(
+            primitive,
+            values.map((v, j) => (floating.includes(j) ? leaves[floating.indexOf(j)]! : v)),
+            params,
+          ),
+        own,
+      );
+      const cotangents = value.map((v) =>
+        isFloating(v.dtype) ? randomNormal(v.shape, { key: keys[inputs.length]!, dtype }) : v.zerosLike(),
+      );
+      return pullback(cotangents)[0];
+    };
+    const second = (own: Tensor[]): Tensor[] => {
+      const { value, pullback } = vjp(gradient, own);
+      return pullback(value.map((v) => randomNormal(v.shape, { key: keys[inputs.length]!, dtype })))[0];
+    };
+    const leaves = floating.map((j) => values[j]!);
+    const tolerance = dtype === 'float64' ? 1e-12 : 1e-5;
+    expectClose(await jit(gradient)(leaves), gradient(leaves), tolerance);
+    expectClose(await jit(second)(leaves), second(leaves), tolerance * 10);
+  },
+);
