@@ -38,6 +38,9 @@ export interface DropoutMasks {
   readonly cells?: readonly DropoutMasks[];
 }
 
+/** Cells that have a kernel for a whole sequence. */
+export type SequenceKind = 'rnnTanh' | 'rnnRelu' | 'lstm' | 'gru';
+
 /**
  * One step of a recurrent network, as pure functions: parameters and states are trees of tensors that the caller keeps.
  * `runSequence` walks it along time.
@@ -60,6 +63,8 @@ export interface Cell<P, S> {
    */
   project?(params: P, inputs: Tensor, masks?: DropoutMasks): Tensor;
   stepProjected?(params: P, projected: Tensor, state: S, masks?: DropoutMasks): { output: Tensor; state: S };
+  /** The kernel that computes whole sequences of this cell in compiled steps; absent or `null` where there is none. */
+  readonly sequenceKind?: SequenceKind | null;
 }
 
 /** Options that SimpleRNN, LSTM and GRU cells share; names and defaults of Keras. */
@@ -113,6 +118,9 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
   get outputSize(): number {
     return this.units;
   }
+
+  /** The kernel for whole sequences: only for the activations that it has. */
+  abstract readonly sequenceKind: SequenceKind | null;
 
   /** Fresh parameters for inputs of `inputSize` features. */
   init(inputSize: number, options: InitializeOptions = {}): CellParams {

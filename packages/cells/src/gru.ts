@@ -3,11 +3,13 @@ import {
   type ActivationIdentifier,
   type DType,
   resolveActivation,
+  sigmoid,
   split,
   type Tensor,
+  tanh,
   zeros,
 } from '@recurra/tensor';
-import { BaseCell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+import { BaseCell, type CellOptions, type CellParams, type DropoutMasks, type SequenceKind } from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link GRUCell}. */
@@ -42,6 +44,10 @@ export class GRUCell extends BaseCell<Tensor> {
       options.recurrentActivation === undefined ? 'sigmoid' : options.recurrentActivation,
     );
     this.resetAfter = options.resetAfter ?? true;
+  }
+
+  get sequenceKind(): SequenceKind | null {
+    return this.resetAfter && this.activation === tanh && this.recurrentActivation === sigmoid ? 'gru' : null;
   }
 
   protected override createBias(options: InitializeOptions): Tensor {

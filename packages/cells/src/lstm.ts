@@ -5,11 +5,13 @@ import {
   type DType,
   ones,
   resolveActivation,
+  sigmoid,
   split,
   type Tensor,
+  tanh,
   zeros,
 } from '@recurra/tensor';
-import { BaseCell, type CellOptions, type CellParams, type DropoutMasks } from './cell.js';
+import { BaseCell, type CellOptions, type CellParams, type DropoutMasks, type SequenceKind } from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link LSTMCell}. */
@@ -48,6 +50,10 @@ export class LSTMCell extends BaseCell<LSTMState> {
       options.recurrentActivation === undefined ? 'sigmoid' : options.recurrentActivation,
     );
     this.unitForgetBias = options.unitForgetBias ?? true;
+  }
+
+  get sequenceKind(): SequenceKind | null {
+    return this.activation === tanh && this.recurrentActivation === sigmoid ? 'lstm' : null;
   }
 
   protected override createBias(options: InitializeOptions): Tensor {

@@ -1,6 +1,9 @@
-import { treeLeaves, treeMap } from '@recurra/autograd';
-import { formatShape, ShapeError, stack, stopGradient, type Tensor, unstack, ValueError } from '@recurra/tensor';
-import type { Cell, DropoutMasks } from './cell.js';
+import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
+import { isCompiling } from '@recurra/compiler';
+import { concat, formatShape, ShapeError, stopGradient, type Tensor, ValueError } from '@recurra/tensor';
+import type { Cell, CellParams, DropoutMasks } from './cell.js';
+import { fused } from './sequence.js';
+import { loop, walk, type WalkOptions } from './walk.js';
 
 /** Options of {@link runSequence}. */
 export interface RunSequenceOptions<S> {
@@ -34,7 +37,8 @@ export interface SequenceResult<S> {
 
 /**
  * Walks a cell along a sequence: (h_1, s_1) = step(x_1, s_0), (h_2, s_2) = step(x_2, s_1), ... With gradients on, this is
- * back-propagation through time; `truncate: n` cuts the state's gradient every n steps (values are the same).
+ * back-propagation through time; `truncate: n` cuts the state's gradient every n steps (values are the same). In a compiled step
+ * SimpleRNN (tanh, relu), LSTM and GRU run in kernels for whole sequences, and all other cells in a loop (`scan`).
  *
  * xs [batch, time, features]. Throws `ShapeError` for another rank, a mask of another shape, or no steps at all.
  */
@@ -69,33 +73,63 @@ export function runSequence<P, S>(
       `runSequence: expected a mask of shape ${formatShape(xs.shape.slice(0, 2))}, received ${formatShape(mask.shape)}`,
     );
 
-  // The input mask of a step [batch, features], with an axis of size 1 where the sequence has its time.
-  const overTime = dropout?.input ? { input: dropout.input.expandDims(dropout.input.rank - 2 + timeAxis) } : undefined;
-  const projected = cell.project && cell.stepProjected ? cell.project(params, xs, overTime) : null;
-  const inputs = unstack(projected ?? xs, timeAxis);
-  const masks = mask ? unstack(mask.cast('bool'), timeAxis).map((m) => m.expandDims(1)) : null;
-  let state = options.initialState ?? cell.initialState(batch, xs.dtype);
-  for (const leaf of treeLeaves(state))
+  const x = timeMajor ? xs.swapAxes(0, 1) : xs;
+  const valid = mask ? (timeMajor ? mask.transpose() : mask).cast('bool') : null;
+  for (const leaf of treeLeaves(options.initialState))
     if (leaf.shape[0] !== batch)
       throw new ShapeError(`runSequence: expected states of batch size ${batch}, received ${formatShape(leaf.shape)}`);
-  let output: Tensor | null = null;
-  const outputs = new Array<Tensor>(time);
-  for (let i = 0; i < time; i++) {
-    const t = reverse ? time - 1 - i : i;
-    if (truncate !== undefined && i > 0 && i % truncate === 0) state = treeMap((leaf) => stopGradient(leaf), state);
-    const result: { output: Tensor; state: S } = projected
-      ? cell.stepProjected!(params, inputs[t]!, state, dropout ?? undefined)
-      : cell.step(params, inputs[t]!, state, dropout ?? undefined);
-    const valid = masks?.[t];
-    if (valid) {
-      const last: Tensor = output === null || zeroOutputForMask ? result.output.zerosLike() : output;
-      output = valid.select(result.output, last);
-      state = treeMap((next, before) => valid.select(next, before), result.state, state);
-    } else {
-      output = result.output;
-      state = result.state;
-    }
-    outputs[t] = output;
+  const settings = { reverse, zeroOutputForMask, returnSequences, dropout: dropout ?? null };
+  const part = (start: number, size: number, state: S | null): SequenceResult<S> =>
+    walkPart(cell, params, x.narrow(1, start, size), state, {
+      ...settings,
+      mask: valid && valid.narrow(1, start, size),
+    });
+  const given = options.initialState ?? null;
+  if (truncate === undefined || truncate >= time) return timed(part(0, time, given), timeMajor);
+  // Truncated: parts of so many steps in the order of the walk; states go on, their gradient does not.
+  const starts: number[] = [];
+  for (let start = 0; start < time; start += truncate) starts.push(start);
+  const outputs: Tensor[] = [];
+  let last: SequenceResult<S> | null = null;
+  for (const start of starts) {
+    const size = Math.min(truncate, time - start);
+    const state = last ? treeMap((leaf) => stopGradient(leaf), last.state) : given;
+    last = part(reverse ? time - start - size : start, size, state);
+    if (last.outputs) outputs.push(last.outputs);
   }
-  return { outputs: returnSequences ? stack(outputs, timeAxis) : null, output: output!, state };
+  if (reverse) outputs.reverse();
+  return timed({ ...last!, outputs: returnSequences ? concat(outputs, 1) : null }, timeMajor);
+}
+
+function timed<S>(result: SequenceResult<S>, timeMajor: boolean): SequenceResult<S> {
+  return timeMajor && result.outputs ? { ...result, outputs: result.outputs.swapAxes(0, 1) } : result;
+}
+
+/** One part, in the way that suits: in a compiled step the kernel for whole sequences or a loop, else step by step. */
+function walkPart<P, S>(
+  cell: Cell<P, S>,
+  params: P,
+  xs: Tensor,
+  state: S | null,
+  options: WalkOptions,
+): SequenceResult<S> {
+  const zero = cell.initialState(xs.shape[0]!, xs.dtype);
+  if (!isCompiling()) return walk(cell, params, xs, state ?? zero, options);
+  const { dropout } = options;
+  const kind = cell.sequenceKind;
+  const plain = !dropout || (!dropout.recurrent && (!dropout.input || dropout.input.rank === 2));
+  const own = params as CellParams;
+  if (!kind || !plain || xs.dtype !== 'float32' || own.kernel.dtype !== 'float32')
+    return loop(cell, params, xs, state ?? zero, options);
+  if (xs.shape[2] !== own.kernel.shape[0])
+    throw new ShapeError(
+      `runSequence: expected inputs of ${own.kernel.shape[0]} features, received shape ${formatShape(xs.shape)}`,
+    );
+  const seen = dropout?.input ? xs.mul(dropout.input.expandDims(1)) : xs;
+  const result = fused(kind, own, seen, state === null ? null : treeLeaves(state), options);
+  return {
+    outputs: options.returnSequences ? result.outputs : null,
+    output: result.output,
+    state: treeUnflatten(zero, result.state),
+  };
 }

@@ -1,5 +1,5 @@
-import { type DType, type Tensor, zeros } from '@recurra/tensor';
-import { BaseCell, type CellParams, type DropoutMasks } from './cell.js';
+import { type DType, relu, type Tensor, tanh, zeros } from '@recurra/tensor';
+import { BaseCell, type CellParams, type DropoutMasks, type SequenceKind } from './cell.js';
 
 /**
  * The fully connected recurrent cell: h_t = activation(x_t W + h_{t-1} U + b).
@@ -9,6 +9,10 @@ import { BaseCell, type CellParams, type DropoutMasks } from './cell.js';
  */
 export class SimpleRNNCell extends BaseCell<Tensor> {
   protected readonly gates = 1;
+
+  get sequenceKind(): SequenceKind | null {
+    return this.activation === tanh ? 'rnnTanh' : this.activation === relu ? 'rnnRelu' : null;
+  }
 
   initialState(batch: number, dtype: DType = 'float32'): Tensor {
     return zeros([batch, this.units], dtype);

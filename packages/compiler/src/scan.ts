@@ -16,7 +16,7 @@ import {
   zeros,
 } from '@recurra/tensor';
 import type { Graph, Value } from './graph.js';
-import { Tracer } from './tracer.js';
+import { isZero, Tracer } from './tracer.js';
 
 /** Parameters of the primitive: the body takes [carries, elements, constants] and gives [next carries, results]. */
 export interface ScanParams {
@@ -100,12 +100,16 @@ export const scanPrimitive: Primitive<ScanParams> = definePrimitive<ScanParams>(
     const movingCarries = floats(init);
     const movingXs = floats(xs);
     const movingConstants = floats(constants).filter((i) => needs[carries + elements + i]);
-    const movingResults = floats(outputs.slice(carries, carries + results));
+    const flowing = (from: number, list: readonly Tensor[]): number[] =>
+      floats(list).filter((i) => !isZero(cotangents[from + i]!));
+    const movingResults = flowing(carries, outputs.slice(carries, carries + results));
+    // The carries before each step are results too: a second differentiation comes back through them.
+    const movingHistory = flowing(carries + results, outputs.slice(carries + results));
     // One step backwards: the step's own values are computed again from the carries before it (Chen et al. 2016).
     const back = scan(
       (
         { g, sums }: { g: Tensor[]; sums: Tensor[] },
-        { before, x, dy }: { before: Tensor[]; x: Tensor[]; dy: Tensor[] },
+        { before, x, dy, dBefore }: { before: Tensor[]; x: Tensor[]; dy: Tensor[]; dBefore: Tensor[] },
       ) => {
         const { pullback } = vjp(
           (moving: { carry: Tensor[]; x: Tensor[]; constants: Tensor[] }) => {
@@ -128,7 +132,10 @@ export const scanPrimitive: Primitive<ScanParams> = definePrimitive<ScanParams>(
           },
         );
         const [d] = pullback({ carry: g, y: dy });
-        return { carry: { g: d.carry, sums: sums.map((s, i) => s.add(d.constants[i]!)) }, y: d.x };
+        const carry = movingCarries.map((i, k) =>
+          movingHistory.includes(i) ? d.carry[k]!.add(dBefore[movingHistory.indexOf(i)]!) : d.carry[k]!,
+        );
+        return { carry: { g: carry, sums: sums.map((s, i) => s.add(d.constants[i]!)) }, y: d.x };
       },
       {
         g: movingCarries.map((i) => cotangents[i]!),
@@ -138,6 +145,7 @@ export const scanPrimitive: Primitive<ScanParams> = definePrimitive<ScanParams>(
         before: outputs.slice(carries + results),
         x: [...xs],
         dy: movingResults.map((i) => cotangents[carries + i]!),
+        dBefore: movingHistory.map((i) => cotangents[carries + results + i]!),
       },
       { reverse: !reverse, length },
     );

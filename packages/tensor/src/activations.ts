@@ -292,5 +292,5 @@ export function resolveActivation(identifier: ActivationIdentifier | undefined):
     throw new ValueError(
       `activation: expected one of ${Object.keys(activations).join(', ')} or a function, received "${identifier}"`,
     );
-  return (x) => found(x);
+  return found;
 }

@@ -1,0 +1,250 @@
+import { treeLeaves, treeUnflatten, vjp } from '@recurra/autograd';
+import { isCompiling, isZero } from '@recurra/compiler';
+import { Command, loadKernels } from '@recurra/kernels';
+import {
+  type Aval,
+  bind,
+  type Block,
+  definePrimitive,
+  isFloating,
+  type LowerContext,
+  type NDArray,
+  type Primitive,
+  Tensor,
+  zeros,
+} from '@recurra/tensor';
+import type { Cell, CellParams, SequenceKind } from './cell.js';
+import { GRUCell } from './gru.js';
+import { LSTMCell } from './lstm.js';
+import { SimpleRNNCell } from './simple-rnn.js';
+import { loop, type Walk, walk } from './walk.js';
+
+/** The numbers of the kinds in the kernels, and the gates of each. */
+const KINDS = {
+  rnnTanh: { number: 0, gates: 1 },
+  rnnRelu: { number: 1, gates: 1 },
+  lstm: { number: 2, gates: 4 },
+  gru: { number: 3, gates: 3 },
+} as const satisfies Record<SequenceKind, { number: number; gates: number }>;
+
+/** Which of the optional inputs there are, and how the sequence is walked. */
+interface SequenceParams {
+  readonly kind: SequenceKind;
+  readonly reverse: boolean;
+  readonly zeroOutput: boolean;
+  readonly bias: boolean;
+  readonly initial: boolean;
+  readonly mask: boolean;
+}
+
+/** ... and which results a gradient flows back from. */
+interface BackwardParams extends SequenceParams {
+  readonly dys: boolean;
+  readonly dh: boolean;
+  readonly dc: boolean;
+}
+
+/** Inputs by name: [x, kernel, recurrentKernel, bias?, h0?, c0?, mask?], then those of the backward pass. */
+function named<T>(
+  list: readonly T[],
+  params: SequenceParams & Partial<BackwardParams>,
+): Record<'x' | 'kernel' | 'recurrent', T> &
+  Partial<Record<'bias' | 'h0' | 'c0' | 'mask' | 'residual' | 'dys' | 'dh' | 'dc', T>> {
+  const rest = [...list];
+  const next = (there: boolean | undefined, name: string): Record<string, T> => (there ? { [name]: rest.shift()! } : {});
+  const lstm = params.kind === 'lstm';
+  return {
+    ...next(true, 'x'),
+    ...next(true, 'kernel'),
+    ...next(true, 'recurrent'),
+    ...next(params.bias, 'bias'),
+    ...next(params.initial, 'h0'),
+    ...next(params.initial && lstm, 'c0'),
+    ...next(params.mask, 'mask'),
+    ...next(params.dys !== undefined, 'residual'),
+    ...next(params.dys, 'dys'),
+    ...next(params.dh, 'dh'),
+    ...next(params.dc, 'dc'),
+  } as ReturnType<typeof named<T>>;
+}
+
+function sizes(x: Aval, recurrent: Aval): { batch: number; time: number; features: number; units: number } {
+  const [batch, time, features] = x.shape as readonly [number, number, number];
+  return { batch, time, features, units: recurrent.shape[0]! };
+}
+
+function makeCell(kind: SequenceKind, units: number): Cell<CellParams, unknown> {
+  if (kind === 'lstm') return new LSTMCell(units);
+  if (kind === 'gru') return new GRUCell(units);
+  return new SimpleRNNCell(units, { activation: kind === 'rnnTanh' ? 'tanh' : 'relu' });
+}
+
+/** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */
+function bySteps(inputs: readonly Tensor[], params: SequenceParams, by: Walk): Tensor[] {
+  const { x, kernel, recurrent, bias, h0, c0, mask } = named(inputs, params);
+  const { batch, units } = sizes(x, recurrent);
+  const cell = makeCell(params.kind, units);
+  const zero = cell.initialState(batch, x.dtype);
+  const state = h0 ? treeUnflatten(zero, c0 ? [h0, c0] : [h0]) : zero;
+  const result = by(cell, { kernel, recurrentKernel: recurrent, ...(bias ? { bias } : {}) }, x, state, {
+    reverse: params.reverse,
+    zeroOutputForMask: params.zeroOutput,
+    mask: mask ?? null,
+    dropout: null,
+    returnSequences: true,
+  });
+  return [result.outputs!, ...treeLeaves(result.state)];
+}
+
+/** Words that both passes begin with. */
+function head(context: LowerContext<SequenceParams>): (number | Block | null)[] {
+  const { params } = context;
+  const { x, kernel, recurrent, bias, h0, c0, mask } = named<Block>(context.inputs, params);
+  const { batch, time, features, units } = sizes(x, recurrent);
+  return [
+    ...[KINDS[params.kind].number, batch, time, features, units, params.reverse ? 1 : 0],
+    ...[x, kernel, recurrent, bias ?? null, h0 ?? null, c0 ?? null, mask ?? null, params.zeroOutput ? 1 : 0],
+  ];
+}
+
+/** About how many multiply-adds (in the units of the compiler: elements) one pass of products takes, and its gates. */
+function workOf(context: LowerContext<SequenceParams>): number {
+  const { x, recurrent } = named<Block>(context.inputs, context.params);
+  const { batch, time, features, units } = sizes(x, recurrent);
+  return batch * time * units * (KINDS[context.params.kind].gates * (features + units) * 0.25 + 20);
+}
+
+function lengths(params: SequenceParams, x: Aval, recurrent: Aval): [number, number, number, number, number] {
+  const { batch, time, features, units } = sizes(x, recurrent);
+  return [KINDS[params.kind].number, batch, time, features, units];
+}
+
+/**
+ * A whole sequence of SimpleRNN, LSTM or GRU (`resetAfter`). Outputs: all outputs [batch, time, units], the last state(s) [batch,
+ * units], and what the backward pass needs.
+ */
+const sequence: Primitive<SequenceParams> = definePrimitive<SequenceParams>({
+  name: 'sequence',
+  abstract: (inputs, params) => {
+    const { x, recurrent } = named(inputs, params);
+    const { batch, time, units } = sizes(x, recurrent);
+    const state: Aval = { shape: [batch, units], dtype: 'float32' };
+    const residual = loadKernels().exports.residualSize(...lengths(params, x, recurrent));
+    return [
+      { shape: [batch, time, units], dtype: 'float32' },
+      ...(params.kind === 'lstm' ? [state, state] : [state]),
+      { shape: [residual], dtype: 'float32' },
+    ];
+  },
+  evaluate: (inputs, params, outputs) => [
+    ...evaluateBy((tensors) => bySteps(tensors, params, walk), inputs),
+    zeros(outputs[outputs.length - 1]!.shape).concrete('sequence'),
+  ],
+  lower: (context) => {
+    const { x, recurrent } = named<Block>(context.inputs, context.params);
+    const scratch = loadKernels().exports.forwardScratch(...lengths(context.params, x, recurrent));
+    const [ys, h, second, third] = context.outputs;
+    const lstm = context.params.kind === 'lstm';
+    context.emit(
+      Command.sequenceForward,
+      [...head(context), (lstm ? third : second) ?? null, context.scratch(scratch * 4), ys!, h!, lstm ? second! : null],
+      workOf(context),
+    );
+  },
+  vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
+    const lstm = params.kind === 'lstm';
+    const [dys, dh, dc] = cotangents as readonly [Tensor, Tensor, Tensor];
+    const flags = { dys: !isZero(dys), dh: !isZero(dh), dc: lstm && !isZero(dc) };
+    const residual = outputs[outputs.length - 1]!;
+    const given = [...(flags.dys ? [dys] : []), ...(flags.dh ? [dh] : []), ...(flags.dc ? [dc] : [])];
+    const gradients = apply(sequenceBackward, [...inputs, residual, ...given], { ...params, ...flags });
+    return params.mask ? [...gradients, null] : gradients;
+  },
+  samples: [],
+});
+
+/** The gradients of {@link sequence} for its floating inputs: [dx, dKernel, dRecurrent, dBias?, dh0?, dc0?]. */
+const sequenceBackward: Primitive<BackwardParams> = definePrimitive<BackwardParams>({
+  name: 'sequenceBackward',
+  abstract: (inputs, params) => {
+    const { x, kernel, recurrent, bias, h0, c0 } = named(inputs, params);
+    return [x, kernel, recurrent, ...(bias ? [bias] : []), ...(h0 ? [h0] : []), ...(c0 ? [c0] : [])].map(
+      ({ shape, dtype }) => ({ shape, dtype }),
+    );
+  },
+  evaluate: (inputs, params) => evaluateBy((tensors) => gradientsBySteps(tensors, params, walk), inputs),
+  lower: (context) => {
+    const { params } = context;
+    const { x, recurrent, residual, dys, dh, dc } = named<Block>(context.inputs, params);
+    const scratch = loadKernels().exports.backwardScratch(...lengths(params, x, recurrent));
+    const [dx, dKernel, dRecurrent, ...rest] = context.outputs;
+    const dBias = params.bias ? rest.shift() : null;
+    context.emit(
+      Command.sequenceBackward,
+      [
+        ...head(context),
+        ...[residual!, context.scratch(scratch * 4), dys ?? null, dh ?? null, dc ?? null],
+        ...[dx!, dKernel!, dRecurrent!, dBias ?? null, rest[0] ?? null, rest[1] ?? null],
+      ],
+      workOf(context) * 2,
+    );
+  },
+  vjp: ({ inputs, cotangents, params }) => {
+    // To differentiate once more, the gradient is computed step by step, and that is differentiated.
+    const floating = inputs.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));
+    const { pullback } = vjp(
+      (own: Tensor[]) =>
+        gradientsBySteps(
+          inputs.map((t, i) => (floating.includes(i) ? own[floating.indexOf(i)]! : t)),
+          params,
+          isCompiling() ? loop : walk,
+        ),
+      floating.map((i) => inputs[i]!),
+    );
+    const [gradients] = pullback([...cotangents]);
+    return inputs.map((_, i) => (floating.includes(i) ? gradients[floating.indexOf(i)]! : null));
+  },
+  samples: [],
+});
+
+function gradientsBySteps(inputs: readonly Tensor[], params: BackwardParams, by: Walk): Tensor[] {
+  const { residual: _, dys, dh, dc, mask, ...own } = named(inputs, params);
+  const { value, pullback } = vjp(
+    (floating: Tensor[]) => bySteps(mask ? [...floating, mask] : floating, params, by),
+    Object.values(own),
+  );
+  const [ys, h, c] = value as [Tensor, Tensor, Tensor];
+  const cotangents = [dys ?? ys.zerosLike(), dh ?? h.zerosLike(), ...(c ? [dc ?? c.zerosLike()] : [])];
+  return pullback(cotangents)[0];
+}
+
+function evaluateBy(f: (inputs: Tensor[]) => Tensor[], arrays: readonly NDArray[]): NDArray[] {
+  return f(arrays.map((a) => new Tensor(a.shape, a.dtype, a))).map((t) => t.concrete('sequence'));
+}
+
+/** {@link Walk} by the kernel for whole sequences. The state before the first step is `null` for zeros. */
+export function fused(
+  kind: SequenceKind,
+  params: CellParams,
+  xs: Tensor,
+  initial: readonly Tensor[] | null,
+  options: { readonly reverse: boolean; readonly zeroOutputForMask: boolean; readonly mask: Tensor | null },
+): { outputs: Tensor; output: Tensor; state: Tensor[] } {
+  const { reverse, zeroOutputForMask: zeroOutput, mask } = options;
+  const { kernel, recurrentKernel, bias } = params;
+  const results = bind(
+    sequence,
+    [xs, kernel, recurrentKernel, ...(bias ? [bias] : []), ...(initial ?? []), ...(mask ? [mask] : [])],
+    { kind, reverse, zeroOutput, bias: bias !== undefined, initial: initial !== null, mask: mask !== null },
+  );
+  let [outputs, last] = results as [Tensor, Tensor];
+  const state = results.slice(1, kind === 'lstm' ? 3 : 2);
+  if (mask && zeroOutput) last = mask.at(reverse ? 0 : -1, 1).expandDims(1).select(last, last.zerosLike());
+  else if (mask && initial) {
+    // Before the first step that counts, outputs are zeros, not the state that was given.
+    const seen = mask.cast('int32').cumsum(1, { reverse }).greater(0);
+    outputs = seen.expandDims(2).select(outputs, outputs.zerosLike());
+    last = mask.any(1, true).select(last, last.zerosLike());
+  }
+  return { outputs, output: last, state };
+}

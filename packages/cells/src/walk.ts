@@ -1,0 +1,95 @@
+import { treeMap } from '@recurra/autograd';
+import { scan } from '@recurra/compiler';
+import { stack, type Tensor, unstack, zeros } from '@recurra/tensor';
+import type { Cell, DropoutMasks } from './cell.js';
+import type { SequenceResult } from './run-sequence.js';
+
+/** How a sequence is walked; everything has been checked, and lies [batch, time, features]. */
+export interface WalkOptions {
+  readonly reverse: boolean;
+  readonly zeroOutputForMask: boolean;
+  readonly returnSequences: boolean;
+  /** bool [batch, time] */
+  readonly mask: Tensor | null;
+  readonly dropout: DropoutMasks | null;
+}
+
+/** Walks a cell along xs [batch, time, features]. */
+export type Walk = <P, S>(cell: Cell<P, S>, params: P, xs: Tensor, initial: S, options: WalkOptions) => SequenceResult<S>;
+
+/** The part of all steps that does not depend on states, or the inputs as they are, and how to take one step from there. */
+function project<P, S>(
+  cell: Cell<P, S>,
+  params: P,
+  xs: Tensor,
+  dropout: DropoutMasks | null,
+): { inputs: Tensor; step: (input: Tensor, state: S) => { output: Tensor; state: S } } {
+  const masks = dropout ?? undefined;
+  if (!cell.project || !cell.stepProjected)
+    return { inputs: xs, step: (input, state) => cell.step(params, input, state, masks) };
+  // The input mask of a step [batch, features], with an axis of size 1 where the sequence has its time.
+  const overTime = dropout?.input ? { input: dropout.input.expandDims(-2) } : undefined;
+  return {
+    inputs: cell.project(params, xs, overTime),
+    step: (input, state) => cell.stepProjected!(params, input, state, masks),
+  };
+}
+
+/** One operation after another: eager evaluation. */
+export const walk: Walk = (cell, params, xs, initial, options) => {
+  const { reverse, zeroOutputForMask, returnSequences, mask, dropout } = options;
+  const time = xs.shape[1]!;
+  const { inputs: projected, step } = project(cell, params, xs, dropout);
+  const inputs = unstack(projected, 1);
+  const masks = mask ? unstack(mask, 1).map((m) => m.expandDims(1)) : null;
+  let state = initial;
+  let output: Tensor | null = null;
+  const outputs = new Array<Tensor>(time);
+  for (let i = 0; i < time; i++) {
+    const t = reverse ? time - 1 - i : i;
+    const result = step(inputs[t]!, state);
+    const valid = masks?.[t];
+    if (valid) {
+      const last: Tensor = output === null || zeroOutputForMask ? result.output.zerosLike() : output;
+      output = valid.select(result.output, last);
+      state = treeMap((next, before) => valid.select(next, before), result.state, state);
+    } else {
+      output = result.output;
+      state = result.state;
+    }
+    outputs[t] = output;
+  }
+  return { outputs: returnSequences ? stack(outputs, 1) : null, output: output!, state };
+};
+
+/** As a loop, which a compiled step holds once however long the sequence is. */
+export const loop: Walk = <P, S>(
+  cell: Cell<P, S>,
+  params: P,
+  xs: Tensor,
+  initial: S,
+  options: WalkOptions,
+): SequenceResult<S> => {
+  const { reverse, zeroOutputForMask, returnSequences, mask, dropout } = options;
+  const { inputs, step } = project(cell, params, xs, dropout);
+  const first = zeros([xs.shape[0]!, cell.outputSize], xs.dtype);
+  const { carry, ys } = scan(
+    ({ state, output }: { state: S; output: Tensor }, element: { x: Tensor; valid?: Tensor }) => {
+      const result = step(element.x, state);
+      let next = { state: result.state, output: result.output };
+      if (element.valid) {
+        const valid = element.valid.expandDims(1);
+        next = {
+          state: treeMap((after, before) => valid.select(after, before), result.state, state),
+          output: valid.select(result.output, zeroOutputForMask ? result.output.zerosLike() : output),
+        };
+      }
+      return { carry: next, y: returnSequences ? { output: next.output } : {} };
+    },
+    { state: initial, output: first },
+    { x: inputs.swapAxes(0, 1), ...(mask ? { valid: mask.transpose() } : {}) },
+    { reverse },
+  );
+  const outputs = (ys as { output?: Tensor }).output;
+  return { outputs: outputs ? outputs.swapAxes(0, 1) : null, output: carry.output, state: carry.state };
+};
