@@ -4,7 +4,7 @@ import { Graph } from './graph.js';
 import { type KernelTime, type MemoryUse, Plan } from './plan/plan.js';
 import { runtime } from './runtime.js';
 import { execute, executeTimed } from './scheduler.js';
-import { Tracer } from './tracer.js';
+import { type Guard, Tracer } from './tracer.js';
 import { activeTracer, whileTracing } from './tracers.js';
 
 /** Options of {@link jit}. */
@@ -46,6 +46,7 @@ interface Compiled {
   readonly plan: Plan;
   readonly result: unknown;
   readonly drawsKey: boolean;
+  readonly guards: readonly Guard[];
   /** Calls that have not ended. */
   users: number;
   evicted: boolean;
@@ -107,8 +108,10 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
     return { compiled, leaves };
   };
 
-  const withKey = (compiled: Compiled, leaves: Tensor[]): Tensor[] =>
-    compiled.drawsKey ? [...leaves, nextKey()] : leaves;
+  const inputsOf = (compiled: Compiled, leaves: Tensor[]): Tensor[] => {
+    for (const { input, check } of compiled.guards) check(leaves[input]!);
+    return compiled.drawsKey ? [...leaves, nextKey()] : leaves;
+  };
 
   const settle = (compiled: Compiled): void => {
     compiled.users--;
@@ -123,7 +126,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
     const { compiled, leaves } = find(args);
     compiled.users++;
     try {
-      const running = execute(compiled.plan, withKey(compiled, leaves));
+      const running = execute(compiled.plan, inputsOf(compiled, leaves));
       const outputs = running instanceof Promise ? await running : running;
       return treeUnflatten(compiled.result, outputs) as R;
     } finally {
@@ -139,7 +142,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
       const { compiled, leaves } = find(args);
       compiled.users++;
       try {
-        const { outputs, times } = await executeTimed(compiled.plan, withKey(compiled, leaves));
+        const { outputs, times } = await executeTimed(compiled.plan, inputsOf(compiled, leaves));
         return {
           value: treeUnflatten(compiled.result, outputs) as R,
           times,
@@ -226,7 +229,7 @@ function compile<A extends unknown[], R>(f: (...args: A) => R, args: A, leaves: 
   );
   // Only the structure is kept of what the function returned.
   const structure = treeMap((leaf) => new Tensor(leaf.shape, leaf.dtype, null), result as unknown);
-  return { plan, result: structure, drawsKey, users: 0, evicted: false };
+  return { plan, result: structure, drawsKey, guards: tracer.guards, users: 0, evicted: false };
 }
 
 const kilobytes = (bytes: number): string =>

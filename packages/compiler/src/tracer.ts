@@ -21,6 +21,12 @@ interface Mark extends Trace {
   readonly value: Value;
 }
 
+/** A check of an argument's data, made before every run. */
+export interface Guard {
+  readonly input: number;
+  readonly check: (data: Tensor) => void;
+}
+
 /**
  * Records the operations of a function as a graph. Equal operations on equal values are recorded once; operations on
  * constants alone never come here, since they are evaluated as they are met.
@@ -36,6 +42,8 @@ export class Tracer implements Interpreter {
   readonly captured: Tensor[] = [];
   private readonly captures = new Map<Tensor | Value, Value>();
   private readonly capturing: boolean;
+  /** Checks to make before every run. */
+  readonly guards: Guard[] = [];
   private values = 0;
 
   /** @param capturing values of outer transformations become inputs, rather than errors */
@@ -140,6 +148,15 @@ export class Tracer implements Interpreter {
   /** Assigns a variable. */
   write(variable: Variable, value: Tensor): void {
     this.entry(variable).now = value;
+  }
+
+  /** Notes a check of an argument; see the function of this name. */
+  guard(tensor: Tensor, check: (data: Tensor) => void): void {
+    if (tensor.trace?.interpreter !== this) return;
+    let { source } = (tensor.trace as Mark).value;
+    while (source.kind === 'node' && ['reshape', 'cast'].includes(source.node.primitive.name))
+      source = source.node.inputs[0]!.source;
+    if (source.kind === 'input') this.guards.push({ input: source.index, check });
   }
 
   /** The finished graph. */

@@ -15,6 +15,8 @@ export class Variable {
   /** The value on the JavaScript side; `null` while a compiled step holds a newer one. */
   private current: Tensor | null;
   private block: Block | null = null;
+  /** What {@link withValues} shows in its place. */
+  private shown: Tensor | null = null;
 
   constructor(value: Tensor, path = 'variable') {
     if (value.array === null || value.trace !== null)
@@ -29,9 +31,17 @@ export class Variable {
 
   /** The value now. Inside of a compiled function, that of the step. */
   get value(): Tensor {
+    if (this.shown) return this.shown;
     const tracer = activeTracer();
     if (tracer) return tracer.read(this);
     return this.concrete();
+  }
+
+  /** @internal Shows another value, until it is given `null`. Returns what was shown before. */
+  show(value: Tensor | null): Tensor | null {
+    const before = this.shown;
+    this.shown = value;
+    return before;
   }
 
   /** Replaces the value. Throws `ShapeError` for another shape or dtype. */
@@ -74,6 +84,18 @@ export class Variable {
   /** @internal A step has written the block. */
   updated(): void {
     this.current = null;
+  }
+}
+
+/** Runs `f` while the variables show other values (those that a gradient watches); what they hold does not change. */
+export function withValues<R>(variables: readonly Variable[], values: readonly Tensor[], f: () => R): R {
+  const before = variables.map((v, i) => v.show(values[i]!));
+  try {
+    return f();
+  } finally {
+    variables.forEach((v, i) => {
+      v.show(before[i]!);
+    });
   }
 }
 

@@ -29,7 +29,7 @@ export * from './metrics/confusion.js';
 export * from './metrics/metric.js';
 export * from './metrics/regression.js';
 export { type MetricIdentifier, type MetricName, resolveMetric } from './metrics/resolve.js';
-export { type CompileOptions, type EvaluateOptions, type FitOptions, Sequential } from './sequential.js';
+export { type EvaluateOptions, type FitOptions, Sequential } from './sequential.js';
 export { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
 export {
   Callback,
@@ -42,4 +42,5 @@ export {
   type TrainInfo,
 } from './training/callbacks.js';
 export { formatDuration, ProgressLogger, type Verbosity } from './training/progress.js';
+export type { CompileOptions } from './training/trainer.js';
 export { Variable, withValues } from './variable.js';

@@ -1,3 +1,4 @@
+import { guard } from '@recurra/compiler';
 import {
   asTensor,
   binaryCrossentropy as binaryOp,
@@ -241,14 +242,15 @@ export function categoricalCrossentropy(
   return categoricalOp(target, p, { fromLogits });
 }
 
-/** Throws `ValueError` for a label that is no class index: it would count as no class at all. Traced labels are not read. */
+/** Throws `ValueError` for a label that is no class index: it would count as no class at all. */
 function checkLabels(labels: Tensor, classes: number, ignoreClass: number | null): void {
-  if (labels.array === null) return;
-  for (const label of labels.data)
-    if (label !== ignoreClass && !(Number.isInteger(label) && label >= 0 && label < classes))
-      throw new ValueError(
-        `sparseCategoricalCrossentropy: expected labels that are class indices in 0..${classes - 1}, received ${label}. The last layer needs one unit a class.`,
-      );
+  guard(labels, ({ data }) => {
+    for (const label of data)
+      if (label !== ignoreClass && !(Number.isInteger(label) && label >= 0 && label < classes))
+        throw new ValueError(
+          `sparseCategoricalCrossentropy: expected labels that are class indices in 0..${classes - 1}, received ${label}. The last layer needs one unit a class.`,
+        );
+  });
 }
 
 /** Options of the sparse cross-entropy. */

@@ -1,38 +1,16 @@
-import { valueAndGrad } from '@recurra/autograd';
-import { type Optimizer, type OptimizerIdentifier, type OptimizerState, resolveOptimizer } from '@recurra/optim';
-import {
-  asTensor,
-  concat,
-  formatShape,
-  ShapeError,
-  scalar,
-  type Tensor,
-  type TensorLike,
-  ValueError,
-} from '@recurra/tensor';
+import { jit, type Profile, type Step } from '@recurra/compiler';
+import type { Optimizer } from '@recurra/optim';
+import { asTensor, concat, formatShape, ShapeError, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import { uniqueName } from './internal/naming.js';
 import { formatPartial, type Layer, type PartialShape } from './layer.js';
 import { InputLayer } from './layers/core.js';
-import { type Loss, type LossIdentifier, resolveLoss } from './losses.js';
-import { Mean, type Metric } from './metrics/metric.js';
-import { type MetricIdentifier, resolveMetric } from './metrics/resolve.js';
 import { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
 import { summaryTable } from './summary.js';
 import { type Callback, History, type Logs } from './training/callbacks.js';
 import { ProgressLogger, type Verbosity } from './training/progress.js';
 import { batchesOf, classWeights, holdOut, type Samples, toSamples } from './training/samples.js';
-import { assignAll, type Variable, withValues } from './variable.js';
-
-/** Options of `compile`. */
-export interface CompileOptions {
-  /** 'rmsprop' (Keras' default) */
-  readonly optimizer?: OptimizerIdentifier;
-  readonly loss?: LossIdentifier;
-  /** Metrics that ignore sample weights. */
-  readonly metrics?: readonly MetricIdentifier[];
-  /** Metrics that sample and class weights count in. */
-  readonly weightedMetrics?: readonly MetricIdentifier[];
-}
+import { type CompileOptions, prefixed, Trainer } from './training/trainer.js';
+import { assignAll, type Variable } from './variable.js';
 
 /** Options of `fit`; names and defaults of Keras. */
 export interface FitOptions {
@@ -63,20 +41,6 @@ export interface EvaluateOptions {
   readonly sampleWeight?: TensorLike | null;
 }
 
-interface Compiled {
-  readonly optimizer: Optimizer;
-  readonly loss: Loss | null;
-  readonly metrics: readonly MetricIdentifier[];
-  readonly weightedMetrics: readonly MetricIdentifier[];
-  resolved: { plain: Metric[]; weighted: Metric[] } | null;
-  state: OptimizerState | null;
-}
-
-/** `val`, `loss` -> `valLoss` */
-function prefixed(prefix: string, name: string): string {
-  return `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`;
-}
-
 /** Lets timers and input be served now and then, so that long work can be watched and stopped. */
 class Pacer {
   private last = Date.now();
@@ -100,10 +64,12 @@ export class Sequential {
   /** Set to true (by a callback) to end training after the current batch. */
   stopTraining = false;
   private readonly chain: Layer[] = [];
-  private compiled: Compiled | null = null;
+  private trainer: Trainer | null = null;
+  private readonly predictStep: Step<[Tensor], Tensor>;
 
   constructor(layers: readonly Layer[] = [], options: { readonly name?: string } = {}) {
     this.name = options.name ?? uniqueName('Sequential');
+    this.predictStep = jit((x) => this.apply(x), { name: `${this.name}.predict` });
     for (const layer of layers) this.add(layer);
   }
 
@@ -118,7 +84,8 @@ export class Sequential {
         `${this.name}: expected layers of different names, received "${layer.name}" twice. Give one another { name }.`,
       );
     this.chain.push(layer);
-    if (this.compiled) this.compiled.state = null;
+    this.trainer?.forget();
+    this.predictStep.dispose();
     const input = this.inputShape;
     if (input && !this.chain.slice(0, -1).some((l) => !l.built && !(l instanceof InputLayer))) this.build(input);
   }
@@ -209,97 +176,69 @@ export class Sequential {
 
   /** Chooses optimizer, loss and metrics. Throws `ValueError` for a name that is not known. */
   compile(options: CompileOptions = {}): void {
-    const { optimizer = 'rmsprop', loss, metrics = [], weightedMetrics = [] } = options;
-    for (const list of [metrics, weightedMetrics])
-      if (!Array.isArray(list)) throw new ValueError(`compile: expected metrics to be a list, received ${typeof list}`);
-    // Names are checked here, not at the first batch.
-    const probe = scalar(0).reshape([1, 1]);
-    for (const metric of [...metrics, ...weightedMetrics]) resolveMetric(metric, probe, probe);
-    this.compiled = {
-      optimizer: resolveOptimizer(optimizer),
-      loss: loss === undefined ? null : resolveLoss(loss),
-      metrics,
-      weightedMetrics,
-      resolved: null,
-      state: null,
-    };
+    this.trainer = new Trainer(this, options);
   }
 
   /** The optimizer, once compiled. */
   get optimizer(): Optimizer {
-    return this.needCompiled('optimizer').optimizer;
+    return this.needTrainer('optimizer').optimizer;
   }
 
-  private needCompiled(what: string): Compiled {
-    if (!this.compiled)
+  private needTrainer(what: string): Trainer {
+    if (!this.trainer)
       throw new ValueError(
         `${this.name}: expected a compiled model. Call compile({ optimizer, loss }) before ${what}.`,
       );
-    return this.compiled;
+    return this.trainer;
   }
 
-  private lossOf(compiled: Compiled, output: Tensor, mask: Tensor | null, batch: Samples): Tensor {
-    if (!compiled.loss || !batch.y)
-      throw new ValueError(`${this.name}: expected a loss and targets. Call compile({ loss }) and pass targets.`);
-    const value = compiled.loss.apply(batch.y, output, { sampleWeight: batch.weight, mask });
-    return value.rank === 0 ? value : value.mean();
+  /** Makes the weights, if they are not there, for samples like these. */
+  private buildFor(x: Tensor): void {
+    if (!this.built) this.build([null, ...x.shape.slice(1)]);
   }
 
-  private metricsOf(compiled: Compiled, y: Tensor, output: Tensor): { plain: Metric[]; weighted: Metric[] } {
-    compiled.resolved ??= {
-      plain: compiled.metrics.map((m) => resolveMetric(m, y, output)),
-      weighted: compiled.weightedMetrics.map((m) => resolveMetric(m, y, output)),
-    };
-    return compiled.resolved;
+  /**
+   * One step of gradient descent on one batch; resolves to the loss and the metrics of that batch.
+   * Throws as {@link Sequential.fit}.
+   */
+  async trainOnBatch(x: TensorLike, y: TensorLike, options: { readonly sampleWeight?: TensorLike | null } = {}): Promise<Logs> {
+    const trainer = this.needTrainer('trainOnBatch');
+    const batch = toSamples(x, y, options.sampleWeight ?? null, 'trainOnBatch');
+    this.buildFor(batch.x);
+    trainer.reset();
+    return trainer.trainBatch(batch);
   }
 
-  private updateMetrics(compiled: Compiled, batch: Samples, output: Tensor, mask: Tensor | null): void {
-    const { plain, weighted } = this.metricsOf(compiled, batch.y!, output);
-    for (const metric of plain) metric.updateState(batch.y!, output, { mask });
-    for (const metric of weighted) metric.updateState(batch.y!, output, { mask, sampleWeight: batch.weight });
+  /** Loss and metrics of one batch, without training. */
+  async testOnBatch(x: TensorLike, y: TensorLike, options: { readonly sampleWeight?: TensorLike | null } = {}): Promise<Logs> {
+    const trainer = this.needTrainer('testOnBatch');
+    const batch = toSamples(x, y, options.sampleWeight ?? null, 'testOnBatch');
+    this.buildFor(batch.x);
+    trainer.reset();
+    return trainer.testBatch(batch);
   }
 
-  private logs(compiled: Compiled, loss: Mean): Record<string, number> {
-    const result: Record<string, number> = { loss: loss.result().item() };
-    const { plain, weighted } = compiled.resolved ?? { plain: [], weighted: [] };
-    for (const [list, prefix] of [
-      [plain, ''],
-      [weighted, 'weighted'],
-    ] as const)
-      for (const metric of list) {
-        const name = metric.name in result ? prefixed(prefix, metric.name) : metric.name;
-        const value = metric.result();
-        if (value.size === 1) result[name] = value.item();
-        else
-          value.data.forEach((v, i) => {
-            result[`${name}${i}`] = v;
-          });
-      }
-    return result;
+  /** The output for one batch, by the compiled step. */
+  async predictOnBatch(x: TensorLike): Promise<Tensor> {
+    const batch = asTensor(x);
+    this.buildFor(batch);
+    return this.predictStep(batch);
   }
 
-  private resetMetrics(compiled: Compiled): void {
-    for (const metric of [...(compiled.resolved?.plain ?? []), ...(compiled.resolved?.weighted ?? [])])
-      metric.resetState();
+  /** What the compiled training step for such a batch is made of: graph, fusions, kernels and memory, as text. */
+  explain(x: TensorLike, y: TensorLike): string {
+    const batch = toSamples(x, y, null, 'explain');
+    this.buildFor(batch.x);
+    const { step, args } = this.needTrainer('explain').inspect(batch);
+    return step.explain(...args);
   }
 
-  /** One step of gradient descent; returns the loss. */
-  private trainStep(compiled: Compiled, batch: Samples): { loss: Tensor; output: Tensor; mask: Tensor | null } {
-    if (!this.built) this.build([null, ...batch.x.shape.slice(1)]);
-    const variables = this.trainableWeights;
-    const parameters = Object.fromEntries(variables.map((v) => [v.path, v.value]));
-    const step = valueAndGrad((params: Record<string, Tensor>) =>
-      withValues(variables, Object.values(params), () => {
-        const { output, mask } = this.forward(batch.x, { training: true });
-        return { value: this.lossOf(compiled, output, mask, batch), aux: { output, mask } };
-      }),
-    );
-    const { value, gradient, aux } = step(parameters);
-    compiled.state ??= compiled.optimizer.init(parameters);
-    const next = compiled.optimizer.update(gradient, compiled.state, parameters);
-    compiled.state = next.state;
-    for (const v of variables) v.assign(next.parameters[v.path]!);
-    return { loss: value, ...aux };
+  /** Trains on one batch, measuring every kernel of the step. */
+  async profile(x: TensorLike, y: TensorLike): Promise<Profile<unknown>> {
+    const batch = toSamples(x, y, null, 'profile');
+    this.buildFor(batch.x);
+    const { step, args } = this.needTrainer('profile').inspect(batch);
+    return step.profile(...args);
   }
 
   /**
@@ -309,7 +248,7 @@ export class Sequential {
    * x [samples, ...], y [samples, ...]. Throws `ValueError` for contradictory options, `ShapeError` for data that do not fit.
    */
   async fit(x: TensorLike, y: TensorLike, options: FitOptions = {}): Promise<History> {
-    const compiled = this.needCompiled('fit');
+    const trainer = this.needTrainer('fit');
     const {
       batchSize = 32,
       epochs = 1,
@@ -345,74 +284,64 @@ export class Sequential {
     ];
     for (const callback of callbacks) callback.model = this;
     const steps = Math.ceil(data.count / batchSize);
-    const lossMean = new Mean({ name: 'loss' });
+    this.buildFor(data.x);
     this.stopTraining = false;
     for (const callback of callbacks) await callback.onTrainBegin({ epochs, steps });
-    let logs: Record<string, number> = {};
+    let logs: Logs = {};
     const pacer = new Pacer();
     for (let epoch = initialEpoch; epoch < epochs && !this.stopTraining; epoch++) {
-      lossMean.resetState();
-      this.resetMetrics(compiled);
+      trainer.reset();
       for (const callback of callbacks) await callback.onEpochBegin(epoch);
       let step = 0;
       for (const batch of batchesOf(data, batchSize, shuffle)) {
         for (const callback of callbacks) await callback.onTrainBatchBegin(step);
-        const { loss, output, mask } = this.trainStep(compiled, batch);
-        lossMean.updateState(loss, undefined, { sampleWeight: scalar(batch.count) });
-        this.updateMetrics(compiled, batch, output, mask);
-        logs = this.logs(compiled, lossMean);
+        logs = await trainer.trainBatch(batch);
         for (const callback of callbacks) await callback.onTrainBatchEnd(step, logs);
         step++;
         if (this.stopTraining) break;
         await pacer.pace();
       }
       if (validation && (epoch + 1) % validationFreq === 0) {
-        const found = await this.evaluateSamples(compiled, validation, options.validationBatchSize ?? batchSize);
-        for (const [name, value] of Object.entries(found)) logs[prefixed('val', name)] = value;
+        const found = await this.evaluateSamples(trainer, validation, options.validationBatchSize ?? batchSize);
+        logs = {
+          ...logs,
+          ...Object.fromEntries(Object.entries(found).map(([name, value]) => [prefixed('val', name), value])),
+        };
       }
       for (const callback of callbacks) await callback.onEpochEnd(epoch, logs);
     }
-    const { useEma } = compiled.optimizer.options;
-    if (useEma && compiled.state) {
-      const variables = this.trainableWeights;
-      const values = variables.map((v) => v.value);
-      assignAll(variables, compiled.optimizer.finalize(compiled.state, values), this.name);
-    }
+    trainer.finalize();
     for (const callback of callbacks) await callback.onTrainEnd(logs);
     return history;
   }
 
-  private async evaluateSamples(compiled: Compiled, data: Samples, batchSize: number): Promise<Logs> {
-    const lossMean = new Mean({ name: 'loss' });
-    this.resetMetrics(compiled);
+  private async evaluateSamples(trainer: Trainer, data: Samples, batchSize: number): Promise<Logs> {
+    trainer.reset();
+    let logs: Logs = {};
     const pacer = new Pacer();
     for (const batch of batchesOf(data, batchSize, false)) {
-      const { output, mask } = this.forward(batch.x);
-      lossMean.updateState(this.lossOf(compiled, output, mask, batch), undefined, {
-        sampleWeight: scalar(batch.count),
-      });
-      this.updateMetrics(compiled, batch, output, mask);
+      logs = await trainer.testBatch(batch);
       await pacer.pace();
     }
-    return this.logs(compiled, lossMean);
+    return logs;
   }
 
   /** Loss and metrics over samples, by name. */
   async evaluate(x: TensorLike, y: TensorLike, options: EvaluateOptions = {}): Promise<Logs> {
-    const compiled = this.needCompiled('evaluate');
-    return this.evaluateSamples(
-      compiled,
-      toSamples(x, y, options.sampleWeight ?? null, 'evaluate'),
-      options.batchSize ?? 32,
-    );
+    const trainer = this.needTrainer('evaluate');
+    const data = toSamples(x, y, options.sampleWeight ?? null, 'evaluate');
+    this.buildFor(data.x);
+    return this.evaluateSamples(trainer, data, options.batchSize ?? 32);
   }
 
   /** The outputs for samples, computed in batches: [samples, ...]. */
   async predict(x: TensorLike, options: { readonly batchSize?: number } = {}): Promise<Tensor> {
     const outputs: Tensor[] = [];
     const pacer = new Pacer();
-    for (const batch of batchesOf(toSamples(x, null, null, 'predict'), options.batchSize ?? 32, false)) {
-      outputs.push(this.apply(batch.x));
+    const data = toSamples(x, null, null, 'predict');
+    this.buildFor(data.x);
+    for (const batch of batchesOf(data, options.batchSize ?? 32, false)) {
+      outputs.push(await this.predictStep(batch.x));
       await pacer.pace();
     }
     return concat(outputs);

@@ -1,30 +1,16 @@
-import { asTensor, formatShape, ShapeError, sameShape, type Tensor, type TensorLike } from '@recurra/tensor';
+import { Variable as CompiledVariable } from '@recurra/compiler';
+import { asTensor, ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
 
-/** A named place for a tensor that training replaces: weights, and states kept between calls. */
-export class Variable {
-  /** Where it stands, e.g. `lstm/lstm_cell/kernel`. */
-  readonly path: string;
+export { withValues } from '@recurra/compiler';
+
+/** A named place for a tensor that training replaces: weights, and states kept between calls. Compiled steps update it in place. */
+export class Variable extends CompiledVariable {
   readonly trainable: boolean;
-  private current: Tensor;
 
+  /** @param path where it stands, e.g. `lstm/lstm_cell/kernel` */
   constructor(value: Tensor, path: string, options: { readonly trainable?: boolean } = {}) {
-    this.current = value;
-    this.path = path;
+    super(value, path);
     this.trainable = options.trainable ?? true;
-  }
-
-  /** The value now. */
-  get value(): Tensor {
-    return this.current;
-  }
-
-  /** Replaces the value. Throws `ShapeError` for another shape. */
-  assign(value: Tensor): void {
-    if (!sameShape(value.shape, this.current.shape))
-      throw new ShapeError(
-        `${this.path}: expected a value of shape ${formatShape(this.current.shape)}, received ${formatShape(value.shape)}`,
-      );
-    this.current = value;
   }
 }
 
@@ -35,19 +21,4 @@ export function assignAll(variables: readonly Variable[], values: readonly Tenso
   variables.forEach((v, i) => {
     v.assign(asTensor(values[i]!, v.value.dtype).cast(v.value.dtype));
   });
-}
-
-/** Runs `f` while the variables hold other values (those that a gradient watches), then puts their own back. */
-export function withValues<R>(variables: readonly Variable[], values: readonly Tensor[], f: () => R): R {
-  const own = variables.map((v) => v.value);
-  try {
-    variables.forEach((v, i) => {
-      v.assign(values[i]!);
-    });
-    return f();
-  } finally {
-    variables.forEach((v, i) => {
-      v.assign(own[i]!);
-    });
-  }
 }

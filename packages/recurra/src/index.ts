@@ -3,6 +3,9 @@ export * from '@recurra/autograd';
 // Gradients stop through whole trees; the tensor package has the function for one tensor.
 export { stopGradient } from '@recurra/autograd';
 export * from '@recurra/cells';
+export * from '@recurra/compiler';
+// Variables of layers, which have a path and may be trainable; those of @recurra/compiler are their base.
+export { Variable } from '@recurra/layers';
 export * from '@recurra/layers';
 // The Keras losses (mean over the last axis, label smoothing); the element-wise ones are in @recurra/tensor.
 // The layer; the type of an activation function is `Activation` of @recurra/tensor.

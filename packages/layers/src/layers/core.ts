@@ -1,4 +1,5 @@
 import { type Initializer, type InitializerIdentifier, resolveInitializer } from '@recurra/cells';
+import { guard } from '@recurra/compiler';
 import {
   type Activation as ActivationFunction,
   type ActivationIdentifier,
@@ -180,12 +181,13 @@ export class Embedding extends Layer {
 
   protected call(x: Tensor): Tensor[] {
     if (x.dtype === 'bool') throw new DTypeError(`${this.label}: expected ids (int32), received bool`);
-    if (x.array)
-      for (const id of x.data)
+    guard(x, ({ data }) => {
+      for (const id of data)
         if (!(Number.isInteger(id) && id >= 0 && id < this.inputDim))
           throw new ValueError(
             `${this.label}: expected ids in 0..${this.inputDim - 1}, received ${id}. inputDim must be larger than the largest id.`,
           );
+    });
     const ids = x.cast('int32');
     return [this.embeddings.value.gather(ids, 0)];
   }

@@ -32,7 +32,7 @@ class LookupGradient extends Tensor {
   private readonly squares: Tensor;
 
   constructor(gradient: Tensor, squares: Tensor) {
-    super(gradient.shape, gradient.dtype, gradient.array);
+    super(gradient.shape, gradient.dtype, gradient.array, gradient.trace);
     this.squares = squares;
   }
 
