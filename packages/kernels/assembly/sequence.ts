@@ -87,7 +87,7 @@ export function backwardScratch(k: i32, b: i32, t: i32, e: i32, h: i32): i32 {
     pairs * 2 * P * 16 * 2 + // packed gradients of the gates, for inputs and states
     pairs * 2 * panels16(H) * 16 + // dh
     P * B * 4 + // dc
-    pairs * 32 + 64 + // tiles at the edges
+    pairs * 32 + 64 + // tiles at the edges, and a row of zeros
     P * T * B * 16 + // gradients of the gates, of all steps
     P * gradientRows() * 16 // gradients of the weights
   );
@@ -184,6 +184,147 @@ function storeTail(to: usize, v: v128, count: i32): void {
   if (count > 2) store<f32>(to, f32x4.extract_lane(v, 2), 8);
 }
 
+/** The interleaved halves of four values of two rows: what a packed operand [k][2] holds. */
+// @ts-ignore: decorator
+@inline
+function storePairs(at: usize, a: v128, b: v128): void {
+  v128.store(at, v128.shuffle<f32>(a, b, 0, 4, 1, 5));
+  v128.store(at, v128.shuffle<f32>(a, b, 2, 6, 3, 7), 16);
+}
+
+/** The same of three rows: [k][3]. */
+// @ts-ignore: decorator
+@inline
+function storeTriples(at: usize, a: v128, b: v128, c: v128): void {
+  const ab = v128.shuffle<f32>(a, b, 0, 4, 1, 5); // a0 b0 a1 b1
+  const bc = v128.shuffle<f32>(b, c, 1, 5, 2, 6); // b1 c1 b2 c2
+  const ca = v128.shuffle<f32>(c, a, 2, 7, 3, 6); // c2 a3 c3 a2
+  v128.store(at, v128.shuffle<f32>(ab, v128.shuffle<f32>(c, a, 0, 5, 0, 5), 0, 1, 4, 5)); // a0 b0 c0 a1
+  v128.store(at, v128.shuffle<f32>(bc, ca, 0, 1, 7, 2), 16); // b1 c1 a2 b2
+  v128.store(at, v128.shuffle<f32>(ca, b, 0, 1, 7, 2), 32); // c2 a3 b3 c3
+}
+
+/** What is the same for all panels of a step; set before them. */
+let maskAt: usize, ysAt: usize, ysRow: usize, zeroOutput: bool;
+
+/** Writes the state of a row and its output; a step that does not count leaves the state before. Returns the state. */
+// @ts-ignore: decorator
+@inline
+function keep(h: v128, from: usize, into: usize, b: i32, unit: i32): v128 {
+  let state = h;
+  let y = h;
+  if (maskAt != 0 && load<u8>(maskAt + b * T) == 0) {
+    state = v128.load(from);
+    y = zeroOutput ? f32x4.splat(0) : state;
+  }
+  v128.store(into, state);
+  if (ysAt) {
+    const at = ysAt + <usize>b * ysRow + f(unit);
+    if (H - unit >= 4) v128.store(at, y);
+    else storeTail(at, y, H - unit);
+  }
+  return state;
+}
+
+/** The gates of four units of one row; gives h, writes c and what the backward pass needs. */
+// @ts-ignore: decorator
+@inline
+function lstmRow(z: usize, w: usize, from: usize, into: usize, gates: usize, b: i32): v128 {
+  const i = gate4(f32x4.add(v128.load(z), v128.load(w)));
+  const forget = gate4(f32x4.add(v128.load(z, 16), v128.load(w, 16)));
+  const n = tanh4(f32x4.add(v128.load(z, 32), v128.load(w, 32)));
+  const o = gate4(f32x4.add(v128.load(z, 48), v128.load(w, 48)));
+  const before = v128.load(from);
+  const c = fma(forget, before, f32x4.mul(i, n));
+  v128.store(into, maskAt != 0 && load<u8>(maskAt + b * T) == 0 ? before : c);
+  if (gates) {
+    v128.store(gates, i);
+    v128.store(gates, forget, 16);
+    v128.store(gates, n, 32);
+    v128.store(gates, o, 48);
+  }
+  return f32x4.mul(o, tanh4(c));
+}
+
+/** A panel of an LSTM for rows b0 .. b1: `cFrom`, `hFrom` ... are those of row 0. */
+function lstmPanel(
+  z: usize, w: usize, cFrom: usize, cInto: usize, hFrom: usize, hInto: usize, gates: usize, next: usize, unit: i32, b0: i32, b1: i32,
+): void {
+  const group = f(K * 2);
+  let packed = next + f((b0 >> 1) * K * 2 + (E + unit) * 2);
+  const gateStep: usize = gates ? 64 : 0;
+  for (let b = b0; b < b1; b += 2, packed += group) {
+    const o = <usize>b << 4;
+    const g = gates + <usize>b * gateStep;
+    const h = keep(lstmRow(z + (o << 2), w, cFrom + o, cInto + o, g, b), hFrom + o, hInto + o, b, unit);
+    if (b + 1 < b1) {
+      const second = lstmRow(z + (o << 2) + 64, w, cFrom + o + 16, cInto + o + 16, g + gateStep, b + 1);
+      storePairs(packed, h, keep(second, hFrom + o + 16, hInto + o + 16, b + 1, unit));
+    } else storePairs(packed, h, f32x4.splat(0));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function gruRow(z: usize, w: usize, from: usize, gates: usize): v128 {
+  const update = gate4(f32x4.add(f32x4.add(v128.load(z), v128.load(w)), f32x4.add(v128.load(z, 192), v128.load(w, 64))));
+  const reset = gate4(f32x4.add(f32x4.add(v128.load(z, 16), v128.load(w, 16)), f32x4.add(v128.load(z, 208), v128.load(w, 80))));
+  const inner = f32x4.add(v128.load(z, 224), v128.load(w, 96));
+  const n = tanh4(fma(reset, inner, f32x4.add(v128.load(z, 32), v128.load(w, 32))));
+  if (gates) {
+    v128.store(gates, update);
+    v128.store(gates, reset, 16);
+    v128.store(gates, n, 32);
+    v128.store(gates, inner, 48);
+  }
+  return fma(update, f32x4.sub(v128.load(from), n), n);
+}
+
+function gruPanel(z: usize, w: usize, hFrom: usize, hInto: usize, gates: usize, next: usize, unit: i32, b0: i32, b1: i32): void {
+  const group = f(K * 3);
+  let packed = next + f((b0 / 3) * K * 3 + (E + unit) * 3);
+  let at = z + f((b0 / 3) * 96);
+  const gateStep: usize = gates ? 64 : 0;
+  for (let b = b0; b < b1; b += 3, packed += group, at += 384) {
+    const o = <usize>b << 4;
+    const g = gates + <usize>b * gateStep;
+    const h = keep(gruRow(at, w, hFrom + o, g), hFrom + o, hInto + o, b, unit);
+    let h2 = f32x4.splat(0), h3 = f32x4.splat(0);
+    if (b + 1 < b1) h2 = keep(gruRow(at + 64, w, hFrom + o + 16, g + gateStep), hFrom + o + 16, hInto + o + 16, b + 1, unit);
+    if (b + 2 < b1)
+      h3 = keep(gruRow(at + 128, w, hFrom + o + 32, g + gateStep * 2), hFrom + o + 32, hInto + o + 32, b + 2, unit);
+    storeTriples(packed, h, h2, h3);
+  }
+}
+
+function rnnPanel(z: usize, w: usize, hFrom: usize, hInto: usize, next: usize, unit: i32, b0: i32, b1: i32): void {
+  const group = f(K * 2);
+  const tanh = kind == RNN_TANH;
+  const units = min(16, (H - unit + 3) & ~3);
+  const zero = f32x4.splat(0);
+  let packed = next + f((b0 >> 1) * K * 2 + (E + unit) * 2);
+  for (let b = b0; b < b1; b += 2, packed += group) {
+    const o = <usize>b << 6;
+    for (let u = 0; u < units; u += 4) {
+      const at = o + f(u);
+      const bias = v128.load(w + f(u));
+      const v = f32x4.add(v128.load(z + at), bias);
+      const h = keep(tanh ? tanh4(v) : f32x4.max(v, zero), hFrom + at, hInto + at, b, unit + u);
+      let h2 = zero;
+      if (b + 1 < b1) {
+        const v2 = f32x4.add(v128.load(z + at + 64), bias);
+        h2 = keep(tanh ? tanh4(v2) : f32x4.max(v2, zero), hFrom + at + 64, hInto + at + 64, b + 1, unit + u);
+      }
+      storePairs(packed + f(u * 2), h, h2);
+    }
+    // Units that only pad: kept at 0.
+    for (let u = units; u < 16; u += 4) {
+      v128.store(hInto + o + f(u), zero);
+      if (b + 1 < b1) v128.store(hInto + o + f(u) + 64, zero);
+    }
+  }
+}
+
 export function sequenceForward(command: usize, worker: i32, workers: i32): void {
   setup(command);
   const reverse = load<i32>(command, 28);
@@ -253,12 +394,22 @@ export function sequenceForward(command: usize, worker: i32, workers: i32): void
     }
   barrier();
 
+  const r0 = g0 * R;
+  ysRow = f(T * H);
+  zeroOutput = zeroOut != 0;
   let current = a0;
   let next = a1;
   for (let s = 0; s < T; s++) {
     const time = reverse ? T - 1 - s : s;
     packStep(x, time, g0, g1, current);
+    maskAt = mask ? mask + time : 0;
+    ysAt = ys ? ys + f(time * H) : 0;
+    const from = residual ? s : 0;
+    const into = residual ? s + 1 : 0;
     for (let p = 0; p < P; p++) {
+      const hFrom = hidden + f((p * slots + from) * B * UP);
+      const hInto = hidden + f((p * slots + into) * B * UP);
+      const kept = residual && kind >= LSTM ? gates + f((p * T + s) * B * 16) : 0;
       if (kind == GRU) {
         const wx = packed + f(p * E * 12);
         const wh = packed + f((P * E + p * HU) * 12);
@@ -268,65 +419,16 @@ export function sequenceForward(command: usize, worker: i32, workers: i32): void
           tile3x12(a, wx, wx + 32, 48, E, at, 64, false);
           tile3x12(a + f(E * 3), wh, wh + 32, 48, HU, at + 192, 64, false);
         }
-      } else {
-        const w = packed + f(p * K * 16);
-        for (let g = g0; g < g1; g++) tile2x16(current + f(g * K * 2), w, K, z + f(g * 32), 64, false);
+        gruPanel(z, biases + f(p * 32), hFrom, hInto, kept, next, p * 4, r0, b1);
+        continue;
       }
-      const from = residual ? s : 0;
-      const into = residual ? s + 1 : 0;
-      for (let b = g0 * R; b < b1; b++) {
-        const valid = mask ? load<u8>(mask + b * T + time) != 0 : true;
-        if (kind == LSTM) {
-          const at = z + f(b * 16);
-          const w = biases + f(p * 32);
-          const i = gate4(f32x4.add(v128.load(at), v128.load(w)));
-          const forget = gate4(f32x4.add(v128.load(at, 16), v128.load(w, 16)));
-          const n = tanh4(f32x4.add(v128.load(at, 32), v128.load(w, 32)));
-          const o = gate4(f32x4.add(v128.load(at, 48), v128.load(w, 48)));
-          const before = v128.load(cells + f((p * slots + from) * B * 4 + b * 4));
-          const c = fma(forget, before, f32x4.mul(i, n));
-          const h = f32x4.mul(o, tanh4(c));
-          if (residual) {
-            const g = gates + f(((p * T + s) * B + b) * 16);
-            v128.store(g, i);
-            v128.store(g, forget, 16);
-            v128.store(g, n, 32);
-            v128.store(g, o, 48);
-          }
-          v128.store(cells + f((p * slots + into) * B * 4 + b * 4), valid ? c : before);
-          finishUnits(h, hidden, slots, p * 4, from, into, b, valid, next, ys, time, zeroOut);
-        } else if (kind == GRU) {
-          const at = z + f((b / 3) * 96 + (b % 3) * 16);
-          const w = biases + f(p * 32);
-          const update = gate4(f32x4.add(f32x4.add(v128.load(at), v128.load(w)), f32x4.add(v128.load(at, 192), v128.load(w, 64))));
-          const reset = gate4(f32x4.add(f32x4.add(v128.load(at, 16), v128.load(w, 16)), f32x4.add(v128.load(at, 208), v128.load(w, 80))));
-          const inner = f32x4.add(v128.load(at, 224), v128.load(w, 96));
-          const n = tanh4(fma(reset, inner, f32x4.add(v128.load(at, 32), v128.load(w, 32))));
-          const before = v128.load(hidden + f(((p * slots + from) * B + b) * 4));
-          const h = fma(update, f32x4.sub(before, n), n);
-          if (residual) {
-            const g = gates + f(((p * T + s) * B + b) * 16);
-            v128.store(g, update);
-            v128.store(g, reset, 16);
-            v128.store(g, n, 32);
-            v128.store(g, inner, 48);
-          }
-          finishUnits(h, hidden, slots, p * 4, from, into, b, valid, next, ys, time, zeroOut);
-        } else {
-          const at = z + f(b * 16);
-          const w = biases + f(p * 32);
-          for (let u = 0; u < 16; u += 4) {
-            if (p * 16 + u >= H) {
-              // Units that only pad: kept at 0.
-              v128.store(hiddenAt(hidden, slots, p * 16 + u, into, b), f32x4.splat(0));
-              continue;
-            }
-            const v = f32x4.add(v128.load(at + f(u)), v128.load(w + f(u)));
-            const h = kind == RNN_TANH ? tanh4(v) : f32x4.max(v, f32x4.splat(0));
-            finishUnits(h, hidden, slots, p * 16 + u, from, into, b, valid, next, ys, time, zeroOut);
-          }
-        }
-      }
+      const w = packed + f(p * K * 16);
+      for (let g = g0; g < g1; g++) tile2x16(current + f(g * K * 2), w, K, z + f(g * 32), 64, false);
+      if (kind == LSTM) {
+        const cFrom = cells + f((p * slots + from) * B * 4);
+        const cInto = cells + f((p * slots + into) * B * 4);
+        lstmPanel(z, biases + f(p * 32), cFrom, cInto, hFrom, hInto, kept, next, p * 4, r0, b1);
+      } else rnnPanel(z, biases + f(p * 32), hFrom, hInto, next, p * 16, r0, b1);
     }
     const spare = current;
     current = next;
@@ -356,17 +458,6 @@ function stateAt(a: usize, b: i32, unit: i32): usize {
   return a + f(g * K * R + (E + unit) * R + b - g * R);
 }
 
-// @ts-ignore: decorator
-@inline
-function finishUnits(
-  h: v128, hidden: usize, slots: i32, unit: i32, from: i32, into: i32, b: i32, valid: bool, next: usize, ys: usize, time: i32, zeroOut: i32,
-): void {
-  const state = valid ? h : v128.load(hiddenAt(hidden, slots, unit, from, b));
-  v128.store(hiddenAt(hidden, slots, unit, into, b), state);
-  scatterState(stateAt(next, b, unit), state);
-  if (ys) storeTail(ys + f((b * T + time) * H + unit), zeroOut && !valid ? f32x4.splat(0) : state, H - unit);
-}
-
 /** Packs the transpose of a kernel [rows, G * H] for dz W^T: panels of 16 rows of W, depth in the order of dz. */
 function packTransposed(source: usize, rows: i32, to: usize, q0: i32, q1: i32): void {
   const depth = P * W;
@@ -381,6 +472,105 @@ function packTransposed(source: usize, rows: i32, to: usize, q0: i32, q1: i32): 
             store<f32>(at + f(j), row < rows && unit < H ? load<f32>(source + f(row * G * H + g * H + unit)) : 0);
           }
         }
+}
+
+/** Sixteen units of SimpleRNN for rows b0 .. b1. */
+function rnnBackPanel(dz: usize, after: usize, dh: usize, ld: usize, unit: i32, b0: i32, b1: i32): void {
+  const one = f32x4.splat(1);
+  const zero = f32x4.splat(0);
+  const tanh = kind == RNN_TANH;
+  for (let b = b0; b < b1; b++) {
+    const to = dz + (<usize>b << 6);
+    const carry = dh + <usize>b * ld;
+    const valid = maskAt == 0 || load<u8>(maskAt + b * T) != 0;
+    for (let u = 0; u < 16; u += 4) {
+      if (unit + u >= H) {
+        v128.store(to + f(u), zero);
+        continue;
+      }
+      const g = incoming(carry + f(u), b, unit + u);
+      const h = v128.load(after + (<usize>b << 6) + f(u));
+      const d = tanh ? f32x4.mul(g, f32x4.sub(one, f32x4.mul(h, h))) : v128.and(g, f32x4.gt(h, zero));
+      v128.store(to + f(u), valid ? d : zero);
+      v128.store(carry + f(u), valid ? zero : g);
+    }
+  }
+}
+
+/** What is the same for all panels of a backward step. */
+let dysAt: usize, dysRow: usize;
+
+/** The gradient of four units' outputs and states of a row; nothing flows back from a skipped step's output of zeros. */
+// @ts-ignore: decorator
+@inline
+function incoming(carry: usize, b: i32, unit: i32): v128 {
+  const g = v128.load(carry);
+  if (dysAt == 0 || (zeroOutput && maskAt != 0 && load<u8>(maskAt + b * T) == 0)) return g;
+  const at = dysAt + <usize>b * dysRow + f(unit);
+  return f32x4.add(g, H - unit >= 4 ? v128.load(at) : loadTail(at, H - unit));
+}
+
+/** A row of a step that does not count: its gradient goes on, that of its gates is 0. */
+function skipRow(carry: usize, g: v128, dz: usize): void {
+  const zero = f32x4.splat(0);
+  v128.store(carry, g);
+  v128.store(dz, zero);
+  v128.store(dz, zero, 16);
+  v128.store(dz, zero, 32);
+  v128.store(dz, zero, 48);
+}
+
+// @ts-ignore: decorator
+@inline
+function lstmBackRow(carry: usize, gates: usize, before: usize, after: usize, dc: usize, dz: usize, b: i32, unit: i32): void {
+  const one = f32x4.splat(1);
+  const g = incoming(carry, b, unit);
+  if (maskAt != 0 && load<u8>(maskAt + b * T) == 0) {
+    skipRow(carry, g, dz);
+    return;
+  }
+  const i = v128.load(gates);
+  const forget = v128.load(gates, 16);
+  const n = v128.load(gates, 32);
+  const o = v128.load(gates, 48);
+  const t = tanh4(v128.load(after));
+  const dC = fma(f32x4.mul(g, o), f32x4.sub(one, f32x4.mul(t, t)), v128.load(dc));
+  v128.store(dz, f32x4.mul(f32x4.mul(dC, n), f32x4.mul(i, f32x4.sub(one, i))));
+  v128.store(dz, f32x4.mul(f32x4.mul(dC, v128.load(before)), f32x4.mul(forget, f32x4.sub(one, forget))), 16);
+  v128.store(dz, f32x4.mul(f32x4.mul(dC, i), f32x4.sub(one, f32x4.mul(n, n))), 32);
+  v128.store(dz, f32x4.mul(f32x4.mul(g, t), f32x4.mul(o, f32x4.sub(one, o))), 48);
+  v128.store(dc, f32x4.mul(dC, forget));
+  v128.store(carry, f32x4.splat(0));
+}
+
+/** dM, the gradient of the candidate's recurrent part, comes fourth. */
+// @ts-ignore: decorator
+@inline
+function gruBackRow(carry: usize, gates: usize, before: usize, dz: usize, b: i32, unit: i32): void {
+  const one = f32x4.splat(1);
+  const g = incoming(carry, b, unit);
+  if (maskAt != 0 && load<u8>(maskAt + b * T) == 0) {
+    skipRow(carry, g, dz);
+    return;
+  }
+  const update = v128.load(gates);
+  const reset = v128.load(gates, 16);
+  const n = v128.load(gates, 32);
+  const dN = f32x4.mul(f32x4.mul(g, f32x4.sub(one, update)), f32x4.sub(one, f32x4.mul(n, n)));
+  v128.store(dz, f32x4.mul(f32x4.mul(g, f32x4.sub(v128.load(before), n)), f32x4.mul(update, f32x4.sub(one, update))));
+  v128.store(dz, f32x4.mul(f32x4.mul(dN, v128.load(gates, 48)), f32x4.mul(reset, f32x4.sub(one, reset))), 16);
+  v128.store(dz, dN, 32);
+  v128.store(dz, f32x4.mul(dN, reset), 48);
+  v128.store(carry, f32x4.mul(g, update));
+}
+
+/** The 16 gradients of two rows, interleaved for a packed operand. */
+// @ts-ignore: decorator
+@inline
+function packGates(to: usize, dz: usize, second: usize, third: usize): void {
+  storePairs(to, v128.load(dz), v128.load(second));
+  storePairs(to + 32, v128.load(dz, 16), v128.load(second, 16));
+  storePairs(to + 64, v128.load(dz + third), v128.load(second + third));
 }
 
 export function sequenceBackward(command: usize, worker: i32, workers: i32, own: usize, ownBytes: usize): void {
@@ -420,6 +610,7 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
   const dh = db + f(pairs * 2 * P * 16);
   const dc = dh + f(pairs * 2 * HP * 16);
   const beside = dc + f(P * B * 4);
+  const zeros = beside + f(pairs * 32);
   const dz = beside + f(pairs * 32 + 64);
   const sums = dz + f(P * T * B * 16);
 
@@ -429,6 +620,7 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
   const g1 = share(pairs, worker + 1, workers);
   const r0 = g0 * 2;
   const r1 = min(B, g1 * 2);
+  if (worker == 0) memory.fill(zeros, 0, 64);
   memory.fill(dh + <usize>r0 * ld, 0, <usize>((g1 - g0) * 2) * ld);
   memory.fill(da + f(g0 * 2 * P * 16), 0, f((g1 - g0) * 2 * P * 16));
   memory.fill(db + f(g0 * 2 * P * 16), 0, f((g1 - g0) * 2 * P * 16));
@@ -440,103 +632,46 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
   }
   barrier();
 
-  const one = f32x4.splat(1);
   const zero = f32x4.splat(0);
+  dysRow = f(T * H);
+  zeroOutput = zeroOut != 0;
   for (let s = T - 1; s >= 0; s--) {
     const time = reverse ? T - 1 - s : s;
-    for (let p = 0; p < P; p++)
-      for (let b = r0; b < r1; b++) {
-        const valid = mask ? load<u8>(mask + b * T + time) != 0 : true;
-        const packedAt = f((b >> 1) * 2 * P * W + p * W * 2 + (b & 1));
-        const to = dz + f(((p * T + s) * B + b) * 16);
-        if (kind <= RNN_RELU) {
-          for (let u = 0; u < 16; u += 4) {
-            const unit = p * 16 + u;
-            if (unit >= H) {
-              v128.store(to + f(u), zero);
-              scatterPair(da + packedAt + f(u * 2), zero);
-              continue;
-            }
-            const carry = dh + <usize>b * ld + f(unit);
-            let g = v128.load(carry);
-            if (dys && (valid || !zeroOut)) g = f32x4.add(g, loadTail(dys + f((b * T + time) * H + unit), H - unit));
-            const h = v128.load(hiddenAt(hidden, slots, unit, s + 1, b));
-            let d = kind == RNN_TANH ? f32x4.mul(g, f32x4.sub(one, f32x4.mul(h, h))) : v128.and(g, f32x4.gt(h, zero));
-            if (!valid) d = zero;
-            v128.store(carry, valid ? zero : g);
-            v128.store(to + f(u), d);
-            scatterPair(da + packedAt + f(u * 2), d);
-          }
-          continue;
-        }
+    maskAt = mask ? mask + time : 0;
+    dysAt = dys ? dys + f(time * H) : 0;
+    for (let p = 0; p < P; p++) {
+      const own = dz + f((p * T + s) * B * 16);
+      if (kind <= RNN_RELU) rnnBackPanel(own, hidden + f((p * slots + s + 1) * B * 16), dh + f(p * 16), ld, p * 16, r0, r1);
+      else {
         const unit = p * 4;
-        const carry = dh + <usize>b * ld + f(unit);
-        let g = v128.load(carry);
-        if (dys && (valid || !zeroOut))
-          g = f32x4.add(g, H - unit >= 4 ? v128.load(dys + f((b * T + time) * H + unit)) : loadTail(dys + f((b * T + time) * H + unit), H - unit));
-        if (!valid) {
-          v128.store(carry, g);
-          v128.store(to, zero);
-          v128.store(to, zero, 16);
-          v128.store(to, zero, 32);
-          v128.store(to, zero, 48);
-          for (let k: usize = 0; k < f(W * 2); k += 8) {
-            store<f32>(da + packedAt + k, 0);
-            store<f32>(db + packedAt + k, 0);
-          }
-          continue;
-        }
-        const at = gates + f(((p * T + s) * B + b) * 16);
+        let carry = dh + <usize>r0 * ld + f(unit);
+        const kept = gates + f((p * T + s) * B * 16);
         if (kind == LSTM) {
-          const i = v128.load(at);
-          const forget = v128.load(at, 16);
-          const n = v128.load(at, 32);
-          const o = v128.load(at, 48);
-          const c = v128.load(cells + f((p * slots + s + 1) * B * 4 + b * 4));
-          const before = v128.load(cells + f((p * slots + s) * B * 4 + b * 4));
-          const t = tanh4(c);
-          const dcAt = dc + f((p * B + b) * 4);
-          const dO = f32x4.mul(f32x4.mul(g, t), f32x4.mul(o, f32x4.sub(one, o)));
-          const dC = fma(f32x4.mul(g, o), f32x4.sub(one, f32x4.mul(t, t)), v128.load(dcAt));
-          const dI = f32x4.mul(f32x4.mul(dC, n), f32x4.mul(i, f32x4.sub(one, i)));
-          const dF = f32x4.mul(f32x4.mul(dC, before), f32x4.mul(forget, f32x4.sub(one, forget)));
-          const dN = f32x4.mul(f32x4.mul(dC, i), f32x4.sub(one, f32x4.mul(n, n)));
-          v128.store(dcAt, f32x4.mul(dC, forget));
-          v128.store(carry, zero);
-          v128.store(to, dI);
-          v128.store(to, dF, 16);
-          v128.store(to, dN, 32);
-          v128.store(to, dO, 48);
-          const a = da + packedAt;
-          scatterPair(a, dI);
-          scatterPair(a + 32, dF);
-          scatterPair(a + 64, dN);
-          scatterPair(a + 96, dO);
+          const before = cells + f((p * slots + s) * B * 4);
+          const after = cells + f((p * slots + s + 1) * B * 4);
+          const cellGradient = dc + f(p * B * 4);
+          for (let b = r0; b < r1; b++, carry += ld) {
+            const o = <usize>b << 4;
+            lstmBackRow(carry, kept + (o << 2), before + o, after + o, cellGradient + o, own + (o << 2), b, unit);
+          }
         } else {
-          const update = v128.load(at);
-          const reset = v128.load(at, 16);
-          const n = v128.load(at, 32);
-          const inner = v128.load(at, 48);
-          const before = v128.load(hidden + f(((p * slots + s) * B + b) * 4));
-          const dU = f32x4.mul(f32x4.mul(g, f32x4.sub(before, n)), f32x4.mul(update, f32x4.sub(one, update)));
-          const dN = f32x4.mul(f32x4.mul(g, f32x4.sub(one, update)), f32x4.sub(one, f32x4.mul(n, n)));
-          const dR = f32x4.mul(f32x4.mul(dN, inner), f32x4.mul(reset, f32x4.sub(one, reset)));
-          const dM = f32x4.mul(dN, reset);
-          v128.store(carry, f32x4.mul(g, update));
-          v128.store(to, dU);
-          v128.store(to, dR, 16);
-          v128.store(to, dN, 32);
-          v128.store(to, dM, 48);
-          const a = da + packedAt;
-          scatterPair(a, dU);
-          scatterPair(a + 32, dR);
-          scatterPair(a + 64, dN);
-          const m = db + packedAt;
-          scatterPair(m, dU);
-          scatterPair(m + 32, dR);
-          scatterPair(m + 64, dM);
+          const before = hidden + f((p * slots + s) * B * 4);
+          for (let b = r0; b < r1; b++, carry += ld) {
+            const o = <usize>b << 4;
+            gruBackRow(carry, kept + (o << 2), before + o, own + (o << 2), b, unit);
+          }
         }
       }
+      // The packed operands of the products below; the row beside an odd last one is zeros.
+      for (let g = g0; g < g1; g++) {
+        const first = own + f(g * 32);
+        const second = g * 2 + 1 < B ? first + 64 : zeros;
+        const to = f(g * 2 * P * W + p * W * 2);
+        packGates(da + to, first, second, 32);
+        if (kind == GRU) packGates(db + to, first, second, 48);
+        else storePairs(da + to + 96, v128.load(first, 48), v128.load(second, 48));
+      }
+    }
     if (dx)
       for (let q = 0; q < EP; q++) {
         const panel = packedX + f(q * depth * 16);
@@ -569,16 +704,6 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
   barrier();
   if (dKernel || dRecurrent || dBias)
     weightGradients(reverse, x, hidden, dz, sums, dKernel, dRecurrent, dBias, share(P, worker, workers), share(P, worker + 1, workers), own, ownBytes);
-}
-
-/** Four gradients of one row into [k][2]. */
-// @ts-ignore: decorator
-@inline
-function scatterPair(a: usize, v: v128): void {
-  store<f32>(a, f32x4.extract_lane(v, 0));
-  store<f32>(a, f32x4.extract_lane(v, 1), 8);
-  store<f32>(a, f32x4.extract_lane(v, 2), 16);
-  store<f32>(a, f32x4.extract_lane(v, 3), 24);
 }
 
 /** One group of R rows of [x, h, 1]^T for steps s0 .. s1, packed [step, row][R]. */
