@@ -41,7 +41,7 @@ function unary(n: i32, x: v128): v128 {
     return v128.bitselect(s, x, f32x4.ne(f32x4.mul(x, s), zero));
   }
   if (n == op.F32_SQUARE) return f32x4.mul(x, x);
-  if (n == op.F32_RELU) return f32x4.max(x, f32x4.splat(0));
+  if (n == op.F32_RELU) return f32x4.pmax(x, f32x4.splat(0));
   if (n == op.F32_FLOOR) return f32x4.floor(x);
   if (n == op.F32_CEIL) return f32x4.ceil(x);
   if (n == op.F32_TRUNC) return f32x4.trunc(x);

@@ -26,7 +26,7 @@ function finish(c: usize, rows: i32, columns: i32, ldc: usize, bias: usize, acti
 
 function activate(x: v128, bias: v128, activation: i32): v128 {
   const v = f32x4.add(x, bias);
-  if (activation == 1) return f32x4.max(v, f32x4.splat(0));
+  if (activation == 1) return f32x4.pmax(v, f32x4.splat(0));
   if (activation == 2) return tanh4(v);
   if (activation == 3) return sigmoid4(v);
   return v;

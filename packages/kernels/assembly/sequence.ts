@@ -226,7 +226,7 @@ function keep(h: v128, from: usize, into: usize, b: i32, unit: i32): v128 {
   return state;
 }
 
-/** The gates of four units of one row; gives h, writes c and what the backward pass needs. */
+/** The gates of four units of one row; gives c, writes it, and what the backward pass needs. The output gate goes to `z`. */
 // @ts-ignore: decorator
 @inline
 function lstmRow(z: usize, w: usize, from: usize, into: usize, gates: usize, b: i32): v128 {
@@ -237,13 +237,14 @@ function lstmRow(z: usize, w: usize, from: usize, into: usize, gates: usize, b: 
   const before = v128.load(from);
   const c = fma(forget, before, f32x4.mul(i, n));
   v128.store(into, maskAt != 0 && load<u8>(maskAt + b * T) == 0 ? before : c);
+  v128.store(z, o, 48);
   if (gates) {
     v128.store(gates, i);
     v128.store(gates, forget, 16);
     v128.store(gates, n, 32);
     v128.store(gates, o, 48);
   }
-  return f32x4.mul(o, tanh4(c));
+  return c;
 }
 
 /** A panel of an LSTM for rows b0 .. b1: `cFrom`, `hFrom` ... are those of row 0. */
@@ -255,12 +256,16 @@ function lstmPanel(
   const gateStep: usize = gates ? 64 : 0;
   for (let b = b0; b < b1; b += 2, packed += group) {
     const o = <usize>b << 4;
+    const at = z + (o << 2);
     const g = gates + <usize>b * gateStep;
-    const h = keep(lstmRow(z + (o << 2), w, cFrom + o, cInto + o, g, b), hFrom + o, hInto + o, b, unit);
+    // Both rows' gates come before either's tanh(c): the processor then finds enough to do at once.
+    const c = lstmRow(at, w, cFrom + o, cInto + o, g, b);
     if (b + 1 < b1) {
-      const second = lstmRow(z + (o << 2) + 64, w, cFrom + o + 16, cInto + o + 16, g + gateStep, b + 1);
-      storePairs(packed, h, keep(second, hFrom + o + 16, hInto + o + 16, b + 1, unit));
-    } else storePairs(packed, h, f32x4.splat(0));
+      const c2 = lstmRow(at + 64, w, cFrom + o + 16, cInto + o + 16, g + gateStep, b + 1);
+      const h = keep(f32x4.mul(v128.load(at, 48), tanh4(c)), hFrom + o, hInto + o, b, unit);
+      const h2 = keep(f32x4.mul(v128.load(at, 112), tanh4(c2)), hFrom + o + 16, hInto + o + 16, b + 1, unit);
+      storePairs(packed, h, h2);
+    } else storePairs(packed, keep(f32x4.mul(v128.load(at, 48), tanh4(c)), hFrom + o, hInto + o, b, unit), f32x4.splat(0));
   }
 }
 
@@ -309,11 +314,11 @@ function rnnPanel(z: usize, w: usize, hFrom: usize, hInto: usize, next: usize, u
       const at = o + f(u);
       const bias = v128.load(w + f(u));
       const v = f32x4.add(v128.load(z + at), bias);
-      const h = keep(tanh ? tanh4(v) : f32x4.max(v, zero), hFrom + at, hInto + at, b, unit + u);
+      const h = keep(tanh ? tanh4(v) : f32x4.pmax(v, zero), hFrom + at, hInto + at, b, unit + u);
       let h2 = zero;
       if (b + 1 < b1) {
         const v2 = f32x4.add(v128.load(z + at + 64), bias);
-        h2 = keep(tanh ? tanh4(v2) : f32x4.max(v2, zero), hFrom + at + 64, hInto + at + 64, b + 1, unit + u);
+        h2 = keep(tanh ? tanh4(v2) : f32x4.pmax(v2, zero), hFrom + at + 64, hInto + at + 64, b + 1, unit + u);
       }
       storePairs(packed + f(u * 2), h, h2);
     }
