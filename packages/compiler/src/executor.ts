@@ -96,7 +96,7 @@ function spawn(name: string, listeners: Listeners): Port {
 }
 
 /** Words of the block through which the pool gives its orders. */
-const Sync = { epoch: 0, start: 1, end: 2, remaining: 3 } as const;
+const Sync = { epoch: 0, start: 1, end: 2, remaining: 3, directory: 4, chains: 5 } as const;
 /** Words of the control block of the kernels. */
 const Control = { generation: 1, aborted: 2 } as const;
 
@@ -187,6 +187,9 @@ export class Executor {
       sync[Sync.start] = start;
       sync[Sync.end] = end;
       sync[Sync.remaining] = this.count;
+      const { directory, count } = this.runtime.chains.catalogue;
+      sync[Sync.directory] = directory;
+      sync[Sync.chains] = count;
       Atomics.add(sync, Sync.epoch, 1);
       Atomics.notify(sync, Sync.epoch);
     });

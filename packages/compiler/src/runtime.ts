@@ -1,6 +1,8 @@
 import { CONTROL_BYTES, type Kernels, loadKernels } from '@recurra/kernels';
 import { type DType, denseData, type NDArray, ndarray, type Shape, sizeOf, Tensor, type TypedArray } from '@recurra/tensor';
 
+import { Chains } from './emit/chains.js';
+
 /** Bytes of an element. */
 export function bytesOf(dtype: DType): number {
   return dtype === 'float64' ? 8 : dtype === 'bool' ? 1 : 4;
@@ -38,6 +40,7 @@ class Arena {
 export class Runtime {
   readonly kernels: Kernels = loadKernels();
   readonly arena: Arena = new Arena(this.kernels);
+  readonly chains: Chains = new Chains(this);
   /** Blocks go with their owners. */
   private readonly owners = new FinalizationRegistry<number>((address) => this.kernels.heap.release(address));
 

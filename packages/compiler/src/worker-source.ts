@@ -8,8 +8,18 @@ const port = typeof self === 'undefined' || typeof self.postMessage !== 'functio
 const SPINS = 2000;
 function begin({ module, memory, worker, workers, control, sync, scratch, scratchBytes }) {
   const abort = () => { throw new Error('aborted'); };
-  const { run } = new WebAssembly.Instance(module, { env: { memory, abort } }).exports;
-  const order = new Int32Array(memory.buffer, sync, 4);
+  const kernels = new WebAssembly.Instance(module, { env: { memory, abort } }).exports;
+  const { run, table } = kernels;
+  let chains = 0;
+  const install = (directory, count) => {
+    const words = new Int32Array(memory.buffer, directory, count * 2);
+    for (; chains < count; chains++) {
+      const bytes = new Uint8Array(memory.buffer, words[chains * 2], words[chains * 2 + 1]).slice();
+      const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, kernels });
+      table.set(table.grow(1), instance.exports.run);
+    }
+  };
+  const order = new Int32Array(memory.buffer, sync, 6);
   const state = new Int32Array(memory.buffer, control, 4);
   port.postMessage({ kind: 'ready' });
   for (let epoch = 0; ; ) {
@@ -17,6 +27,7 @@ function begin({ module, memory, worker, workers, control, sync, scratch, scratc
     while (Atomics.load(order, 0) === epoch) Atomics.wait(order, 0, epoch);
     epoch = Atomics.load(order, 0);
     try {
+      if (order[5] > chains) install(order[4], order[5]);
       run(order[1], order[2], worker, workers, control, scratch, scratchBytes);
     } catch (error) {
       if (Atomics.exchange(state, 2, 1) === 0) port.postMessage({ kind: 'error', error: String(error && error.message || error) });

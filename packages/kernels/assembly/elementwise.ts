@@ -3,7 +3,7 @@
  * runs over a block before the next one begins, so that intermediate values never leave the first-level cache, and the cost
  * of interpreting is paid once a block.
  *
- * A chain: [count, inputs, outputs, operations, d0..d3], then per input and output [register, layout, pointer, bytes, s0..s3],
+ * A chain: [count, inputs, outputs, operations, registers, d0..d3, slot, row], then per input and output [register, layout, pointer, bytes, s0..s3],
  * then per operation [number, to, a, b, c]. Strides are in elements.
  */
 import * as op from "./opcodes";
@@ -272,15 +272,29 @@ function walk(
   }
 }
 
-/** Runs a chain over this worker's share of the elements. `scratch`: the registers, then their addresses. */
+/**
+ * Runs a chain over this worker's share of the elements. `scratch`: the registers, then their addresses. A chain that was compiled
+ * (slot > 0) is a function of its own in the table: it gets its operands' addresses and the first and last rows to do.
+ */
 export function chain(command: usize, worker: i32, workers: i32, scratch: usize): void {
   const count = load<i32>(command, 8);
+  const slot = load<i32>(command, 44);
+  if (slot > 0) {
+    // Rows of `row` elements; a dense chain is cut anywhere, into multiples of 16.
+    const row = load<i32>(command, 48);
+    const rows = row > 0 ? count / row : (count + 15) >> 4;
+    const first = <i32>((<i64>rows * worker) / workers);
+    const last = <i32>((<i64>rows * (worker + 1)) / workers);
+    if (row > 0) call_indirect<void>(slot, command, first, last);
+    else if (last > first) call_indirect<void>(slot, command, first << 4, min(count, last << 4));
+    return;
+  }
   const inputs = load<i32>(command, 12);
   const outputs = load<i32>(command, 16);
   const operations = load<i32>(command, 20);
   const registers = load<i32>(command, 24);
   const dims = command + 28;
-  const firstInput = dims + 16;
+  const firstInput = dims + 24;
   const firstOutput = firstInput + <usize>inputs * 32;
   const firstOperation = firstOutput + <usize>outputs * 32;
   const blocks = (count + BLOCK - 1) / BLOCK;

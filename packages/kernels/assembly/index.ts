@@ -3,13 +3,27 @@ import { chain } from "./elementwise";
 import { gemm } from "./gemm";
 import { gather, scatterAdd } from "./indexing";
 import * as op from "./opcodes";
-import { random } from "./random";
+import { philox, random, uniform } from "./random";
 import { argReduce, cumulate, reduce } from "./reduce";
 import { sequenceBackward, sequenceForward } from "./sequence";
 import { barrier, enter, failed, stopped } from "./sync";
-import { writeConstants } from "./vector";
+import { erf4, exp4, expm14, log1p4, log4, sigmoid4, softplus4, tanh4, writeConstants } from "./vector";
 
 export { backwardScratch, forwardScratch, residualSize } from "./sequence";
+
+// What compiled chains call.
+export function exp(x: v128): v128 { return exp4(x); }
+export function expm1(x: v128): v128 { return expm14(x); }
+export function log(x: v128): v128 { return log4(x); }
+export function log1p(x: v128): v128 { return log1p4(x); }
+export function tanh(x: v128): v128 { return tanh4(x); }
+export function sigmoid(x: v128): v128 { return sigmoid4(x); }
+export function softplus(x: v128): v128 { return softplus4(x); }
+export function erf(x: v128): v128 { return erf4(x); }
+/** Elements i .. i + 3 of the uniform numbers of a key. */
+export function draw(i: i32, stream: u32, key: usize): v128 {
+  return uniform(philox(<u32>i >> 2, stream, load<u32>(key), load<u32>(key, 4)));
+}
 
 /** Set in a command's length: too little work to share; the first worker does it alone. */
 const SERIAL: i32 = 1 << 30;

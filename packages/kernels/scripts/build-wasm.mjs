@@ -8,7 +8,7 @@ import asc from 'assemblyscript/asc';
 const root = new URL('../', import.meta.url);
 const OPTIONS = [
   ...['--runtime', 'stub', '--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'],
-  ...['--memoryBase', '1024', '--noAssert', '--uncheckedBehavior', 'always', '-O3', '--converge'],
+  ...['--memoryBase', '1024', '--exportTable', '--noAssert', '--uncheckedBehavior', 'always', '-O3'],
 ];
 
 async function compile(features) {

@@ -11,6 +11,8 @@ const PAGE = 65_536;
 
 /** The functions of the module. */
 export interface KernelExports {
+  /** Functions that commands call by number; compiled chains are put here. */
+  readonly table: WebAssembly.Table;
   /** Writes the constants of the kernels; once for a memory. */
   initialize(): void;
   /** Runs commands from `program` to `end` as worker `worker` of `workers`. */

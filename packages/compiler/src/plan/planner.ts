@@ -16,7 +16,8 @@ import {
   sizeOf,
 } from '@recurra/tensor';
 import { type Graph, isUniform, type Node, type Value } from '../graph.js';
-import { bytesOf } from '../runtime.js';
+import { type ChainOperand } from '../emit/chain.js';
+import { bytesOf, runtime } from '../runtime.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
 import { Buffer, broadcastStrides, denseRef, isDense, mergeAxes, placeBuffers, type Ref, rowMajor } from './buffer.js';
@@ -36,6 +37,9 @@ const TYPES: Readonly<Record<DType, number>> = { float32: 0, int32: 1, bool: 2, 
 /** What one element of an operation costs, in multiply-adds. */
 const ELEMENT_WORK = 1;
 
+/** Chains of fewer elements, or of shorter rows, are interpreted. */
+const COMPILED_COUNT = 512;
+const COMPILED_ROW = 8;
 /** From this much work a step on, a loop is shared among workers, who meet several times in each step. */
 const SHARED_LOOP = 200_000;
 
@@ -616,7 +620,7 @@ export class Planner {
     label: string,
     count: number,
     walk: readonly number[],
-    inputs: readonly { ref: Ref; shape: Shape; random?: Node; register?: number }[],
+    inputs: readonly ChainInput[],
     outputs: readonly { ref: Ref; shape: Shape; register?: number }[],
     operations: readonly ChainOperation[],
     registers: number,
@@ -639,7 +643,12 @@ export class Planner {
       operations,
       registers,
     );
-    const words: (number | Address)[] = [count, inputs.length, outputs.length, operations.length, compact.count, ...dims];
+    const compiled = this.compileChain(count, walk, inputs, outputs, compact);
+    const words: (number | Address)[] = [
+      ...[count, inputs.length, outputs.length, operations.length, compact.count],
+      ...dims,
+      ...[compiled?.slot ?? 0, compiled?.row ?? 0],
+    ];
     inputs.forEach((input, i) => {
       const register = compact.of(input.register ?? i);
       if (input.random) {
@@ -653,6 +662,45 @@ export class Planner {
     for (const { code, to, a, b, c } of compact.operations) words.push(code, to, a, b, c);
     const random = inputs.filter((i) => i.random).length * 12;
     this.program.command(label, Command.chain, words, count * (operations.length + random) * ELEMENT_WORK);
+  }
+
+  /** A function for a chain that is long enough to be worth it, and walks dense rows; `null` for the interpreter. */
+  private compileChain(
+    count: number,
+    walk: readonly number[],
+    inputs: readonly ChainInput[],
+    outputs: readonly { ref: Ref; shape: Shape; register?: number }[],
+    compact: ReturnType<typeof allocateRegisters>,
+  ): { slot: number; row: number } | null {
+    if (count < COMPILED_COUNT || walk.length > 2) return null;
+    const row = walk.length === 2 ? walk[1]! : 0;
+    if (row > 0 && row < COMPILED_ROW) return null;
+    const describe = (ref: Ref, shape: Shape, register: number): ChainOperand | null => {
+      const strides = stridesOn(walk, mergeAxes(shape, broadcastStrides(ref, shape)));
+      const inner = strides[strides.length - 1] ?? 0;
+      if (inner !== 0 && inner !== 1) return null;
+      return { register, bytes: bytesOf(ref.dtype), inner: inner === 1, outer: row > 0 ? strides[0]! : 0 };
+    };
+    const operands: ChainOperand[] = [];
+    for (const [i, { ref, shape, random, register }] of inputs.entries()) {
+      if (random && row > 0) return null;
+      const described = random
+        ? { register: 0, bytes: 4, inner: true, outer: 0, random: (random.params as RandomParams).stream ?? 0 }
+        : describe(ref, shape, 0);
+      if (!described) return null;
+      operands.push({ ...described, register: compact.of(register ?? i) });
+    }
+    const results: ChainOperand[] = [];
+    for (const [i, { ref, shape, register }] of outputs.entries()) {
+      const described = describe(ref, shape, compact.of(register ?? inputs.length + i));
+      if (!described?.inner) return null;
+      results.push(described);
+    }
+    // Draws come four at a time, from element 0 on.
+    if (operands.some((o) => o.random !== undefined) && count % 4 !== 0) return null;
+    const { operations, count: registers } = compact;
+    const slot = runtime().chains.slotOf({ inputs: operands, outputs: results, operations, registers, row });
+    return slot === 0 ? null : { slot, row };
   }
 
   private emitMatmul(node: Node): void {
@@ -999,6 +1047,14 @@ export class Planner {
     };
     node.primitive.lower!(context);
   }
+}
+
+/** An operand that a chain reads, or draws. */
+interface ChainInput {
+  ref: Ref;
+  shape: Shape;
+  random?: Node;
+  register?: number;
 }
 
 interface ChainOperation {

@@ -1,0 +1,62 @@
+import type { Runtime } from '../runtime.js';
+import { type ChainShape, compileChain } from './chain.js';
+
+/** More shapes of chains than this stay with the interpreter: compiled ones are kept. */
+const MAX_CHAINS = 1024;
+
+/**
+ * Compiled chains, by shape: each gets a slot in the table of functions of every thread. Their modules lie in the shared memory,
+ * where workers find them: [address, bytes] of each, in order of the slots.
+ */
+export class Chains {
+  private readonly runtime: Runtime;
+  private readonly slots = new Map<string, number>();
+  private readonly first: number;
+  private directory = 0;
+  private count = 0;
+
+  constructor(runtime: Runtime) {
+    this.runtime = runtime;
+    this.first = runtime.kernels.exports.table.length;
+  }
+
+  /** The slot of a chain of this shape, or 0 where the interpreter runs it. */
+  slotOf(shape: ChainShape): number {
+    const key = JSON.stringify(shape);
+    const known = this.slots.get(key);
+    if (known !== undefined) return known;
+    const slot = this.count < MAX_CHAINS ? this.compile(shape) : 0;
+    this.slots.set(key, slot);
+    return slot;
+  }
+
+  private compile(shape: ChainShape): number {
+    const { kernels } = this.runtime;
+    const bytes = compileChain(shape, kernels.shared);
+    if (!bytes) return 0;
+    const { heap, exports } = kernels;
+    install(new WebAssembly.Module(bytes), heap.memory, exports as unknown as WebAssembly.Exports, exports.table);
+    if (this.directory === 0) this.directory = heap.allocate(MAX_CHAINS * 8);
+    const address = heap.allocate(bytes.length);
+    heap.arrays.u8.set(bytes, address);
+    heap.arrays.i32[(this.directory >> 2) + this.count * 2] = address;
+    heap.arrays.i32[(this.directory >> 2) + this.count * 2 + 1] = bytes.length;
+    return this.first + this.count++;
+  }
+
+  /** Where workers find the modules, and how many there are. */
+  get catalogue(): { readonly directory: number; readonly count: number } {
+    return { directory: this.directory, count: this.count };
+  }
+}
+
+/** Puts the function of a module at the end of a table. Workers do the same, in the same order. */
+function install(
+  module: WebAssembly.Module,
+  memory: WebAssembly.Memory,
+  kernels: WebAssembly.Exports,
+  table: WebAssembly.Table,
+): void {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory }, kernels: kernels as WebAssembly.ModuleImports });
+  table.set(table.grow(1), exports['run']);
+}
