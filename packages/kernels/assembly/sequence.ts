@@ -3,11 +3,11 @@
  *
  * Weights are packed once a call, input kernel above recurrent kernel, so that a step is one product [x_t, h] [W; U]. The
  * columns of a panel hold all gates of a few units (LSTM and GRU: 4 units; SimpleRNN: 16), so that gates are computed
- * right after their panel, while it is in the first-level cache. Histories lie [panel][step][batch][...]: a panel of
- * all steps is then a packed operand of the weights' gradient as it stands.
+ * right after their panel, while it is in the first-level cache. What the forward pass keeps lies [step][panel][batch][...].
  *
- * Workers share the batch for all steps and meet only around them; the weights' gradients they share by panels. Sums
- * run in one order however many workers there are.
+ * Workers share the batch for all steps, and the weights' gradients by panels: forward they meet only around the sequence,
+ * backward once in as many steps as make 256 rows, whose gates' gradients are then still in cache. Sums run in one order however
+ * many workers there are.
  */
 import { barrier } from "./sync";
 import { packPairs, tile2x16, tile3x12 } from "./tiles";
@@ -88,9 +88,13 @@ export function backwardScratch(k: i32, b: i32, t: i32, e: i32, h: i32): i32 {
     pairs * 2 * panels16(H) * 16 + // dh
     P * B * 4 + // dc
     pairs * 32 + 64 + // tiles at the edges, and a row of zeros
-    P * T * B * 16 + // gradients of the gates, of all steps
+    2 * P * chunkSteps() * B * 16 + // gradients of the gates: of the steps at hand, and of those before, which others may still read
     P * gradientRows() * 16 // gradients of the weights
   );
+}
+/** Steps whose weights' gradients are taken together: about 256 rows. */
+function chunkSteps(): i32 {
+  return min(T, max(1, 256 / B));
 }
 function panels16(n: i32): i32 {
   return (n + 15) / 16;
@@ -390,12 +394,12 @@ export function sequenceForward(command: usize, worker: i32, workers: i32): void
   const b1 = min(B, g1 * R);
   for (let b = g0 * R; b < b1; b++)
     for (let u = 0; u < HU; u += 4) {
-      const at = hiddenAt(hidden, slots, u, 0, b);
+      const at = hiddenAt(hidden, u, 0, b);
       const h = h0 ? loadTail(h0 + f(b * H + u), H - u) : f32x4.splat(0);
       v128.store(at, h);
       scatterState(stateAt(a0, b, u), h);
       if (kind == LSTM)
-        v128.store(cells + f((u * slots * B) + b * 4), c0 ? loadTail(c0 + f(b * H + u), H - u) : f32x4.splat(0));
+        v128.store(cells + f((u * B) + b * 4), c0 ? loadTail(c0 + f(b * H + u), H - u) : f32x4.splat(0));
     }
   barrier();
 
@@ -412,9 +416,9 @@ export function sequenceForward(command: usize, worker: i32, workers: i32): void
     const from = residual ? s : 0;
     const into = residual ? s + 1 : 0;
     for (let p = 0; p < P; p++) {
-      const hFrom = hidden + f((p * slots + from) * B * UP);
-      const hInto = hidden + f((p * slots + into) * B * UP);
-      const kept = residual && kind >= LSTM ? gates + f((p * T + s) * B * 16) : 0;
+      const hFrom = hidden + f((from * P + p) * B * UP);
+      const hInto = hidden + f((into * P + p) * B * UP);
+      const kept = residual && kind >= LSTM ? gates + f((s * P + p) * B * 16) : 0;
       if (kind == GRU) {
         const wx = packed + f(p * E * 12);
         const wh = packed + f((P * E + p * HU) * 12);
@@ -430,8 +434,8 @@ export function sequenceForward(command: usize, worker: i32, workers: i32): void
       const w = packed + f(p * K * 16);
       for (let g = g0; g < g1; g++) tile2x16(current + f(g * K * 2), w, K, z + f(g * 32), 64, false);
       if (kind == LSTM) {
-        const cFrom = cells + f((p * slots + from) * B * 4);
-        const cInto = cells + f((p * slots + into) * B * 4);
+        const cFrom = cells + f((from * P + p) * B * 4);
+        const cInto = cells + f((into * P + p) * B * 4);
         lstmPanel(z, biases + f(p * 32), cFrom, cInto, hFrom, hInto, kept, next, p * 4, r0, b1);
       } else rnnPanel(z, biases + f(p * 32), hFrom, hInto, next, p * 16, r0, b1);
     }
@@ -442,17 +446,17 @@ export function sequenceForward(command: usize, worker: i32, workers: i32): void
   const last = residual ? T : 0;
   for (let b = g0 * R; b < b1; b++)
     for (let u = 0; u < H; u += 4) {
-      if (hT) storeTail(hT + f(b * H + u), v128.load(hiddenAt(hidden, slots, u, last, b)), H - u);
-      if (cT && kind == LSTM) storeTail(cT + f(b * H + u), v128.load(cells + f((u / 4 * slots + last) * B * 4 + b * 4)), H - u);
+      if (hT) storeTail(hT + f(b * H + u), v128.load(hiddenAt(hidden, u, last, b)), H - u);
+      if (cT && kind == LSTM) storeTail(cT + f(b * H + u), v128.load(cells + f((last * P + u / 4) * B * 4 + b * 4)), H - u);
     }
 }
 
 /** Four units (from a multiple of 4) of a row in the history of states. */
 // @ts-ignore: decorator
 @inline
-function hiddenAt(hidden: usize, slots: i32, unit: i32, slot: i32, b: i32): usize {
-  if (kind <= RNN_RELU) return hidden + f((((unit >> 4) * slots + slot) * B + b) * 16 + (unit & 15));
-  return hidden + f((((unit >> 2) * slots + slot) * B + b) * 4);
+function hiddenAt(hidden: usize, unit: i32, slot: i32, b: i32): usize {
+  if (kind <= RNN_RELU) return hidden + f(((slot * P + (unit >> 4)) * B + b) * 16 + (unit & 15));
+  return hidden + f(((slot * P + (unit >> 2)) * B + b) * 4);
 }
 
 /** Their place in a packed operand. */
@@ -617,7 +621,11 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
   const beside = dc + f(P * B * 4);
   const zeros = beside + f(pairs * 32);
   const dz = beside + f(pairs * 32 + 64);
-  const sums = dz + f(P * T * B * 16);
+  const chunk = chunkSteps();
+  const sums = dz + f(2 * P * chunk * B * 16);
+  const wanted = dKernel != 0 || dRecurrent != 0 || dBias != 0;
+  const p0 = share(P, worker, workers);
+  const p1 = share(P, worker + 1, workers);
 
   if (dx) packTransposed(kernel, E, packedX, share(EP, worker, workers), share(EP, worker + 1, workers));
   packTransposed(recurrent, H, packedH, share(HP, worker, workers), share(HP, worker + 1, workers));
@@ -644,23 +652,25 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
     const time = reverse ? T - 1 - s : s;
     maskAt = mask ? mask + time : 0;
     dysAt = dys ? dys + f(time * H) : 0;
+    const s0 = s - (s % chunk);
+    const current = dz + f(((s / chunk) & 1) * P * chunk * B * 16);
     for (let p = 0; p < P; p++) {
-      const own = dz + f((p * T + s) * B * 16);
-      if (kind <= RNN_RELU) rnnBackPanel(own, hidden + f((p * slots + s + 1) * B * 16), dh + f(p * 16), ld, p * 16, r0, r1);
+      const own = current + f((p * chunk + s - s0) * B * 16);
+      if (kind <= RNN_RELU) rnnBackPanel(own, hidden + f(((s + 1) * P + p) * B * 16), dh + f(p * 16), ld, p * 16, r0, r1);
       else {
         const unit = p * 4;
         let carry = dh + <usize>r0 * ld + f(unit);
-        const kept = gates + f((p * T + s) * B * 16);
+        const kept = gates + f((s * P + p) * B * 16);
         if (kind == LSTM) {
-          const before = cells + f((p * slots + s) * B * 4);
-          const after = cells + f((p * slots + s + 1) * B * 4);
+          const before = cells + f((s * P + p) * B * 4);
+          const after = cells + f(((s + 1) * P + p) * B * 4);
           const cellGradient = dc + f(p * B * 4);
           for (let b = r0; b < r1; b++, carry += ld) {
             const o = <usize>b << 4;
             lstmBackRow(carry, kept + (o << 2), before + o, after + o, cellGradient + o, own + (o << 2), b, unit);
           }
         } else {
-          const before = hidden + f((p * slots + s) * B * 4);
+          const before = hidden + f((s * P + p) * B * 4);
           for (let b = r0; b < r1; b++, carry += ld) {
             const o = <usize>b << 4;
             gruBackRow(carry, kept + (o << 2), before + o, own + (o << 2), b, unit);
@@ -700,15 +710,17 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
       for (let g = g0; g < g1; g++)
         tile2x16(source + f(g * 2 * depth), panel, depth, dh + <usize>(g * 2) * ld + f(q * 16), ld, true);
     }
+    if (wanted && s == s0) {
+      barrier();
+      weightGradients(reverse, x, hidden, current, sums, s0, min(T, s0 + chunk), p0, p1, own, ownBytes);
+    }
   }
   for (let b = r0; b < r1; b++) {
     if (dh0) memory.copy(dh0 + f(b * H), dh + <usize>b * ld, f(H));
     if (dc0 && kind == LSTM)
       for (let p = 0; p < P; p++) storeTail(dc0 + f(b * H + p * 4), v128.load(dc + f((p * B + b) * 4)), H - p * 4);
   }
-  barrier();
-  if (dKernel || dRecurrent || dBias)
-    weightGradients(reverse, x, hidden, dz, sums, dKernel, dRecurrent, dBias, share(P, worker, workers), share(P, worker + 1, workers), own, ownBytes);
+  if (wanted) spreadGradients(sums, dKernel, dRecurrent, dBias, p0, p1);
 }
 
 /** One group of R rows of [x, h, 1]^T for steps s0 .. s1, packed [step, row][R]. */
@@ -732,15 +744,14 @@ function packGroup(reverse: i32, x: usize, hidden: usize, g: i32, s0: i32, s1: i
   }
   const unit = (g - xGroups) * R;
   if (unit < HU) {
-    const slots = T + 1;
     for (let s = s0; s < s1; s++) {
       if (R == 2) {
-        let from = hidden + f(((unit / UP) * slots + s) * B * UP + (unit % UP));
+        let from = hidden + f((s * P + unit / UP) * B * UP + (unit % UP));
         for (let b = 0; b < B; b++, from += f(UP), to += 8) store<u64>(to, load<u64>(from));
       } else
         for (let j = 0; j < 3; j++) {
           const u = unit + j;
-          let from = hidden + f(((u >> 2) * slots + s) * B * 4 + (u & 3));
+          let from = hidden + f((s * P + (u >> 2)) * B * 4 + (u & 3));
           for (let b = 0; b < B; b++, from += 16) store<f32>(to + f(b * 3 + j), u < HU ? load<f32>(from) : 0);
           if (j == 2) to += f(B * 3);
         }
@@ -751,41 +762,44 @@ function packGroup(reverse: i32, x: usize, hidden: usize, g: i32, s0: i32, s1: i
 }
 
 /**
- * [dW; dU; db] = [x, h, 1]^T dz, summed over steps and rows in order. A chunk of steps and some groups of rows at a time, so
- * that the packed operand stays in cache; each worker does panels p0 .. p1.
+ * [dW; dU; db] += [x, h, 1]^T dz of steps s0 .. s1, for panels p0 .. p1. Some groups of rows at a time, so that the packed operand
+ * stays in cache. The last steps come first, and begin the sums.
  */
 function weightGradients(
-  reverse: i32, x: usize, hidden: usize, dz: usize, sums: usize, dKernel: usize, dRecurrent: usize, dBias: usize, p0: i32, p1: i32, own: usize, ownBytes: usize,
+  reverse: i32, x: usize, hidden: usize, dz: usize, sums: usize, s0: i32, s1: i32, p0: i32, p1: i32, own: usize, ownBytes: usize,
 ): void {
   const xGroups = groupsOf(E);
-  const hGroups = groupsOf(HU);
-  const total = xGroups + hGroups + 1;
-  const steps = max(1, 256 / B);
-  const block = max(1, <i32>(ownBytes >> 2) / (steps * B * R));
-  for (let s0 = 0; s0 < T; s0 += steps) {
-    const s1 = min(T, s0 + steps);
-    const rows = (s1 - s0) * B;
-    const more = s0 > 0;
-    for (let ga = 0; ga < total; ga += block) {
-      const gb = min(total, ga + block);
-      for (let g = ga; g < gb; g++) packGroup(reverse, x, hidden, g, s0, s1, own + f((g - ga) * rows * R));
-      for (let p = p0; p < p1; p++) {
-        const panel = dz + f((p * T + s0) * B * 16);
-        const into = sums + f(p * (total + 1) * R * 16);
-        for (let g = ga; g < gb; g++) {
-          const a = own + f((g - ga) * rows * R);
-          if (R == 2) {
-            tile2x16(a, panel, rows, into + f(g * 32), 64, more);
-            continue;
-          }
-          // Inputs see dn, states (and the recurrent bias) see dn * r, the fourth part.
-          const states = g >= xGroups && g < total - 1;
-          tile3x12(a, panel, panel + (states ? 48 : 32), 64, rows, into + f(g * 48), 64, more);
-          if (g == total - 1) tile3x12(a, panel, panel + 48, 64, rows, into + f(total * 48), 64, more);
+  const total = xGroups + groupsOf(HU) + 1;
+  const chunk = chunkSteps();
+  const rows = (s1 - s0) * B;
+  const more = s1 < T;
+  const block = max(1, <i32>(ownBytes >> 2) / (rows * R));
+  for (let ga = 0; ga < total; ga += block) {
+    const gb = min(total, ga + block);
+    for (let g = ga; g < gb; g++) packGroup(reverse, x, hidden, g, s0, s1, own + f((g - ga) * rows * R));
+    for (let p = p0; p < p1; p++) {
+      const panel = dz + f(p * chunk * B * 16);
+      const into = sums + f(p * (total + 1) * R * 16);
+      for (let g = ga; g < gb; g++) {
+        const a = own + f((g - ga) * rows * R);
+        if (R == 2) {
+          tile2x16(a, panel, rows, into + f(g * 32), 64, more);
+          continue;
         }
+        // Inputs see dn, states (and the recurrent bias) see dn * r, the fourth part.
+        const states = g >= xGroups && g < total - 1;
+        tile3x12(a, panel, panel + (states ? 48 : 32), 64, rows, into + f(g * 48), 64, more);
+        if (g == total - 1) tile3x12(a, panel, panel + 48, 64, rows, into + f(total * 48), 64, more);
       }
     }
   }
+}
+
+/** The sums of panels p0 .. p1 to the columns of the weights' gradients. */
+function spreadGradients(sums: usize, dKernel: usize, dRecurrent: usize, dBias: usize, p0: i32, p1: i32): void {
+  const xGroups = groupsOf(E);
+  const hGroups = groupsOf(HU);
+  const total = xGroups + hGroups + 1;
   const ones = (xGroups + hGroups) * R;
   for (let p = p0; p < p1; p++) {
     const from = sums + f(p * (total + 1) * R * 16);

@@ -1,0 +1,106 @@
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { coldStart } from './coldstart.js';
+import { absent, type Answer, Peer, peerNames } from './peer.js';
+import { report } from './report.js';
+import { scaling } from './scaling.js';
+import { soak } from './soak.js';
+import { WORKLOADS } from './workloads.js';
+
+const MICRO = ['M1_64', 'M1_128', 'M1_256', 'M1_512', 'M1_1024', 'M2_tanh', 'M2_sum'];
+
+const USAGE = `usage: pnpm bench [--workloads W1,W2,M1_256] [--peers ours,torch] [--threads 1,2] [--seconds 2] [--rounds 3]
+                  [--phases train,predict] [--json FILE]
+       pnpm bench scaling      cost against steps, batch and units; compile time; memory
+       pnpm bench soak [--steps 20000] [--signatures 5000]      resident memory over many steps and many signatures
+       pnpm bench cold         a fresh process that trains the seed snippet
+
+Workloads: ${Object.keys(WORKLOADS).join(' ')}, ${MICRO.join(' ')}.
+Peers: ${peerNames.join(' ')}. Those that are absent are named and left out. Python and JavaScript peers are looked for in
+.bench-env of the current folder, or where BENCH_PY, BENCH_PYT (python with keras, with torch) and BENCH_JS (a folder with
+node_modules) say; BENCH_NODE_NEW is the node of ours-new.`;
+
+/** Runs the command line; resolves to the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  let options: Partial<Record<'workloads' | 'peers' | 'threads' | 'seconds' | 'rounds' | 'phases' | 'json' | 'steps' | 'signatures', string>>;
+  let positionals: string[];
+  try {
+    const string = { type: 'string' } as const;
+    ({ values: options, positionals } = parseArgs({
+      args: [...args].filter((a) => a !== '--'),
+      allowPositionals: true,
+      options: {
+        ...{ workloads: string, peers: string, threads: string, seconds: string, rounds: string, phases: string },
+        ...{ json: string, steps: string, signatures: string },
+      },
+    }));
+  } catch (error) {
+    console.error(`bench: ${(error as Error).message}\n${USAGE}`);
+    return 2;
+  }
+  const [command] = positionals;
+  if (command === 'scaling') await scaling();
+  else if (command === 'cold') coldStart();
+  else if (command === 'soak')
+    return soak({ steps: Number(options.steps ?? 20_000), signatures: Number(options.signatures ?? 5_000) });
+  else if (command === undefined) return compare(options);
+  else {
+    console.error(`bench: expected scaling, soak, cold or options, received ${command}\n${USAGE}`);
+    return 2;
+  }
+  return 0;
+}
+
+async function compare(options: Readonly<Record<string, string | undefined>>): Promise<number> {
+  const list = (text: string | undefined, all: readonly string[]): string[] => text?.split(',') ?? [...all];
+  const workloads = list(options['workloads'], [...Object.keys(WORKLOADS), ...MICRO]);
+  const names = list(options['peers'], peerNames);
+  const threads = list(options['threads'], ['1']).map(Number);
+  const phases = list(options['phases'], ['train', 'predict']);
+  const seconds = Number(options['seconds'] ?? 2);
+  const rounds = Number(options['rounds'] ?? 3);
+  const unknown = [
+    ...workloads.filter((w) => !(w in WORKLOADS) && !MICRO.includes(w)),
+    ...names.filter((n) => !peerNames.includes(n)),
+  ];
+  if (unknown.length > 0 || !(seconds > 0) || !(rounds >= 1) || threads.some((t) => !(t >= 1))) {
+    console.error(`bench: expected known workloads and peers and positive numbers, received ${unknown.join(', ') || JSON.stringify(options)}\n${USAGE}`);
+    return 2;
+  }
+  const there = names.filter((name) => {
+    const reason = absent(name);
+    if (reason) console.error(`bench: ${name} is left out: ${reason}`);
+    return reason === null;
+  });
+  const peers = there.flatMap((name) => threads.map((count) => new Peer(name, count)));
+  const answers: Answer[] = [];
+  const keep = (answer: Answer): void => {
+    answers.push(answer);
+    if (options['json']) appendFileSync(options['json'], `${JSON.stringify(answer)}\n`);
+    const { peer, workload, phase = 'build', steps_per_s: speed, error } = answer;
+    console.error(`${workload} ${phase} ${peer}@${answer.threads} ${error ?? (speed ? `${(1000 / speed).toFixed(3)} ms` : 'built')}`);
+  };
+  if (options['json']) writeFileSync(options['json'], '');
+  for (const workload of workloads) {
+    const ready: Peer[] = [];
+    for (const peer of peers) {
+      const answer = await peer.ask({ cmd: 'build', workload }, 180);
+      keep(answer);
+      if (!answer.error) ready.push(peer);
+    }
+    const slow = new Set<string>();
+    for (let round = 0; round < rounds; round++)
+      for (const phase of workload.startsWith('M') ? ['op'] : phases)
+        for (const peer of ready) {
+          if ((workload === 'W8' && phase === 'train') || slow.has(`${peer.key} ${phase}`)) continue;
+          const answer = await peer.ask({ cmd: 'measure', workload, phase, seconds }, 120);
+          keep(answer);
+          // A step that takes longer than its share of the time is measured once.
+          if ((answer.steps_per_s ?? Infinity) * seconds < 0.7) slow.add(`${peer.key} ${phase}`);
+        }
+    for (const peer of peers) await peer.ask({ cmd: 'drop', workload }, 20);
+  }
+  for (const peer of peers) peer.stop();
+  console.log(report(answers));
+  return 0;
+}

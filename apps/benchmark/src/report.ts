@@ -1,0 +1,114 @@
+import { availableParallelism, loadavg } from 'node:os';
+import type { Answer } from './peer.js';
+import { gigaflop, WORKLOADS } from './workloads.js';
+
+/** A number with three digits. */
+export function format(x: number | undefined): string {
+  if (x === undefined || !Number.isFinite(x)) return '-';
+  return x >= 100 ? x.toFixed(0) : x >= 10 ? x.toFixed(1) : x >= 0.1 ? x.toFixed(2) : x.toFixed(3);
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** A Markdown table. */
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}
+
+/** The tables of a run: wall and CPU time of a step, ratios to ours, kernels, and whether all trained the same model. */
+export function report(answers: readonly Answer[]): string {
+  const keys = [...new Set(answers.map((a) => `${a.peer}@${a.threads}`))];
+  const measured = new Map<string, Answer[]>();
+  for (const a of answers) {
+    if (a.steps_per_s === undefined || a.phase === undefined) continue;
+    const key = `${a.workload} ${a.phase} ${a.peer}@${a.threads}`;
+    measured.set(key, [...(measured.get(key) ?? []), a]);
+  }
+  const workloads = Object.keys(WORKLOADS).filter((w) => answers.some((a) => a.workload === w));
+  const parts: string[] = [];
+  for (const phase of ['train', 'predict'] as const) {
+    const used = workloads.filter((w) => keys.some((k) => measured.has(`${w} ${phase} ${k}`)));
+    if (used.length === 0) continue;
+    const wall = (w: string, k: string): number | undefined => {
+      const list = measured.get(`${w} ${phase} ${k}`);
+      return list && 1000 / median(list.map((a) => a.steps_per_s!));
+    };
+    // The lowest round is the one that others disturbed least.
+    const cpu = (w: string, k: string): number | undefined => {
+      const list = measured.get(`${w} ${phase} ${k}`);
+      return list && Math.min(...list.map((a) => a.cpu_ms!));
+    };
+    const rows = (f: (w: string, k: string) => number | undefined): string[][] =>
+      keys.filter((k) => used.some((w) => f(w, k) !== undefined)).map((k) => [k, ...used.map((w) => format(f(w, k)))]);
+    parts.push(`### ${phase}: milliseconds a step, wall (median of rounds)\n\n${table(['', ...used], rows(wall))}`);
+    parts.push(`### ${phase}: CPU milliseconds a step, all threads (lowest round)\n\n${table(['', ...used], rows(cpu))}`);
+    const own = keys.filter((k) => k.startsWith('ours'));
+    for (const mine of own) {
+      const ratio =
+        (f: (w: string, k: string) => number | undefined) =>
+        (w: string, k: string): number | undefined => {
+          const [theirs, ours] = [f(w, k), f(w, mine)];
+          return theirs !== undefined && ours !== undefined ? theirs / ours : undefined;
+        };
+      const others = keys.filter((k) => !k.startsWith('ours'));
+      if (others.length === 0) continue;
+      const only = (f: (w: string, k: string) => number | undefined): string[][] =>
+        others.map((k) => [k, ...used.map((w) => format(ratio(f)(w, k)))]);
+      const what = mine.endsWith('@1') ? ['CPU', cpu] : ['wall', wall];
+      parts.push(
+        `### ${phase}: ${what[0] as string} time over that of ${mine} (more than 1: ours is faster)\n\n${table(['', ...used], only(what[1] as typeof cpu))}`,
+      );
+    }
+    parts.push(
+      `### ${phase}: GFLOP of matrix products a CPU second\n\n${table(
+        ['', ...used],
+        rows((w, k) => {
+          const time = cpu(w, k);
+          return time && (gigaflop(w)[phase === 'train' ? 'train' : 'forward'] / time) * 1000;
+        }),
+      )}`,
+    );
+  }
+  const micro = [...new Set(answers.map((a) => a.workload).filter((w) => w.startsWith('M')))];
+  if (micro.length > 0) {
+    const best = (w: string, k: string): number | undefined => {
+      const list = measured.get(`${w} op ${k}`);
+      return list && Math.max(...list.map((a) => a.gops!));
+    };
+    parts.push(
+      `### kernels: sgemm in GFLOP/s; tanh and sum over 2^20 floats in Gelement/s (best round)\n\n${table(
+        ['', ...micro],
+        keys.map((k) => [k, ...micro.map((w) => format(best(w, k)))]),
+      )}`,
+    );
+  }
+  const built = answers.filter((a) => a.losses && a.losses.length > 0);
+  if (built.length > 0)
+    parts.push(
+      `### the same model? Parameters, and the loss after steps 1, 2, 5, 10, 20\n\n${table(
+        ['workload', 'peer', 'parameters', 'losses'],
+        built.map((a) => [
+          a.workload,
+          `${a.peer}@${a.threads}`,
+          String(a.params),
+          a.losses!.map((l) => l.toFixed(4)).join(' '),
+        ]),
+      )}`,
+    );
+  const errors = answers.filter((a) => a.error);
+  if (errors.length > 0)
+    parts.push(
+      `### what did not run\n\n${[...new Set(errors.map((a) => `- ${a.peer}@${a.threads} ${a.workload}: ${a.error!.split('\n')[0]}`))].join('\n')}`,
+    );
+  parts.push(
+    `Node ${process.versions.node}, ${availableParallelism()} processors, load ${loadavg()
+      .map((l) => l.toFixed(2))
+      .join(' ')}.`,
+  );
+  return parts.join('\n\n');
+}
