@@ -230,46 +230,45 @@ function keep(h: v128, from: usize, into: usize, b: i32, unit: i32): v128 {
   return state;
 }
 
-/** The gates of four units of one row; gives c, writes it, and what the backward pass needs. The output gate goes to `z`. */
-// @ts-ignore: decorator
-@inline
-function lstmRow(z: usize, w: usize, from: usize, into: usize, gates: usize, b: i32): v128 {
-  const i = gate4(f32x4.add(v128.load(z), v128.load(w)));
-  const forget = gate4(f32x4.add(v128.load(z, 16), v128.load(w, 16)));
-  const n = tanh4(f32x4.add(v128.load(z, 32), v128.load(w, 32)));
-  const o = gate4(f32x4.add(v128.load(z, 48), v128.load(w, 48)));
-  const before = v128.load(from);
-  const c = fma(forget, before, f32x4.mul(i, n));
-  v128.store(into, maskAt != 0 && load<u8>(maskAt + b * T) == 0 ? before : c);
-  v128.store(z, o, 48);
-  if (gates) {
-    v128.store(gates, i);
-    v128.store(gates, forget, 16);
-    v128.store(gates, n, 32);
-    v128.store(gates, o, 48);
+/** The gates of rows b0 .. b1: z + bias becomes i, f, n, o, in `to`. */
+function lstmGates(z: usize, w: usize, to: usize, b0: i32, b1: i32): void {
+  const end = z + (<usize>b1 << 6);
+  to += <usize>b0 << 6;
+  for (z += <usize>b0 << 6; z < end; z += 64, to += 64) {
+    v128.store(to, gate4(f32x4.add(v128.load(z), v128.load(w))));
+    v128.store(to, gate4(f32x4.add(v128.load(z, 16), v128.load(w, 16))), 16);
+    v128.store(to, tanh4(f32x4.add(v128.load(z, 32), v128.load(w, 32))), 32);
+    v128.store(to, gate4(f32x4.add(v128.load(z, 48), v128.load(w, 48))), 48);
   }
-  return c;
 }
 
-/** A panel of an LSTM for rows b0 .. b1: `cFrom`, `hFrom` ... are those of row 0. */
+/** c of one row from its gates, and h. */
+// @ts-ignore: decorator
+@inline
+function lstmRow(gates: usize, from: usize, into: usize, b: i32): v128 {
+  const before = v128.load(from);
+  const c = fma(v128.load(gates, 16), before, f32x4.mul(v128.load(gates), v128.load(gates, 32)));
+  v128.store(into, maskAt != 0 && load<u8>(maskAt + b * T) == 0 ? before : c);
+  return f32x4.mul(v128.load(gates, 48), tanh4(c));
+}
+
+/** A panel of an LSTM for rows b0 .. b1: `cFrom`, `hFrom` ... are those of row 0. The gates go to `kept`, or stay in z. */
 function lstmPanel(
-  z: usize, w: usize, cFrom: usize, cInto: usize, hFrom: usize, hInto: usize, gates: usize, next: usize, unit: i32, b0: i32, b1: i32,
+  z: usize, w: usize, cFrom: usize, cInto: usize, hFrom: usize, hInto: usize, kept: usize, next: usize, unit: i32, b0: i32, b1: i32,
 ): void {
+  const gates = kept ? kept : z;
+  // All gates first: short loops of independent work keep the processor busier than one row after the other.
+  lstmGates(z, w, gates, b0, b1);
   const group = f(K * 2);
   let packed = next + f((b0 >> 1) * K * 2 + (E + unit) * 2);
-  const gateStep: usize = gates ? 64 : 0;
   for (let b = b0; b < b1; b += 2, packed += group) {
     const o = <usize>b << 4;
-    const at = z + (o << 2);
-    const g = gates + <usize>b * gateStep;
-    // Both rows' gates come before either's tanh(c): the processor then finds enough to do at once.
-    const c = lstmRow(at, w, cFrom + o, cInto + o, g, b);
+    const g = gates + (o << 2);
+    const h = keep(lstmRow(g, cFrom + o, cInto + o, b), hFrom + o, hInto + o, b, unit);
     if (b + 1 < b1) {
-      const c2 = lstmRow(at + 64, w, cFrom + o + 16, cInto + o + 16, g + gateStep, b + 1);
-      const h = keep(f32x4.mul(v128.load(at, 48), tanh4(c)), hFrom + o, hInto + o, b, unit);
-      const h2 = keep(f32x4.mul(v128.load(at, 112), tanh4(c2)), hFrom + o + 16, hInto + o + 16, b + 1, unit);
-      storePairs(packed, h, h2);
-    } else storePairs(packed, keep(f32x4.mul(v128.load(at, 48), tanh4(c)), hFrom + o, hInto + o, b, unit), f32x4.splat(0));
+      const second = lstmRow(g + 64, cFrom + o + 16, cInto + o + 16, b + 1);
+      storePairs(packed, h, keep(second, hFrom + o + 16, hInto + o + 16, b + 1, unit));
+    } else storePairs(packed, h, f32x4.splat(0));
   }
 }
 
