@@ -2,6 +2,7 @@ import {
   Adam,
   Bidirectional,
   Dense,
+  dotProductAttention,
   Embedding,
   GRU,
   Input,
@@ -10,7 +11,6 @@ import {
   LSTM,
   Sequential,
   SimpleRNN,
-  softmax,
   type Tensor,
   tensor,
   treeLeaves,
@@ -33,7 +33,7 @@ export interface Measured {
 }
 
 function layersOf({ kind, V = 0, E, H = 0, T, C = 0 }: Workload): Layer[] {
-  const ids = [Input({ shape: [T], dtype: 'int32' }), new Embedding(V, E)];
+  const ids = V > 0 ? [Input({ shape: [T], dtype: 'int32' }), new Embedding(V, E)] : [];
   const floats = Input({ shape: [T, E] });
   const positive = new Dense(1, { activation: 'sigmoid' });
   const classes = (n: number): Dense => new Dense(n, { activation: 'softmax' });
@@ -102,12 +102,11 @@ function transformer(w: Workload, input: Tensor, target: Tensor, values: readonl
   const logits = (v: readonly Tensor[], ids: Tensor): Tensor => {
     const [emb, pos, qk, qb, kk, kb, vk, vb, ok, ob, g1, b1, f1, fb1, f2, fb2, g2, b2, dk, db] = v as Tensor[];
     let x = emb!.gather(ids).add(pos!).reshape([B * T, E]);
-    const split = (t: Tensor): Tensor => t.reshape([B, T, heads, kd]).transpose([0, 2, 1, 3]);
+    const split = (t: Tensor): Tensor => t.reshape([B, T, heads, kd]);
     const q = split(linear(x, qk!, qb!, heads * kd));
     const k = split(linear(x, kk!, kb!, heads * kd));
     const u = split(linear(x, vk!, vb!, heads * kd));
-    const scores = softmax(q.matmul(k.swapAxes(-1, -2)).mul(1 / Math.sqrt(kd)));
-    const mixed = scores.matmul(u).transpose([0, 2, 1, 3]).reshape([B * T, heads * kd]);
+    const mixed = dotProductAttention(q, k, u).reshape([B * T, heads * kd]);
     x = norm(x.add(mixed.matmul(ok!.reshape([heads * kd, E])).add(ob!)), g1!, b1!);
     x = norm(x.add(linear(linear(x, f1!, fb1!, F).relu(), f2!, fb2!, E)), g2!, b2!);
     return linear(x.reshape([B, T, E]).mean(1), dk!, db!, 1);

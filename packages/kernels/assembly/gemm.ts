@@ -42,7 +42,7 @@ function edge(a: usize, b: usize, k: i32, c: usize, ldc: usize, rows: i32, colum
 }
 
 /**
- * C[m, n] = activation(A[m, k] B[k, n] + bias). Strides in bytes: rows and columns of A and B, rows of C (whose columns
+ * C[m, n] = activation(A[m, k] B[k, n] + bias), or C += A B (then without bias and activation). Strides in bytes: rows and columns of A and B, rows of C (whose columns
  * are dense). `scratch`: GEMM_SCRATCH bytes.
  */
 export function gemm(
@@ -50,9 +50,10 @@ export function gemm(
   a: usize, aRow: usize, aColumn: usize,
   b: usize, bRow: usize, bColumn: usize,
   c: usize, ldc: usize,
-  bias: usize, activation: i32, scratch: usize,
+  bias: usize, activation: i32, scratch: usize, accumulate: bool = false,
 ): void {
   if (k == 0) {
+    if (accumulate) return;
     for (let i = 0; i < m; i++) memory.fill(c + <usize>i * ldc, 0, <usize>n << 2);
     if (bias || activation) finish(c, m, n, ldc, bias, activation);
     return;
@@ -63,7 +64,7 @@ export function gemm(
       const row = a + <usize>i * aRow;
       const to = c + <usize>i * ldc;
       let j = 0;
-      for (; j + 16 <= n; j += 16) tile1x16(row, aColumn, b + (<usize>j << 2), bRow, k, to + (<usize>j << 2), false);
+      for (; j + 16 <= n; j += 16) tile1x16(row, aColumn, b + (<usize>j << 2), bRow, k, to + (<usize>j << 2), accumulate);
       for (; j < n; j++) {
         let sum: f32 = 0;
         let p = row;
@@ -71,6 +72,7 @@ export function gemm(
         let s = f32x4.splat(0);
         for (let e = 0; e < k; e++, p += aColumn, q += bRow) s = fmaLane(p, q, s);
         sum = f32x4.extract_lane(s, 0);
+        if (accumulate) sum += load<f32>(to + (<usize>j << 2));
         store<f32>(to + (<usize>j << 2), sum);
       }
     }
@@ -86,7 +88,7 @@ export function gemm(
       const depth = min(KC, k - q0);
       for (let j = 0; j < columns; j += 16)
         packPanel(b + <usize>q0 * bRow + <usize>(j0 + j) * bColumn, bRow, bColumn, min(16, columns - j), depth, packedB + <usize>(j * depth) * 4);
-      const more = q0 > 0;
+      const more = accumulate || q0 > 0;
       for (let i0 = 0; i0 < m; i0 += MC) {
         const rows = min(MC, m - i0);
         packPairs(a + <usize>i0 * aRow + <usize>q0 * aColumn, aRow, aColumn, rows, depth, packedA);

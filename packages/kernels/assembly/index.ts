@@ -1,4 +1,5 @@
 /** The module's surface: programs are lists of commands in memory, and every worker runs the same program. */
+import { attentionBackward, attentionForward } from "./attention";
 import { chain } from "./elementwise";
 import { gemm } from "./gemm";
 import { gather, scatterAdd } from "./indexing";
@@ -147,6 +148,8 @@ function execute(program: usize, end: usize, worker: i32, workers: i32, control:
         case op.COMMAND_CUMULATE: cumulate(program, w, team); break;
         case op.COMMAND_SEQUENCE_FORWARD: sequenceForward(program, w, team); break;
         case op.COMMAND_SEQUENCE_BACKWARD: sequenceBackward(program, w, team, scratch, scratchBytes); break;
+        case op.COMMAND_ATTENTION_FORWARD: attentionForward(program, w, team, scratch); break;
+        case op.COMMAND_ATTENTION_BACKWARD: attentionBackward(program, w, team, scratch); break;
         case op.COMMAND_LOOP: loop(program, length & ~SERIAL, w, team, control, scratch, scratchBytes); break;
         default: unreachable();
       }

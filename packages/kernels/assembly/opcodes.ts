@@ -15,6 +15,8 @@ export const COMMAND_SEQUENCE_FORWARD: i32 = 8;
 export const COMMAND_SEQUENCE_BACKWARD: i32 = 9;
 export const COMMAND_LOOP: i32 = 10;
 export const COMMAND_CUMULATE: i32 = 11;
+export const COMMAND_ATTENTION_FORWARD: i32 = 12;
+export const COMMAND_ATTENTION_BACKWARD: i32 = 13;
 
 // ---- Element-wise operations on float32 lanes, of one argument
 export const F32_NEG: i32 = 1;

@@ -26,6 +26,7 @@ const ERF_SPLIT: usize = 212;
 const ERF_MAX: usize = 216;
 const TWO: usize = 220;
 const TANH_MIN: usize = 224;
+const EXP_NORMAL: usize = 228;
 
 // @ts-ignore: decorator
 @inline
@@ -62,6 +63,7 @@ export function writeConstants(): void {
   put(TANH_Q + 12, 7.776574505603369e-7);
   put(TANH_MAX, 9);
   put(TANH_MIN, -9);
+  put(EXP_NORMAL, -87);
   put(SQRT_HALF, 0.7071067811865476);
   // log((1 + s) / (1 - s)) = 2 s + s z R(z), z = s^2 <= 0.0295: 4.8e-12
   put(LOG + 0, 0.6666666564512951);
@@ -154,6 +156,17 @@ export function exp4(x: v128): v128 {
   const i = i32x4.trunc_sat_f32x4_s(n);
   const half = i32x4.shr_s(i, 1);
   return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(i, half)));
+}
+
+/** e^x for x <= 0, as softmax needs it: one factor of 2^n is enough, and what would be subnormal is 0. */
+// @ts-ignore: decorator
+@inline
+export function expNegative4(x: v128): v128 {
+  const clamped = f32x4.pmax(x, constant(EXP_NORMAL));
+  const n = f32x4.nearest(f32x4.mul(clamped, constant(LOG2E)));
+  const p = f32x4.add(expm1Reduced(reduceByLn2(clamped, n)), constant(ONE));
+  const y = f32x4.mul(p, powerOfTwo(i32x4.trunc_sat_f32x4_s(n)));
+  return v128.andnot(y, f32x4.lt(x, constant(EXP_NORMAL)));
 }
 
 /** e^x - 1, accurate near 0. */

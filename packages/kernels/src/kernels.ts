@@ -2,7 +2,7 @@ import { PLAIN, RELAXED } from './generated/module.js';
 import { Heap } from './heap.js';
 
 /** Bytes of scratch memory that every worker needs for itself. */
-export const SCRATCH_BYTES: number = 512 * 1024;
+export const SCRATCH_BYTES: number = 640 * 1024;
 /** Bytes of the block through which workers synchronise and report errors. */
 export const CONTROL_BYTES = 256;
 /** The first address that the heap hands out: below are the constants of the kernels. */

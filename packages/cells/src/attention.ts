@@ -1,0 +1,177 @@
+import { vjp } from '@recurra/autograd';
+import { isCompiling } from '@recurra/compiler';
+import { Command } from '@recurra/kernels';
+import {
+  arange,
+  bind,
+  type Block,
+  definePrimitive,
+  formatShape,
+  isFloating,
+  type LowerContext,
+  type Primitive,
+  ShapeError,
+  softmax,
+  Tensor,
+  zeros,
+} from '@recurra/tensor';
+
+/** Options of {@link dotProductAttention}. */
+export interface AttentionOptions {
+  /** bool [batch, keys]: which keys may be looked at. */
+  readonly mask?: Tensor | null;
+  /** Each query sees the keys up to its own place alone; false. */
+  readonly causal?: boolean;
+  /** What scores are multiplied by; 1 / sqrt(depth). */
+  readonly scale?: number;
+}
+
+interface AttentionParams {
+  readonly mask: boolean;
+  readonly causal: boolean;
+  readonly scale: number;
+}
+
+/** Added to the scores of keys that do not count (Keras). */
+const MASKED = -1e9;
+
+/** The formula, in operations of tensors. */
+function composed(inputs: readonly Tensor[], { causal, scale }: AttentionParams): Tensor {
+  const [q, k, v, mask] = inputs as readonly [Tensor, Tensor, Tensor, Tensor | undefined];
+  const heads = (t: Tensor): Tensor => t.transpose([0, 2, 1, 3]);
+  let scores = heads(q).matmul(k.transpose([0, 2, 3, 1])).mul(scale);
+  const exclude = (allowed: Tensor): void => {
+    scores = scores.add(allowed.cast(scores.dtype).sub(1).mul(-MASKED));
+  };
+  if (mask) exclude(mask.expandDims([1, 2]));
+  if (causal) {
+    const [queries, keys] = [q.shape[1]!, k.shape[1]!];
+    exclude(arange(keys).reshape([1, keys]).lessEqual(arange(queries).reshape([queries, 1])));
+  }
+  return softmax(scores).matmul(heads(v)).transpose([0, 2, 1, 3]);
+}
+
+const words = new DataView(new ArrayBuffer(4));
+/** A float32 as a word of a command. */
+function floatWord(value: number): number {
+  words.setFloat32(0, value);
+  return words.getInt32(0);
+}
+
+function head(context: LowerContext<AttentionParams>): (number | Block | null)[] {
+  const [q, k, v, mask] = context.inputs as readonly [Block, Block, Block, Block];
+  const [batch, queries, heads, depth] = q.shape as readonly [number, number, number, number];
+  const { causal, scale, mask: masked } = context.params;
+  return [
+    ...[batch, heads, queries, k.shape[1]!, depth, v.shape[3]!, causal ? 1 : 0, floatWord(scale)],
+    ...[q, k, v, masked ? mask : null],
+  ];
+}
+
+function workOf({ inputs: [q, k] }: LowerContext<AttentionParams>): number {
+  const [batch, queries, heads, depth] = q!.shape as readonly [number, number, number, number];
+  return batch * heads * queries * k!.shape[1]! * (depth * 0.5 + 6);
+}
+
+/** Attention in one blocked kernel. Outputs: the mixed values, and the logarithms of the rows' sums for the backward pass. */
+const attention: Primitive<AttentionParams> = definePrimitive<AttentionParams>({
+  name: 'attention',
+  abstract: ([q, , v]) => {
+    const [batch, queries, heads] = q!.shape as readonly [number, number, number];
+    return [
+      { shape: [batch, queries, heads, v!.shape[3]!], dtype: 'float32' },
+      { shape: [batch, heads, queries], dtype: 'float32' },
+    ];
+  },
+  evaluate: (arrays, params, [, sums]) => [
+    composed(
+      arrays.map((a) => new Tensor(a.shape, a.dtype, a)),
+      params,
+    ).concrete('attention'),
+    zeros(sums!.shape).concrete('attention'),
+  ],
+  lower: (context) => {
+    const [out, sums] = context.outputs;
+    const [batch, queries, heads] = context.inputs[0]!.shape as readonly [number, number, number];
+    const rows = sums ?? context.scratch(batch * queries * heads * 4);
+    context.emit(Command.attentionForward, [...head(context), out!, rows], workOf(context));
+  },
+  vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
+    const gradients = apply(attentionBackward, [...inputs, ...outputs, cotangents[0]!], params);
+    return params.mask ? [...gradients, null] : gradients;
+  },
+  samples: [],
+});
+
+/** The gradients for q, k and v. Inputs: those of {@link attention}, its outputs, and the gradient of the first. */
+const attentionBackward: Primitive<AttentionParams> = definePrimitive<AttentionParams>({
+  name: 'attentionBackward',
+  abstract: (inputs) => inputs.slice(0, 3).map(({ shape, dtype }) => ({ shape, dtype })),
+  evaluate: (arrays, params) =>
+    gradients(
+      arrays.map((a) => new Tensor(a.shape, a.dtype, a)),
+      params,
+    ).map((t) => t.concrete('attention')),
+  lower: (context) => {
+    const [out, sums, g] = context.inputs.slice(-3);
+    const [dq, dk, dv] = context.outputs;
+    context.emit(
+      Command.attentionBackward,
+      [...head(context), out!, sums!, g!, dq!, dk!, dv!],
+      workOf(context) * 2.5,
+    );
+  },
+  vjp: ({ inputs, cotangents, params }) => {
+    const moving = inputs.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));
+    const { pullback } = vjp(
+      (own: Tensor[]) =>
+        gradients(
+          inputs.map((t, i) => (moving.includes(i) ? own[moving.indexOf(i)]! : t)),
+          params,
+        ),
+      moving.map((i) => inputs[i]!),
+    );
+    const [found] = pullback([...cotangents]);
+    return inputs.map((_, i) => (moving.includes(i) ? found[moving.indexOf(i)]! : null));
+  },
+  samples: [],
+});
+
+function gradients(inputs: readonly Tensor[], params: AttentionParams): Tensor[] {
+  const rest = inputs.slice(3, -3);
+  const { pullback } = vjp((own: Tensor[]) => composed([...own, ...rest], params), inputs.slice(0, 3));
+  return pullback(inputs[inputs.length - 1]!)[0];
+}
+
+/**
+ * Scaled dot-product attention: softmax(q k^T * scale) v, for each head.
+ *
+ * q [batch, queries, heads, depth], k [batch, keys, heads, depth], v [batch, keys, heads, valueDepth] -> [batch, queries, heads,
+ * valueDepth]. In a compiled step it is one kernel that never holds the matrix of all scores, forward or backward. Throws
+ * `ShapeError` where shapes do not fit. `keras.ops.dot_product_attention`; Vaswani et al. 2017, Dao et al. 2022.
+ */
+export function dotProductAttention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  const fits = q.rank === 4 && k.rank === 4 && v.rank === 4;
+  const [batch, , heads, depth] = q.shape;
+  if (
+    !fits ||
+    k.shape[0] !== batch ||
+    v.shape[0] !== batch ||
+    k.shape[2] !== heads ||
+    v.shape[2] !== heads ||
+    k.shape[3] !== depth ||
+    k.shape[1] !== v.shape[1]
+  )
+    throw new ShapeError(
+      `dotProductAttention: expected q [batch, queries, heads, depth], k [batch, keys, heads, depth] and v [batch, keys, heads, valueDepth], received ${[q, k, v].map((t) => formatShape(t.shape)).join(', ')}`,
+    );
+  const { mask = null, causal = false, scale = 1 / Math.sqrt(depth!) } = options;
+  if (mask && (mask.rank !== 2 || mask.shape[0] !== batch || mask.shape[1] !== k.shape[1]))
+    throw new ShapeError(
+      `dotProductAttention: expected a mask of shape [${batch}, ${k.shape[1]}], received ${formatShape(mask.shape)}`,
+    );
+  const params: AttentionParams = { mask: mask !== null, causal, scale };
+  const inputs = [q, k, v, ...(mask ? [mask.cast('bool')] : [])];
+  const kernel = isCompiling() && q.dtype === 'float32' && k.dtype === 'float32' && v.dtype === 'float32';
+  return kernel ? bind(attention, inputs, params)[0]! : composed(inputs, params);
+}
