@@ -1,6 +1,8 @@
 /**
  * The code of a worker, as text: it runs in Node's workers and in those of browsers. It gets the compiled module and the shared
- * memory, then waits for orders in that memory. The last worker to finish tells the calling thread.
+ * memory, then waits for orders in that memory. The calling thread wakes the first worker, and that one the others: they are then
+ * put on processors that are idle, where the calling thread, about to sleep, would seem to occupy one. The last worker to finish
+ * tells the calling thread.
  */
 export function workerSource(): string {
   return `
@@ -19,13 +21,18 @@ function begin({ module, memory, worker, workers, control, sync, scratch, scratc
       table.set(table.grow(1), instance.exports.run);
     }
   };
-  const order = new Int32Array(memory.buffer, sync, 6);
+  const order = new Int32Array(memory.buffer, sync, 8);
+  const turn = worker === 0 ? 0 : 6;
   const state = new Int32Array(memory.buffer, control, 4);
   port.postMessage({ kind: 'ready' });
   for (let epoch = 0; ; ) {
-    for (let i = 0; i < SPINS && Atomics.load(order, 0) === epoch; i++);
-    while (Atomics.load(order, 0) === epoch) Atomics.wait(order, 0, epoch);
-    epoch = Atomics.load(order, 0);
+    for (let i = 0; i < SPINS && Atomics.load(order, turn) === epoch; i++);
+    while (Atomics.load(order, turn) === epoch) Atomics.wait(order, turn, epoch);
+    epoch = Atomics.load(order, turn);
+    if (worker === 0 && workers > 1) {
+      Atomics.store(order, 6, epoch);
+      Atomics.notify(order, 6);
+    }
     try {
       if (order[5] > chains) install(order[4], order[5]);
       run(order[1], order[2], worker, workers, control, scratch, scratchBytes);
