@@ -44,7 +44,7 @@ export function pnpm(args, options = {}) {
 
 function* filesUnder(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (entry.name === 'node_modules' || entry.name === 'dist') continue;
+    if (['node_modules', 'dist', 'generated'].includes(entry.name)) continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* filesUnder(path);
     else yield path;
@@ -64,7 +64,7 @@ function digests() {
     .flatMap((folder) => [...filesUnder(join(root, folder))])
     .filter(
       (file) =>
-        /\.(ts|json)$/.test(file) &&
+        /\.(ts|mjs|json)$/.test(file) &&
         !file.endsWith('.test.ts') &&
         !file.startsWith(join(root, 'packages/testing/golden')),
     )

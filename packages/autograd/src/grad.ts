@@ -1,7 +1,10 @@
 import {
+  bind,
   DTypeError,
+  definePrimitive,
   formatShape,
   isFloating,
+  type Primitive,
   ShapeError,
   stopGradient as stop,
   Tensor,
@@ -151,19 +154,73 @@ export function customGradient(
   f: (...inputs: Tensor[]) => { value: Tensor; gradient: (dy: Tensor) => readonly (Tensor | null)[] },
 ): (...inputs: Tensor[]) => Tensor {
   return (...inputs) => {
-    let top: GradientLevel | null = null;
-    for (const input of inputs) {
-      const interpreter = input.trace?.interpreter;
-      if (interpreter instanceof GradientLevel && (top === null || interpreter.level > top.level)) top = interpreter;
-    }
-    if (top === null) return f(...inputs).value;
-    const level = top;
+    const level = highestLevel(inputs);
+    if (level === null) return f(...inputs).value;
     const inner = customGradient(f);
     const raw = inputs.map((input) => level.unwatch(input));
     // The value is computed one level down, where an outer differentiation sees the same rule.
     const value = inner(...raw);
     return record(level, inputs, [value], 'customGradient', ([dy]) => f(...raw).gradient(dy!))[0]!;
   };
+}
+
+/**
+ * The first input, which cannot be had before the second: what is computed from it is computed again, and late, even where a
+ * compiler would otherwise take the values that are there already.
+ */
+export const barrier: Primitive<null> = definePrimitive<null>({
+  name: 'barrier',
+  abstract: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
+  evaluate: ([x]) => [x!],
+  vjp: ({ cotangents }) => [cotangents[0]!, null],
+  samples: [{ inputs: [{ shape: [2, 3] }, { shape: [] }], params: null }],
+});
+
+/**
+ * `f`, whose gradient computes f's inner values again instead of keeping them: less memory for about one more forward pass.
+ * Arguments and result are trees of tensors. Everything that a gradient is taken for must be an argument; throws `TraceError`
+ * where f closes over such a value. Chen et al. 2016; `jax.checkpoint`, `torch.utils.checkpoint`.
+ */
+export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...args: A) => R {
+  return (...args) => {
+    const leaves = treeLeaves(args);
+    const level = highestLevel(leaves);
+    if (level === null) return f(...args);
+    const raw = leaves.map((leaf) => level.unwatch(leaf));
+    const value = checkpoint(f)(...treeUnflatten(args, raw));
+    const outputs = treeLeaves(value);
+    if (outputs.some((output) => output.trace?.interpreter === level))
+      throw new TraceError(
+        'checkpoint: expected a function of its arguments, received one that closes over a value that a gradient is taken for. Pass it as an argument.',
+      );
+    const watched = record(level, leaves, outputs, 'checkpoint', (cotangents) => {
+      const moving = raw.flatMap((leaf, i) => (isFloating(leaf.dtype) ? [i] : []));
+      const again = moving.map((i) => bind(barrier, [raw[i]!, cotangents[0]!], null)[0]!);
+      const { pullback } = vjp(
+        (own: Tensor[]) =>
+          f(
+            ...treeUnflatten(
+              args,
+              raw.map((leaf, i) => (moving.includes(i) ? own[moving.indexOf(i)]! : leaf)),
+            ),
+          ),
+        again,
+      );
+      const [gradients] = pullback(treeUnflatten(value, cotangents));
+      return raw.map((_, i) => (moving.includes(i) ? gradients[moving.indexOf(i)]! : null));
+    });
+    return treeUnflatten(value, watched);
+  };
+}
+
+/** The innermost differentiation that watches one of these. */
+function highestLevel(leaves: readonly Tensor[]): GradientLevel | null {
+  let top: GradientLevel | null = null;
+  for (const leaf of leaves) {
+    const interpreter = leaf.trace?.interpreter;
+    if (interpreter instanceof GradientLevel && (top === null || interpreter.level > top.level)) top = interpreter;
+  }
+  return top;
 }
 
 /** The tree's values as constants: no gradient flows through them. */

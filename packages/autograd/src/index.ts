@@ -1,2 +1,11 @@
-export { customGradient, type GradOptions, grad, stopGradient, valueAndGrad, vjp } from './grad.js';
+export {
+  barrier,
+  checkpoint,
+  customGradient,
+  type GradOptions,
+  grad,
+  stopGradient,
+  valueAndGrad,
+  vjp,
+} from './grad.js';
 export { type Tree, treeLeaves, treeMap, treePaths, treeUnflatten } from './tree.js';

@@ -38,7 +38,7 @@ function unary(n: i32, x: v128): v128 {
     const one = f32x4.splat(1);
     const s = v128.or(v128.and(f32x4.gt(x, zero), one), v128.and(f32x4.lt(x, zero), f32x4.splat(-1)));
     // Signed zeros and NaN stay.
-    return v128.bitselect(s, x, f32x4.ne(f32x4.mul(x, s), zero));
+    return v128.bitselect(x, s, f32x4.eq(s, zero));
   }
   if (n == op.F32_SQUARE) return f32x4.mul(x, x);
   if (n == op.F32_RELU) return f32x4.pmax(x, f32x4.splat(0));

@@ -11,7 +11,7 @@
  */
 import { barrier } from "./sync";
 import { packPairs, tile2x16, tile3x12 } from "./tiles";
-import { fma, gate4, tanh4 } from "./vector";
+import { fma, gate4, gateTanh4 } from "./vector";
 
 const RNN_TANH: i32 = 0;
 const RNN_RELU: i32 = 1;
@@ -237,7 +237,7 @@ function lstmGates(z: usize, w: usize, to: usize, b0: i32, b1: i32): void {
   for (z += <usize>b0 << 6; z < end; z += 64, to += 64) {
     v128.store(to, gate4(f32x4.add(v128.load(z), v128.load(w))));
     v128.store(to, gate4(f32x4.add(v128.load(z, 16), v128.load(w, 16))), 16);
-    v128.store(to, tanh4(f32x4.add(v128.load(z, 32), v128.load(w, 32))), 32);
+    v128.store(to, gateTanh4(f32x4.add(v128.load(z, 32), v128.load(w, 32))), 32);
     v128.store(to, gate4(f32x4.add(v128.load(z, 48), v128.load(w, 48))), 48);
   }
 }
@@ -249,7 +249,7 @@ function lstmRow(gates: usize, from: usize, into: usize, b: i32): v128 {
   const before = v128.load(from);
   const c = fma(v128.load(gates, 16), before, f32x4.mul(v128.load(gates), v128.load(gates, 32)));
   v128.store(into, maskAt != 0 && load<u8>(maskAt + b * T) == 0 ? before : c);
-  return f32x4.mul(v128.load(gates, 48), tanh4(c));
+  return f32x4.mul(v128.load(gates, 48), gateTanh4(c));
 }
 
 /** A panel of an LSTM for rows b0 .. b1: `cFrom`, `hFrom` ... are those of row 0. The gates go to `kept`, or stay in z. */
@@ -278,7 +278,7 @@ function gruRow(z: usize, w: usize, from: usize, gates: usize): v128 {
   const update = gate4(f32x4.add(f32x4.add(v128.load(z), v128.load(w)), f32x4.add(v128.load(z, 192), v128.load(w, 64))));
   const reset = gate4(f32x4.add(f32x4.add(v128.load(z, 16), v128.load(w, 16)), f32x4.add(v128.load(z, 208), v128.load(w, 80))));
   const inner = f32x4.add(v128.load(z, 224), v128.load(w, 96));
-  const n = tanh4(fma(reset, inner, f32x4.add(v128.load(z, 32), v128.load(w, 32))));
+  const n = gateTanh4(fma(reset, inner, f32x4.add(v128.load(z, 32), v128.load(w, 32))));
   if (gates) {
     v128.store(gates, update);
     v128.store(gates, reset, 16);
@@ -317,11 +317,11 @@ function rnnPanel(z: usize, w: usize, hFrom: usize, hInto: usize, next: usize, u
       const at = o + f(u);
       const bias = v128.load(w + f(u));
       const v = f32x4.add(v128.load(z + at), bias);
-      const h = keep(tanh ? tanh4(v) : f32x4.pmax(v, zero), hFrom + at, hInto + at, b, unit + u);
+      const h = keep(tanh ? gateTanh4(v) : f32x4.pmax(v, zero), hFrom + at, hInto + at, b, unit + u);
       let h2 = zero;
       if (b + 1 < b1) {
         const v2 = f32x4.add(v128.load(z + at + 64), bias);
-        h2 = keep(tanh ? tanh4(v2) : f32x4.pmax(v2, zero), hFrom + at + 64, hInto + at + 64, b + 1, unit + u);
+        h2 = keep(tanh ? gateTanh4(v2) : f32x4.pmax(v2, zero), hFrom + at + 64, hInto + at + 64, b + 1, unit + u);
       }
       storePairs(packed + f(u * 2), h, h2);
     }
@@ -541,7 +541,7 @@ function lstmBackRow(carry: usize, gates: usize, before: usize, after: usize, dc
   const forget = v128.load(gates, 16);
   const n = v128.load(gates, 32);
   const o = v128.load(gates, 48);
-  const t = tanh4(v128.load(after));
+  const t = gateTanh4(v128.load(after));
   const dC = fma(f32x4.mul(g, o), f32x4.sub(one, f32x4.mul(t, t)), v128.load(dc));
   v128.store(dz, f32x4.mul(f32x4.mul(dC, n), f32x4.mul(i, f32x4.sub(one, i))));
   v128.store(dz, f32x4.mul(f32x4.mul(dC, v128.load(before)), f32x4.mul(forget, f32x4.sub(one, forget))), 16);

@@ -1,3 +1,4 @@
+import { barrier } from '@recurra/autograd';
 import { Command } from '@recurra/kernels';
 import {
   allPrimitives,
@@ -182,7 +183,7 @@ export class Planner {
 
   // ---------------------------------------------------------------- what each node is
   private analyse(node: Node): void {
-    const known = ours.has(node.primitive) || node.primitive.name === 'barrier';
+    const known = ours.has(node.primitive) || node.primitive === (barrier as unknown);
     if (known && isViewOperation(node.primitive.name)) {
       const views = viewsOf(node, this.refOf(node.inputs[0]!));
       if (views) {
@@ -224,6 +225,10 @@ export class Planner {
   private needs(inputs: readonly Value[]): Set<Node> {
     const result = new Set<Node>();
     for (const value of inputs) {
+      for (const token of barriersOf(value)) {
+        const first = this.writer(token);
+        if (first) result.add(first);
+      }
       const node = this.writer(value);
       if (!node) continue;
       if (this.free.has(node) && !this.units.of(node)) for (const inner of this.needs(node.inputs)) result.add(inner);
@@ -1082,6 +1087,17 @@ function reaches(value: Value, node: Node): boolean {
   if (value.source.kind !== 'node') return false;
   const maker = value.source.node;
   return maker === node || (maker.primitive.name === 'add' && maker.inputs.some((v) => v.source.kind === 'node' && v.source.node === node));
+}
+
+/** What must be there before a value may be used: the second inputs of the barriers that it was seen through. */
+function barriersOf(value: Value): Value[] {
+  const tokens: Value[] = [];
+  for (let { source } = value; source.kind === 'node'; { source } = source.node.inputs[0]!) {
+    const { node } = source;
+    if (node.primitive === (barrier as unknown)) tokens.push(node.inputs[1]!);
+    else if (!isViewOperation(node.primitive.name)) break;
+  }
+  return tokens;
 }
 
 /** Do both show the same elements in the same way? */
