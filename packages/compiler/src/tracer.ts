@@ -11,7 +11,7 @@ import {
   type Trace,
   TraceError,
 } from '@recurra/tensor';
-import { Graph, type Node, type Source, type Update, Value } from './graph.js';
+import { Graph, isUniform, type Node, type Source, type Update, Value } from './graph.js';
 import { simplify } from './simplify.js';
 import type { Variable } from './variable.js';
 
@@ -35,7 +35,7 @@ export class Tracer implements Interpreter {
   readonly level: number = nextLevel();
   private readonly nodes: Node[] = [];
   private readonly inputs: Value[] = [];
-  private readonly constants = new Map<NDArray, Value>();
+  private readonly constants = new Map<NDArray | string, Value>();
   private readonly known = new Map<string, Node>();
   private readonly variables = new Map<Variable, { readonly initial: Tensor; now: Tensor }>();
   /** What the function closes over from outside of the trace: further inputs of the graph (loops have them). */
@@ -81,10 +81,14 @@ export class Tracer implements Interpreter {
   }
 
   private constant(array: NDArray): Value {
-    let value = this.constants.get(array);
+    // Equal numbers are one constant, however often they were written.
+    const key = isUniform(array)
+      ? `${array.dtype} ${array.shape.join()} ${Object.is(array.data[array.offset], -0) ? '-0' : array.data[array.offset]}`
+      : array;
+    let value = this.constants.get(key);
     if (!value) {
       value = this.value(array.shape, array.dtype, { kind: 'constant', array });
-      this.constants.set(array, value);
+      this.constants.set(key, value);
     }
     return value;
   }

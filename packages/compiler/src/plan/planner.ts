@@ -116,8 +116,16 @@ export class Planner {
     const order = this.units.ordered();
     const copied = this.placeUpdates(order);
     for (const unit of order) this.emit(unit);
+    // Results that show a block which is about to change are copied first.
+    const changing = new Set(copied.map((u) => this.variableBuffer(u.variable)));
+    const outputs = graph.outputs.map((value) => {
+      const ref = this.refOf(value);
+      if (!changing.has(ref.buffer)) return ref;
+      const copy = denseRef(ref.dtype, ref.shape);
+      this.emitCopy(ref, copy, 'copy');
+      return copy;
+    });
     this.emitCopies(copied);
-    const outputs = graph.outputs.map((value) => this.refOf(value));
     for (const { buffer } of outputs) program.touch(buffer);
     for (const { buffer } of inputs) if (buffer.last > -2) program.buffers.add(buffer);
     return {
