@@ -129,9 +129,13 @@ function over2(n: i32, a: usize, b: usize, to: usize, end: usize): void {
   for (; to < end; to += 16, a += 16, b += 16) v128.store(to, binary(n, v128.load(a), v128.load(b)));
 }
 
-/** float32 powers, a lane at a time: IEEE pow. */
+/** float32 powers, a lane at a time: IEEE pow, where 1 to whatever power, and -1 to an infinite one, is 1. */
 function power(a: usize, b: usize, to: usize, end: usize): void {
-  for (; to < end; to += 4, a += 4, b += 4) store<f32>(to, <f32>Math.pow(<f64>load<f32>(a), <f64>load<f32>(b)));
+  for (; to < end; to += 4, a += 4, b += 4) {
+    const x = load<f32>(a), y = load<f32>(b);
+    const one = x == 1 || (x == -1 && abs(y) == Infinity);
+    store<f32>(to, one ? 1 : <f32>Math.pow(<f64>x, <f64>y));
+  }
 }
 
 /** Python's remainder: the sign of the divisor. */

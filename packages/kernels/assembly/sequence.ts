@@ -11,7 +11,7 @@
  */
 import { barrier } from "./sync";
 import { packPairs, tile2x16, tile3x12 } from "./tiles";
-import { fma, gate4, gateTanh4 } from "./vector";
+import { fma, gate4, gateTanh4, tanh4 } from "./vector";
 
 const RNN_TANH: i32 = 0;
 const RNN_RELU: i32 = 1;
@@ -305,6 +305,10 @@ function gruPanel(z: usize, w: usize, hFrom: usize, hInto: usize, gates: usize, 
   }
 }
 
+/**
+ * A panel of a SimpleRNN. It takes the exact tanh: nothing but 1 - h^2 carries its gradient, which for saturated units hangs on the
+ * last digits of h.
+ */
 function rnnPanel(z: usize, w: usize, hFrom: usize, hInto: usize, next: usize, unit: i32, b0: i32, b1: i32): void {
   const group = f(K * 2);
   const tanh = kind == RNN_TANH;
@@ -317,11 +321,11 @@ function rnnPanel(z: usize, w: usize, hFrom: usize, hInto: usize, next: usize, u
       const at = o + f(u);
       const bias = v128.load(w + f(u));
       const v = f32x4.add(v128.load(z + at), bias);
-      const h = keep(tanh ? gateTanh4(v) : f32x4.pmax(v, zero), hFrom + at, hInto + at, b, unit + u);
+      const h = keep(tanh ? tanh4(v) : f32x4.pmax(v, zero), hFrom + at, hInto + at, b, unit + u);
       let h2 = zero;
       if (b + 1 < b1) {
         const v2 = f32x4.add(v128.load(z + at + 64), bias);
-        h2 = keep(tanh ? gateTanh4(v2) : f32x4.pmax(v2, zero), hFrom + at + 64, hInto + at + 64, b + 1, unit + u);
+        h2 = keep(tanh ? tanh4(v2) : f32x4.pmax(v2, zero), hFrom + at + 64, hInto + at + 64, b + 1, unit + u);
       }
       storePairs(packed + f(u * 2), h, h2);
     }

@@ -64,8 +64,9 @@ export function writeConstants(): void {
   put(TANH_Q + 4, 0.025876989500760224);
   put(TANH_Q + 8, 0.0003285637853792001);
   put(TANH_Q + 12, 7.776574505603369e-7);
-  put(TANH_MAX, 9);
-  put(TANH_MIN, -9);
+  // Where P / Q, rounded as it is, is exactly 1: saturated units then have no gradient, as they should.
+  put(TANH_MAX, 9.001);
+  put(TANH_MIN, -9.001);
   put(EXP_NORMAL, -87);
   // (tanh x / x - 1) / x^2 on |x| <= 0.63: 4.5e-9 relative to tanh
   put(TANH + 0, -0.3333328022006962);

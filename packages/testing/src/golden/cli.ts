@@ -3,13 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { areasIn, replayArea } from './replay.js';
 
-const USAGE = 'usage: pnpm golden [--dir DIR] [--area AREA] [--verbose]';
+const USAGE = 'usage: pnpm golden [--dir DIR] [--area AREA] [--compiled] [--verbose]';
 
 async function main(): Promise<number> {
-  let options: { dir?: string; area?: string; verbose?: boolean };
+  let options: { dir?: string; area?: string; compiled?: boolean; verbose?: boolean };
   try {
     options = parseArgs({
-      options: { dir: { type: 'string' }, area: { type: 'string' }, verbose: { type: 'boolean' } },
+      options: { dir: { type: 'string' }, area: { type: 'string' }, compiled: { type: 'boolean' }, verbose: { type: 'boolean' } },
     }).values as typeof options;
   } catch (error) {
     console.error(`golden: ${(error as Error).message}\n${USAGE}`);
@@ -29,7 +29,7 @@ async function main(): Promise<number> {
   let failed = 0;
   let skipped = 0;
   for (const area of options.area ? [options.area] : areas) {
-    const report = await replayArea(dir, area);
+    const report = await replayArea(dir, area, { compiled: options.compiled ?? false });
     passed += report.passed.length;
     failed += report.failed.length;
     skipped += report.skipped.length;

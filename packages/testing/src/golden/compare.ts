@@ -1,3 +1,4 @@
+import { jit } from '@recurra/compiler';
 import { formatShape, sameShape, type Tensor } from '@recurra/tensor';
 import { type GoldenTensor, toNumber } from './format.js';
 
@@ -33,6 +34,22 @@ export const TOLERANCES: Record<ToleranceName, Tolerance> = {
 /** The smallest normal float32: TensorFlow flushes what is below it to zero. */
 export const MIN_NORMAL = 1.1754943508222875e-38;
 
+/** Runs a function of trees of tensors: as it is, or compiled. */
+export type Run = <A extends unknown[], R>(f: (...args: A) => R, ...args: A) => Promise<R>;
+
+/** As it is. */
+export const eagerly: Run = async (f, ...args) => f(...args);
+
+/** Through `jit`. */
+export const compiled: Run = async (f, ...args) => {
+  const step = jit(f);
+  try {
+    return await step(...args);
+  } finally {
+    step.dispose();
+  }
+};
+
 /** Collects comparisons of one case: the worst error as a share of the tolerance, and what failed. */
 export class Comparison {
   readonly failures: string[] = [];
@@ -43,8 +60,14 @@ export class Comparison {
    * and reported.
    */
   readonly inexact: string[] = [];
+  /** How the replay runs what it compares. */
+  readonly run: Run;
   /** Comparisons made; a case that compares nothing is a failure. */
   checks = 0;
+
+  constructor(run: Run = eagerly) {
+    this.run = run;
+  }
 
   /**
    * Compares a tensor with the golden one: shape, dtype (int64 counts as int32), elements. `arbiter` gives the float64

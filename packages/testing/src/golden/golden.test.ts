@@ -22,8 +22,14 @@ test('the golden folder holds every area that is replayed', () => {
   expect(areasIn(dir)).toEqual(Object.keys(NOT_YET));
 });
 
-test.each(Object.keys(NOT_YET))('%s agrees with Keras', async (area) => {
-  const report = await replayArea(dir, area);
+/** Areas whose replay runs through `jit` too; training always does, and the others compute no tensors in steps. */
+const COMPILED = ['ops', 'activations', 'optimizers', 'losses', 'metrics', 'layers'];
+
+test.each([
+  ...Object.keys(NOT_YET).map((area) => [area, 'eager'] as const),
+  ...COMPILED.map((area) => [area, 'compiled'] as const),
+])('%s agrees with Keras, %s', async (area, mode) => {
+  const report = await replayArea(dir, area, { compiled: mode === 'compiled' });
   expect(report.failed).toEqual([]);
   expect(report.passed.length).toBeGreaterThan(0);
   expect(report.skipped.filter((name) => !NOT_YET[area]!.test(name))).toEqual([]);

@@ -8,7 +8,7 @@ import { type GoldenCase, toTensor } from './format.js';
 type Json = any;
 
 /** Replays one case of the area `losses`: value, and gradient for the predictions. */
-export function replayLoss(c: GoldenCase, comparison: Comparison): boolean {
+export async function replayLoss(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const Class = Object.entries(layers).find(([k]) => k === c['config'].class_name)?.[1] as
     | (new (
         o: Json,
@@ -18,14 +18,18 @@ export function replayLoss(c: GoldenCase, comparison: Comparison): boolean {
   const options = Object.fromEntries(Object.entries<Json>(c['config'].arguments).map(([k, v]) => [camelCase(k), v]));
   const loss = new Class(options);
   const { y_true: yTrue, y_pred: yPred, sample_weight: weight, mask } = c['inputs'];
-  const target = toTensor(yTrue);
-  const { value, pullback } = vjp(
-    (p: Tensor) =>
-      loss.apply(target, p, { sampleWeight: weight ? toTensor(weight) : null, mask: mask ? toTensor(mask) : null }),
+  const { value, gradient } = await comparison.run(
+    (target: Tensor, prediction: Tensor, sampleWeight: Tensor | null, valid: Tensor | null, cotangent: Tensor) => {
+      const { value, pullback } = vjp((p: Tensor) => loss.apply(target, p, { sampleWeight, mask: valid }), prediction);
+      return { value, gradient: pullback(cotangent)[0] };
+    },
+    toTensor(yTrue),
     toTensor(yPred),
+    weight ? toTensor(weight) : null,
+    mask ? toTensor(mask) : null,
+    toTensor(c['gradients'].cotangent.out),
   );
   comparison.tensor('out', value, c['outputs'].out, TOLERANCES.reduction);
-  const [gradient] = pullback(toTensor(c['gradients'].cotangent.out));
   comparison.tensor('gradient of y_pred', gradient, c['gradients'].inputs.y_pred, TOLERANCES.reduction);
   return true;
 }

@@ -1,5 +1,5 @@
 import * as layers from '@recurra/layers';
-import { camelCase } from '@recurra/tensor';
+import { camelCase, type Tensor } from '@recurra/tensor';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenWeight, toTensor } from './format.js';
 
@@ -41,18 +41,24 @@ const METRICS: Record<string, new (o: Json) => layers.Metric> = {
 };
 
 /** Replays one case of the area `metrics`. */
-export function replayMetric(c: GoldenCase, comparison: Comparison): boolean {
+export async function replayMetric(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const Class = METRICS[c['config'].class_name];
   if (!Class) return false;
   const metric = new Class(
     Object.fromEntries(Object.entries<Json>(c['config'].arguments).map(([k, v]) => [camelCase(k), v])),
   );
-  (c['updates'] as Json[]).forEach(({ inputs, result }, i) => {
-    const sampleWeight = inputs.sample_weight ? toTensor(inputs.sample_weight) : null;
-    if (inputs.values) metric.updateState(toTensor(inputs.values), [], { sampleWeight });
-    else metric.updateState(toTensor(inputs.y_true), toTensor(inputs.y_pred), { sampleWeight });
-    comparison.tensor(`result after update ${i + 1}`, metric.result(), result, TOLERANCES.reduction);
-  });
+  for (const [i, { inputs, result }] of (c['updates'] as Json[]).entries()) {
+    const found = await comparison.run(
+      (a: Tensor, b: Tensor | null, sampleWeight: Tensor | null) => {
+        metric.updateState(a, b ?? [], { sampleWeight });
+        return metric.result();
+      },
+      toTensor(inputs.values ?? inputs.y_true),
+      inputs.values ? null : toTensor(inputs.y_pred),
+      inputs.sample_weight ? toTensor(inputs.sample_weight) : null,
+    );
+    comparison.tensor(`result after update ${i + 1}`, found, result, TOLERANCES.reduction);
+  }
   (c['state'] as GoldenWeight[]).forEach((expected, i) => {
     comparison.tensor(`state ${expected.name}`, metric.variables[i]?.value, expected, TOLERANCES.reduction);
   });

@@ -16,12 +16,17 @@ function makeSchedule(name: string, args: Record<string, unknown>): optim.Schedu
 }
 
 /** Replays one case of the area `optimizers`: schedules, and trajectories of parameters. */
-export function replayOptimizer(c: GoldenCase, comparison: Comparison): boolean {
+export async function replayOptimizer(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const tolerance = c['config'].class_name === 'Muon' ? TOLERANCES.muon : TOLERANCES.optimizer;
   if (c['steps']) {
     const schedule = makeSchedule(c['config'].class_name, c['config'].config);
     if (!schedule) return false;
-    const rates = (c['steps'] as number[]).map((step) => schedule.at(scalar(step, 'int32')).item());
+    const at = (steps: Tensor[]): Tensor[] => steps.map((step) => schedule.at(step));
+    const found = await comparison.run(
+      at,
+      (c['steps'] as number[]).map((step) => scalar(step, 'int32')),
+    );
+    const rates = found.map((rate) => rate.item());
     const golden = toTensor(c['outputs'].learning_rate as GoldenTensor);
     comparison.numbers('learning rate', rates, golden.data, tolerance);
     return true;
@@ -41,13 +46,17 @@ export function replayOptimizer(c: GoldenCase, comparison: Comparison): boolean 
     Object.fromEntries(Object.entries(tensors).map(([k, v]) => [k, toTensor(v)]));
   let parameters = read(c['parameters']);
   let state = optimizer.init(parameters);
-  (c['gradients_per_step'] as Record<string, GoldenTensor>[]).forEach((gradients, i) => {
-    ({ parameters, state } = optimizer.update(read(gradients), state, parameters));
+  const update = (g: typeof parameters, s: typeof state, p: typeof parameters): ReturnType<typeof optimizer.update> =>
+    optimizer.update(g, s, p);
+  for (const [i, gradients] of (c['gradients_per_step'] as Record<string, GoldenTensor>[]).entries()) {
+    const next = await comparison.run(update, read(gradients), state, parameters);
+    parameters = next.parameters as typeof parameters;
+    state = next.state;
     const { learning_rate: rate, ...expected } = c['parameters_after_step'][i] as Record<string, GoldenTensor>;
     for (const [name, value] of Object.entries(expected))
       comparison.tensor(`${name} after step ${i + 1}`, parameters[name], value, tolerance);
     comparison.tensor(`learning rate after step ${i + 1}`, optimizer.currentLearningRate(state), rate!, tolerance);
-  });
+  }
   comparison.equal('iteration', state.iteration.item(), c['gradients_per_step'].length);
   if (c['parameters_after_finalize'])
     for (const [name, value] of Object.entries<GoldenTensor>(c['parameters_after_finalize']))

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Comparison } from './compare.js';
+import { Comparison, compiled, eagerly } from './compare.js';
 import { type GoldenCase, readArea } from './format.js';
 import { replayInitializer } from './initializers.js';
 import { replayLayer } from './layers.js';
@@ -39,14 +39,18 @@ export interface AreaReport {
   readonly worst: { error: number; name: string };
 }
 
-/** Replays a whole area of a golden folder through the public API. */
-export async function replayArea(dir: string, area: string): Promise<AreaReport> {
+/** Replays a whole area of a golden folder through the public API, eagerly or (where it computes with tensors) compiled. */
+export async function replayArea(
+  dir: string,
+  area: string,
+  options: { readonly compiled?: boolean } = {},
+): Promise<AreaReport> {
   const report: AreaReport = { area, passed: [], failed: [], skipped: [], inexact: [], worst: { error: 0, name: '' } };
   const replayer = AREAS[area];
   for (const { file, cases } of readArea(dir, area))
     for (const c of cases) {
       const name = `${file.replace(/\.json$/, '')}/${c.name}`;
-      const comparison = new Comparison();
+      const comparison = new Comparison(options.compiled ? compiled : eagerly);
       try {
         if (!replayer || !(await replayer(c, comparison, file))) {
           report.skipped.push(name);
