@@ -54,7 +54,9 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: ['node_modules', '/dist/'] },
-    exclude: { path: ['/dist/', '/generated/', 'packages/kernels/assembly/', 'apps/benchmark/peers/', 'golden/.*\\.json$'] },
+    exclude: {
+      path: ['/dist/', '/generated/', 'packages/kernels/assembly/', 'apps/benchmark/peers/', 'golden/.*\\.json$'],
+    },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.base.json' },
     enhancedResolveOptions: {

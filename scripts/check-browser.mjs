@@ -1,5 +1,6 @@
 /**
- * Trains a small model in a real browser, from the built packages as they are (ES modules, no bundler). CHROMIUM names the
+ * Trains a small model in a real browser, from the built packages as they are (ES modules, no bundler), in a page that is cross-origin
+ * isolated, so that threads are there. CHROMIUM names the
  * binary (default: chromium). Ends with `N passed, N failed`.
  */
 import { spawn } from 'node:child_process';
@@ -19,7 +20,7 @@ const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${JS
 const report = (results) => fetch('/result', { method: 'POST', body: JSON.stringify(results) });
 addEventListener('error', (event) => report([[String(event.message), false]]));
 addEventListener('unhandledrejection', (event) => report([[String(event.reason), false]]));
-const { Bidirectional, Dense, Embedding, GRU, Sequential, Tokenizer, grad, padSequences, randomBits, segmentWords, setSeed, tensor } = await import('recurra');
+const { Bidirectional, Dense, Embedding, GRU, Sequential, Tokenizer, grad, jit, padSequences, randomBits, randomKey, randomUniform, segmentWords, setSeed, setThreads, tensor, threads } = await import('recurra');
 const results = [];
 results.push(['gradient', grad((x) => x.square().sum())(tensor([1, 2])).toArray().join() === '2,4']);
 results.push(['Philox', (randomBits([1], { key: tensor(Int32Array.of(0, 0)) }).item() >>> 0) === 0x6627e8d5]);
@@ -33,6 +34,16 @@ model.compile({ optimizer: 'adam', loss: 'binaryCrossentropy', metrics: ['accura
 const { history } = await model.fit(x, [0, 0, 1, 1], { epochs: 100, verbose: 0 });
 results.push(['training', history.accuracy.at(-1) === 1 && history.loss.at(-1) < history.loss[0]]);
 results.push(['prediction', (await model.predict(x)).shape.join() === '4,1']);
+// Cross-origin isolated: memory is shared, and a large step runs on a pool of two workers, to the same bits as inline.
+results.push(['isolation', crossOriginIsolated]);
+const a = randomUniform([300, 300], { key: randomKey(1) });
+const step = jit((m) => m.matmul(m).tanh().matmul(m));
+await setThreads(1);
+const inline = (await step(a)).data;
+await setThreads(2);
+results.push(['threads', threads().count === 2]);
+const pooled = (await step(a)).data;
+results.push(['same bits on two threads', inline.every((v, i) => v === pooled[i])]);
 await report(results);
 </script>`;
 
@@ -41,6 +52,9 @@ const delivered = new Promise((resolve) => {
   deliver = resolve;
 });
 const server = createServer((request, response) => {
+  response.setHeader('cross-origin-opener-policy', 'same-origin');
+  response.setHeader('cross-origin-embedder-policy', 'require-corp');
+  response.setHeader('cross-origin-resource-policy', 'same-origin');
   const path = join(root, decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
   if (request.method === 'POST') {
     let body = '';

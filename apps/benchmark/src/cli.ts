@@ -1,7 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { coldStart } from './coldstart.js';
-import { absent, type Answer, Peer, peerNames } from './peer.js';
+import { type Answer, absent, Peer, peerNames } from './peer.js';
 import { report } from './report.js';
 import { scaling } from './scaling.js';
 import { soak } from './soak.js';
@@ -22,7 +22,12 @@ node_modules) say; BENCH_NODE_NEW is the node of ours-new.`;
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
-  let options: Partial<Record<'workloads' | 'peers' | 'threads' | 'seconds' | 'rounds' | 'phases' | 'json' | 'steps' | 'signatures', string>>;
+  let options: Partial<
+    Record<
+      'workloads' | 'peers' | 'threads' | 'seconds' | 'rounds' | 'phases' | 'json' | 'steps' | 'signatures',
+      string
+    >
+  >;
   let positionals: string[];
   try {
     const string = { type: 'string' } as const;
@@ -64,7 +69,9 @@ async function compare(options: Readonly<Record<string, string | undefined>>): P
     ...names.filter((n) => !peerNames.includes(n)),
   ];
   if (unknown.length > 0 || !(seconds > 0) || !(rounds >= 1) || threads.some((t) => !(t >= 1))) {
-    console.error(`bench: expected known workloads and peers and positive numbers, received ${unknown.join(', ') || JSON.stringify(options)}\n${USAGE}`);
+    console.error(
+      `bench: expected known workloads and peers and positive numbers, received ${unknown.join(', ') || JSON.stringify(options)}\n${USAGE}`,
+    );
     return 2;
   }
   const there = names.filter((name) => {
@@ -78,7 +85,9 @@ async function compare(options: Readonly<Record<string, string | undefined>>): P
     answers.push(answer);
     if (options['json']) appendFileSync(options['json'], `${JSON.stringify(answer)}\n`);
     const { peer, workload, phase = 'build', steps_per_s: speed, error } = answer;
-    console.error(`${workload} ${phase} ${peer}@${answer.threads} ${error ?? (speed ? `${(1000 / speed).toFixed(3)} ms` : 'built')}`);
+    console.error(
+      `${workload} ${phase} ${peer}@${answer.threads} ${error ?? (speed ? `${(1000 / speed).toFixed(3)} ms` : 'built')}`,
+    );
   };
   if (options['json']) writeFileSync(options['json'], '');
   for (const workload of workloads) {

@@ -1,6 +1,7 @@
 import {
   Adam,
   Bidirectional,
+  binaryCrossentropy,
   Dense,
   dotProductAttention,
   Embedding,
@@ -17,7 +18,6 @@ import {
   treeUnflatten,
   Variable,
   valueAndGrad,
-  binaryCrossentropy,
 } from 'recurra';
 import { batch, WORKLOADS, type Workload, weights } from './workloads.js';
 
@@ -101,7 +101,10 @@ function transformer(w: Workload, input: Tensor, target: Tensor, values: readonl
   };
   const logits = (v: readonly Tensor[], ids: Tensor): Tensor => {
     const [emb, pos, qk, qb, kk, kb, vk, vb, ok, ob, g1, b1, f1, fb1, f2, fb2, g2, b2, dk, db] = v as Tensor[];
-    let x = emb!.gather(ids).add(pos!).reshape([B * T, E]);
+    let x = emb!
+      .gather(ids)
+      .add(pos!)
+      .reshape([B * T, E]);
     const split = (t: Tensor): Tensor => t.reshape([B, T, heads, kd]);
     const q = split(linear(x, qk!, qb!, heads * kd));
     const k = split(linear(x, kk!, kb!, heads * kd));

@@ -46,7 +46,9 @@ export function report(answers: readonly Answer[]): string {
     const rows = (f: (w: string, k: string) => number | undefined): string[][] =>
       keys.filter((k) => used.some((w) => f(w, k) !== undefined)).map((k) => [k, ...used.map((w) => format(f(w, k)))]);
     parts.push(`### ${phase}: milliseconds a step, wall (median of rounds)\n\n${table(['', ...used], rows(wall))}`);
-    parts.push(`### ${phase}: CPU milliseconds a step, all threads (lowest round)\n\n${table(['', ...used], rows(cpu))}`);
+    parts.push(
+      `### ${phase}: CPU milliseconds a step, all threads (lowest round)\n\n${table(['', ...used], rows(cpu))}`,
+    );
     const own = keys.filter((k) => k.startsWith('ours'));
     for (const mine of own) {
       const ratio =

@@ -1,4 +1,15 @@
-import { Dense, Input, jit, LSTM, randomKey, randomNormal, Sequential, setThreads, type Tensor, valueAndGrad } from 'recurra';
+import {
+  Dense,
+  Input,
+  jit,
+  LSTM,
+  randomKey,
+  randomNormal,
+  Sequential,
+  setThreads,
+  type Tensor,
+  valueAndGrad,
+} from 'recurra';
 import { build } from './models.js';
 import { format, table } from './report.js';
 import { WORKLOADS } from './workloads.js';
@@ -19,10 +30,16 @@ async function fastest(f: () => Promise<unknown>, milliseconds = 600): Promise<n
 }
 
 async function measure(time: number, batch: number, units: number): Promise<string[]> {
-  const model = new Sequential([Input({ shape: [time, 32] }), new LSTM(units), new Dense(1, { activation: 'sigmoid' })]);
+  const model = new Sequential([
+    Input({ shape: [time, 32] }),
+    new LSTM(units),
+    new Dense(1, { activation: 'sigmoid' }),
+  ]);
   model.compile({ optimizer: 'adam', loss: 'binaryCrossentropy' });
   const x = randomNormal([batch, time, 32], { key: randomKey(1) });
-  const y = randomNormal([batch, 1], { key: randomKey(2) }).greater(0).cast('float32');
+  const y = randomNormal([batch, 1], { key: randomKey(2) })
+    .greater(0)
+    .cast('float32');
   const train = await fastest(async () => model.trainOnBatch(x, y));
   const predict = await fastest(async () => model.predictOnBatch(x));
   const arena = /arena ([\d.]+ [KM]iB)/.exec(model.explain(x, y))![1]!;
@@ -61,12 +78,12 @@ export async function scaling(): Promise<void> {
   );
 
   // Peak memory of gradients through a long sequence.
-  const step = jit((w: Tensor, x: Tensor) =>
-    valueAndGrad((v: Tensor) => x.matmul(v).tanh().square().mean())(w),
-  );
+  const step = jit((w: Tensor, x: Tensor) => valueAndGrad((v: Tensor) => x.matmul(v).tanh().square().mean())(w));
   const w = randomNormal([64, 64], { key: randomKey(3) });
   const x = randomNormal([4096, 64], { key: randomKey(4) });
   const { arena, unplanned } = step.memory(w, x);
-  console.log(`A dense layer on 4096 rows and its gradient: arena ${megabytes(arena)} MiB, ${megabytes(unplanned)} MiB without sharing.`);
+  console.log(
+    `A dense layer on 4096 rows and its gradient: arena ${megabytes(arena)} MiB, ${megabytes(unplanned)} MiB without sharing.`,
+  );
   console.log(`Peak resident set of this process: ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MB.`);
 }

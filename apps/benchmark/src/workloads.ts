@@ -64,8 +64,7 @@ type Init = 'emb' | 'glorot' | 'glorot_o' | 'zeros' | 'ones' | 'lstm_bias';
 type Weight = readonly [Init, readonly number[]];
 
 function recurrent(gates: 1 | 3 | 4, inputs: number, units: number): Weight[] {
-  const bias: Weight =
-    gates === 3 ? ['zeros', [2, 3 * units]] : [gates === 4 ? 'lstm_bias' : 'zeros', [gates * units]];
+  const bias: Weight = gates === 3 ? ['zeros', [2, 3 * units]] : [gates === 4 ? 'lstm_bias' : 'zeros', [gates * units]];
   return [['glorot', [inputs, gates * units]], ['glorot', [units, gates * units]], bias];
 }
 
@@ -85,11 +84,7 @@ function weightsOf({ kind, V = 0, E, H = 0, T, C = 0, heads = 0, kd = 0, F = 0 }
     case 'rnn':
       return [embedding, ...recurrent(1, E, H), ...dense(H, 1)];
     case 'bilstm':
-      return [
-        embedding,
-        ...[E, E, 2 * H, 2 * H].flatMap((inputs) => recurrent(4, inputs, H)),
-        ...dense(2 * H, 1),
-      ];
+      return [embedding, ...[E, E, 2 * H, 2 * H].flatMap((inputs) => recurrent(4, inputs, H)), ...dense(2 * H, 1)];
     case 'charlm':
       return [embedding, ...recurrent(4, E, H), ...recurrent(4, H, H), ...dense(H, V)];
     case 'large':

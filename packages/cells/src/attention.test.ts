@@ -27,7 +27,10 @@ test.each(SIZES)('%j: the kernel agrees with the formula, with its gradient too'
   const k = randomNormal([batch, keys, heads, depth], { key: b });
   const v = randomNormal([batch, keys, heads, values], { key: c });
   const weights = randomNormal([batch, queries, heads, values], { key: d });
-  const mask = arange(keys).reshape([1, keys]).less(keys - 2).broadcastTo([batch, keys]);
+  const mask = arange(keys)
+    .reshape([1, keys])
+    .less(keys - 2)
+    .broadcastTo([batch, keys]);
   const variants: AttentionOptions[] = [{}, { mask }, { causal: true }, { mask, causal: true, scale: 0.3 }];
   for (const options of variants) {
     const f = valueAndGrad(({ q, k, v }: { q: Tensor; k: Tensor; v: Tensor }) => {
@@ -54,7 +57,9 @@ test('rows sum to one, and a query that may see one key gives its value', () => 
 test('the gradient of a gradient, compiled as eager', async () => {
   const q = randomNormal([1, 3, 2, 2], { key: a });
   const slope = (x: Tensor): Tensor =>
-    valueAndGrad((y: Tensor) => dotProductAttention(y, y, y).square().sum())(x).gradient.square().sum();
+    valueAndGrad((y: Tensor) => dotProductAttention(y, y, y).square().sum())(x)
+      .gradient.square()
+      .sum();
   const eager = valueAndGrad(slope)(q);
   const compiled = await jit(valueAndGrad(slope))(q);
   expect(worst(compiled.gradient, eager.gradient)).toBeLessThan(1e-4);

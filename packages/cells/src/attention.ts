@@ -3,8 +3,8 @@ import { isCompiling } from '@recurra/compiler';
 import { Command } from '@recurra/kernels';
 import {
   arange,
-  bind,
   type Block,
+  bind,
   definePrimitive,
   formatShape,
   isFloating,
@@ -39,14 +39,20 @@ const MASKED = -1e9;
 function composed(inputs: readonly Tensor[], { causal, scale }: AttentionParams): Tensor {
   const [q, k, v, mask] = inputs as readonly [Tensor, Tensor, Tensor, Tensor | undefined];
   const heads = (t: Tensor): Tensor => t.transpose([0, 2, 1, 3]);
-  let scores = heads(q).matmul(k.transpose([0, 2, 3, 1])).mul(scale);
+  let scores = heads(q)
+    .matmul(k.transpose([0, 2, 3, 1]))
+    .mul(scale);
   const exclude = (allowed: Tensor): void => {
     scores = scores.add(allowed.cast(scores.dtype).sub(1).mul(-MASKED));
   };
   if (mask) exclude(mask.expandDims([1, 2]));
   if (causal) {
     const [queries, keys] = [q.shape[1]!, k.shape[1]!];
-    exclude(arange(keys).reshape([1, keys]).lessEqual(arange(queries).reshape([queries, 1])));
+    exclude(
+      arange(keys)
+        .reshape([1, keys])
+        .lessEqual(arange(queries).reshape([queries, 1])),
+    );
   }
   return softmax(scores).matmul(heads(v)).transpose([0, 2, 1, 3]);
 }
@@ -115,11 +121,7 @@ const attentionBackward: Primitive<AttentionParams> = definePrimitive<AttentionP
   lower: (context) => {
     const [out, sums, g] = context.inputs.slice(-3);
     const [dq, dk, dv] = context.outputs;
-    context.emit(
-      Command.attentionBackward,
-      [...head(context), out!, sums!, g!, dq!, dk!, dv!],
-      workOf(context) * 2.5,
-    );
+    context.emit(Command.attentionBackward, [...head(context), out!, sums!, g!, dq!, dk!, dv!], workOf(context) * 2.5);
   },
   vjp: ({ inputs, cotangents, params }) => {
     const moving = inputs.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));

@@ -3,7 +3,7 @@ import { isCompiling } from '@recurra/compiler';
 import { concat, formatShape, ShapeError, stopGradient, type Tensor, ValueError } from '@recurra/tensor';
 import type { Cell, CellParams, DropoutMasks } from './cell.js';
 import { fused } from './sequence.js';
-import { loop, walk, type WalkOptions } from './walk.js';
+import { loop, type WalkOptions, walk } from './walk.js';
 
 /** Options of {@link runSequence}. */
 export interface RunSequenceOptions<S> {
@@ -82,7 +82,7 @@ export function runSequence<P, S>(
   const part = (start: number, size: number, state: S | null): SequenceResult<S> =>
     walkPart(cell, params, x.narrow(1, start, size), state, {
       ...settings,
-      mask: valid && valid.narrow(1, start, size),
+      mask: valid?.narrow(1, start, size) ?? null,
     });
   const given = options.initialState ?? null;
   if (truncate === undefined || truncate >= time) return timed(part(0, time, given), timeMajor);

@@ -1,7 +1,15 @@
 import { treeLeaves, valueAndGrad } from '@recurra/autograd';
 import { jit } from '@recurra/compiler';
 import { randomKey, randomNormal, randomUniform, splitKey, Tensor, tensor } from '@recurra/tensor';
-import { type Cell, type CellParams, GRUCell, LSTMCell, type RunSequenceOptions, runSequence, SimpleRNNCell } from './index.js';
+import {
+  type Cell,
+  type CellParams,
+  GRUCell,
+  LSTMCell,
+  type RunSequenceOptions,
+  runSequence,
+  SimpleRNNCell,
+} from './index.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: cells of any state
 type AnyCell = Cell<CellParams, any>;
@@ -59,7 +67,11 @@ function close(actual: Tensor, expected: Tensor, tolerance: number): void {
 function lossOf(cell: AnyCell, options: (typeof WALKS)[number][1]) {
   const { initial, ...walk } = options;
   return ({ params, xs, state }: { params: CellParams; xs: Tensor; state: unknown }) => {
-    const { outputs, output, state: last } = runSequence(cell, params, xs, {
+    const {
+      outputs,
+      output,
+      state: last,
+    } = runSequence(cell, params, xs, {
       ...walk,
       ...(initial ? { initialState: state } : {}),
     });

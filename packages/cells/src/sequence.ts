@@ -3,8 +3,8 @@ import { isCompiling, isZero } from '@recurra/compiler';
 import { Command, loadKernels } from '@recurra/kernels';
 import {
   type Aval,
-  bind,
   type Block,
+  bind,
   definePrimitive,
   isFloating,
   type LowerContext,
@@ -51,7 +51,8 @@ function named<T>(
 ): Record<'x' | 'kernel' | 'recurrent', T> &
   Partial<Record<'bias' | 'h0' | 'c0' | 'mask' | 'residual' | 'dys' | 'dh' | 'dc', T>> {
   const rest = [...list];
-  const next = (there: boolean | undefined, name: string): Record<string, T> => (there ? { [name]: rest.shift()! } : {});
+  const next = (there: boolean | undefined, name: string): Record<string, T> =>
+    there ? { [name]: rest.shift()! } : {};
   const lstm = params.kind === 'lstm';
   return {
     ...next(true, 'x'),
@@ -239,7 +240,11 @@ export function fused(
   );
   let [outputs, last] = results as [Tensor, Tensor];
   const state = results.slice(1, kind === 'lstm' ? 3 : 2);
-  if (mask && zeroOutput) last = mask.at(reverse ? 0 : -1, 1).expandDims(1).select(last, last.zerosLike());
+  if (mask && zeroOutput)
+    last = mask
+      .at(reverse ? 0 : -1, 1)
+      .expandDims(1)
+      .select(last, last.zerosLike());
   else if (mask && initial) {
     // Before the first step that counts, outputs are zeros, not the state that was given.
     const seen = mask.cast('int32').cumsum(1, { reverse }).greater(0);

@@ -15,7 +15,13 @@ export interface WalkOptions {
 }
 
 /** Walks a cell along xs [batch, time, features]. */
-export type Walk = <P, S>(cell: Cell<P, S>, params: P, xs: Tensor, initial: S, options: WalkOptions) => SequenceResult<S>;
+export type Walk = <P, S>(
+  cell: Cell<P, S>,
+  params: P,
+  xs: Tensor,
+  initial: S,
+  options: WalkOptions,
+) => SequenceResult<S>;
 
 /** The part of all steps that does not depend on states, or the inputs as they are, and how to take one step from there. */
 function project<P, S>(

@@ -1,4 +1,13 @@
-import { bind, denseData, randomKey, randomNormal, splitKey, Tensor, type Tensor as TensorType, tensor } from '@recurra/tensor';
+import {
+  bind,
+  denseData,
+  randomKey,
+  randomNormal,
+  splitKey,
+  Tensor,
+  type Tensor as TensorType,
+  tensor,
+} from '@recurra/tensor';
 import fc from 'fast-check';
 import { jit } from './index.js';
 
@@ -33,7 +42,11 @@ function shapes(size: 'small' | 'large'): number[][] {
 }
 
 /** Runs a program; `apply` sees every operation. */
-function run(inputs: readonly TensorType[], program: readonly Instruction[], apply: (f: () => TensorType) => TensorType): TensorType[] {
+function run(
+  inputs: readonly TensorType[],
+  program: readonly Instruction[],
+  apply: (f: () => TensorType) => TensorType,
+): TensorType[] {
   const values = [...inputs];
   for (const [kind, a, b] of program) {
     const x = values[a % values.length]!;
@@ -66,61 +79,73 @@ function run(inputs: readonly TensorType[], program: readonly Instruction[], app
 
 const programs = fc.array(fc.tuple(fc.nat(1000), fc.nat(50), fc.nat(50)), { minLength: 1, maxLength: 14 });
 
-test.each(['small', 'large'] as const)('random programs of %s values: compiled as eager, to rounding', async (size) => {
-  const keys = splitKey(randomKey(1), 4);
-  const inputs = shapes(size).map((shape, i) => randomNormal(shape, { key: keys[i]! }));
-  await fc.assert(
-    fc.asyncProperty(programs, async (program) => {
-      const eager = run(inputs, program, (f) => f());
-      const step = jit((values: TensorType[]) => run(values, program, (f) => f()));
-      const compiled = await step([...inputs]);
-      step.dispose();
-      compiled.forEach((t, i) => {
-        const expected = eager[i]!;
-        expect([t.dtype, ...t.shape]).toEqual([expected.dtype, ...expected.shape]);
-      });
-      // Steps of comparisons and floors may fall to either side: values are compared until the first of those.
-      const smooth = program.findIndex(([kind]) => [7, 8, 10].includes(kind % (UNARY.length + BINARY.length + 6)));
-      compiled.slice(0, smooth < 0 ? compiled.length : smooth).forEach((t, i) => {
-        const expected = eager[i]!.data;
-        t.data.forEach((v: number, k: number) => {
-          const e = expected[k]!;
-          if (!Number.isFinite(e) || Math.abs(e) > 1e6) return;
-          if (!(Math.abs(v - e) <= 2e-4 * Math.max(1, Math.abs(e)))) throw new Error(`value ${i}, element ${k}: ${v}, eagerly ${e}`);
+test.each(['small', 'large'] as const)(
+  'random programs of %s values: compiled as eager, to rounding',
+  async (size) => {
+    const keys = splitKey(randomKey(1), 4);
+    const inputs = shapes(size).map((shape, i) => randomNormal(shape, { key: keys[i]! }));
+    await fc.assert(
+      fc.asyncProperty(programs, async (program) => {
+        const eager = run(inputs, program, (f) => f());
+        const step = jit((values: TensorType[]) => run(values, program, (f) => f()));
+        const compiled = await step([...inputs]);
+        step.dispose();
+        compiled.forEach((t, i) => {
+          const expected = eager[i]!;
+          expect([t.dtype, ...t.shape]).toEqual([expected.dtype, ...expected.shape]);
         });
-      });
-    }),
-    { numRuns: 150, seed: 7 },
-  );
-}, 120_000);
+        // Steps of comparisons and floors may fall to either side: values are compared until the first of those.
+        const smooth = program.findIndex(([kind]) => [7, 8, 10].includes(kind % (UNARY.length + BINARY.length + 6)));
+        compiled.slice(0, smooth < 0 ? compiled.length : smooth).forEach((t, i) => {
+          const expected = eager[i]!.data;
+          t.data.forEach((v: number, k: number) => {
+            const e = expected[k]!;
+            if (!Number.isFinite(e) || Math.abs(e) > 1e6) return;
+            if (!(Math.abs(v - e) <= 2e-4 * Math.max(1, Math.abs(e))))
+              throw new Error(`value ${i}, element ${k}: ${v}, eagerly ${e}`);
+          });
+        });
+      }),
+      { numRuns: 150, seed: 7 },
+    );
+  },
+  120_000,
+);
 
-test.each(['small', 'large'] as const)('random programs of %s values: fused = every operation alone, to the bit', async (size) => {
-  const keys = splitKey(randomKey(2), 4);
-  const inputs = shapes(size).map((shape, i) => randomNormal(shape, { key: keys[i]! }));
-  await fc.assert(
-    fc.asyncProperty(programs, async (program) => {
-      const whole = jit((values: TensorType[]) => run(values, program, (f) => f()));
-      const fused = await whole([...inputs]);
-      whole.dispose();
-      // One compiled step for each instruction, from what the steps before it gave.
-      const values: TensorType[] = [...inputs];
-      for (const [i, instruction] of program.entries()) {
-        const one = jit((known: TensorType[]) => run(known, [instruction], (f) => f())[0]!);
-        values.push(await one([...values]));
-        one.dispose();
-        const alone = values[inputs.length + i]!;
-        const found = fused[i]!;
-        expect([...found.data]).toEqual([...alone.data]);
-      }
-    }),
-    { numRuns: 60, seed: 11 },
-  );
-}, 120_000);
+test.each(['small', 'large'] as const)(
+  'random programs of %s values: fused = every operation alone, to the bit',
+  async (size) => {
+    const keys = splitKey(randomKey(2), 4);
+    const inputs = shapes(size).map((shape, i) => randomNormal(shape, { key: keys[i]! }));
+    await fc.assert(
+      fc.asyncProperty(programs, async (program) => {
+        const whole = jit((values: TensorType[]) => run(values, program, (f) => f()));
+        const fused = await whole([...inputs]);
+        whole.dispose();
+        // One compiled step for each instruction, from what the steps before it gave.
+        const values: TensorType[] = [...inputs];
+        for (const [i, instruction] of program.entries()) {
+          const one = jit((known: TensorType[]) => run(known, [instruction], (f) => f())[0]!);
+          values.push(await one([...values]));
+          one.dispose();
+          const alone = values[inputs.length + i]!;
+          const found = fused[i]!;
+          expect([...found.data]).toEqual([...alone.data]);
+        }
+      }),
+      { numRuns: 60, seed: 11 },
+    );
+  },
+  120_000,
+);
 
 test('views of more dimensions than a chain walks are copied', async () => {
   const x = randomNormal([2, 3, 2, 3, 2, 3], { key: randomKey(3) });
   const f = (t: TensorType): TensorType =>
-    t.transpose([5, 3, 1, 4, 2, 0]).add(t.transpose([1, 5, 3, 0, 2, 4]).mul(2)).flip([0, 2, 4]);
+    t
+      .transpose([5, 3, 1, 4, 2, 0])
+      .add(t.transpose([1, 5, 3, 0, 2, 4]).mul(2))
+      .flip([0, 2, 4]);
   const step = jit(f);
   expect([...(await step(x)).data]).toEqual([...f(x).data]);
 });
@@ -128,7 +153,9 @@ test('views of more dimensions than a chain walks are copied', async () => {
 test('an operation of another package without a kernel runs between kernels', async () => {
   const cubeRoot = {
     name: 'signedCubeRoot',
-    abstract: ([x]: readonly { shape: readonly number[]; dtype: 'float32' }[]) => [{ shape: x!.shape, dtype: x!.dtype }],
+    abstract: ([x]: readonly { shape: readonly number[]; dtype: 'float32' }[]) => [
+      { shape: x!.shape, dtype: x!.dtype },
+    ],
     evaluate: ([x]: readonly { data: ArrayLike<number>; shape: readonly number[] }[]) => [
       tensor(Float32Array.from(denseData(x as never), Math.cbrt), { shape: x!.shape }).array!,
     ],

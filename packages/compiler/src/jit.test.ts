@@ -7,7 +7,7 @@ import {
   scalar,
   setSeed,
   softmax,
-  Tensor,
+  type Tensor,
   TraceError,
   tensor,
   zeros,
@@ -223,7 +223,9 @@ test('equal expressions are computed once, dead ones not at all, identities vani
     v.exp().sum(); // dead
     const a = v.mul(2).add(0).mul(1);
     const b = v.mul(2);
-    return concat([a.add(b).transpose().transpose(), v.reshape([4]).reshape([2, 2])], 0).neg().neg();
+    return concat([a.add(b).transpose().transpose(), v.reshape([4]).reshape([2, 2])], 0)
+      .neg()
+      .neg();
   });
   const text = step.explain(x);
   expect(text).toMatch(/graph: 3 operations/);
@@ -233,5 +235,9 @@ test('a function of no tensors, and empty tensors', async () => {
   expect((await jit(() => tensor([1, 2]).mul(3))()).toArray()).toEqual([3, 6]);
   const empty = zeros([0, 3]);
   const result = await jit((v: Tensor) => ({ a: v.exp(), b: v.sum(0), c: v.matmul(zeros([3, 2])) }))(empty);
-  expect([result.a.shape, result.b.toArray(), result.c.shape]).toEqual([[0, 3], [0, 0, 0], [0, 2]]);
+  expect([result.a.shape, result.b.toArray(), result.c.shape]).toEqual([
+    [0, 3],
+    [0, 0, 0],
+    [0, 2],
+  ]);
 });

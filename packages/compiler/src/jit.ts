@@ -209,7 +209,12 @@ function identityOf(value: object): string {
   return `#${id}`;
 }
 
-function compile<A extends unknown[], R>(f: (...args: A) => R, args: A, leaves: readonly Tensor[], name: string): Compiled {
+function compile<A extends unknown[], R>(
+  f: (...args: A) => R,
+  args: A,
+  leaves: readonly Tensor[],
+  name: string,
+): Compiled {
   const tracer = new Tracer();
   const inputs = leaves.map((leaf) => tracer.input(leaf));
   const key = tracer.input({ shape: [2], dtype: 'int32' });
@@ -217,12 +222,16 @@ function compile<A extends unknown[], R>(f: (...args: A) => R, args: A, leaves: 
     withKeys(key, () => {
       const returned = f(...treeUnflatten(args, inputs));
       if (returned instanceof Promise)
-        throw new TraceError(`${name}: expected a synchronous function, received one that returns a promise. Take await out of it.`);
+        throw new TraceError(
+          `${name}: expected a synchronous function, received one that returns a promise. Take await out of it.`,
+        );
       return { graph: tracer.finish(treeLeaves(returned), name), result: returned };
     }),
   );
-  const drawsKey = graph.nodes.some((node) => node.inputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length)) ||
-    graph.outputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length);
+  const drawsKey =
+    graph.nodes.some((node) =>
+      node.inputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length),
+    ) || graph.outputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length);
   const plan = new Plan(
     drawsKey ? graph : new Graph(graph.inputs.slice(0, leaves.length), graph.nodes, graph.outputs, graph.updates),
     runtime(),

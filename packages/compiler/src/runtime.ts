@@ -1,5 +1,14 @@
 import { CONTROL_BYTES, type Kernels, loadKernels } from '@recurra/kernels';
-import { type DType, denseData, type NDArray, ndarray, type Shape, sizeOf, Tensor, type TypedArray } from '@recurra/tensor';
+import {
+  type DType,
+  denseData,
+  type NDArray,
+  ndarray,
+  type Shape,
+  sizeOf,
+  Tensor,
+  type TypedArray,
+} from '@recurra/tensor';
 
 import { Chains } from './emit/chains.js';
 

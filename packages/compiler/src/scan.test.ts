@@ -66,7 +66,10 @@ describe.each([false, true])('reverse %s', (reverse) => {
       };
     for (const make of [loss, second]) {
       const expected = valueAndGrad(make(unrolled))({ w, xs, h });
-      for (const found of [valueAndGrad(make(looped))({ w, xs, h }), await jit(valueAndGrad(make(looped)))({ w, xs, h })]) {
+      for (const found of [
+        valueAndGrad(make(looped))({ w, xs, h }),
+        await jit(valueAndGrad(make(looped)))({ w, xs, h }),
+      ]) {
         close(found.value, expected.value, 1e-4);
         for (const name of ['w', 'xs', 'h'] as const) close(found.gradient[name], expected.gradient[name], 1e-4);
       }
@@ -95,16 +98,24 @@ test('a mask leaves the carry as it was', async () => {
 
 test('trees, integers, exchanged carries, no elements, no results, operations without a kernel', async () => {
   const fibonacci = (): { a: Tensor; b: Tensor } =>
-    scan(({ a, b }: { a: Tensor; b: Tensor }) => ({ carry: { a: b, b: a.add(b) }, y: {} }), {
-      a: tensor(Int32Array.of(0)),
-      b: tensor(Int32Array.of(1)),
-    }, {}, { length: 10 }).carry;
+    scan(
+      ({ a, b }: { a: Tensor; b: Tensor }) => ({ carry: { a: b, b: a.add(b) }, y: {} }),
+      {
+        a: tensor(Int32Array.of(0)),
+        b: tensor(Int32Array.of(1)),
+      },
+      {},
+      { length: 10 },
+    ).carry;
   expect(fibonacci().a.item()).toBe(55);
   expect((await jit(fibonacci)()).a.item()).toBe(55);
-  const sines = (v: Tensor): Tensor => scan((s: Tensor, x: Tensor) => ({ carry: s.add(x.sin()), y: {} }), zeros([]), v).carry;
+  const sines = (v: Tensor): Tensor =>
+    scan((s: Tensor, x: Tensor) => ({ carry: s.add(x.sin()), y: {} }), zeros([]), v).carry;
   const v = tensor([0.1, 0.2, 0.3]);
   close(await jit(sines)(v), v.sin().sum(), 1e-6);
-  const none = await jit((u: Tensor) => scan((s: Tensor, x: Tensor) => ({ carry: s.add(x), y: s }), zeros([]), u))(zeros([0]));
+  const none = await jit((u: Tensor) => scan((s: Tensor, x: Tensor) => ({ carry: s.add(x), y: s }), zeros([]), u))(
+    zeros([0]),
+  );
   expect([none.carry.item(), none.ys.shape]).toEqual([0, [0]]);
 });
 
@@ -112,7 +123,9 @@ test('a loop within a loop', async () => {
   const f = (m: Tensor): Tensor =>
     scan(
       (outer: Tensor, row: Tensor) => ({
-        carry: outer.add(scan((inner: Tensor, x: Tensor) => ({ carry: inner.mul(0.5).add(x), y: {} }), outer, row).carry),
+        carry: outer.add(
+          scan((inner: Tensor, x: Tensor) => ({ carry: inner.mul(0.5).add(x), y: {} }), outer, row).carry,
+        ),
         y: {},
       }),
       zeros([]),

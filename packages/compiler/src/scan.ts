@@ -219,16 +219,15 @@ export function scan<C, X, Y>(
     });
   const results = treeLeaves(step.y);
   const graph = tracer.finish([...next, ...results], 'scan');
-  const outputs = bind(
-    scanPrimitive,
-    [...first, ...elements, ...(mask ? [mask] : []), ...tracer.captured],
-    { body: graph, carries: first.length, elements: elements.length + (mask ? 1 : 0), length, reverse },
-  );
+  const outputs = bind(scanPrimitive, [...first, ...elements, ...(mask ? [mask] : []), ...tracer.captured], {
+    body: graph,
+    carries: first.length,
+    elements: elements.length + (mask ? 1 : 0),
+    length,
+    reverse,
+  });
   return {
     carry: treeUnflatten(init, outputs.slice(0, first.length)),
-    ys: treeUnflatten(
-      step.y,
-      outputs.slice(first.length, first.length + results.length),
-    ),
+    ys: treeUnflatten(step.y, outputs.slice(first.length, first.length + results.length)),
   };
 }

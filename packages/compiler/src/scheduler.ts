@@ -112,7 +112,10 @@ export function execute(plan: Plan, inputs: readonly Tensor[]): Tensor[] | Promi
 }
 
 /** Runs a plan on the calling thread, measuring every command. */
-export function executeTimed(plan: Plan, inputs: readonly Tensor[]): ReturnType<Plan['runTimed']> | Promise<ReturnType<Plan['runTimed']>> {
+export function executeTimed(
+  plan: Plan,
+  inputs: readonly Tensor[],
+): ReturnType<Plan['runTimed']> | Promise<ReturnType<Plan['runTimed']>> {
   return inTurn(() => plan.runTimed(inputs));
 }
 

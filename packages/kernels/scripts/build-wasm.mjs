@@ -14,7 +14,14 @@ const OPTIONS = [
 async function compile(features) {
   let binary;
   const { error, stderr } = await asc.main(
-    ['assembly/index.ts', '--outFile', 'module.wasm', ...OPTIONS, '--enable', ['threads', 'simd', 'bulk-memory', ...features].join(',')],
+    [
+      'assembly/index.ts',
+      '--outFile',
+      'module.wasm',
+      ...OPTIONS,
+      '--enable',
+      ['threads', 'simd', 'bulk-memory', ...features].join(','),
+    ],
     {
       readFile: (name, base) => {
         try {
@@ -30,7 +37,8 @@ async function compile(features) {
     },
   );
   if (error) throw new Error(`asc: ${error.message}\n${stderr}`);
-  if (!WebAssembly.validate(binary) && features.length === 0) throw new Error('asc made a module that does not validate');
+  if (!WebAssembly.validate(binary) && features.length === 0)
+    throw new Error('asc made a module that does not validate');
   return binary;
 }
 
@@ -51,7 +59,9 @@ const plain = await compile([]);
 const relaxed = await compile(['relaxed-simd']);
 const { COMMAND, F32, I32, CAST, SELECT } = tables();
 const table = (name, comment, entries) =>
-  `/** ${comment} */\nexport const ${name}: Readonly<Record<${Object.keys(entries).map((k) => `'${k}'`).join(' | ')}, number>> = ${JSON.stringify(entries)};\n`;
+  `/** ${comment} */\nexport const ${name}: Readonly<Record<${Object.keys(entries)
+    .map((k) => `'${k}'`)
+    .join(' | ')}, number>> = ${JSON.stringify(entries)};\n`;
 const base64 = (bytes) => Buffer.from(bytes).toString('base64');
 
 mkdirSync(new URL('src/generated/', root), { recursive: true });

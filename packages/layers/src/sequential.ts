@@ -201,7 +201,11 @@ export class Sequential {
    * One step of gradient descent on one batch; resolves to the loss and the metrics of that batch.
    * Throws as {@link Sequential.fit}.
    */
-  async trainOnBatch(x: TensorLike, y: TensorLike, options: { readonly sampleWeight?: TensorLike | null } = {}): Promise<Logs> {
+  async trainOnBatch(
+    x: TensorLike,
+    y: TensorLike,
+    options: { readonly sampleWeight?: TensorLike | null } = {},
+  ): Promise<Logs> {
     const trainer = this.needTrainer('trainOnBatch');
     const batch = toSamples(x, y, options.sampleWeight ?? null, 'trainOnBatch');
     this.buildFor(batch.x);
@@ -210,7 +214,11 @@ export class Sequential {
   }
 
   /** Loss and metrics of one batch, without training. */
-  async testOnBatch(x: TensorLike, y: TensorLike, options: { readonly sampleWeight?: TensorLike | null } = {}): Promise<Logs> {
+  async testOnBatch(
+    x: TensorLike,
+    y: TensorLike,
+    options: { readonly sampleWeight?: TensorLike | null } = {},
+  ): Promise<Logs> {
     const trainer = this.needTrainer('testOnBatch');
     const batch = toSamples(x, y, options.sampleWeight ?? null, 'testOnBatch');
     this.buildFor(batch.x);

@@ -4,9 +4,8 @@ export * from '@recurra/autograd';
 export { stopGradient } from '@recurra/autograd';
 export * from '@recurra/cells';
 export * from '@recurra/compiler';
-// Variables of layers, which have a path and may be trainable; those of @recurra/compiler are their base.
-export { Variable } from '@recurra/layers';
 export * from '@recurra/layers';
+// Variables of layers, which have a path and may be trainable; those of @recurra/compiler are their base.
 // The Keras losses (mean over the last axis, label smoothing); the element-wise ones are in @recurra/tensor.
 // The layer; the type of an activation function is `Activation` of @recurra/tensor.
 export {
@@ -14,6 +13,7 @@ export {
   binaryCrossentropy,
   categoricalCrossentropy,
   sparseCategoricalCrossentropy,
+  Variable,
 } from '@recurra/layers';
 export * from '@recurra/optim';
 export * from '@recurra/preprocessing';

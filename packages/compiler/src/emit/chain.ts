@@ -145,7 +145,13 @@ export function compileChain(shape: ChainShape, sharedMemory: boolean): Uint8Arr
   const operands = [...inputs, ...outputs];
   const pointer = (k: number): number => 6 + k;
   const vector = (register: number): number => 6 + operands.length + register;
-  const locals = [Type.i32, Type.i32, Type.i32, ...operands.map(() => Type.i32), ...new Array(registers).fill(Type.v128)];
+  const locals = [
+    Type.i32,
+    Type.i32,
+    Type.i32,
+    ...operands.map(() => Type.i32),
+    ...new Array(registers).fill(Type.v128),
+  ];
 
   /** The address of element `index` of an operand. */
   const address = (k: number): number[] =>
@@ -156,10 +162,7 @@ export function compileChain(shape: ChainShape, sharedMemory: boolean): Uint8Arr
   /** Loads what serves a whole row. */
   const loadRow = (k: number): number[] => {
     const { bytes, register } = operands[k]!;
-    const value =
-      bytes === 4
-        ? memory(Simd.load32Splat)
-        : [0x2d, 0, 0, ...op(Simd.i32x4Splat)]; // i32.load8_u
+    const value = bytes === 4 ? memory(Simd.load32Splat) : [0x2d, 0, 0, ...op(Simd.i32x4Splat)]; // i32.load8_u
     return [...get(pointer(k)), ...value, ...set(vector(register))];
   };
   const body = (whole: boolean): number[] => {
@@ -220,12 +223,22 @@ export function compileChain(shape: ChainShape, sharedMemory: boolean): Uint8Arr
       code.push(...get(first), ...integer(operand.outer * operand.bytes), ...Op.mul, ...Op.add);
     code.push(...set(pointer(k)));
     // One element for the whole chain.
-    if (k < inputs.length && !operand.inner && operand.outer === 0 && operand.random === undefined) code.push(...loadRow(k));
+    if (k < inputs.length && !operand.inner && operand.outer === 0 && operand.random === undefined)
+      code.push(...loadRow(k));
   });
   if (row === 0) {
     code.push(...get(first), ...set(index));
     // first is a multiple of 16: whole vectors end where the count's last four do.
-    code.push(...get(last), ...get(first), ...Op.sub, ...integer(-4), ...Op.and, ...get(first), ...Op.add, ...set(vectors));
+    code.push(
+      ...get(last),
+      ...get(first),
+      ...Op.sub,
+      ...integer(-4),
+      ...Op.and,
+      ...get(first),
+      ...Op.add,
+      ...set(vectors),
+    );
     code.push(...walk(get(last)));
   } else {
     code.push(...integer(row & ~3), ...set(vectors), ...get(first), ...set(line));

@@ -57,6 +57,9 @@ function install(
   kernels: WebAssembly.Exports,
   table: WebAssembly.Table,
 ): void {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory }, kernels: kernels as WebAssembly.ModuleImports });
+  const { exports } = new WebAssembly.Instance(module, {
+    env: { memory },
+    kernels: kernels as WebAssembly.ModuleImports,
+  });
   table.set(table.grow(1), exports['run']);
 }

@@ -177,7 +177,9 @@ export class Plan {
     // All results are taken before any is written: they may be views of inputs.
     const results = arrays.map((array) => denseData(array));
     step.outputs.forEach((ref, i) => {
-      this.runtime.view(this.addressOf(ref.buffer) + ref.offset * bytesOf(ref.dtype), ref.dtype, sizeOf(ref.shape)).set(results[i]!);
+      this.runtime
+        .view(this.addressOf(ref.buffer) + ref.offset * bytesOf(ref.dtype), ref.dtype, sizeOf(ref.shape))
+        .set(results[i]!);
     });
   }
 

@@ -16,8 +16,8 @@ import {
   sameShape,
   sizeOf,
 } from '@recurra/tensor';
+import type { ChainOperand } from '../emit/chain.js';
 import { type Graph, isUniform, type Node, type Value } from '../graph.js';
-import { type ChainOperand } from '../emit/chain.js';
 import { bytesOf, runtime } from '../runtime.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
@@ -353,14 +353,16 @@ export class Planner {
       }
       this.products.set(node, { bias, activation, output });
       if (bias || activation)
-        this.notes.push(`${bias ? 'bias' : ''}${bias && activation ? ' and ' : ''}${activation ? next!.primitive.name : ''} in a matmul of [${output.shape.join(', ')}]`);
+        this.notes.push(
+          `${bias ? 'bias' : ''}${bias && activation ? ' and ' : ''}${activation ? next!.primitive.name : ''} in a matmul of [${output.shape.join(', ')}]`,
+        );
     }
     return absorbed;
   }
 
   private onlyReader(value: Value): Node | null {
     const list = this.readers.get(value);
-    if (!list || list.length !== 1 || this.results.has(value)) return null;
+    if (list?.length !== 1 || this.results.has(value)) return null;
     return list[0]!;
   }
 
@@ -412,7 +414,8 @@ export class Planner {
       } else rest.push(update);
     }
     const placed = this.graph.updates.length - rest.length;
-    if (this.graph.updates.length > 0) this.notes.push(`${placed} of ${this.graph.updates.length} variables updated in place`);
+    if (this.graph.updates.length > 0)
+      this.notes.push(`${placed} of ${this.graph.updates.length} variables updated in place`);
     return rest;
   }
 
@@ -505,9 +508,15 @@ export class Planner {
     }
     const walk = commonDims([mergeAxes(from.shape, from.strides), mergeAxes(to.shape, to.strides)]);
     if (walk) {
-      this.chainCommand(label, sizeOf(from.shape), walk, [{ ref: from, shape: from.shape }], [{ ref: to, shape: to.shape }], [
-        { code: COPY.code, to: 1, a: 0, b: 0, c: 0 },
-      ], 2);
+      this.chainCommand(
+        label,
+        sizeOf(from.shape),
+        walk,
+        [{ ref: from, shape: from.shape }],
+        [{ ref: to, shape: to.shape }],
+        [{ code: COPY.code, to: 1, a: 0, b: 0, c: 0 }],
+        2,
+      );
       return;
     }
     // More dimensions than a chain walks: one copy for each index of the outermost.
@@ -599,7 +608,8 @@ export class Planner {
       });
     if (outputs.length === 0 || unit.count === 0) return;
     const names = unit.nodes.map((n) => n.primitive.name);
-    if (names.length > 1) this.notes.push(`${names.length} operations in one pass over ${unit.count}: ${names.join(', ')}`);
+    if (names.length > 1)
+      this.notes.push(`${names.length} operations in one pass over ${unit.count}: ${names.join(', ')}`);
     const label = names.length > 4 ? `${names.slice(0, 3).join(' ')} ... ${names[names.length - 1]}` : names.join(' ');
     const walk = this.walkOf(inputs, unit.count);
     this.chainCommand(label, unit.count, walk, inputs, outputs, operations, registers);
@@ -614,7 +624,8 @@ export class Planner {
       const walk = commonDims(walks);
       if (walk) return walk.length === 0 ? [count] : walk;
       const worst = inputs.reduce((a, b) =>
-        mergeAxes(a.shape, broadcastStrides(a.ref, a.shape)).dims.length >= mergeAxes(b.shape, broadcastStrides(b.ref, b.shape)).dims.length
+        mergeAxes(a.shape, broadcastStrides(a.ref, a.shape)).dims.length >=
+        mergeAxes(b.shape, broadcastStrides(b.ref, b.shape)).dims.length
           ? a
           : b,
       );
@@ -958,7 +969,9 @@ export class Planner {
   private emitScan(node: Node): void {
     const { body, carries, elements, length, reverse } = node.params as ScanParams;
     const outer = node.inputs.map((value) => this.refOf(value));
-    const given = new Map(body.inputs.slice(carries + elements).map((value, i) => [value, outer[carries + elements + i]!]));
+    const given = new Map(
+      body.inputs.slice(carries + elements).map((value, i) => [value, outer[carries + elements + i]!]),
+    );
     const planner = new Planner(body, given);
     const inner = planner.plan();
     if (inner.program.steps.some((step) => 'node' in step)) {
@@ -996,7 +1009,11 @@ export class Planner {
     const stacked = outer.slice(carries, carries + elements).map((ref) => this.dense(ref));
     const bytes = (ref: Ref): number => sizeOf(ref.shape) * bytesOf(ref.dtype);
     const used = (i: number): boolean => this.readers.has(node.outputs[i]!) || this.results.has(node.outputs[i]!);
-    const ins = stacked.map((ref, i) => [this.address(slots[carries + i]!), this.address(ref), bytes(slots[carries + i]!)]);
+    const ins = stacked.map((ref, i) => [
+      this.address(slots[carries + i]!),
+      this.address(ref),
+      bytes(slots[carries + i]!),
+    ]);
     const count = body.outputs.length;
     const outs = [
       ...results.slice(carries).map((ref, i) => ({ ref, output: carries + i })),
@@ -1018,8 +1035,7 @@ export class Planner {
       commands,
       each >= SHARED_LOOP,
     );
-    for (let i = 0; i < carries; i++)
-      if (used(i)) this.emitCopy(slots[i]!, this.refOf(node.outputs[i]!), 'carry');
+    for (let i = 0; i < carries; i++) if (used(i)) this.emitCopy(slots[i]!, this.refOf(node.outputs[i]!), 'carry');
     this.notes.push(`a loop of ${length} steps, ${commands.length} commands each`, ...inner.notes.map((n) => `  ${n}`));
   }
 
@@ -1036,9 +1052,7 @@ export class Planner {
       return made;
     };
     const inputs = node.inputs.map((v) => block(this.dense(this.refOf(v))));
-    const outputs = node.outputs.map((v) =>
-      this.readers.has(v) || this.results.has(v) ? block(this.refOf(v)) : null,
-    );
+    const outputs = node.outputs.map((v) => (this.readers.has(v) || this.results.has(v) ? block(this.refOf(v)) : null));
     const scratch: Ref[] = [];
     const context: LowerContext<unknown> = {
       inputs,
@@ -1094,7 +1108,10 @@ function absorbedBy(node: Node, output: Value): Node[] {
 function reaches(value: Value, node: Node): boolean {
   if (value.source.kind !== 'node') return false;
   const maker = value.source.node;
-  return maker === node || (maker.primitive.name === 'add' && maker.inputs.some((v) => v.source.kind === 'node' && v.source.node === node));
+  return (
+    maker === node ||
+    (maker.primitive.name === 'add' && maker.inputs.some((v) => v.source.kind === 'node' && v.source.node === node))
+  );
 }
 
 /** What must be there before a value may be used: the second inputs of the barriers that it was seen through. */

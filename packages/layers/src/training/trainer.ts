@@ -109,9 +109,7 @@ export class Trainer {
 
   private targets(batch: Samples): Tensor {
     if (!this.loss || !batch.y)
-      throw new ValueError(
-        `${this.model.name}: expected a loss and targets. Call compile({ loss }) and pass targets.`,
-      );
+      throw new ValueError(`${this.model.name}: expected a loss and targets. Call compile({ loss }) and pass targets.`);
     return batch.y;
   }
 

@@ -1,6 +1,15 @@
 import { vjp } from '@recurra/autograd';
 import { jit } from '@recurra/compiler';
-import { allPrimitives, bind, isFloating, randomKey, randomNormal, splitKey, type Tensor, tensor } from '@recurra/tensor';
+import {
+  allPrimitives,
+  bind,
+  isFloating,
+  randomKey,
+  randomNormal,
+  splitKey,
+  type Tensor,
+  tensor,
+} from '@recurra/tensor';
 import { differentiable, drawInput } from './gradients.js';
 
 const cases = allPrimitives().flatMap((primitive) =>
@@ -22,29 +31,34 @@ function expectClose(compiled: readonly Tensor[], eager: readonly Tensor[], tole
   });
 }
 
-test.each(cases)('%s, sample %i in %s: compiled as eager, also for strided inputs', async (_name, i, dtype, primitive) => {
-  const { inputs, params } = primitive.samples[i]!;
-  const keys = splitKey(randomKey(i), inputs.length);
-  const values = inputs.map((input, j) => {
-    const drawn = drawInput(input, keys[j]!);
-    return isFloating(drawn.dtype) ? drawn.cast(dtype) : drawn;
-  });
-  const step = jit((xs: Tensor[]) => bind(primitive, xs, params));
-  const tolerance = dtype === 'float64' ? 0 : 2e-6;
-  expectClose(await step(values), bind(primitive, values, params), tolerance);
-  // The same values seen through views inside of the step.
-  const flipped = values.map((v) => (v.rank === 0 ? v : tensor(v.transpose().flip().data, { shape: v.transpose().shape, dtype: v.dtype })));
-  const strided = jit((xs: Tensor[]) =>
-    bind(
-      primitive,
-      xs.map((x) => (x.rank === 0 ? x : x.flip().transpose())),
-      params,
-    ),
-  );
-  expectClose(await strided(flipped), bind(primitive, values, params), tolerance);
-  step.dispose();
-  strided.dispose();
-});
+test.each(cases)(
+  '%s, sample %i in %s: compiled as eager, also for strided inputs',
+  async (_name, i, dtype, primitive) => {
+    const { inputs, params } = primitive.samples[i]!;
+    const keys = splitKey(randomKey(i), inputs.length);
+    const values = inputs.map((input, j) => {
+      const drawn = drawInput(input, keys[j]!);
+      return isFloating(drawn.dtype) ? drawn.cast(dtype) : drawn;
+    });
+    const step = jit((xs: Tensor[]) => bind(primitive, xs, params));
+    const tolerance = dtype === 'float64' ? 0 : 2e-6;
+    expectClose(await step(values), bind(primitive, values, params), tolerance);
+    // The same values seen through views inside of the step.
+    const flipped = values.map((v) =>
+      v.rank === 0 ? v : tensor(v.transpose().flip().data, { shape: v.transpose().shape, dtype: v.dtype }),
+    );
+    const strided = jit((xs: Tensor[]) =>
+      bind(
+        primitive,
+        xs.map((x) => (x.rank === 0 ? x : x.flip().transpose())),
+        params,
+      ),
+    );
+    expectClose(await strided(flipped), bind(primitive, values, params), tolerance);
+    step.dispose();
+    strided.dispose();
+  },
+);
 
 test.each(cases.filter(([, i, , p]) => differentiable(p, i)))(
   '%s, sample %i in %s: gradient and its gradient, compiled as eager',

@@ -9,7 +9,12 @@ async function main(): Promise<number> {
   let options: { dir?: string; area?: string; compiled?: boolean; verbose?: boolean };
   try {
     options = parseArgs({
-      options: { dir: { type: 'string' }, area: { type: 'string' }, compiled: { type: 'boolean' }, verbose: { type: 'boolean' } },
+      options: {
+        dir: { type: 'string' },
+        area: { type: 'string' },
+        compiled: { type: 'boolean' },
+        verbose: { type: 'boolean' },
+      },
     }).values as typeof options;
   } catch (error) {
     console.error(`golden: ${(error as Error).message}\n${USAGE}`);

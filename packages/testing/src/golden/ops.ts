@@ -275,7 +275,10 @@ export async function replayOp(c: GoldenCase, comparison: Comparison): Promise<b
   const op = OPS[name];
   if (!op) return false;
   if (DATA_DEPENDENT.test(name) && comparison.run !== eagerly) {
-    const refused = comparison.run((xs: Tensor[]) => op(xs, c['config']), Object.values<GoldenTensor>(c['inputs']).map(toTensor));
+    const refused = comparison.run(
+      (xs: Tensor[]) => op(xs, c['config']),
+      Object.values<GoldenTensor>(c['inputs']).map(toTensor),
+    );
     const reason = await refused.then(
       () => null,
       (error: unknown) => error,
