@@ -40,7 +40,7 @@ test('chains that are compiled after the workers started reach them', async () =
     for (let i = 0; i < values.length; i++) {
       const expected = (values[i]! - 2) / 2 ** length + 2;
       const error = found[i]! - expected;
-      worst = error * error > worst ? error * error : worst;
+      if (error * error > worst) worst = error * error;
     }
     expect(worst).toBeLessThan(1e-12);
     expect(currentExecutor()).not.toBeNull();
