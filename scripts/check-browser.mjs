@@ -36,7 +36,7 @@ results.push(['training', history.accuracy.at(-1) === 1 && history.loss.at(-1) <
 results.push(['prediction', (await model.predict(x)).shape.join() === '4,1']);
 // Cross-origin isolated: memory is shared, and a large step runs on a pool of two workers, to the same bits as inline.
 results.push(['isolation', crossOriginIsolated]);
-const a = randomUniform([300, 300], { key: randomKey(1) });
+const a = randomUniform([450, 450], { key: randomKey(1) });
 const step = jit((m) => m.matmul(m).tanh().matmul(m));
 await setThreads(1);
 const inline = (await step(a)).data;

@@ -5,8 +5,8 @@ import { runtime } from './runtime.js';
 
 /** More threads than this seldom pay for sequences: they share the batch. */
 const MAX_AUTO = 8;
-/** Less work (multiply-adds) than this runs on the calling thread: waking workers takes tens of microseconds. */
-const THREADED_WORK = 4_000_000;
+/** Less work (multiply-adds) than this, a few milliseconds, runs on the calling thread: waking workers and meeting takes its time. */
+const THREADED_WORK = 20_000_000;
 
 /** On how many threads large steps run, and why. */
 export interface Threads {

@@ -5,7 +5,7 @@ import { currentExecutor } from './scheduler.js';
 
 const draw = (shape: number[], seed: number): Tensor => randomNormal(shape, { key: randomKey(seed) });
 const parameters = { w: draw([96, 200], 1), b: draw([200], 2), u: draw([200, 40], 3) };
-const x = draw([513, 96], 4);
+const x = draw([1025, 96], 4);
 
 const loss = (p: typeof parameters, v: Tensor): Tensor =>
   softmax(v.matmul(p.w).add(p.b).tanh().matmul(p.u)).square().sum(-1).add(v.mean()).mean();
@@ -27,7 +27,7 @@ test('results are the same to the bit for any number of threads', async () => {
 
 test('chains that are compiled after the workers started reach them', async () => {
   await setThreads(2);
-  const values = new Float32Array(600_000).map((_, i) => (i % 1000) / 500);
+  const values = new Float32Array(2_000_000).map((_, i) => (i % 1000) / 500);
   // Each of a shape that was not there before, and large enough for the pool.
   for (const length of [8, 9, 10]) {
     const step = jit((v: Tensor) => {
