@@ -188,6 +188,34 @@ function storeTail(to: usize, v: v128, count: i32): void {
   if (count > 2) store<f32>(to, f32x4.extract_lane(v, 2), 8);
 }
 
+/** Rows of a panel of weights that stay in the first-level cache while all groups of rows are multiplied by them. */
+const DEPTH: i32 = 256;
+
+/**
+ * Pairs of rows g0 .. g1 times one panel [depth][16]: C (+)= A B. `step` bytes from one pair's operand to the next, `cStep` and `ld` from
+ * one pair's result, and one row's, to the next.
+ */
+function pairsTimesPanel(
+  a: usize, step: usize, panel: usize, depth: i32, c: usize, cStep: usize, ld: usize, g0: i32, g1: i32, accumulate: bool,
+): void {
+  for (let k = 0; k < depth; k += DEPTH) {
+    const part = min(DEPTH, depth - k);
+    const b = panel + f(k * 16);
+    let from = a + f(k * 2) + <usize>g0 * step;
+    let to = c + <usize>g0 * cStep;
+    for (let g = g0; g < g1; g++, from += step, to += cStep) tile2x16(from, b, part, to, ld, accumulate || k > 0);
+  }
+}
+
+/** The same for triples of rows and a panel [depth][12]. */
+function triplesTimesPanel(a: usize, step: usize, panel: usize, depth: i32, c: usize, cStep: usize, g0: i32, g1: i32): void {
+  for (let k = 0; k < depth; k += DEPTH) {
+    const part = min(DEPTH, depth - k);
+    const b = panel + f(k * 12);
+    for (let g = g0; g < g1; g++) tile3x12(a + f(k * 3) + <usize>g * step, b, b + 32, 48, part, c + <usize>g * cStep, 64, k > 0);
+  }
+}
+
 /** The interleaved halves of four values of two rows: what a packed operand [k][2] holds. */
 // @ts-ignore: decorator
 @inline
@@ -425,17 +453,13 @@ export function sequenceForward(command: usize, worker: i32, workers: i32): void
       if (kind == GRU) {
         const wx = packed + f(p * E * 12);
         const wh = packed + f((P * E + p * HU) * 12);
-        for (let g = g0; g < g1; g++) {
-          const at = z + f(g * 96);
-          const a = current + f(g * K * 3);
-          tile3x12(a, wx, wx + 32, 48, E, at, 64, false);
-          tile3x12(a + f(E * 3), wh, wh + 32, 48, HU, at + 192, 64, false);
-        }
+        triplesTimesPanel(current, f(K * 3), wx, E, z, f(96), g0, g1);
+        triplesTimesPanel(current + f(E * 3), f(K * 3), wh, HU, z + 192, f(96), g0, g1);
         gruPanel(z, biases + f(p * 32), hFrom, hInto, kept, next, p * 4, r0, b1);
         continue;
       }
       const w = packed + f(p * K * 16);
-      for (let g = g0; g < g1; g++) tile2x16(current + f(g * K * 2), w, K, z + f(g * 32), 64, false);
+      pairsTimesPanel(current, f(K * 2), w, K, z, f(32), 64, g0, g1, false);
       if (kind == LSTM) {
         const cFrom = cells + f((from * P + p) * B * 4);
         const cInto = cells + f((into * P + p) * B * 4);
@@ -694,24 +718,20 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
       for (let q = 0; q < EP; q++) {
         const panel = packedX + f(q * depth * 16);
         const columns = min(16, E - q * 16);
-        for (let g = g0; g < g1; g++) {
-          const to = dx + f((g * 2 * T + time) * E + q * 16);
-          const a = da + f(g * 2 * depth);
-          if (columns == 16 && g * 2 + 1 < B) {
-            tile2x16(a, panel, depth, to, f(T * E), false);
-          } else {
-            const tile = beside + f(g * 32);
-            tile2x16(a, panel, depth, tile, 64, false);
-            memory.copy(to, tile, f(columns));
-            if (g * 2 + 1 < B) memory.copy(to + f(T * E), tile + 64, f(columns));
-          }
+        const to = dx + f(time * E + q * 16);
+        // Pairs whose tile lies in dx as a whole; the others are computed beside it.
+        const whole = columns == 16 ? min(g1, B >> 1) : g0;
+        pairsTimesPanel(da, f(2 * depth), panel, depth, to, f(2 * T * E), f(T * E), g0, whole, false);
+        pairsTimesPanel(da, f(2 * depth), panel, depth, beside, f(32), 64, max(g0, whole), g1, false);
+        for (let g = max(g0, whole); g < g1; g++) {
+          const row = to + f(g * 2 * T * E);
+          memory.copy(row, beside + f(g * 32), f(columns));
+          if (g * 2 + 1 < B) memory.copy(row + f(T * E), beside + f(g * 32) + 64, f(columns));
         }
       }
     const source = kind == GRU ? db : da;
     for (let q = 0; q < HP; q++) {
-      const panel = packedH + f(q * depth * 16);
-      for (let g = g0; g < g1; g++)
-        tile2x16(source + f(g * 2 * depth), panel, depth, dh + <usize>(g * 2) * ld + f(q * 16), ld, true);
+      pairsTimesPanel(source, f(2 * depth), packedH + f(q * depth * 16), depth, dh + f(q * 16), ld * 2, ld, g0, g1, true);
     }
     if (wanted && s == s0) {
       barrier();
