@@ -88,3 +88,16 @@ test('shapes and dtypes stay; a variable begins with data', async () => {
     /inside: expected a concrete tensor/,
   );
 });
+
+test('a step that fails leaves what was known before it', async () => {
+  const v = new Variable(tensor([1, 2]), 'v');
+  const step = jit((ids: Tensor) => {
+    v.assign(v.value.mul(2));
+    // Fails on the calling thread, after kernels have run.
+    return v.value.cast('float64').gather(ids);
+  });
+  await expect(step(tensor(Int32Array.of(5)))).rejects.toThrow(/received 5/);
+  expect(v.value.toArray()).toEqual([1, 2]);
+  expect((await step(tensor(Int32Array.of(1)))).item()).toBe(4);
+  expect(v.value.toArray()).toEqual([2, 4]);
+});

@@ -81,6 +81,11 @@ export class Variable {
     block.stale = false;
   }
 
+  /** @internal A step failed that might have written the block: what is known on the JavaScript side is written again. */
+  restore(): void {
+    if (this.current !== null && this.block) this.block.stale = true;
+  }
+
   /** @internal A step has written the block. */
   updated(): void {
     this.current = null;

@@ -112,20 +112,9 @@ function over1(n: i32, a: usize, to: usize, end: usize): void {
   for (; to < end; to += 16, a += 16) v128.store(to, unary(n, v128.load(a)));
 }
 
-/** Cheap operations four vectors at a time: half of a shorter loop would be the loop itself. */
 // @ts-ignore: decorator
 @inline
 function over2(n: i32, a: usize, b: usize, to: usize, end: usize): void {
-  for (; to + 64 <= end; to += 64, a += 64, b += 64) {
-    const r0 = binary(n, v128.load(a), v128.load(b));
-    const r1 = binary(n, v128.load(a, 16), v128.load(b, 16));
-    const r2 = binary(n, v128.load(a, 32), v128.load(b, 32));
-    const r3 = binary(n, v128.load(a, 48), v128.load(b, 48));
-    v128.store(to, r0);
-    v128.store(to, r1, 16);
-    v128.store(to, r2, 32);
-    v128.store(to, r3, 48);
-  }
   for (; to < end; to += 16, a += 16, b += 16) v128.store(to, binary(n, v128.load(a), v128.load(b)));
 }
 

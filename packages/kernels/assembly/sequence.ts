@@ -114,9 +114,10 @@ function packWeights(source: usize, rows: i32, first: i32, depth: i32, to: usize
       const row = source + f(k * G * H);
       const at = to + f((p * depth + first + k) * W);
       for (let g = 0; g < G; g++)
-        for (let u = 0; u < UP; u++) {
+        for (let u = 0; u < UP; u += 4) {
           const unit = p * UP + u;
-          store<f32>(at + f(g * UP + u), unit < H ? load<f32>(row + f(g * H + unit)) : 0);
+          const from = row + f(g * H + unit);
+          v128.store(at + f(g * UP + u), H - unit >= 4 ? v128.load(from) : loadTail(from, H - unit));
         }
     }
 }

@@ -54,6 +54,28 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** The bytes that a difference (see scripts/build-wasm.mjs) makes of others. */
+function patched(from: Uint8Array, difference: Uint8Array): Uint8Array<ArrayBuffer> {
+  const out: number[] = [];
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = difference[at++]!;
+      value += (byte & 127) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  for (let place = 0; at < difference.length; ) {
+    for (let n = varint(); n > 0; n--) out.push(difference[at++]!);
+    const length = varint();
+    const distance = varint();
+    place += distance % 2 === 1 ? -(distance + 1) / 2 : distance / 2;
+    for (let n = length; n > 0; n--) out.push(from[place++]!);
+  }
+  return Uint8Array.from(out);
+}
+
 /** The module declares its memory as shared; where the engine offers none, that flag is cleared. */
 function unshare(bytes: Uint8Array): void {
   const name = [3, 101, 110, 118, 6, 109, 101, 109, 111, 114, 121, 2, 3]; // "env" "memory", a memory, shared with a maximum
@@ -97,15 +119,14 @@ export function loadKernels(): Kernels {
   if (loaded) return loaded;
   if (typeof WebAssembly === 'undefined')
     throw new Error('kernels: expected an engine with WebAssembly, received one without. Run eagerly, or update it.');
-  let bytes = decode(RELAXED);
-  const relaxed = WebAssembly.validate(bytes);
-  if (!relaxed) {
-    bytes = decode(PLAIN);
-    if (!WebAssembly.validate(bytes))
-      throw new Error(
-        'kernels: expected an engine with WebAssembly SIMD (Chrome 91, Firefox 89, Safari 16.4, Node 20 or later), received one without. Update it.',
-      );
-  }
+  const plain = decode(PLAIN);
+  if (!WebAssembly.validate(plain))
+    throw new Error(
+      'kernels: expected an engine with WebAssembly SIMD (Chrome 91, Firefox 89, Safari 16.4, Node 20 or later), received one without. Update it.',
+    );
+  const fused = patched(plain, decode(RELAXED));
+  const relaxed = WebAssembly.validate(fused);
+  const bytes = relaxed ? fused : plain;
   const shared = canShare();
   if (!shared) unshare(bytes);
   const module = new WebAssembly.Module(bytes);

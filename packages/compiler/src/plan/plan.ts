@@ -212,45 +212,66 @@ export class Plan {
     });
   }
 
+  /** After a failure: variables that the JavaScript side still knows go back to what they were. */
+  private restore(): void {
+    for (const variable of this.updated) variable.restore();
+  }
+
   /** Runs on the calling thread. */
   runInline(inputs: readonly Tensor[]): Tensor[] {
-    this.prepare(inputs);
-    const { exports, control, scratch } = this.runtime.kernels;
-    for (const part of this.order)
-      if ('node' in part) this.call(part);
-      else {
-        exports.run(part.start, part.end, 0, 1, control, scratch, SCRATCH_BYTES);
-        this.check();
-      }
+    try {
+      this.prepare(inputs);
+      const { exports, control, scratch } = this.runtime.kernels;
+      for (const part of this.order)
+        if ('node' in part) this.call(part);
+        else {
+          exports.run(part.start, part.end, 0, 1, control, scratch, SCRATCH_BYTES);
+          this.check();
+        }
+    } catch (error) {
+      this.restore();
+      throw error;
+    }
     return this.collect(inputs);
   }
 
   /** Runs on a pool of workers. */
   async runOn(executor: Executor, inputs: readonly Tensor[]): Promise<Tensor[]> {
-    this.prepare(inputs);
-    for (const part of this.order)
-      if ('node' in part) this.call(part);
-      else {
-        await executor.run(part.start, part.end);
-        this.check();
-      }
+    try {
+      this.prepare(inputs);
+      for (const part of this.order)
+        if ('node' in part) this.call(part);
+        else {
+          await executor.run(part.start, part.end);
+          this.check();
+        }
+    } catch (error) {
+      this.restore();
+      throw error;
+    }
     return this.collect(inputs);
   }
 
   /** Runs on the calling thread, command by command, and measures each. */
   runTimed(inputs: readonly Tensor[]): { outputs: Tensor[]; times: KernelTime[] } {
-    this.prepare(inputs);
-    const { exports, control, scratch } = this.runtime.kernels;
-    const times = this.steps.map((step, i) => {
-      const begin = performance.now();
-      if ('node' in step) this.call(step);
-      else {
-        const start = this.starts[i]!;
-        exports.run(start, start + lengthOf(step) * 4, 0, 1, control, scratch, SCRATCH_BYTES);
-        this.check();
-      }
-      return { label: step.label, milliseconds: performance.now() - begin };
-    });
+    const times: KernelTime[] = [];
+    try {
+      this.prepare(inputs);
+      const { exports, control, scratch } = this.runtime.kernels;
+      this.steps.forEach((step, i) => {
+        const begin = performance.now();
+        if ('node' in step) this.call(step);
+        else {
+          const start = this.starts[i]!;
+          exports.run(start, start + lengthOf(step) * 4, 0, 1, control, scratch, SCRATCH_BYTES);
+          this.check();
+        }
+        times.push({ label: step.label, milliseconds: performance.now() - begin });
+      });
+    } catch (error) {
+      this.restore();
+      throw error;
+    }
     return { outputs: this.collect(inputs), times };
   }
 

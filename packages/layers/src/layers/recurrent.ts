@@ -25,7 +25,7 @@ export interface RecurrentOptions extends LayerOptions {
   readonly goBackwards?: boolean;
   /** Start each batch with the final state of the batch before (equal sizes needed; `resetState` clears); false. */
   readonly stateful?: boolean;
-  /** Accepted for Keras' sake: eager evaluation always walks step by step. */
+  /** Accepted for Keras' sake: compiled steps have kernels and loops for sequences, eager evaluation walks step by step. */
   readonly unroll?: boolean;
   /** Skipped steps give zeros instead of the output before; false. */
   readonly zeroOutputForMask?: boolean;
