@@ -93,7 +93,7 @@ const results = await Promise.race([delivered, gone, late]);
 browser.kill();
 await gone;
 server.close();
-rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
 for (const [what, ok] of results) if (!ok) console.error(`FAILED in the browser: ${what}`);
 const passed = results.filter(([, ok]) => ok).length;
 console.log(`${passed} passed, ${results.length - passed} failed`);

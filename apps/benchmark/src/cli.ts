@@ -1,5 +1,7 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { browser } from './browser.js';
+import { bundle } from './bundle.js';
 import { coldStart } from './coldstart.js';
 import { type Answer, absent, Peer, peerNames } from './peer.js';
 import { report } from './report.js';
@@ -14,6 +16,8 @@ const USAGE = `usage: pnpm bench [--workloads W1,W2,M1_256] [--peers ours,torch]
        pnpm bench scaling      cost against steps, batch and units; compile time; memory
        pnpm bench soak [--steps 20000] [--signatures 5000]      resident memory over many steps and many signatures
        pnpm bench cold         a fresh process that trains the seed snippet
+       pnpm bench bundle       the size of a page that trains W1 (esbuild in BENCH_JS)
+       pnpm bench browser      W1-W4 in Chromium (CHROMIUM names the binary)
 
 Workloads: ${Object.keys(WORKLOADS).join(' ')}, ${MICRO.join(' ')}.
 Peers: ${peerNames.join(' ')}. Those that are absent are named and left out. Python and JavaScript peers are looked for in
@@ -46,11 +50,17 @@ export async function main(args: readonly string[]): Promise<number> {
   const [command] = positionals;
   if (command === 'scaling') await scaling();
   else if (command === 'cold') coldStart();
+  else if (command === 'bundle') return bundle();
+  else if (command === 'browser')
+    return browser(
+      options.workloads?.split(',') ?? ['W1', 'W2', 'W3', 'W4'],
+      (options.threads ?? '1,2').split(',').map(Number),
+    );
   else if (command === 'soak')
     return soak({ steps: Number(options.steps ?? 20_000), signatures: Number(options.signatures ?? 5_000) });
   else if (command === undefined) return compare(options);
   else {
-    console.error(`bench: expected scaling, soak, cold or options, received ${command}\n${USAGE}`);
+    console.error(`bench: expected scaling, soak, cold, bundle, browser or options, received ${command}\n${USAGE}`);
     return 2;
   }
   return 0;

@@ -4,7 +4,7 @@
  * probabilities again (Dao et al. 2022). Workers share the heads of all samples.
  */
 import { GEMM_SCRATCH, gemm } from "./gemm";
-import { expNegative4, fma } from "./vector";
+import { expNegative4, fma, log4 } from "./vector";
 
 /** Rows and columns of a block of scores. */
 const QUERIES: i32 = 64;
@@ -88,6 +88,12 @@ function exponentials(row: usize, columns: i32, shift: f32): f32 {
   return (f32x4.extract_lane(total, 0) + f32x4.extract_lane(total, 1)) + (f32x4.extract_lane(total, 2) + f32x4.extract_lane(total, 3)) + rest;
 }
 
+// @ts-ignore: decorator
+@inline
+function logarithm(x: f32): f32 {
+  return f32x4.extract_lane(log4(f32x4.splat(x)), 0);
+}
+
 /** The largest of a row's scores (the factor, which is taken to be positive, applied). */
 // @ts-ignore: decorator
 @inline
@@ -124,7 +130,7 @@ function rowSums(b: i32, n: i32, i0: i32, rows: i32, lse: usize): void {
       store<f32>(total + f(i), sum);
     }
   }
-  for (let i = 0; i < rows; i++) store<f32>(lse + f(i), load<f32>(best + f(i)) + <f32>Math.log(<f64>load<f32>(total + f(i))));
+  for (let i = 0; i < rows; i++) store<f32>(lse + f(i), load<f32>(best + f(i)) + logarithm(load<f32>(total + f(i))));
 }
 
 /** [batch, heads, queries, keys, depth, value depth, causal, scale, q, k, v, mask, out, sums] */
@@ -147,7 +153,7 @@ export function attentionForward(command: usize, worker: i32, workers: i32, scra
           const m = largest(row, TK);
           const sum = exponentials(row, TK, m);
           store<f32>(totals + f(i), 1 / sum);
-          store<f32>(lse + f(i), m + <f32>Math.log(<f64>sum));
+          store<f32>(lse + f(i), m + logarithm(sum));
         }
         const o = at(out, TQ, DV, b, n, i0);
         gemm(rows, DV, TK, scores, f(KEYS), 4, at(v, TK, DV, b, n, 0), f(N * DV), 4, o, f(N * DV), 0, 0, work);

@@ -8,7 +8,7 @@ export class Variable extends CompiledVariable {
   readonly trainable: boolean;
 
   /** @param path where it stands, e.g. `lstm/lstm_cell/kernel` */
-  constructor(value: Tensor, path: string, options: { readonly trainable?: boolean } = {}) {
+  constructor(value: Tensor, path = 'variable', options: { readonly trainable?: boolean } = {}) {
     super(value, path);
     this.trainable = options.trainable ?? true;
   }

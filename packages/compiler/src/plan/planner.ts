@@ -8,10 +8,7 @@ import {
   type LowerContext,
   type NDArray,
   ndarray,
-  type PadParams,
   type RandomParams,
-  type ReduceName,
-  type ReduceParams,
   type Shape,
   sameShape,
   sizeOf,
@@ -23,18 +20,19 @@ import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
 import { Buffer, broadcastStrides, denseRef, isDense, mergeAxes, placeBuffers, type Ref, rowMajor } from './buffer.js';
 import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js';
+import type { Emission } from './emission.js';
+import { emitMatmul, type Product } from './matmul.js';
 import { Address, Program, type Command as ProgramCommand } from './program.js';
+import { allocateRegisters, type ChainOperation } from './registers.js';
+import { RULES } from './rules.js';
 import { type Unit, Units } from './units.js';
 import { isViewOperation, viewsOf } from './views.js';
+import { commonDims, MAX_DIMS, stridesOn } from './walk.js';
 
 /** Layouts of the operands of a chain (see the kernel). */
 const Layout = { dense: 0, scalar: 1, strided: 2, staged: 3, random: 4 } as const;
-/** Dimensions that a chain walks. */
-const MAX_DIMS = 4;
 /** Activations that a matrix product applies as it writes. */
 const ACTIVATIONS: Readonly<Record<string, number>> = { relu: 1, tanh: 2, sigmoid: 3 };
-const REDUCTIONS = { sum: 0, prod: 1, max: 2, min: 3, any: 4, all: 5 } as const satisfies Record<ReduceName, number>;
-const TYPES: Readonly<Record<DType, number>> = { float32: 0, int32: 1, bool: 2, float64: -1 };
 /** What one element of an operation costs, in multiply-adds. */
 const ELEMENT_WORK = 1;
 
@@ -45,13 +43,6 @@ const COMPILED_ROW = 8;
 const SHARED_LOOP = 200_000;
 
 const ours: ReadonlySet<unknown> = new Set(allPrimitives());
-
-/** A matrix product with what is applied while it is written. */
-interface Product {
-  readonly bias: Value | null;
-  readonly activation: number;
-  readonly output: Value;
-}
 
 /** What a plan is made of, before addresses are given. */
 export interface Layoutless {
@@ -66,13 +57,13 @@ export interface Layoutless {
 }
 
 /** Turns a graph into a program: views become strides, element-wise neighbours one pass, updates happen in place. */
-export class Planner {
+export class Planner implements Emission {
   private readonly graph: Graph;
   private readonly refs = new Map<Value, Ref>();
   private readonly writers = new Map<Buffer, Node>();
   private readonly constants = new Map<NDArray, Buffer>();
   private readonly variableBuffers = new Map<Variable, Buffer>();
-  private readonly program = new Program();
+  readonly program: Program = new Program();
   private readonly operations = new Map<Node, ElementwiseOperation>();
   /** Nodes that cost less to compute again than to keep: random numbers, and what follows from them and scalars alone. */
   private readonly free = new Set<Node>();
@@ -145,7 +136,7 @@ export class Planner {
   }
 
   // ---------------------------------------------------------------- values and their places
-  private refOf(value: Value): Ref {
+  refOf(value: Value): Ref {
     const known = this.refs.get(value);
     if (known) return known;
     let ref: Ref;
@@ -183,7 +174,7 @@ export class Planner {
   }
 
   /** A constant scalar. */
-  private scalar(dtype: DType, value: number): Ref {
+  scalar(dtype: DType, value: number): Ref {
     const array = ndarray(dtype, []);
     array.data[0] = value;
     return this.constantRef(array);
@@ -465,7 +456,7 @@ export class Planner {
       return;
     }
     const node = unit.nodes[0]!;
-    if (unit.kind === 'matmul') this.emitMatmul(node);
+    if (unit.kind === 'matmul') emitMatmul(this, node, this.products.get(node)!);
     else if (node.primitive === (scanPrimitive as unknown)) this.emitScan(node);
     else if (ours.has(node.primitive)) this.emitOwn(node);
     else if (node.primitive.lower) this.emitLowered(node);
@@ -480,12 +471,12 @@ export class Planner {
     );
   }
 
-  private address(ref: Ref): Address {
+  address(ref: Ref): Address {
     return new Address(ref.buffer, ref.offset * bytesOf(ref.dtype));
   }
 
   /** The elements in row-major order: `ref` itself, or a copy. */
-  private dense(ref: Ref): Ref {
+  dense(ref: Ref): Ref {
     if (isDense(ref)) return ref;
     const key = `${ref.shape.join()} ${ref.strides.join()} ${ref.offset}`;
     const known = this.copies.get(ref.buffer)?.get(key);
@@ -500,7 +491,7 @@ export class Planner {
     return copy;
   }
 
-  private emitCopy(from: Ref, to: Ref, label: string): void {
+  emitCopy(from: Ref, to: Ref, label: string): void {
     if (sizeOf(from.shape) === 0) return;
     if (from.dtype === 'float64') {
       this.copyOnHost(from, to);
@@ -727,242 +718,10 @@ export class Planner {
     return slot === 0 ? null : { slot, row };
   }
 
-  private emitMatmul(node: Node): void {
-    const { bias, activation, output } = this.products.get(node)!;
-    let a = this.refOf(node.inputs[0]!);
-    let b = this.refOf(node.inputs[1]!);
-    const c = this.refOf(output);
-    const rank = output.shape.length;
-    const [m, n] = [output.shape[rank - 2]!, output.shape[rank - 1]!];
-    const k = a.shape[a.shape.length - 1]!;
-    if (m * n === 0 || sizeOf(output.shape) === 0) return;
-    const batch = output.shape.slice(0, -2);
-    const biasAt = bias ? this.address(this.refOf(bias)) : 0;
-    const strides = (ref: Ref): [number[], number, number] => {
-      const all = broadcastStrides(ref, [...batch, ...ref.shape.slice(-2)]);
-      return [all.slice(0, -2), all[all.length - 2]! * 4, all[all.length - 1]! * 4];
-    };
-    const command = (
-      label: string,
-      b0: number,
-      b1: number,
-      rows: number,
-      aRow: number,
-      steps: readonly [number, number, number, number],
-    ): void => {
-      const [, , aColumn] = strides(a);
-      const [, bRow, bColumn] = strides(b);
-      const [a0, a1, s0, s1] = steps;
-      this.program.command(
-        label,
-        Command.gemm,
-        [
-          ...[b0, b1, rows, n, k, this.address(a), aRow, aColumn, this.address(b), bRow, bColumn],
-          ...[this.address(c), n * 4, biasAt, activation, a0 * 4, a1 * 4, s0 * 4, s1 * 4],
-        ],
-        b0 * b1 * rows * n * Math.max(k, 1) * 0.25,
-      );
-    };
-    for (let attempt = 0; ; attempt++) {
-      const [aBatch, aRow] = strides(a);
-      const [bBatch] = strides(b);
-      if (bBatch.every((s, i) => s === 0 || batch[i] === 1)) {
-        // One matrix b for all of a: a single taller product, where one stride walks the rows of all.
-        const merged = mergeAxes([...batch, m], [...aBatch, aRow / 4]);
-        if (merged.dims.length <= 1) {
-          const rows = sizeOf(batch) * m;
-          command(`matmul ${rows}x${n}x${k}`, 1, 1, rows, (merged.strides[0] ?? 0) * 4, [0, 0, 0, 0]);
-          return;
-        }
-      }
-      const walk = commonDims([mergeAxes(batch, aBatch), mergeAxes(batch, bBatch)]);
-      if (walk && walk.length <= 2) {
-        const [b0, b1] = [...new Array<number>(2 - walk.length).fill(1), ...walk] as [number, number];
-        const on = (s: number[]): number[] => [
-          ...new Array<number>(2 - walk.length).fill(0),
-          ...stridesOn(walk, mergeAxes(batch, s)),
-        ];
-        const [a0, a1] = on(aBatch) as [number, number];
-        const [s0, s1] = on(bBatch) as [number, number];
-        command(`matmul ${b0 * b1} x ${m}x${n}x${k}`, b0, b1, m, aRow, [a0, a1, s0, s1]);
-        return;
-      }
-      if (attempt > 0) throw new Error('compiler: a matrix product whose dense operands cannot be walked');
-      const whole = (ref: Ref): Ref => {
-        const shape = [...batch, ...ref.shape.slice(-2)];
-        return this.dense({ ...ref, shape, strides: broadcastStrides(ref, shape) });
-      };
-      a = whole(a);
-      b = whole(b);
-    }
-  }
-
   private emitOwn(node: Node): void {
     const types = [...node.inputs, ...node.outputs].map((v) => v.dtype);
-    const rule = types.includes('float64') ? undefined : this.rules[node.primitive.name];
-    if (!rule?.(node)) this.emitHost(node);
-  }
-
-  /** Rules for the operations that are no chains, by name: they say whether there is a kernel for this case. */
-  private readonly rules: Readonly<Record<string, (node: Node) => boolean>> = {
-    ...Object.fromEntries(Object.keys(REDUCTIONS).map((name) => [name, (node: Node) => this.emitReduce(node)])),
-    argMax: (node) => this.emitArgReduce(node, 1),
-    argMin: (node) => this.emitArgReduce(node, 0),
-    gather: (node) => this.emitGather(node),
-    scatterAdd: (node) => this.emitScatterAdd(node),
-    concat: (node) => this.emitConcat(node),
-    pad: (node) => this.emitPad(node),
-    random: (node) => this.emitRandom(node),
-    cumSum: (node) => this.emitCumulate(node, 0),
-    cumProd: (node) => this.emitCumulate(node, 1),
-  };
-
-  /** x as [outer, n, inner], n being what `axes` take together; copied where it does not lie so. */
-  private alongAxes(x: Ref, axes: readonly number[]): { ref: Ref; outer: number; n: number; inner: number } {
-    const n = sizeOf(axes.map((a) => x.shape[a]!));
-    const real = axes.filter((a) => x.shape[a] !== 1);
-    const first = real[0] ?? 0;
-    const last = real[real.length - 1] ?? -1;
-    const adjacent = x.shape.every((d, i) => i < first || i > last || d === 1 || axes.includes(i));
-    if (adjacent) {
-      const ref = this.dense(x);
-      if (real.length === 0) return { ref, outer: sizeOf(x.shape), n, inner: 1 };
-      return { ref, outer: sizeOf(x.shape.slice(0, first)), n, inner: sizeOf(x.shape.slice(last + 1)) };
-    }
-    const kept = x.shape.map((_, i) => i).filter((i) => !axes.includes(i));
-    const order = [...kept, ...axes];
-    const ref = this.dense({ ...x, shape: order.map((i) => x.shape[i]!), strides: order.map((i) => x.strides[i]!) });
-    return { ref, outer: sizeOf(kept.map((i) => x.shape[i]!)), n, inner: 1 };
-  }
-
-  private emitReduce(node: Node): boolean {
-    const x = this.refOf(node.inputs[0]!);
-    const out = this.refOf(node.outputs[0]!);
-    const { axes } = node.params as ReduceParams;
-    if (sizeOf(out.shape) === 0) return true;
-    const { ref, outer, n, inner } = this.alongAxes(x, axes);
-    const kind = REDUCTIONS[node.primitive.name as ReduceName];
-    this.program.command(
-      `${node.primitive.name} [${x.shape.join(', ')}]`,
-      Command.reduce,
-      [kind, outer, n, inner, this.address(ref), this.address(out), TYPES[ref.dtype], TYPES[out.dtype]],
-      outer * n * inner,
-    );
-    return true;
-  }
-
-  private emitArgReduce(node: Node, largest: number): boolean {
-    const x = this.refOf(node.inputs[0]!);
-    const out = this.refOf(node.outputs[0]!);
-    if (sizeOf(out.shape) === 0) return true;
-    const { ref, outer, n, inner } = this.alongAxes(x, [(node.params as { axis: number }).axis]);
-    this.program.command(
-      node.primitive.name,
-      Command.argReduce,
-      [largest, outer, n, inner, this.address(ref), this.address(out), TYPES[ref.dtype]],
-      outer * n * inner * 2,
-    );
-    return true;
-  }
-
-  private emitGather(node: Node): boolean {
-    const [x, indices] = node.inputs.map((v) => this.dense(this.refOf(v))) as [Ref, Ref];
-    const out = this.refOf(node.outputs[0]!);
-    const { axis } = node.params as { axis: number };
-    if (x.dtype === 'bool') return false;
-    if (sizeOf(out.shape) === 0) return true;
-    const outer = sizeOf(x.shape.slice(0, axis));
-    const inner = sizeOf(x.shape.slice(axis + 1));
-    this.program.command(
-      `gather [${out.shape.join(', ')}]`,
-      Command.gather,
-      [
-        ...[outer, x.shape[axis]!, inner, sizeOf(indices.shape)],
-        ...[this.address(x), this.address(indices), this.address(out)],
-      ],
-      sizeOf(out.shape),
-    );
-    return true;
-  }
-
-  private emitScatterAdd(node: Node): boolean {
-    const [updates, indices] = node.inputs.map((v) => this.dense(this.refOf(v))) as [Ref, Ref];
-    const out = this.refOf(node.outputs[0]!);
-    const { axis, size } = node.params as { axis: number; size: number };
-    if (updates.dtype === 'bool') return false;
-    if (sizeOf(out.shape) === 0) return true;
-    const outer = sizeOf(out.shape.slice(0, axis));
-    const inner = sizeOf(out.shape.slice(axis + 1));
-    this.program.command(
-      `scatterAdd [${out.shape.join(', ')}]`,
-      Command.scatterAdd,
-      [
-        ...[outer, size, inner, sizeOf(indices.shape), this.address(updates), this.address(indices)],
-        ...[this.address(out), updates.dtype === 'int32' ? 1 : 0],
-      ],
-      sizeOf(out.shape) + sizeOf(updates.shape),
-    );
-    return true;
-  }
-
-  private emitConcat(node: Node): boolean {
-    const out = this.refOf(node.outputs[0]!);
-    const { axis } = node.params as { axis: number };
-    let { offset } = out;
-    for (const value of node.inputs) {
-      const part: Ref = { ...out, shape: value.shape, offset };
-      this.emitCopy(this.refOf(value), part, 'concat');
-      offset += value.shape[axis]! * out.strides[axis]!;
-    }
-    return true;
-  }
-
-  private emitPad(node: Node): boolean {
-    const x = this.refOf(node.inputs[0]!);
-    const out = this.refOf(node.outputs[0]!);
-    const { low, interior, value } = node.params as PadParams;
-    const fill = this.scalar(out.dtype, value);
-    this.emitCopy({ ...fill, shape: out.shape, strides: out.shape.map(() => 0) }, out, 'pad');
-    const offset = low.reduce((sum, d, i) => sum + d * out.strides[i]!, 0);
-    const strides = out.strides.map((s, i) => s * (interior[i]! + 1));
-    this.emitCopy(x, { ...out, shape: x.shape, strides, offset }, 'pad');
-    return true;
-  }
-
-  private emitCumulate(node: Node, product: number): boolean {
-    const x = this.dense(this.refOf(node.inputs[0]!));
-    const out = this.refOf(node.outputs[0]!);
-    const { axis, exclusive, reverse } = node.params as { axis: number; exclusive: boolean; reverse: boolean };
-    if (x.dtype === 'bool') return false;
-    if (sizeOf(out.shape) === 0) return true;
-    const outer = sizeOf(x.shape.slice(0, axis));
-    const inner = sizeOf(x.shape.slice(axis + 1));
-    this.program.command(
-      node.primitive.name,
-      Command.cumulate,
-      [
-        ...[product, exclusive ? 1 : 0, reverse ? 1 : 0, outer, x.shape[axis]!, inner],
-        ...[this.address(x), this.address(out), TYPES[x.dtype]],
-      ],
-      sizeOf(out.shape) * 2,
-    );
-    return true;
-  }
-
-  private emitRandom(node: Node): boolean {
-    const key = this.dense(this.refOf(node.inputs[0]!));
-    const out = this.refOf(node.outputs[0]!);
-    const { kind, dtype, stream = 0 } = node.params as RandomParams;
-    const bits = kind === 'bits' && dtype === 'int32';
-    if (!bits && !(kind === 'uniform' && dtype === 'float32')) return false;
-    if (sizeOf(out.shape) === 0) return true;
-    this.program.command(
-      `random ${kind}`,
-      Command.random,
-      [sizeOf(out.shape), this.address(key), this.address(out), bits ? 0 : 1, stream],
-      sizeOf(out.shape) * 12,
-    );
-    return true;
+    const rule = types.includes('float64') ? undefined : RULES.get(node.primitive.name);
+    if (!rule?.(this, node)) this.emitHost(node);
   }
 
   /** A loop: its body is planned like a step of its own, inside of one buffer of this one. */
@@ -1084,14 +843,6 @@ interface ChainInput {
   register?: number;
 }
 
-interface ChainOperation {
-  readonly code: number;
-  readonly to: number;
-  readonly a: number;
-  readonly b: number;
-  readonly c: number;
-}
-
 /** The nodes between a product and its output: bias and activation. */
 function absorbedBy(node: Node, output: Value): Node[] {
   const result: Node[] = [];
@@ -1135,72 +886,4 @@ function isRandomSource(node: Node): boolean {
   if (node.primitive.name !== 'random' || !ours.has(node.primitive)) return false;
   const { kind, dtype } = node.params as RandomParams;
   return kind === 'uniform' && dtype === 'float32';
-}
-
-/** The dimensions of one walk that follows all of these, or `null` where there is none of at most four. */
-export function commonDims(walks: readonly { readonly dims: readonly number[] }[]): number[] | null {
-  const bounds = new Set<number>();
-  for (const { dims } of walks) {
-    let size = 1;
-    for (let i = dims.length - 1; i >= 0; i--) {
-      size *= dims[i]!;
-      bounds.add(size);
-    }
-  }
-  const sorted = [...bounds].sort((a, b) => a - b);
-  const result: number[] = [];
-  let last = 1;
-  for (const bound of sorted) {
-    if (bound === 0 || bound % last !== 0) return null;
-    if (bound > last) result.unshift(bound / last);
-    last = bound;
-  }
-  return result.length <= MAX_DIMS ? result : null;
-}
-
-/** The strides of a merged walk on finer dimensions. */
-export function stridesOn(
-  walk: readonly number[],
-  merged: { readonly dims: readonly number[]; readonly strides: readonly number[] },
-): number[] {
-  const result = new Array<number>(walk.length).fill(0);
-  let axis = merged.dims.length - 1;
-  let done = 1;
-  for (let i = walk.length - 1; i >= 0; i--) {
-    if (axis >= 0 && done === merged.dims[axis]) {
-      axis--;
-      done = 1;
-    }
-    if (axis < 0) break;
-    result[i] = merged.strides[axis]! * done;
-    done *= walk[i]!;
-  }
-  return result;
-}
-
-/** Gives the values of a chain as few registers as their lives allow: they should stay in the first-level cache. */
-function allocateRegisters(
-  inputs: readonly number[],
-  outputs: readonly number[],
-  operations: readonly ChainOperation[],
-  values: number,
-): { count: number; of(value: number): number; operations: ChainOperation[] } {
-  const last = new Array<number>(values).fill(-1);
-  operations.forEach(({ a, b, c }, i) => {
-    last[a] = i;
-    last[b] = i;
-    last[c] = i;
-  });
-  const kept = new Set([...inputs, ...outputs]);
-  const register = new Array<number>(values).fill(-1);
-  let count = 0;
-  for (const value of kept) register[value] = count++;
-  const spare: number[] = [];
-  const renamed = operations.map(({ code, to, a, b, c }, i) => {
-    if (register[to] === -1) register[to] = spare.pop() ?? count++;
-    const result = { code, to: register[to]!, a: register[a]!, b: register[b]!, c: register[c]! };
-    for (const value of new Set([a, b, c])) if (!kept.has(value) && last[value] === i) spare.push(register[value]!);
-    return result;
-  });
-  return { count, of: (value) => register[value]!, operations: renamed };
 }

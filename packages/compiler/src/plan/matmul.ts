@@ -1,0 +1,83 @@
+import { Command } from '@recurra/kernels';
+import { sizeOf } from '@recurra/tensor';
+import type { Node, Value } from '../graph.js';
+import { broadcastStrides, mergeAxes, type Ref } from './buffer.js';
+import type { Emission } from './emission.js';
+import { commonDims, stridesOn } from './walk.js';
+
+/** A matrix product with what is applied while it is written. */
+export interface Product {
+  readonly bias: Value | null;
+  readonly activation: number;
+  readonly output: Value;
+}
+
+/** Appends the product of a node: one taller product where one matrix serves a whole stack, else a stack of products. */
+export function emitMatmul(emission: Emission, node: Node, { bias, activation, output }: Product): void {
+  let a = emission.refOf(node.inputs[0]!);
+  let b = emission.refOf(node.inputs[1]!);
+  const c = emission.refOf(output);
+  const rank = output.shape.length;
+  const [m, n] = [output.shape[rank - 2]!, output.shape[rank - 1]!];
+  const k = a.shape[a.shape.length - 1]!;
+  if (m * n === 0 || sizeOf(output.shape) === 0) return;
+  const batch = output.shape.slice(0, -2);
+  const biasAt = bias ? emission.address(emission.refOf(bias)) : 0;
+  const strides = (ref: Ref): [number[], number, number] => {
+    const all = broadcastStrides(ref, [...batch, ...ref.shape.slice(-2)]);
+    return [all.slice(0, -2), all[all.length - 2]! * 4, all[all.length - 1]! * 4];
+  };
+  const command = (
+    label: string,
+    b0: number,
+    b1: number,
+    rows: number,
+    aRow: number,
+    steps: readonly [number, number, number, number],
+  ): void => {
+    const [, , aColumn] = strides(a);
+    const [, bRow, bColumn] = strides(b);
+    const [a0, a1, s0, s1] = steps;
+    emission.program.command(
+      label,
+      Command.gemm,
+      [
+        ...[b0, b1, rows, n, k, emission.address(a), aRow, aColumn, emission.address(b), bRow, bColumn],
+        ...[emission.address(c), n * 4, biasAt, activation, a0 * 4, a1 * 4, s0 * 4, s1 * 4],
+      ],
+      b0 * b1 * rows * n * Math.max(k, 1) * 0.25,
+    );
+  };
+  for (let attempt = 0; ; attempt++) {
+    const [aBatch, aRow] = strides(a);
+    const [bBatch] = strides(b);
+    if (bBatch.every((s, i) => s === 0 || batch[i] === 1)) {
+      // One matrix b for all of a: a single taller product, where one stride walks the rows of all.
+      const merged = mergeAxes([...batch, m], [...aBatch, aRow / 4]);
+      if (merged.dims.length <= 1) {
+        const rows = sizeOf(batch) * m;
+        command(`matmul ${rows}x${n}x${k}`, 1, 1, rows, (merged.strides[0] ?? 0) * 4, [0, 0, 0, 0]);
+        return;
+      }
+    }
+    const walk = commonDims([mergeAxes(batch, aBatch), mergeAxes(batch, bBatch)]);
+    if (walk && walk.length <= 2) {
+      const [b0, b1] = [...new Array<number>(2 - walk.length).fill(1), ...walk] as [number, number];
+      const on = (s: number[]): number[] => [
+        ...new Array<number>(2 - walk.length).fill(0),
+        ...stridesOn(walk, mergeAxes(batch, s)),
+      ];
+      const [a0, a1] = on(aBatch) as [number, number];
+      const [s0, s1] = on(bBatch) as [number, number];
+      command(`matmul ${b0 * b1} x ${m}x${n}x${k}`, b0, b1, m, aRow, [a0, a1, s0, s1]);
+      return;
+    }
+    if (attempt > 0) throw new Error('compiler: a matrix product whose dense operands cannot be walked');
+    const whole = (ref: Ref): Ref => {
+      const shape = [...batch, ...ref.shape.slice(-2)];
+      return emission.dense({ ...ref, shape, strides: broadcastStrides(ref, shape) });
+    };
+    a = whole(a);
+    b = whole(b);
+  }
+}

@@ -1,0 +1,184 @@
+import { Command } from '@recurra/kernels';
+import {
+  type DType,
+  type PadParams,
+  type RandomParams,
+  type ReduceName,
+  type ReduceParams,
+  sizeOf,
+} from '@recurra/tensor';
+import type { Node } from '../graph.js';
+import type { Ref } from './buffer.js';
+import type { Emission } from './emission.js';
+
+const REDUCTIONS = { sum: 0, prod: 1, max: 2, min: 3, any: 4, all: 5 } as const satisfies Record<ReduceName, number>;
+const TYPES: Readonly<Record<DType, number>> = { float32: 0, int32: 1, bool: 2, float64: -1 };
+
+/** Appends the commands of an operation; says whether there is a kernel for this case. */
+type Rule = (emission: Emission, node: Node) => boolean;
+
+/** Rules for the operations that are neither views nor chains nor products, by name. */
+export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
+  ...Object.keys(REDUCTIONS).map((name): [string, Rule] => [name, emitReduce]),
+  ['argMax', (emission, node) => emitArgReduce(emission, node, 1)],
+  ['argMin', (emission, node) => emitArgReduce(emission, node, 0)],
+  ['gather', emitGather],
+  ['scatterAdd', emitScatterAdd],
+  ['concat', emitConcat],
+  ['pad', emitPad],
+  ['random', emitRandom],
+  ['cumSum', (emission, node) => emitCumulate(emission, node, 0)],
+  ['cumProd', (emission, node) => emitCumulate(emission, node, 1)],
+]);
+
+/** x as [outer, n, inner], n being what `axes` take together; copied where it does not lie so. */
+function alongAxes(
+  emission: Emission,
+  x: Ref,
+  axes: readonly number[],
+): { ref: Ref; outer: number; n: number; inner: number } {
+  const n = sizeOf(axes.map((a) => x.shape[a]!));
+  const real = axes.filter((a) => x.shape[a] !== 1);
+  const first = real[0] ?? 0;
+  const last = real[real.length - 1] ?? -1;
+  const adjacent = x.shape.every((d, i) => i < first || i > last || d === 1 || axes.includes(i));
+  if (adjacent) {
+    const ref = emission.dense(x);
+    if (real.length === 0) return { ref, outer: sizeOf(x.shape), n, inner: 1 };
+    return { ref, outer: sizeOf(x.shape.slice(0, first)), n, inner: sizeOf(x.shape.slice(last + 1)) };
+  }
+  const kept = x.shape.map((_, i) => i).filter((i) => !axes.includes(i));
+  const order = [...kept, ...axes];
+  const ref = emission.dense({ ...x, shape: order.map((i) => x.shape[i]!), strides: order.map((i) => x.strides[i]!) });
+  return { ref, outer: sizeOf(kept.map((i) => x.shape[i]!)), n, inner: 1 };
+}
+
+function emitReduce(emission: Emission, node: Node): boolean {
+  const x = emission.refOf(node.inputs[0]!);
+  const out = emission.refOf(node.outputs[0]!);
+  const { axes } = node.params as ReduceParams;
+  if (sizeOf(out.shape) === 0) return true;
+  const { ref, outer, n, inner } = alongAxes(emission, x, axes);
+  const kind = REDUCTIONS[node.primitive.name as ReduceName];
+  emission.program.command(
+    `${node.primitive.name} [${x.shape.join(', ')}]`,
+    Command.reduce,
+    [kind, outer, n, inner, emission.address(ref), emission.address(out), TYPES[ref.dtype], TYPES[out.dtype]],
+    outer * n * inner,
+  );
+  return true;
+}
+
+function emitArgReduce(emission: Emission, node: Node, largest: number): boolean {
+  const x = emission.refOf(node.inputs[0]!);
+  const out = emission.refOf(node.outputs[0]!);
+  if (sizeOf(out.shape) === 0) return true;
+  const { ref, outer, n, inner } = alongAxes(emission, x, [(node.params as { axis: number }).axis]);
+  emission.program.command(
+    node.primitive.name,
+    Command.argReduce,
+    [largest, outer, n, inner, emission.address(ref), emission.address(out), TYPES[ref.dtype]],
+    outer * n * inner * 2,
+  );
+  return true;
+}
+
+function emitGather(emission: Emission, node: Node): boolean {
+  const [x, indices] = node.inputs.map((v) => emission.dense(emission.refOf(v))) as [Ref, Ref];
+  const out = emission.refOf(node.outputs[0]!);
+  const { axis } = node.params as { axis: number };
+  if (x.dtype === 'bool') return false;
+  if (sizeOf(out.shape) === 0) return true;
+  const outer = sizeOf(x.shape.slice(0, axis));
+  const inner = sizeOf(x.shape.slice(axis + 1));
+  emission.program.command(
+    `gather [${out.shape.join(', ')}]`,
+    Command.gather,
+    [
+      ...[outer, x.shape[axis]!, inner, sizeOf(indices.shape)],
+      ...[emission.address(x), emission.address(indices), emission.address(out)],
+    ],
+    sizeOf(out.shape),
+  );
+  return true;
+}
+
+function emitScatterAdd(emission: Emission, node: Node): boolean {
+  const [updates, indices] = node.inputs.map((v) => emission.dense(emission.refOf(v))) as [Ref, Ref];
+  const out = emission.refOf(node.outputs[0]!);
+  const { axis, size } = node.params as { axis: number; size: number };
+  if (updates.dtype === 'bool') return false;
+  if (sizeOf(out.shape) === 0) return true;
+  const outer = sizeOf(out.shape.slice(0, axis));
+  const inner = sizeOf(out.shape.slice(axis + 1));
+  emission.program.command(
+    `scatterAdd [${out.shape.join(', ')}]`,
+    Command.scatterAdd,
+    [
+      ...[outer, size, inner, sizeOf(indices.shape), emission.address(updates), emission.address(indices)],
+      ...[emission.address(out), updates.dtype === 'int32' ? 1 : 0],
+    ],
+    sizeOf(out.shape) + sizeOf(updates.shape),
+  );
+  return true;
+}
+
+function emitConcat(emission: Emission, node: Node): boolean {
+  const out = emission.refOf(node.outputs[0]!);
+  const { axis } = node.params as { axis: number };
+  let { offset } = out;
+  for (const value of node.inputs) {
+    const part: Ref = { ...out, shape: value.shape, offset };
+    emission.emitCopy(emission.refOf(value), part, 'concat');
+    offset += value.shape[axis]! * out.strides[axis]!;
+  }
+  return true;
+}
+
+function emitPad(emission: Emission, node: Node): boolean {
+  const x = emission.refOf(node.inputs[0]!);
+  const out = emission.refOf(node.outputs[0]!);
+  const { low, interior, value } = node.params as PadParams;
+  const fill = emission.scalar(out.dtype, value);
+  emission.emitCopy({ ...fill, shape: out.shape, strides: out.shape.map(() => 0) }, out, 'pad');
+  const offset = low.reduce((sum, d, i) => sum + d * out.strides[i]!, 0);
+  const strides = out.strides.map((s, i) => s * (interior[i]! + 1));
+  emission.emitCopy(x, { ...out, shape: x.shape, strides, offset }, 'pad');
+  return true;
+}
+
+function emitCumulate(emission: Emission, node: Node, product: number): boolean {
+  const x = emission.dense(emission.refOf(node.inputs[0]!));
+  const out = emission.refOf(node.outputs[0]!);
+  const { axis, exclusive, reverse } = node.params as { axis: number; exclusive: boolean; reverse: boolean };
+  if (x.dtype === 'bool') return false;
+  if (sizeOf(out.shape) === 0) return true;
+  const outer = sizeOf(x.shape.slice(0, axis));
+  const inner = sizeOf(x.shape.slice(axis + 1));
+  emission.program.command(
+    node.primitive.name,
+    Command.cumulate,
+    [
+      ...[product, exclusive ? 1 : 0, reverse ? 1 : 0, outer, x.shape[axis]!, inner],
+      ...[emission.address(x), emission.address(out), TYPES[x.dtype]],
+    ],
+    sizeOf(out.shape) * 2,
+  );
+  return true;
+}
+
+function emitRandom(emission: Emission, node: Node): boolean {
+  const key = emission.dense(emission.refOf(node.inputs[0]!));
+  const out = emission.refOf(node.outputs[0]!);
+  const { kind, dtype, stream = 0 } = node.params as RandomParams;
+  const bits = kind === 'bits' && dtype === 'int32';
+  if (!bits && !(kind === 'uniform' && dtype === 'float32')) return false;
+  if (sizeOf(out.shape) === 0) return true;
+  emission.program.command(
+    `random ${kind}`,
+    Command.random,
+    [sizeOf(out.shape), emission.address(key), emission.address(out), bits ? 0 : 1, stream],
+    sizeOf(out.shape) * 12,
+  );
+  return true;
+}
