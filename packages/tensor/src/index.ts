@@ -29,6 +29,7 @@ export {
   formatShape,
   normalizeAxes,
   normalizeAxis,
+  rowMajorStrides,
   type Shape,
   sameShape,
   sizeOf,

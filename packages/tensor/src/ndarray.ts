@@ -19,7 +19,7 @@ export function ndarray(dtype: DType, shape: Shape, data: TypedArray = allocate(
 }
 
 /** Do the elements lie row-major, without gaps? */
-export function isContiguous(a: NDArray): boolean {
+export function isContiguous(a: Pick<NDArray, 'shape' | 'strides'>): boolean {
   let stride = 1;
   for (let i = a.shape.length - 1; i >= 0; i--) {
     const size = a.shape[i]!;

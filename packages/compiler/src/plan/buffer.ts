@@ -1,4 +1,4 @@
-import { type DType, type Shape, sizeOf } from '@recurra/tensor';
+import { type DType, isContiguous, rowMajorStrides, type Shape, sizeOf } from '@recurra/tensor';
 import { bytesOf } from '../runtime.js';
 
 /** A block of memory that values of a plan live in. */
@@ -41,32 +41,9 @@ export interface Ref {
   readonly offset: number;
 }
 
-/** Row-major strides. */
-export function rowMajor(shape: Shape): number[] {
-  const strides = new Array<number>(shape.length);
-  let stride = 1;
-  for (let i = shape.length - 1; i >= 0; i--) {
-    strides[i] = stride;
-    stride *= shape[i]!;
-  }
-  return strides;
-}
-
 /** A fresh dense buffer of this shape. */
 export function denseRef(dtype: DType, shape: Shape): Ref {
-  return { buffer: new Buffer(dtype, sizeOf(shape)), dtype, shape, strides: rowMajor(shape), offset: 0 };
-}
-
-/** Do the elements lie row-major, without gaps? */
-export function isDense({ shape, strides }: Pick<Ref, 'shape' | 'strides'>): boolean {
-  let stride = 1;
-  for (let i = shape.length - 1; i >= 0; i--) {
-    const size = shape[i]!;
-    if (size === 0) return true;
-    if (size !== 1 && strides[i] !== stride) return false;
-    stride *= size;
-  }
-  return true;
+  return { buffer: new Buffer(dtype, sizeOf(shape)), dtype, shape, strides: rowMajorStrides(shape), offset: 0 };
 }
 
 /** Strides of `ref` seen as the larger `shape`. */
@@ -95,7 +72,7 @@ export function mergeAxes(shape: Shape, strides: readonly number[]): { dims: num
 
 /** The strides that show the elements of `ref` as `shape`, or `null` where only a copy can. */
 export function reshapeStrides(ref: Ref, shape: Shape): number[] | null {
-  if (isDense(ref)) return rowMajor(shape);
+  if (isContiguous(ref)) return rowMajorStrides(shape);
   const { dims, strides } = mergeAxes(ref.shape, ref.strides);
   const result = new Array<number>(shape.length).fill(0);
   // Walk both shapes from the right; every axis of the new one must lie inside of one merged axis of the old one.

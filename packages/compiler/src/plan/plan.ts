@@ -1,10 +1,10 @@
 import { SCRATCH_BYTES } from '@recurra/kernels';
-import { denseData, type NDArray, sizeOf, Tensor, ValueError } from '@recurra/tensor';
+import { denseData, type NDArray, rowMajorStrides, sizeOf, Tensor, ValueError } from '@recurra/tensor';
 import type { Executor } from '../executor.js';
 import { type Graph, isUniform } from '../graph.js';
 import { bytesOf, type Runtime } from '../runtime.js';
 import type { Variable } from '../variable.js';
-import { type Buffer, placeBuffers, type Ref, rowMajor } from './buffer.js';
+import { type Buffer, placeBuffers, type Ref } from './buffer.js';
 import { Planner } from './planner.js';
 import { type Command, type HostCall, lengthOf } from './program.js';
 
@@ -206,7 +206,7 @@ export class Plan {
         data: own,
         dtype: value.dtype,
         shape: value.shape,
-        strides: rowMajor(value.shape),
+        strides: rowMajorStrides(value.shape),
         offset: 0,
       });
     });

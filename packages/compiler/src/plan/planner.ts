@@ -5,10 +5,12 @@ import {
   type Block,
   type CommandOperand,
   type DType,
+  isContiguous,
   type LowerContext,
   type NDArray,
   ndarray,
   type RandomParams,
+  rowMajorStrides,
   type Shape,
   sameShape,
   sizeOf,
@@ -18,7 +20,7 @@ import { type Graph, isUniform, type Node, type Value } from '../graph.js';
 import { bytesOf, runtime } from '../runtime.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
-import { Buffer, broadcastStrides, denseRef, isDense, mergeAxes, placeBuffers, type Ref, rowMajor } from './buffer.js';
+import { Buffer, broadcastStrides, denseRef, mergeAxes, placeBuffers, type Ref } from './buffer.js';
 import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js';
 import type { Emission } from './emission.js';
 import { emitMatmul, type Product } from './matmul.js';
@@ -143,7 +145,7 @@ export class Planner implements Emission {
     const { source, shape, dtype } = value;
     if (source.kind === 'constant') ref = this.constantRef(source.array);
     else if (source.kind === 'variable') {
-      ref = { buffer: this.variableBuffer(source.variable), dtype, shape, strides: rowMajor(shape), offset: 0 };
+      ref = { buffer: this.variableBuffer(source.variable), dtype, shape, strides: rowMajorStrides(shape), offset: 0 };
     } else ref = denseRef(dtype, shape);
     this.refs.set(value, ref);
     return ref;
@@ -170,7 +172,7 @@ export class Planner implements Emission {
       buffer.place = 'own';
       this.constants.set(array, buffer);
     }
-    return { buffer, dtype, shape, strides: uniform ? shape.map(() => 0) : rowMajor(shape), offset: 0 };
+    return { buffer, dtype, shape, strides: uniform ? shape.map(() => 0) : rowMajorStrides(shape), offset: 0 };
   }
 
   /** A constant scalar. */
@@ -298,7 +300,7 @@ export class Planner implements Emission {
 
   /** Is it all of its buffer, row-major? */
   private isWhole(ref: Ref): boolean {
-    return ref.offset === 0 && isDense(ref) && ref.buffer.bytes === sizeOf(ref.shape) * bytesOf(ref.dtype);
+    return ref.offset === 0 && isContiguous(ref) && ref.buffer.bytes === sizeOf(ref.shape) * bytesOf(ref.dtype);
   }
 
   private iterationShape(node: Node): Shape {
@@ -366,7 +368,7 @@ export class Planner implements Emission {
       value.dtype === 'float32' &&
       sizeOf(value.shape) === n &&
       value.shape[value.shape.length - 1] === n &&
-      isDense(ref) &&
+      isContiguous(ref) &&
       (!writer || (writer.index < before.index && !this.free.has(writer)))
     );
   }
@@ -428,7 +430,7 @@ export class Planner implements Emission {
       node.inputs.every((value) => {
         const ref = this.refOf(value);
         if (ref.buffer !== block) return true;
-        return ref.offset === 0 && isDense(ref) && sizeOf(ref.shape) === unit.count;
+        return ref.offset === 0 && isContiguous(ref) && sizeOf(ref.shape) === unit.count;
       }),
     );
   }
@@ -477,7 +479,7 @@ export class Planner implements Emission {
 
   /** The elements in row-major order: `ref` itself, or a copy. */
   dense(ref: Ref): Ref {
-    if (isDense(ref)) return ref;
+    if (isContiguous(ref)) return ref;
     const key = `${ref.shape.join()} ${ref.strides.join()} ${ref.offset}`;
     const known = this.copies.get(ref.buffer)?.get(key);
     if (known) return known;
@@ -648,7 +650,8 @@ export class Planner implements Emission {
       let layout: number = Layout.strided;
       // A dense output is written in whole vectors, beyond its end too: only where nothing else lies there.
       const exact = output && (this.staged.has(ref.buffer) || ref.offset > 0 || ref.buffer.bytes !== count * bytes);
-      if (isDense({ shape: walk, strides }) || (output && count === 1)) layout = exact ? Layout.staged : Layout.dense;
+      if (isContiguous({ shape: walk, strides }) || (output && count === 1))
+        layout = exact ? Layout.staged : Layout.dense;
       else if (!output && strides.every((s) => s === 0)) layout = Layout.scalar;
       return [register, layout, this.address(ref), bytes, ...lead, ...strides];
     };
@@ -742,7 +745,7 @@ export class Planner implements Emission {
     const carrySlots = new Set(slots.slice(0, carries).map((ref) => ref.buffer));
     const results = inner.outputs.map((ref, i) => {
       if (i < carries && isSame(ref, slots[i]!)) return ref;
-      if (!carrySlots.has(ref.buffer) && isDense(ref)) return ref;
+      if (!carrySlots.has(ref.buffer) && isContiguous(ref)) return ref;
       const copy = denseRef(ref.dtype, ref.shape);
       planner.emitCopy(ref, copy, 'copy');
       return copy;
@@ -878,7 +881,7 @@ function barriersOf(value: Value): Value[] {
 
 /** Do both show the same elements in the same way? */
 function isSame(a: Ref, b: Ref): boolean {
-  return a.buffer === b.buffer && a.offset === b.offset && isDense(a) && isDense(b);
+  return a.buffer === b.buffer && a.offset === b.offset && isContiguous(a) && isContiguous(b);
 }
 
 /** Uniform numbers that a chain can draw for itself. */
