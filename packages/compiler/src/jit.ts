@@ -1,7 +1,7 @@
 import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
 import { nextKey, Tensor, TraceError, ValueError, withKeys } from '@recurra/tensor';
 import { Graph } from './graph.js';
-import { type KernelTime, type MemoryUse, Plan } from './plan/plan.js';
+import { type KernelTime, type MemoryUse, Plan, type PlanBlock } from './plan/plan.js';
 import { runtime } from './runtime.js';
 import { execute, executeTimed } from './scheduler.js';
 import { type Guard, Tracer } from './tracer.js';
@@ -47,20 +47,12 @@ interface Compiled {
   readonly result: unknown;
   readonly drawsKey: boolean;
   readonly guards: readonly Guard[];
-  /** Calls that have not ended. */
-  users: number;
-  evicted: boolean;
 }
 
-/** Compiled signatures of functions that are gone give their memory back. */
-const forgotten = new FinalizationRegistry<Map<string, Compiled>>((cache) => {
-  for (const compiled of cache.values()) release(compiled);
+/** Functions that are gone give the memory of their plans back. */
+const forgotten = new FinalizationRegistry<Set<PlanBlock>>((blocks) => {
+  for (const block of blocks) block.evict();
 });
-
-function release(compiled: Compiled): void {
-  compiled.evicted = true;
-  if (compiled.users === 0) compiled.plan.release();
-}
 
 /**
  * Compiles a function of trees of tensors. The first call with arguments of new shapes, dtypes or static parts (everything that is
@@ -80,6 +72,11 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
   if (!(Number.isInteger(cacheSize) && cacheSize >= 1))
     throw new ValueError(`jit: expected cacheSize to be an integer >= 1, received ${cacheSize}`);
   const cache = new Map<string, Compiled>();
+  const blocks = new Set<PlanBlock>();
+  const evict = ({ plan: { block } }: Compiled): void => {
+    blocks.delete(block);
+    block.evict();
+  };
 
   const find = (args: A): { compiled: Compiled; leaves: Tensor[] } => {
     const leaves: Tensor[] = [];
@@ -99,9 +96,10 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
     } else {
       compiled = compile(f, args, leaves, name);
       cache.set(signature, compiled);
+      blocks.add(compiled.plan.block);
       if (cache.size > cacheSize) {
         const [oldest] = cache.keys();
-        release(cache.get(oldest!)!);
+        evict(cache.get(oldest!)!);
         cache.delete(oldest!);
       }
     }
@@ -113,24 +111,19 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
     return compiled.drawsKey ? [...leaves, nextKey()] : leaves;
   };
 
-  const settle = (compiled: Compiled): void => {
-    compiled.users--;
-    if (compiled.evicted && compiled.users === 0) compiled.plan.release();
-  };
-
   const call = async (...args: A): Promise<R> => {
     if (activeTracer())
       throw new TraceError(
         `${name}: expected a call outside of compiled functions, received one while another is traced. Call step.inline(...) there.`,
       );
     const { compiled, leaves } = find(args);
-    compiled.users++;
+    compiled.plan.block.use();
     try {
       const running = execute(compiled.plan, inputsOf(compiled, leaves));
       const outputs = running instanceof Promise ? await running : running;
       return treeUnflatten(compiled.result, outputs) as R;
     } finally {
-      settle(compiled);
+      compiled.plan.block.leave();
     }
   };
 
@@ -140,7 +133,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
     explain: (...args: A): string => explain(name, find(args).compiled.plan),
     profile: async (...args: A): Promise<Profile<R>> => {
       const { compiled, leaves } = find(args);
-      compiled.users++;
+      compiled.plan.block.use();
       try {
         const { outputs, times } = await executeTimed(compiled.plan, inputsOf(compiled, leaves));
         return {
@@ -149,16 +142,16 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
           toChromeTrace: () => chromeTrace(name, times),
         };
       } finally {
-        settle(compiled);
+        compiled.plan.block.leave();
       }
     },
     dispose: (): void => {
-      for (const compiled of cache.values()) release(compiled);
+      for (const compiled of cache.values()) evict(compiled);
       cache.clear();
     },
   });
   Object.defineProperty(step, 'cached', { get: () => cache.size });
-  forgotten.register(step, cache);
+  forgotten.register(step, blocks);
   return step as Step<A, R>;
 }
 
@@ -238,7 +231,7 @@ function compile<A extends unknown[], R>(
   );
   // Only the structure is kept of what the function returned.
   const structure = treeMap((leaf) => new Tensor(leaf.shape, leaf.dtype, null), result as unknown);
-  return { plan, result: structure, drawsKey, guards: tracer.guards, users: 0, evicted: false };
+  return { plan, result: structure, drawsKey, guards: tracer.guards };
 }
 
 const kilobytes = (bytes: number): string =>

@@ -43,6 +43,46 @@ const FAILURES: Readonly<Record<number, (value: number) => string>> = {
 const ALIGNMENT = 64;
 const align = (n: number): number => Math.ceil(n / ALIGNMENT) * ALIGNMENT;
 
+/**
+ * The memory of a plan. It is given back once it is evicted and no call uses it. It knows nothing of the plan, so that whoever
+ * keeps it to give it back does not keep the plan alive.
+ */
+export class PlanBlock {
+  readonly address: number;
+  private readonly runtime: Runtime;
+  private users = 0;
+  private evicted = false;
+  private released = false;
+
+  constructor(runtime: Runtime, bytes: number) {
+    this.runtime = runtime;
+    this.address = runtime.kernels.heap.allocate(bytes);
+  }
+
+  /** A call begins. */
+  use(): void {
+    this.users++;
+  }
+
+  /** A call has ended. */
+  leave(): void {
+    this.users--;
+    this.releaseIfFree();
+  }
+
+  /** There will be no further calls. */
+  evict(): void {
+    this.evicted = true;
+    this.releaseIfFree();
+  }
+
+  private releaseIfFree(): void {
+    if (!this.evicted || this.users > 0 || this.released) return;
+    this.released = true;
+    this.runtime.kernels.heap.release(this.address);
+  }
+}
+
 /** A graph made ready to run: commands and constants in memory, and a place for every value. */
 export class Plan {
   readonly graph: Graph;
@@ -58,10 +98,10 @@ export class Plan {
   private readonly order: readonly (Segment | HostCall)[];
   /** The address of every kernel command. */
   private readonly starts: readonly number[];
-  private readonly block: { readonly address: number; readonly constants: number };
+  /** Its constants and its program. */
+  readonly block: PlanBlock;
   private readonly arenaBytes: number;
   private linkedTo = -1;
-  private released = false;
 
   constructor(graph: Graph, runtime: Runtime) {
     this.graph = graph;
@@ -86,7 +126,7 @@ export class Plan {
     const constantBytes = bytes;
     const words = this.steps.reduce((sum, step) => sum + ('words' in step ? lengthOf(step) : 0), 0);
     bytes += align(words * 4);
-    this.block = { address: runtime.kernels.heap.allocate(Math.max(bytes, 4)), constants: constantBytes };
+    this.block = new PlanBlock(runtime, Math.max(bytes, 4));
     for (const { buffer, array } of constants) this.writeConstant(buffer, array);
     const starts: number[] = [];
     const order: (Segment | HostCall)[] = [];
@@ -278,12 +318,5 @@ export class Plan {
   /** Labels of the commands, in order. */
   get labels(): readonly string[] {
     return this.steps.map((step) => step.label);
-  }
-
-  /** Gives the plan's memory back. */
-  release(): void {
-    if (this.released) return;
-    this.released = true;
-    this.runtime.kernels.heap.release(this.block.address);
   }
 }
