@@ -285,15 +285,14 @@ export function log4(x: v128): v128 {
   return v128.bitselect(f32x4.splat(-Infinity), positive, f32x4.eq(x, f32x4.splat(0)));
 }
 
-/** log(1 + x), accurate near 0: the rounding of 1 + x is divided out. */
+/** log(1 + x), accurate near 0: what rounding 1 + x to u left out is added as its share of u. */
 // @ts-ignore: decorator
 @inline
 export function log1p4(x: v128): v128 {
   const one = constant(ONE);
   const u = f32x4.add(x, one);
-  const d = f32x4.sub(u, one);
-  const y = f32x4.mul(log4(u), f32x4.div(x, d));
-  // u = 1: log(1 + x) = x. At infinity d / x is no number: log u it is.
+  const y = f32x4.add(log4(u), f32x4.div(f32x4.sub(x, f32x4.sub(u, one)), u));
+  // u = 1: log(1 + x) = x. At infinity and at -1 what is left out is no number: log u it is.
   const near = v128.bitselect(x, y, f32x4.eq(u, one));
   return v128.bitselect(log4(u), near, v128.or(f32x4.eq(x, f32x4.splat(Infinity)), f32x4.le(x, f32x4.splat(-1))));
 }
