@@ -1,7 +1,7 @@
 export * from './activations.js';
 export { type DType, isFloating, promoteTypes, type TypedArray } from './dtype.js';
 export * from './errors.js';
-export { denseData, isContiguous, type NDArray, ndarray } from './ndarray.js';
+export { broadcastStrides, denseData, isContiguous, type NDArray, ndarray } from './ndarray.js';
 export * from './ops/convolution.js';
 export * from './ops/creation.js';
 export * from './ops/elementwise.js';

@@ -123,7 +123,7 @@ export function contiguous(a: NDArray): NDArray {
 }
 
 /** The strides of `a` seen as the larger `shape`: 0 along every repeated dimension. */
-export function broadcastStrides(a: NDArray, shape: Shape): number[] {
+export function broadcastStrides(a: Pick<NDArray, 'shape' | 'strides'>, shape: Shape): number[] {
   const lead = shape.length - a.shape.length;
   return shape.map((_, i) => (i < lead || a.shape[i - lead] === 1 ? 0 : a.strides[i - lead]!));
 }

@@ -11,7 +11,6 @@ export const Op = {
   and: [0x71],
   shl: [0x74],
   greaterEqual: [0x4e],
-  lessThan: [0x48],
 } as const;
 
 /** The number of a SIMD instruction as bytes. */
@@ -24,13 +23,10 @@ export function simd(number: number): number[] {
 export const Simd = {
   load: 0x00,
   load32Splat: 0x09,
-  load8Splat: 0x07,
   store: 0x0b,
   constant: 0x0c,
   shuffle: 0x0d,
   i32x4Splat: 0x11,
-  i32x4Extract: 0x1b,
-  f32x4Extract: 0x1f,
   i32Eq: 0x37, i32Ne: 0x38, i32Lt: 0x39, i32Gt: 0x3b, i32Le: 0x3d, i32Ge: 0x3f,
   f32Eq: 0x41, f32Ne: 0x42, f32Lt: 0x43, f32Gt: 0x44, f32Le: 0x45, f32Ge: 0x46,
   and: 0x4e, andNot: 0x4f, or: 0x50, xor: 0x51, bitselect: 0x52,

@@ -46,12 +46,6 @@ export function denseRef(dtype: DType, shape: Shape): Ref {
   return { buffer: new Buffer(dtype, sizeOf(shape)), dtype, shape, strides: rowMajorStrides(shape), offset: 0 };
 }
 
-/** Strides of `ref` seen as the larger `shape`. */
-export function broadcastStrides(ref: Ref, shape: Shape): number[] {
-  const lead = shape.length - ref.shape.length;
-  return shape.map((_, i) => (i < lead || ref.shape[i - lead] === 1 ? 0 : ref.strides[i - lead]!));
-}
-
 /** Sizes and strides without axes of size 1, neighbours merged where a single stride walks both. */
 export function mergeAxes(shape: Shape, strides: readonly number[]): { dims: number[]; strides: number[] } {
   const dims: number[] = [];

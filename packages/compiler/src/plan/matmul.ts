@@ -1,7 +1,7 @@
 import { Command } from '@recurra/kernels';
-import { sizeOf } from '@recurra/tensor';
+import { broadcastStrides, sizeOf } from '@recurra/tensor';
 import type { Node, Value } from '../graph.js';
-import { broadcastStrides, mergeAxes, type Ref } from './buffer.js';
+import { mergeAxes, type Ref } from './buffer.js';
 import type { Emission } from './emission.js';
 import { commonDims, stridesOn } from './walk.js';
 

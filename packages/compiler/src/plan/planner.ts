@@ -3,6 +3,7 @@ import { Command } from '@recurra/kernels';
 import {
   allPrimitives,
   type Block,
+  broadcastStrides,
   type CommandOperand,
   type DType,
   isContiguous,
@@ -20,7 +21,7 @@ import { type Graph, isUniform, type Node, type Value } from '../graph.js';
 import { bytesOf, runtime } from '../runtime.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
-import { Buffer, broadcastStrides, denseRef, mergeAxes, placeBuffers, type Ref } from './buffer.js';
+import { Buffer, denseRef, mergeAxes, placeBuffers, type Ref } from './buffer.js';
 import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js';
 import type { Emission } from './emission.js';
 import { emitMatmul, type Product } from './matmul.js';

@@ -1,6 +1,6 @@
-import type { Shape, SliceParams } from '@recurra/tensor';
+import { broadcastStrides, type Shape, type SliceParams } from '@recurra/tensor';
 import type { Node } from '../graph.js';
-import { broadcastStrides, type Ref, reshapeStrides } from './buffer.js';
+import { type Ref, reshapeStrides } from './buffer.js';
 
 type Rule = (x: Ref, params: never, node: Node) => readonly Ref[] | null;
 
