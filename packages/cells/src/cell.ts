@@ -39,7 +39,7 @@ export interface DropoutMasks {
 }
 
 /** Cells that have a kernel for a whole sequence. */
-export type SequenceKind = 'rnnTanh' | 'rnnRelu' | 'lstm' | 'gru';
+export type SequenceKind = 'rnnTanh' | 'rnnRelu' | 'lstm' | 'gru' | 'gruBefore';
 
 /**
  * One step of a recurrent network, as pure functions: parameters and states are trees of tensors that the caller keeps.

@@ -47,7 +47,8 @@ export class GRUCell extends BaseCell<Tensor> {
   }
 
   get sequenceKind(): SequenceKind | null {
-    return this.resetAfter && this.activation === tanh && this.recurrentActivation === sigmoid ? 'gru' : null;
+    if (this.activation !== tanh || this.recurrentActivation !== sigmoid) return null;
+    return this.resetAfter ? 'gru' : 'gruBefore';
   }
 
   protected override createBias(options: InitializeOptions): Tensor {

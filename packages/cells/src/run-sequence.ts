@@ -2,8 +2,9 @@ import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
 import { isCompiling } from '@recurra/compiler';
 import { concat, formatShape, ShapeError, stopGradient, type Tensor, ValueError } from '@recurra/tensor';
 import type { Cell, CellParams, DropoutMasks } from './cell.js';
-import { fused } from './sequence.js';
-import { loop, type WalkOptions, walk } from './walk.js';
+import { recurrent } from './recurrence.js';
+import { type FusedResult, fused } from './sequence.js';
+import { loop, projectSequence, type WalkOptions, walk } from './walk.js';
 
 /** Options of {@link runSequence}. */
 export interface RunSequenceOptions<S> {
@@ -21,7 +22,7 @@ export interface RunSequenceOptions<S> {
   readonly zeroOutputForMask?: boolean;
   /** `false` leaves `outputs` empty and saves the work of stacking them. */
   readonly returnSequences?: boolean;
-  /** Dropout masks of the sequence (`cell.drawMasks`); absent outside of training. */
+  /** Dropout masks of the sequence (`cell.drawMasks`); absent outside of training. Constants: no gradient flows to them. */
   readonly dropout?: DropoutMasks | null;
 }
 
@@ -78,7 +79,12 @@ export function runSequence<P, S>(
   for (const leaf of treeLeaves(options.initialState))
     if (leaf.shape[0] !== batch)
       throw new ShapeError(`runSequence: expected states of batch size ${batch}, received ${formatShape(leaf.shape)}`);
-  const settings = { reverse, zeroOutputForMask, returnSequences, dropout: dropout ?? null };
+  const settings = {
+    reverse,
+    zeroOutputForMask,
+    returnSequences,
+    dropout: dropout ? treeMap((mask) => stopGradient(mask), dropout) : null,
+  };
   const part = (start: number, size: number, state: S | null): SequenceResult<S> =>
     walkPart(cell, params, x.narrow(1, start, size), state, {
       ...settings,
@@ -117,16 +123,23 @@ function walkPart<P, S>(
   if (!isCompiling()) return walk(cell, params, xs, state ?? zero, options);
   const { dropout } = options;
   const kind = cell.sequenceKind;
-  const plain = !dropout || (!dropout.recurrent && (!dropout.input || dropout.input.rank === 2));
   const own = params as CellParams;
-  if (!kind || !plain || xs.dtype !== 'float32' || own.kernel.dtype !== 'float32')
+  if (!kind || xs.dtype !== 'float32' || own.kernel.dtype !== 'float32')
     return loop(cell, params, xs, state ?? zero, options);
   if (xs.shape[2] !== own.kernel.shape[0])
     throw new ShapeError(
       `runSequence: expected inputs of ${own.kernel.shape[0]} features, received shape ${formatShape(xs.shape)}`,
     );
-  const seen = dropout?.input ? xs.mul(dropout.input.expandDims(1)) : xs;
-  const result = fused(kind, own, seen, state === null ? null : treeLeaves(state), options);
+  const initial = state === null ? null : treeLeaves(state);
+  let result: FusedResult;
+  if (kind === 'gruBefore' || dropout?.recurrent || (dropout?.input && dropout.input.rank > 2)) {
+    const projected = projectSequence(cell, params, xs, dropout);
+    const bias = kind === 'gru' ? (own.bias?.at(1) ?? null) : null;
+    result = recurrent(kind, own.recurrentKernel, bias, projected, dropout?.recurrent ?? null, initial, options);
+  } else {
+    const seen = dropout?.input ? xs.mul(dropout.input.expandDims(1)) : xs;
+    result = fused(kind, own, seen, initial, options);
+  }
   return {
     outputs: options.returnSequences ? result.outputs : null,
     output: result.output,

@@ -1,5 +1,5 @@
 import { treeLeaves, valueAndGrad } from '@recurra/autograd';
-import { jit } from '@recurra/compiler';
+import { jit, setThreads } from '@recurra/compiler';
 import { randomKey, randomNormal, randomUniform, splitKey, Tensor, tensor } from '@recurra/tensor';
 import {
   type Cell,
@@ -24,10 +24,19 @@ const CELLS: [string, (units: number) => AnyCell][] = [
   ['LSTM without bias', (units) => new LSTMCell(units, { useBias: false })],
   ['GRU', (units) => new GRUCell(units)],
   ['GRU without bias', (units) => new GRUCell(units, { useBias: false })],
-];
-/** Those that a loop computes: no kernel has their activations, or their place of the reset gate. */
-const LOOPS: [string, (units: number) => AnyCell][] = [
   ['GRU, reset before', (units) => new GRUCell(units, { resetAfter: false })],
+  ['GRU, reset before, without bias', (units) => new GRUCell(units, { resetAfter: false, useBias: false })],
+  ['SimpleRNN, recurrent dropout', (units) => new SimpleRNNCell(units, { dropout: 0.3, recurrentDropout: 0.4 })],
+  [
+    'SimpleRNN, relu, recurrent dropout',
+    (units) => new SimpleRNNCell(units, { activation: 'relu', recurrentDropout: 0.4 }),
+  ],
+  ['LSTM, recurrent dropout', (units) => new LSTMCell(units, { dropout: 0.3, recurrentDropout: 0.4 })],
+  ['GRU, recurrent dropout', (units) => new GRUCell(units, { dropout: 0.3, recurrentDropout: 0.4 })],
+  ['GRU, reset before, recurrent dropout', (units) => new GRUCell(units, { resetAfter: false, recurrentDropout: 0.4 })],
+];
+/** Those that a loop computes: no kernel has their activations. */
+const LOOPS: [string, (units: number) => AnyCell][] = [
   ['LSTM, hard sigmoid', (units) => new LSTMCell(units, { recurrentActivation: 'hardSigmoid' })],
   ['SimpleRNN, softsign', (units) => new SimpleRNNCell(units, { activation: 'softsign' })],
 ];
@@ -73,6 +82,7 @@ function lossOf(cell: AnyCell, options: (typeof WALKS)[number][1]) {
       state: last,
     } = runSequence(cell, params, xs, {
       ...walk,
+      dropout: cell.drawMasks(xs.shape[0]!, xs.shape[2]!, { key: d }),
       ...(initial ? { initialState: state } : {}),
     });
     let sum = output.mul(output.sub(0.3)).sum();
@@ -121,7 +131,11 @@ test.each([...CELLS, ...LOOPS])('%s: the gradient of a gradient, compiled as ste
   const params = cell.init(2, { key: a });
   const xs = randomNormal([2, 4, 2], { key: b });
   const slope = (x: Tensor): Tensor => {
-    const { gradient } = valueAndGrad((p: CellParams) => runSequence(cell, p, x).outputs!.square().sum())(params);
+    const { gradient } = valueAndGrad((p: CellParams) =>
+      runSequence(cell, p, x, { dropout: cell.drawMasks(2, 2, { key: d }) })
+        .outputs!.square()
+        .sum(),
+    )(params);
     return treeLeaves(gradient).reduce((sum, g) => sum.add(g.square().sum()), tensor(0));
   };
   const f = valueAndGrad(slope);
@@ -140,4 +154,29 @@ test('dropout: the same masks, compiled and step by step', async () => {
       runSequence(cell, params, x, { dropout: cell.drawMasks(2, 3, { key: c }) }).outputs!;
     close(await jit(f)(xs), f(xs), 2e-6);
   }
+});
+
+describe('the same results, to the bit, for any number of threads', () => {
+  afterAll(() => setThreads('auto'));
+
+  test.each([
+    ['SimpleRNN', new SimpleRNNCell(160)],
+    ['LSTM', new LSTMCell(128)],
+    ['GRU', new GRUCell(128)],
+    ['GRU, reset before', new GRUCell(128, { resetAfter: false })],
+    ['LSTM, recurrent dropout', new LSTMCell(128, { recurrentDropout: 0.4 })],
+  ] as [string, AnyCell][])('%s', async (_name, cell) => {
+    const params = cell.init(8, { key: a });
+    const xs = randomNormal([25, 40, 8], { key: b });
+    const dropout = cell.drawMasks(25, 8, { key: c });
+    const step = jit(valueAndGrad((p: CellParams) => runSequence(cell, p, xs, { dropout }).outputs!.square().mean()));
+    const found: number[][] = [];
+    for (const count of [1, 2, 3]) {
+      await setThreads(count);
+      const { value, gradient } = await step(params);
+      found.push([value.item(), ...treeLeaves(gradient).flatMap((t) => [...t.data])]);
+    }
+    expect(found[1]).toEqual(found[0]);
+    expect(found[2]).toEqual(found[0]);
+  });
 });

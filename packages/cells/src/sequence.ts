@@ -20,12 +20,13 @@ import { SimpleRNNCell } from './simple-rnn.js';
 import { loop, type Walk, walk } from './walk.js';
 
 /** The numbers of the kinds in the kernels, and the gates of each. */
-const KINDS = {
+export const KINDS: Readonly<Record<SequenceKind, { readonly number: number; readonly gates: number }>> = {
   rnnTanh: { number: 0, gates: 1 },
   rnnRelu: { number: 1, gates: 1 },
   lstm: { number: 2, gates: 4 },
   gru: { number: 3, gates: 3 },
-} as const satisfies Record<SequenceKind, { number: number; gates: number }>;
+  gruBefore: { number: 4, gates: 3 },
+};
 
 /** Which of the optional inputs there are, and how the sequence is walked. */
 interface SequenceParams {
@@ -74,9 +75,9 @@ function sizes(x: Aval, recurrent: Aval): { batch: number; time: number; feature
   return { batch, time, features, units: recurrent.shape[0]! };
 }
 
-function makeCell(kind: SequenceKind, units: number): Cell<CellParams, unknown> {
+export function makeCell(kind: SequenceKind, units: number): Cell<CellParams, unknown> {
   if (kind === 'lstm') return new LSTMCell(units);
-  if (kind === 'gru') return new GRUCell(units);
+  if (kind === 'gru' || kind === 'gruBefore') return new GRUCell(units, { resetAfter: kind === 'gru' });
   return new SimpleRNNCell(units, { activation: kind === 'rnnTanh' ? 'tanh' : 'relu' });
 }
 
@@ -219,18 +220,33 @@ function gradientsBySteps(inputs: readonly Tensor[], params: BackwardParams, by:
   return pullback(cotangents)[0];
 }
 
-function evaluateBy(f: (inputs: Tensor[]) => Tensor[], arrays: readonly NDArray[]): NDArray[] {
+/** Evaluates a function of tensors on arrays. */
+export function evaluateBy(f: (inputs: Tensor[]) => Tensor[], arrays: readonly NDArray[]): NDArray[] {
   return f(arrays.map((a) => new Tensor(a.shape, a.dtype, a))).map((t) => t.concrete('sequence'));
+}
+
+/** How a kernel walks a sequence. */
+export interface FusedOptions {
+  readonly reverse: boolean;
+  readonly zeroOutputForMask: boolean;
+  readonly mask: Tensor | null;
+}
+
+/** What a kernel gives: as `SequenceResult`, the state as a list. */
+export interface FusedResult {
+  readonly outputs: Tensor;
+  readonly output: Tensor;
+  readonly state: Tensor[];
 }
 
 /** {@link Walk} by the kernel for whole sequences. The state before the first step is `null` for zeros. */
 export function fused(
-  kind: SequenceKind,
+  kind: Exclude<SequenceKind, 'gruBefore'>,
   params: CellParams,
   xs: Tensor,
   initial: readonly Tensor[] | null,
-  options: { readonly reverse: boolean; readonly zeroOutputForMask: boolean; readonly mask: Tensor | null },
-): { outputs: Tensor; output: Tensor; state: Tensor[] } {
+  options: FusedOptions,
+): FusedResult {
   const { reverse, zeroOutputForMask: zeroOutput, mask } = options;
   const { kernel, recurrentKernel, bias } = params;
   const results = bind(
@@ -238,7 +254,17 @@ export function fused(
     [xs, kernel, recurrentKernel, ...(bias ? [bias] : []), ...(initial ?? []), ...(mask ? [mask] : [])],
     { kind, reverse, zeroOutput, bias: bias !== undefined, initial: initial !== null, mask: mask !== null },
   );
-  let [outputs, last] = results as [Tensor, Tensor];
+  return finish(kind, results, initial, options);
+}
+
+/** The result from the outputs [ys, h, c?, residual] of a kernel. */
+export function finish(
+  kind: SequenceKind,
+  results: readonly Tensor[],
+  initial: readonly Tensor[] | null,
+  { reverse, zeroOutputForMask: zeroOutput, mask }: FusedOptions,
+): FusedResult {
+  let [outputs, last] = results as readonly [Tensor, Tensor];
   const state = results.slice(1, kind === 'lstm' ? 3 : 2);
   if (mask && zeroOutput)
     last = mask

@@ -33,12 +33,22 @@ function project<P, S>(
   const masks = dropout ?? undefined;
   if (!cell.project || !cell.stepProjected)
     return { inputs: xs, step: (input, state) => cell.step(params, input, state, masks) };
-  // The input mask of a step [batch, features], with an axis of size 1 where the sequence has its time.
-  const overTime = dropout?.input ? { input: dropout.input.expandDims(-2) } : undefined;
   return {
-    inputs: cell.project(params, xs, overTime),
+    inputs: projectSequence(cell, params, xs, dropout),
     step: (input, state) => cell.stepProjected!(params, input, state, masks),
   };
+}
+
+/** `cell.project` of a whole sequence. */
+export function projectSequence<P, S>(
+  cell: Cell<P, S>,
+  params: P,
+  xs: Tensor,
+  dropout: DropoutMasks | null | undefined,
+): Tensor {
+  // The input mask of a step [batch, features], with an axis of size 1 where the sequence has its time.
+  const overTime = dropout?.input ? { input: dropout.input.expandDims(-2) } : undefined;
+  return cell.project!(params, xs, overTime);
 }
 
 /** One operation after another: eager evaluation. */

@@ -8,7 +8,7 @@
  */
 import * as op from "./opcodes";
 import { philox, uniform } from "./random";
-import { erf4, exp4, expm14, log1p4, log4, sigmoid4, softplus4, tanh4 } from "./vector";
+import { erf4, exp4, expm14, gelu4, log1p4, log4, sigmoid4, softplus4, tanh4 } from "./vector";
 
 const BLOCK: i32 = 512;
 const BLOCK_BYTES: usize = 2048;
@@ -57,6 +57,7 @@ function unary(n: i32, x: v128): v128 {
   if (n == op.F32_SIGMOID) return sigmoid4(x);
   if (n == op.F32_SOFTPLUS) return softplus4(x);
   if (n == op.F32_ERF) return erf4(x);
+  if (n == op.F32_GELU) return gelu4(x);
   if (n == op.F32_LOGICAL_NOT) return truth(f32x4.eq(x, f32x4.splat(0)));
   if (n == op.F32_IS_NA_N) return truth(f32x4.ne(x, x));
   if (n == op.F32_IS_INF) return truth(f32x4.eq(f32x4.abs(x), f32x4.splat(Infinity)));
@@ -171,6 +172,7 @@ function apply(n: i32, a: usize, b: usize, c: usize, to: usize, end: usize): voi
     case op.F32_SIGMOID: over1(op.F32_SIGMOID, a, to, end); return;
     case op.F32_SOFTPLUS: over1(op.F32_SOFTPLUS, a, to, end); return;
     case op.F32_ERF: over1(op.F32_ERF, a, to, end); return;
+    case op.F32_GELU: over1(op.F32_GELU, a, to, end); return;
     case op.F32_LOGICAL_NOT: over1(op.F32_LOGICAL_NOT, a, to, end); return;
     case op.F32_IS_NA_N: over1(op.F32_IS_NA_N, a, to, end); return;
     case op.F32_IS_INF: over1(op.F32_IS_INF, a, to, end); return;

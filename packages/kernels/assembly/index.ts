@@ -5,11 +5,13 @@ import { gemm } from "./gemm";
 import { gather, scatterAdd } from "./indexing";
 import * as op from "./opcodes";
 import { philox, random, uniform } from "./random";
+import { recurrenceBackward, recurrenceForward } from "./recurrence";
 import { argReduce, cumulate, reduce } from "./reduce";
 import { sequenceBackward, sequenceForward } from "./sequence";
 import { barrier, enter, failed, stopped } from "./sync";
-import { erf4, exp4, expm14, log1p4, log4, sigmoid4, softplus4, tanh4, writeConstants } from "./vector";
+import { erf4, exp4, expm14, gelu4, log1p4, log4, sigmoid4, softplus4, tanh4, writeConstants } from "./vector";
 
+export { recurrenceBackwardScratch, recurrenceForwardScratch, recurrenceResidual } from "./recurrence";
 export { backwardScratch, forwardScratch, residualSize } from "./sequence";
 
 // What compiled chains call.
@@ -21,6 +23,7 @@ export function tanh(x: v128): v128 { return tanh4(x); }
 export function sigmoid(x: v128): v128 { return sigmoid4(x); }
 export function softplus(x: v128): v128 { return softplus4(x); }
 export function erf(x: v128): v128 { return erf4(x); }
+export function gelu(x: v128): v128 { return gelu4(x); }
 /** Elements i .. i + 3 of the uniform numbers of a key. */
 export function draw(i: i32, stream: u32, key: usize): v128 {
   return uniform(philox(<u32>i >> 2, stream, load<u32>(key), load<u32>(key, 4)));
@@ -150,6 +153,8 @@ function execute(program: usize, end: usize, worker: i32, workers: i32, control:
         case op.COMMAND_SEQUENCE_BACKWARD: sequenceBackward(program, w, team, scratch, scratchBytes); break;
         case op.COMMAND_ATTENTION_FORWARD: attentionForward(program, w, team, scratch); break;
         case op.COMMAND_ATTENTION_BACKWARD: attentionBackward(program, w, team, scratch); break;
+        case op.COMMAND_RECURRENCE_FORWARD: recurrenceForward(program, w, team); break;
+        case op.COMMAND_RECURRENCE_BACKWARD: recurrenceBackward(program, w, team, scratch, scratchBytes); break;
         case op.COMMAND_LOOP: loop(program, length & ~SERIAL, w, team, control, scratch, scratchBytes); break;
         default: unreachable();
       }

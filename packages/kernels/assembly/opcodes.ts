@@ -17,6 +17,8 @@ export const COMMAND_LOOP: i32 = 10;
 export const COMMAND_CUMULATE: i32 = 11;
 export const COMMAND_ATTENTION_FORWARD: i32 = 12;
 export const COMMAND_ATTENTION_BACKWARD: i32 = 13;
+export const COMMAND_RECURRENCE_FORWARD: i32 = 14;
+export const COMMAND_RECURRENCE_BACKWARD: i32 = 15;
 
 // ---- Element-wise operations on float32 lanes, of one argument
 export const F32_NEG: i32 = 1;
@@ -43,6 +45,7 @@ export const F32_LOGICAL_NOT: i32 = 21;
 export const F32_IS_NA_N: i32 = 22;
 export const F32_IS_INF: i32 = 23;
 export const F32_IS_FINITE: i32 = 24;
+export const F32_GELU: i32 = 25;
 
 // ---- of two arguments
 export const F32_ADD: i32 = 32;

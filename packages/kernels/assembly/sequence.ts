@@ -96,7 +96,7 @@ export function backwardScratch(k: i32, b: i32, t: i32, e: i32, h: i32): i32 {
 function chunkSteps(): i32 {
   return min(T, max(1, 256 / B));
 }
-function panels16(n: i32): i32 {
+export function panels16(n: i32): i32 {
   return (n + 15) / 16;
 }
 /** Rows of the weights' gradients: inputs, states, and ones for the bias, in groups of R. */
@@ -130,7 +130,7 @@ function packZeros(first: i32, rows: i32, to: usize, p0: i32, p1: i32): void {
 /** The first worker's share of `count` things begins at 0, ... */
 // @ts-ignore: decorator
 @inline
-function share(count: i32, worker: i32, workers: i32): i32 {
+export function share(count: i32, worker: i32, workers: i32): i32 {
   return <i32>((<i64>count * worker) / workers);
 }
 
@@ -169,7 +169,7 @@ function scatterState(a: usize, h: v128): void {
 }
 
 /** Four values of which `count` count, the others 0. */
-function loadTail(from: usize, count: i32): v128 {
+export function loadTail(from: usize, count: i32): v128 {
   let v = f32x4.splat(0);
   if (count > 0) v = f32x4.replace_lane(v, 0, load<f32>(from));
   if (count > 1) v = f32x4.replace_lane(v, 1, load<f32>(from, 4));
@@ -179,7 +179,7 @@ function loadTail(from: usize, count: i32): v128 {
 }
 
 /** Writes `count` of four values. */
-function storeTail(to: usize, v: v128, count: i32): void {
+export function storeTail(to: usize, v: v128, count: i32): void {
   if (count >= 4) {
     v128.store(to, v);
     return;
@@ -196,7 +196,7 @@ const DEPTH: i32 = 256;
  * Pairs of rows g0 .. g1 times one panel [depth][16]: C (+)= A B. `step` bytes from one pair's operand to the next, `cStep` and `ld` from
  * one pair's result, and one row's, to the next.
  */
-function pairsTimesPanel(
+export function pairsTimesPanel(
   a: usize, step: usize, panel: usize, depth: i32, c: usize, cStep: usize, ld: usize, g0: i32, g1: i32, accumulate: bool,
 ): void {
   for (let k = 0; k < depth; k += DEPTH) {
@@ -220,7 +220,7 @@ function triplesTimesPanel(a: usize, step: usize, panel: usize, depth: i32, c: u
 /** The interleaved halves of four values of two rows: what a packed operand [k][2] holds. */
 // @ts-ignore: decorator
 @inline
-function storePairs(at: usize, a: v128, b: v128): void {
+export function storePairs(at: usize, a: v128, b: v128): void {
   v128.store(at, v128.shuffle<f32>(a, b, 0, 4, 1, 5));
   v128.store(at, v128.shuffle<f32>(a, b, 2, 6, 3, 7), 16);
 }

@@ -1,4 +1,4 @@
-import { PLAIN, RELAXED } from './generated/module.js';
+import { CHARACTERS, ORDER, PLAIN, RELAXED } from './generated/module.js';
 import { Heap } from './heap.js';
 
 /** Bytes of scratch memory that every worker needs for itself. */
@@ -31,6 +31,10 @@ export interface KernelExports {
   forwardScratch(kind: number, batch: number, time: number, features: number, units: number): number;
   /** float32 values of scratch memory that the backward pass needs. */
   backwardScratch(kind: number, batch: number, time: number, features: number, units: number): number;
+  /** The same three of the kernels for projected inputs. */
+  recurrenceResidual(kind: number, batch: number, time: number, units: number): number;
+  recurrenceForwardScratch(kind: number, batch: number, time: number, units: number): number;
+  recurrenceBackwardScratch(kind: number, batch: number, time: number, units: number): number;
 }
 
 /** The compiled module over its memory. */
@@ -47,11 +51,20 @@ export interface Kernels {
   readonly scratch: number;
 }
 
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  const text = atob(base64);
+/** Bytes from their text (see scripts/build-wasm.mjs): the last two characters of the alphabet begin a pair. */
+function decode(text: string): Uint8Array<ArrayBuffer> {
+  const places = new Uint8Array(128);
+  for (let i = 0; i < CHARACTERS.length; i++) places[CHARACTERS.charCodeAt(i)] = i;
+  const order = Uint8Array.from(ORDER.match(/../g)!, (pair) => Number.parseInt(pair, 16));
+  const singles = CHARACTERS.length - 2;
   const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
+  let length = 0;
+  for (let i = 0; i < text.length; i++) {
+    let place = places[text.charCodeAt(i)]!;
+    if (place >= singles) place = singles + (place - singles) * CHARACTERS.length + places[text.charCodeAt(++i)]!;
+    bytes[length++] = order[place]!;
+  }
+  return bytes.slice(0, length);
 }
 
 /** The bytes that a difference (see scripts/build-wasm.mjs) makes of others. */

@@ -103,14 +103,14 @@ export function silu(x: TensorLike): Tensor {
   const t = asTensor(x);
   return t.mul(t.sigmoid());
 }
-/** x * P(X <= x) for standard normal X: x/2 (1 + erf(x / sqrt 2)); `approximate` (not the default here) uses tanh */
+/** x * P(X <= x) = x/2 erfc(-x / sqrt 2) for standard normal X; `approximate` (not the default here) uses tanh */
 export function gelu(x: TensorLike, options: { approximate?: boolean } = {}): Tensor {
   const t = asTensor(x);
   if (options.approximate) {
     const inner = t.add(t.mul(t).mul(t).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
     return t.mul(0.5).mul(inner.tanh().add(1));
   }
-  return t.mul(0.5).mul(t.mul(Math.SQRT1_2).erf().add(1));
+  return t.gelu();
 }
 /** x * tanh(softplus(x)) */
 export function mish(x: TensorLike): Tensor {

@@ -216,6 +216,10 @@ export class Tensor {
   erf(): Tensor {
     return apply1(unary.erf, this);
   }
+  /** x P(X <= x) for standard normal X */
+  gelu(): Tensor {
+    return apply1(unary.gelu, this);
+  }
   /** x = 0, element by element */
   logicalNot(): Tensor {
     return apply1(unary.logicalNot, this);

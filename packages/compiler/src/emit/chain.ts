@@ -62,7 +62,7 @@ const RULES: ReadonlyMap<number, Rule | string> = new Map<number, Rule | string>
   [F32.sqrt, unary(Simd.sqrt)],
   [F32.rsqrt, (a) => [...float(1), ...a, ...op(Simd.sqrt), ...op(Simd.div)]],
   [F32.reciprocal, (a) => [...float(1), ...a, ...op(Simd.div)]],
-  ...(['exp', 'expm1', 'log', 'log1p', 'tanh', 'sigmoid', 'softplus', 'erf'] as const).map(
+  ...(['exp', 'expm1', 'log', 'log1p', 'tanh', 'sigmoid', 'softplus', 'erf', 'gelu'] as const).map(
     (name) => [F32[name], name] as const,
   ),
   [F32.logicalNot, (a) => truth([...a, ...float(0), ...op(Simd.f32Eq)])],

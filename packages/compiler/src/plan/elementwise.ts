@@ -14,7 +14,7 @@ const UNARY = {
   ...{ log2: 'host', log10: 'host', sqrt: 'float', rsqrt: 'float', reciprocal: 'float', cbrt: 'host', sin: 'host' },
   ...{ cos: 'host', tan: 'host', asin: 'host', acos: 'host', atan: 'host', sinh: 'host', cosh: 'host' },
   ...{ tanh: 'float', asinh: 'host', acosh: 'host', atanh: 'host', sigmoid: 'float', softplus: 'float', erf: 'float' },
-  ...{ erfinv: 'host', logicalNot: 'both', isNaN: 'float', isInf: 'float', isFinite: 'float' },
+  ...{ erfinv: 'host', gelu: 'float', logicalNot: 'both', isNaN: 'float', isInf: 'float', isFinite: 'float' },
 } as const satisfies Record<UnaryName, Kind>;
 
 const BINARY = {

@@ -1,5 +1,7 @@
 /** Special functions in float64 that `Math` lacks. */
 
+/** From here on erfc is taken by its continued fraction. */
+const SPLIT = 2.5;
 const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
 
 /**
@@ -11,7 +13,7 @@ export function erf(x: number): number {
   const a = Math.abs(x);
   if (Number.isNaN(x)) return Number.NaN;
   if (a > 6) return Math.sign(x);
-  if (a < 2.5) {
+  if (a < SPLIT) {
     const square = a * a;
     let term = a;
     let sum = a;
@@ -22,10 +24,20 @@ export function erf(x: number): number {
     const value = TWO_OVER_SQRT_PI * Math.exp(-square) * sum;
     return x < 0 ? -value : value;
   }
-  let fraction = 0;
-  for (let n = 40; n > 0; n--) fraction = n / 2 / (a + fraction);
-  const value = 1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * (a + fraction));
+  const value = 1 - tail(a);
   return x < 0 ? -value : value;
+}
+
+/** 1 - erf(x), relative to itself where it is small (x > 0). */
+export function erfc(x: number): number {
+  return x < SPLIT ? 1 - erf(x) : tail(x);
+}
+
+/** erfc for x >= {@link SPLIT}: its continued fraction. */
+function tail(x: number): number {
+  let fraction = 0;
+  for (let n = 40; n > 0; n--) fraction = n / 2 / (x + fraction);
+  return Math.exp(-x * x) / (Math.sqrt(Math.PI) * (x + fraction));
 }
 
 /** The inverse of {@link erf} on (-1, 1): Winitzki's approximation, then Newton steps (f = erf(y) - x, f' = 2/sqrt(pi) exp(-y^2)). */

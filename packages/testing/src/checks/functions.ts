@@ -2,10 +2,10 @@ import { Command, F32, loadKernels, SCRATCH_BYTES } from '@recurra/kernels';
 
 const { heap, exports, control, scratch } = loadKernels();
 
-/** The error function in float64: its series, or one less the continued fraction of erfc (Abramowitz & Stegun 7.1.6, 7.1.14). */
-function erf(x: number): number {
+/** erf(x), or with `complement` 1 - erf(x), in float64: the series, or the continued fraction of erfc (Abramowitz & Stegun 7.1.6, 7.1.14). */
+function erf(x: number, complement = false): number {
   const a = Math.abs(x);
-  if (a > 6) return Math.sign(x);
+  if (a > 6 && !complement) return Math.sign(x);
   if (a < 2.5) {
     let term = a;
     let sum = a;
@@ -13,11 +13,14 @@ function erf(x: number): number {
       term *= (2 * a * a) / (2 * n + 1);
       sum += term;
     }
-    return (Math.sign(x) * 2 * sum * Math.exp(-a * a)) / Math.sqrt(Math.PI);
+    const value = (Math.sign(x) * 2 * sum * Math.exp(-a * a)) / Math.sqrt(Math.PI);
+    return complement ? 1 - value : value;
   }
   let fraction = a;
   for (let k = 60; k >= 1; k--) fraction = a + k / 2 / fraction;
-  return Math.sign(x) * (1 - Math.exp(-a * a) / fraction / Math.sqrt(Math.PI));
+  const tail = Math.exp(-a * a) / fraction / Math.sqrt(Math.PI);
+  if (complement) return x > 0 ? tail : 2 - tail;
+  return Math.sign(x) * (1 - tail);
 }
 
 /** Reference in float64, the interval outside of which the result is 0, 1, x or infinite, and the bound in ulp. */
@@ -29,7 +32,8 @@ export const FUNCTIONS: Record<string, { f: (x: number) => number; from: number;
   tanh: { f: Math.tanh, from: -12, to: 12, ulp: 2 },
   sigmoid: { f: (x) => 1 / (1 + Math.exp(-x)), from: -110, to: 40, ulp: 2 },
   softplus: { f: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))), from: -110, to: 100, ulp: 2 },
-  erf: { f: erf, from: -6, to: 6, ulp: 2 },
+  erf: { f: (x) => erf(x), from: -6, to: 6, ulp: 2 },
+  gelu: { f: (x) => 0.5 * x * erf(-x * Math.SQRT1_2, true), from: -14, to: 14, ulp: 2 },
 };
 
 const SIZE = 1 << 16;

@@ -1,0 +1,249 @@
+import { treeLeaves, treeUnflatten, vjp } from '@recurra/autograd';
+import { isCompiling, isZero } from '@recurra/compiler';
+import { Command, loadKernels } from '@recurra/kernels';
+import {
+  type Aval,
+  type Block,
+  bind,
+  definePrimitive,
+  isFloating,
+  type LowerContext,
+  type Primitive,
+  stack,
+  stopGradient,
+  type Tensor,
+  zeros,
+} from '@recurra/tensor';
+import type { Cell, CellParams, SequenceKind } from './cell.js';
+import { evaluateBy, type FusedOptions, type FusedResult, finish, KINDS, makeCell } from './sequence.js';
+import { loop, type Walk, walk } from './walk.js';
+
+/** Which of the optional inputs there are, and how the sequence is walked. */
+interface RecurrenceParams {
+  readonly kind: SequenceKind;
+  readonly reverse: boolean;
+  readonly zeroOutput: boolean;
+  readonly bias: boolean;
+  readonly drop: boolean;
+  readonly initial: boolean;
+  readonly mask: boolean;
+}
+
+/** ... and which results a gradient flows back from. */
+interface BackwardParams extends RecurrenceParams {
+  readonly dys: boolean;
+  readonly dh: boolean;
+  readonly dc: boolean;
+}
+
+type Name = 'bias' | 'h0' | 'c0' | 'drop' | 'mask' | 'residual' | 'dys' | 'dh' | 'dc';
+
+/** Inputs by name: [projected inputs, recurrentKernel, bias?, h0?, c0?, drop?, mask?], then those of the backward pass. */
+function named<T>(
+  list: readonly T[],
+  params: RecurrenceParams & Partial<BackwardParams>,
+): Record<'x' | 'recurrent', T> & Partial<Record<Name, T>> {
+  const rest = [...list];
+  const next = (there: boolean | undefined, name: string): Record<string, T> =>
+    there ? { [name]: rest.shift()! } : {};
+  return {
+    ...next(true, 'x'),
+    ...next(true, 'recurrent'),
+    ...next(params.bias, 'bias'),
+    ...next(params.initial, 'h0'),
+    ...next(params.initial && params.kind === 'lstm', 'c0'),
+    ...next(params.drop, 'drop'),
+    ...next(params.mask, 'mask'),
+    ...next(params.dys !== undefined, 'residual'),
+    ...next(params.dys, 'dys'),
+    ...next(params.dh, 'dh'),
+    ...next(params.dc, 'dc'),
+  } as ReturnType<typeof named<T>>;
+}
+
+/** What the kernels call [kind, batch, time, units]. */
+function sizes(params: RecurrenceParams, x: Aval, recurrent: Aval): [number, number, number, number] {
+  return [KINDS[params.kind].number, x.shape[0]!, x.shape[1]!, recurrent.shape[0]!];
+}
+
+/** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */
+function bySteps(inputs: readonly Tensor[], params: RecurrenceParams, by: Walk): Tensor[] {
+  const { x, recurrent, bias, h0, c0, drop, mask } = named(inputs, params);
+  const units = recurrent.shape[0]!;
+  const cell = makeCell(params.kind, units);
+  const zero = cell.initialState(x.shape[0]!, x.dtype);
+  const state = h0 ? treeUnflatten(zero, c0 ? [h0, c0] : [h0]) : zero;
+  // The inputs come projected, with the bias of that product.
+  const projected: Cell<CellParams, unknown> = {
+    outputSize: units,
+    init: () => cell.init(units),
+    initialState: (batch, dtype) => cell.initialState(batch, dtype),
+    step: (own, input, before, masks) => cell.stepProjected!(own, input, before, masks),
+    drawMasks: () => null,
+    project: (_, given) => given,
+    stepProjected: (own, input, before, masks) => cell.stepProjected!(own, input, before, masks),
+  };
+  const weights: CellParams = {
+    kernel: recurrent,
+    recurrentKernel: recurrent,
+    ...(bias ? { bias: stack([bias.zerosLike(), bias]) } : {}),
+  };
+  const result = by(projected, weights, x, state, {
+    reverse: params.reverse,
+    zeroOutputForMask: params.zeroOutput,
+    mask: mask ?? null,
+    dropout: drop ? { recurrent: drop } : null,
+    returnSequences: true,
+  });
+  return [result.outputs!, ...treeLeaves(result.state)];
+}
+
+/** Words that both passes begin with. */
+function head(context: LowerContext<RecurrenceParams>): (number | Block | null)[] {
+  const { params } = context;
+  const { x, recurrent, bias, h0, c0, drop, mask } = named<Block>(context.inputs, params);
+  return [
+    ...[...sizes(params, x, recurrent), params.reverse ? 1 : 0, x, recurrent, bias ?? null, drop ?? null],
+    ...[h0 ?? null, c0 ?? null, mask ?? null, params.zeroOutput ? 1 : 0],
+  ];
+}
+
+/** About how many multiply-adds (in the units of the compiler: elements) one pass of products takes, and its gates. */
+function workOf(context: LowerContext<RecurrenceParams>): number {
+  const { x, recurrent } = named<Block>(context.inputs, context.params);
+  const [, batch, time, units] = sizes(context.params, x, recurrent);
+  return batch * time * units * (KINDS[context.params.kind].gates * units * 0.25 + 20);
+}
+
+/**
+ * The recurrent part of a whole sequence of SimpleRNN, LSTM or GRU on projected inputs [batch, time, gates * units]. Outputs: all
+ * outputs [batch, time, units], the last state(s) [batch, units], and what the backward pass needs. Dropout masks are constants.
+ */
+const recurrence: Primitive<RecurrenceParams> = definePrimitive<RecurrenceParams>({
+  name: 'recurrence',
+  abstract: (inputs, params) => {
+    const { x, recurrent } = named(inputs, params);
+    const [kind, batch, time, units] = sizes(params, x, recurrent);
+    const state: Aval = { shape: [batch, units], dtype: 'float32' };
+    return [
+      { shape: [batch, time, units], dtype: 'float32' },
+      ...(params.kind === 'lstm' ? [state, state] : [state]),
+      { shape: [loadKernels().exports.recurrenceResidual(kind, batch, time, units)], dtype: 'float32' },
+    ];
+  },
+  evaluate: (inputs, params, outputs) => [
+    ...evaluateBy((tensors) => bySteps(tensors, params, walk), inputs),
+    zeros(outputs[outputs.length - 1]!.shape).concrete('recurrence'),
+  ],
+  lower: (context) => {
+    const { x, recurrent } = named<Block>(context.inputs, context.params);
+    const scratch = loadKernels().exports.recurrenceForwardScratch(...sizes(context.params, x, recurrent));
+    const [ys, h, second, third] = context.outputs;
+    const lstm = context.params.kind === 'lstm';
+    context.emit(
+      Command.recurrenceForward,
+      [...head(context), (lstm ? third : second) ?? null, context.scratch(scratch * 4), ys!, h!, lstm ? second! : null],
+      workOf(context),
+    );
+  },
+  vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
+    const lstm = params.kind === 'lstm';
+    const [dys, dh, dc] = cotangents as readonly [Tensor, Tensor, Tensor];
+    const flags = { dys: !isZero(dys), dh: !isZero(dh), dc: lstm && !isZero(dc) };
+    const residual = outputs[outputs.length - 1]!;
+    const given = [...(flags.dys ? [dys] : []), ...(flags.dh ? [dh] : []), ...(flags.dc ? [dc] : [])];
+    const gradients = apply(recurrenceBackward, [...inputs, residual, ...given], { ...params, ...flags });
+    return [...gradients, ...(params.drop ? [null] : []), ...(params.mask ? [null] : [])];
+  },
+  samples: [],
+});
+
+/** The gradients of {@link recurrence} for [x, recurrentKernel, bias?, h0?, c0?]. */
+const recurrenceBackward: Primitive<BackwardParams> = definePrimitive<BackwardParams>({
+  name: 'recurrenceBackward',
+  abstract: (inputs, params) => {
+    const { x, recurrent, bias, h0, c0 } = named(inputs, params);
+    return [x, recurrent, ...(bias ? [bias] : []), ...(h0 ? [h0] : []), ...(c0 ? [c0] : [])].map(
+      ({ shape, dtype }) => ({ shape, dtype }),
+    );
+  },
+  evaluate: (inputs, params) => evaluateBy((tensors) => gradientsBySteps(tensors, params, walk), inputs),
+  lower: (context) => {
+    const { params } = context;
+    const { x, recurrent, residual, dys, dh, dc } = named<Block>(context.inputs, params);
+    const scratch = loadKernels().exports.recurrenceBackwardScratch(...sizes(params, x, recurrent));
+    const [dx, dRecurrent, ...rest] = context.outputs;
+    const dBias = params.bias ? rest.shift() : null;
+    context.emit(
+      Command.recurrenceBackward,
+      [
+        ...head(context),
+        ...[residual!, context.scratch(scratch * 4), dys ?? null, dh ?? null, dc ?? null],
+        ...[dx!, dRecurrent!, dBias ?? null, rest[0] ?? null, rest[1] ?? null],
+      ],
+      workOf(context) * 2,
+    );
+  },
+  vjp: ({ inputs, cotangents, params }) => {
+    // To differentiate once more, the gradient is computed step by step, and that is differentiated.
+    const floating = inputs.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));
+    const { pullback } = vjp(
+      (own: Tensor[]) =>
+        gradientsBySteps(
+          inputs.map((t, i) => (floating.includes(i) ? own[floating.indexOf(i)]! : t)),
+          params,
+          isCompiling() ? loop : walk,
+        ),
+      floating.map((i) => inputs[i]!),
+    );
+    const [gradients] = pullback([...cotangents]);
+    return inputs.map((_, i) => (floating.includes(i) ? gradients[floating.indexOf(i)]! : null));
+  },
+  samples: [],
+});
+
+function gradientsBySteps(inputs: readonly Tensor[], params: BackwardParams, by: Walk): Tensor[] {
+  const { residual: _, dys, dh, dc, drop, mask, ...own } = named(inputs, params);
+  const constants = [...(drop ? [stopGradient(drop)] : []), ...(mask ? [mask] : [])];
+  const { value, pullback } = vjp(
+    (floating: Tensor[]) => bySteps([...floating, ...constants], params, by),
+    Object.values(own),
+  );
+  const [ys, h, c] = value as [Tensor, Tensor, Tensor];
+  const cotangents = [dys ?? ys.zerosLike(), dh ?? h.zerosLike(), ...(c ? [dc ?? c.zerosLike()] : [])];
+  return pullback(cotangents)[0];
+}
+
+/**
+ * `Walk` on inputs that have been projected [batch, time, gates * units], by the kernel for the recurrent part of a whole sequence: with
+ * dropout masks of the states [gates, batch, units], and for a GRU that resets before its product. `bias` is that of the recurrent
+ * product alone (a GRU with `resetAfter`). The state before the first step is `null` for zeros.
+ */
+export function recurrent(
+  kind: SequenceKind,
+  recurrentKernel: Tensor,
+  bias: Tensor | null,
+  projected: Tensor,
+  drop: Tensor | null,
+  initial: readonly Tensor[] | null,
+  options: FusedOptions,
+): FusedResult {
+  const { reverse, zeroOutputForMask: zeroOutput, mask } = options;
+  const results = bind(
+    recurrence,
+    [
+      ...[projected, recurrentKernel, ...(bias ? [bias] : []), ...(initial ?? [])],
+      ...[...(drop ? [drop] : []), ...(mask ? [mask] : [])],
+    ],
+    {
+      kind,
+      reverse,
+      zeroOutput,
+      bias: bias !== null,
+      drop: drop !== null,
+      initial: initial !== null,
+      mask: mask !== null,
+    },
+  );
+  return finish(kind, results, initial, options);
+}
