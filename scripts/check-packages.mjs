@@ -1,12 +1,13 @@
 /**
  * Each package, packed and installed alone in an empty project (its Recurra dependencies from their own tarballs): imports, runs
- * the example of its README, and its types resolve under `moduleResolution: nodenext`. Arguments: paths of further Node binaries
- * to run the examples with, beside the one that runs this. Ends with `N passed, N failed`.
+ * the example of its README, and its types resolve under `moduleResolution: nodenext`; and in each runtime the pool of workers gives
+ * the bits of one thread, and lets the process end by itself. Arguments: paths of further runtimes (Node, Deno, Bun), beside the
+ * Node that runs this. Ends with `N passed, N failed`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { pnpmCommand, root } from './setup.mjs';
 
@@ -15,7 +16,26 @@ const ts = (await import('typescript')).default;
 
 const work = mkdtempSync(join(tmpdir(), 'recurra-pack-'));
 const packages = readdirSync(join(root, 'packages')).filter((name) => name !== 'testing');
-const nodes = [process.execPath, ...process.argv.slice(2)];
+const runtimes = [process.execPath, ...process.argv.slice(2)];
+const runIn = (runtime, file, cwd) =>
+  exec(runtime, [...(basename(runtime) === 'deno' ? ['run', '-A', '--cached-only'] : []), file], cwd);
+const POOL = `
+import { jit, setThreads, threads } from '@recurra/compiler';
+import { randomKey, randomNormal } from '@recurra/tensor';
+const x = randomNormal([512, 512], { key: randomKey(1) });
+const step = jit((t) => {
+  let y = t;
+  for (let i = 0; i < 12; i++) y = y.matmul(t).mul(0.05).tanh();
+  return y;
+});
+const results = [];
+for (const count of [1, 2]) {
+  await setThreads(count);
+  if (threads().count !== count) throw new Error(threads().reason);
+  results.push((await step(x)).data);
+}
+if (!results[0].every((v, i) => v === results[1][i])) throw new Error('two threads gave other bits than one');
+`;
 let passed = 0;
 let failed = 0;
 
@@ -31,7 +51,12 @@ function check(what, result) {
 
 const [pnpm, ...pnpmArgs] = pnpmCommand();
 const exec = (command, args, cwd) =>
-  spawnSync(command, args, { cwd, encoding: 'utf8', env: { ...process.env, npm_config_update_notifier: 'false' } });
+  spawnSync(command, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: 120_000,
+    env: { ...process.env, npm_config_update_notifier: 'false' },
+  });
 
 try {
   const manifests = new Map();
@@ -97,8 +122,12 @@ try {
         compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
       }).outputText;
       writeFileSync(join(project, `example${i}.mjs`), code);
-      for (const node of nodes) check(`example of ${full} under ${node}`, exec(node, [`example${i}.mjs`], project));
+      for (const runtime of runtimes)
+        check(`example of ${full} under ${runtime}`, runIn(runtime, `example${i}.mjs`, project));
     });
+    if (full !== '@recurra/compiler') continue;
+    writeFileSync(join(project, 'pool.mjs'), POOL);
+    for (const runtime of runtimes) check(`two threads under ${runtime}`, runIn(runtime, 'pool.mjs', project));
   }
 } finally {
   rmSync(work, { recursive: true, force: true });

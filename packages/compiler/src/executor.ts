@@ -110,6 +110,7 @@ export class Executor {
   private pending: { resolve: () => void; reject: (error: Error) => void } | null = null;
   private failure: Error | null = null;
   private disposed: Promise<void> | null = null;
+  private closing = false;
 
   private constructor(runtime: Runtime, count: number) {
     this.runtime = runtime;
@@ -204,7 +205,7 @@ export class Executor {
   }
 
   private fail(error: Error): void {
-    if (this.failure || this.disposed) return;
+    if (this.failure || this.closing) return;
     this.failure = error;
     // Nobody shall wait any longer for the one that is gone.
     const control = this.words(this.runtime.kernels.control);
@@ -222,6 +223,8 @@ export class Executor {
 
   /** Ends the workers and gives their memory back. */
   dispose(): Promise<void> {
+    // Where ending a worker tells of its end at once, fail() must know already.
+    this.closing = true;
     this.disposed ??= Promise.all(this.ports.map((port) => port.terminate())).then(() => {
       const { heap } = this.runtime.kernels;
       for (const address of [this.sync, ...this.scratch]) heap.release(address);

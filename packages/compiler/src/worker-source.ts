@@ -1,12 +1,13 @@
 /**
- * The code of a worker, as text: it runs in Node's workers and in those of browsers. It gets the compiled module and the shared
+ * The code of a worker, as text: it runs in workers of Node, Deno and Bun (which has `self` too, but delivers messages to `parentPort`) and of
+ * browsers. It gets the compiled module and the shared
  * memory, then waits for orders in that memory. The calling thread wakes the first worker, and that one the others: they are then
  * put on processors that are idle, where the calling thread, about to sleep, would seem to occupy one. The last worker to finish
  * tells the calling thread.
  */
 export function workerSource(): string {
   return `
-const port = typeof self === 'undefined' || typeof self.postMessage !== 'function' ? require('node:worker_threads').parentPort : self;
+const port = (typeof require === 'function' && require('node:worker_threads').parentPort) || self;
 const SPINS = 2000;
 function begin({ module, memory, worker, workers, control, sync, scratch, scratchBytes }) {
   const abort = () => { throw new Error('aborted'); };
