@@ -169,3 +169,18 @@ test('an operation of another package without a kernel runs between kernels', as
     expect(result.data[i]).toBeCloseTo(v, 5);
   });
 });
+
+test('rows at uneven distances: operands of three and four dimensions in one pass, compiled as eager', async () => {
+  const full = randomNormal([5, 4, 6, 16], { key: randomKey(31) });
+  const operands = [
+    randomNormal([5, 1, 6, 16], { key: randomKey(32) }),
+    randomNormal([1, 4, 1, 16], { key: randomKey(33) }),
+    randomNormal([4, 6, 1], { key: randomKey(34) }),
+    randomNormal([5, 1, 6, 1], { key: randomKey(35) }),
+  ];
+  const f = (x: Tensor, others: Tensor[]): Tensor => others.reduce((y, o) => y.mul(0.5).add(o), x);
+  const step = jit(f);
+  expect((await step(full, operands)).toArray()).toEqual(f(full, operands).toArray());
+  // One whole pass, by a function of its own.
+  expect(step.explain(full, operands)).toMatch(/8 operations in one pass over 1920/);
+});

@@ -9,6 +9,8 @@ import { expNegative4, fma, log4 } from "./vector";
 /** Rows and columns of a block of scores. */
 const QUERIES: i32 = 64;
 const KEYS: i32 = 256;
+/** From one row of a block to the next: no power of two, or a column's rows would share a few sets of the first-level cache. */
+const LINE: i32 = KEYS + 16;
 /** What is added to scores that do not count (Keras). */
 const MASKED: f32 = -1e9;
 
@@ -53,17 +55,23 @@ let factor: f32;
 
 /** Scores of queries i0 .. i0 + rows for keys j0 .. j0 + columns, masked, into `scores` [rows, KEYS]. */
 function scoreBlock(b: i32, n: i32, i0: i32, rows: i32, j0: i32, columns: i32): void {
-  gemm(rows, columns, D, at(q, TQ, D, b, n, i0), f(N * D), 4, at(k, TK, D, b, n, j0), 4, f(N * D), scores, f(KEYS), 0, 0, work);
+  gemm(rows, columns, D, at(q, TQ, D, b, n, i0), f(N * D), 4, at(k, TK, D, b, n, j0), 4, f(N * D), scores, f(LINE), 0, 0, work);
   factor = scale;
   if (!mask && !causal) return;
   factor = 1;
   const s = f32x4.splat(scale);
   for (let i = 0; i < rows; i++) {
-    const row = scores + f(i * KEYS);
+    const row = scores + f(i * LINE);
     for (let j = 0; j < columns; j += 4) v128.store(row + f(j), f32x4.mul(v128.load(row + f(j)), s));
     if (mask) for (let j = 0; j < columns; j++) if (load<u8>(mask + b * TK + j0 + j) == 0) store<f32>(row + f(j), load<f32>(row + f(j)) + MASKED);
     if (causal) for (let j = max(0, i0 + i + 1 - j0); j < columns; j++) store<f32>(row + f(j), load<f32>(row + f(j)) + MASKED);
   }
+}
+
+// @ts-ignore: decorator
+@inline
+function total4(x: v128): f32 {
+  return (f32x4.extract_lane(x, 0) + f32x4.extract_lane(x, 1)) + (f32x4.extract_lane(x, 2) + f32x4.extract_lane(x, 3));
 }
 
 /** e^(score - shift) for one row, of `columns` scores. Returns their total. */
@@ -85,7 +93,7 @@ function exponentials(row: usize, columns: i32, shift: f32): f32 {
     store<f32>(row, e);
     rest += e;
   }
-  return (f32x4.extract_lane(total, 0) + f32x4.extract_lane(total, 1)) + (f32x4.extract_lane(total, 2) + f32x4.extract_lane(total, 3)) + rest;
+  return total4(total) + rest;
 }
 
 // @ts-ignore: decorator
@@ -112,7 +120,7 @@ function largest(row: usize, columns: i32): f32 {
 /** log(sum e^score) of each row, over all blocks of keys. */
 function rowSums(b: i32, n: i32, i0: i32, rows: i32, lse: usize): void {
   // Largest score and sum so far, beside the scores.
-  const best = scores + f(QUERIES * KEYS * 2);
+  const best = scores + f(QUERIES * LINE * 2);
   const total = best + f(QUERIES);
   for (let i = 0; i < rows; i++) {
     store<f32>(best + f(i), -Infinity);
@@ -122,7 +130,7 @@ function rowSums(b: i32, n: i32, i0: i32, rows: i32, lse: usize): void {
     const columns = min(KEYS, TK - j0);
     scoreBlock(b, n, i0, rows, j0, columns);
     for (let i = 0; i < rows; i++) {
-      const row = scores + f(i * KEYS);
+      const row = scores + f(i * LINE);
       const m = max(load<f32>(best + f(i)), largest(row, columns));
       const before = f32x4.extract_lane(expNegative4(f32x4.splat(load<f32>(best + f(i)) - m)), 0);
       const sum = load<f32>(total + f(i)) * before + exponentials(row, columns, m);
@@ -136,7 +144,7 @@ function rowSums(b: i32, n: i32, i0: i32, rows: i32, lse: usize): void {
 /** [batch, heads, queries, keys, depth, value depth, causal, scale, q, k, v, mask, out, sums] */
 export function attentionForward(command: usize, worker: i32, workers: i32, scratch: usize): void {
   setup(command, scratch);
-  const totals = scores + f(QUERIES * KEYS * 2);
+  const totals = scores + f(QUERIES * LINE * 2);
   const heads = B * N;
   const last = <i32>((<i64>heads * (worker + 1)) / workers);
   for (let h = <i32>((<i64>heads * worker) / workers); h < last; h++) {
@@ -149,14 +157,14 @@ export function attentionForward(command: usize, worker: i32, workers: i32, scra
         // One block of keys: its scores are computed once.
         scoreBlock(b, n, i0, rows, 0, TK);
         for (let i = 0; i < rows; i++) {
-          const row = scores + f(i * KEYS);
+          const row = scores + f(i * LINE);
           const m = largest(row, TK);
           const sum = exponentials(row, TK, m);
           store<f32>(totals + f(i), 1 / sum);
           store<f32>(lse + f(i), m + logarithm(sum));
         }
         const o = at(out, TQ, DV, b, n, i0);
-        gemm(rows, DV, TK, scores, f(KEYS), 4, at(v, TK, DV, b, n, 0), f(N * DV), 4, o, f(N * DV), 0, 0, work);
+        gemm(rows, DV, TK, scores, f(LINE), 4, at(v, TK, DV, b, n, 0), f(N * DV), 4, o, f(N * DV), 0, 0, work);
         // Divided by the sums at the end: there are fewer values than scores.
         for (let i = 0; i < rows; i++) {
           const r = load<f32>(totals + f(i));
@@ -171,8 +179,8 @@ export function attentionForward(command: usize, worker: i32, workers: i32, scra
       for (let j0 = 0; j0 < TK; j0 += KEYS) {
         const columns = min(KEYS, TK - j0);
         scoreBlock(b, n, i0, rows, j0, columns);
-        for (let i = 0; i < rows; i++) exponentials(scores + f(i * KEYS), columns, load<f32>(lse + f(i)));
-        gemm(rows, DV, columns, scores, f(KEYS), 4, at(v, TK, DV, b, n, j0), f(N * DV), 4, at(out, TQ, DV, b, n, i0), f(N * DV), 0, 0, work, j0 > 0);
+        for (let i = 0; i < rows; i++) exponentials(scores + f(i * LINE), columns, load<f32>(lse + f(i)));
+        gemm(rows, DV, columns, scores, f(LINE), 4, at(v, TK, DV, b, n, j0), f(N * DV), 4, at(out, TQ, DV, b, n, i0), f(N * DV), 0, 0, work, j0 > 0);
       }
     }
   }
@@ -185,8 +193,8 @@ export function attentionBackward(command: usize, worker: i32, workers: i32, scr
   const dq = <usize>load<u32>(command, 68);
   const dk = <usize>load<u32>(command, 72);
   const dv = <usize>load<u32>(command, 76);
-  const slopes = scores + f(QUERIES * KEYS);
-  const dots = scores + f(QUERIES * KEYS * 2);
+  const slopes = scores + f(QUERIES * LINE);
+  const dots = scores + f(QUERIES * LINE * 2);
   const heads = B * N;
   const last = <i32>((<i64>heads * (worker + 1)) / workers);
   for (let h = <i32>((<i64>heads * worker) / workers); h < last; h++) {
@@ -198,28 +206,32 @@ export function attentionBackward(command: usize, worker: i32, workers: i32, scr
       const go = at(g, TQ, DV, b, n, i0);
       const o = at(out, TQ, DV, b, n, i0);
       for (let i = 0; i < rows; i++) {
-        let dot: f32 = 0;
-        for (let e = 0; e < DV; e++) dot += load<f32>(go + f(i * N * DV + e)) * load<f32>(o + f(i * N * DV + e));
+        const row = f(i * N * DV);
+        let sum = f32x4.splat(0);
+        let e = 0;
+        for (; e + 4 <= DV; e += 4) sum = fma(v128.load(go + row + f(e)), v128.load(o + row + f(e)), sum);
+        let dot = total4(sum);
+        for (; e < DV; e++) dot += load<f32>(go + row + f(e)) * load<f32>(o + row + f(e));
         store<f32>(dots + f(i), dot);
       }
       for (let j0 = 0; j0 < TK; j0 += KEYS) {
         const columns = min(KEYS, TK - j0);
         scoreBlock(b, n, i0, rows, j0, columns);
-        for (let i = 0; i < rows; i++) exponentials(scores + f(i * KEYS), columns, load<f32>(lse + f(i)));
+        for (let i = 0; i < rows; i++) exponentials(scores + f(i * LINE), columns, load<f32>(lse + f(i)));
         const first = i0 == 0;
-        if (dv) gemm(columns, DV, rows, scores, 4, f(KEYS), go, f(N * DV), 4, at(dv, TK, DV, b, n, j0), f(N * DV), 0, 0, work, !first);
+        if (dv) gemm(columns, DV, rows, scores, 4, f(LINE), go, f(N * DV), 4, at(dv, TK, DV, b, n, j0), f(N * DV), 0, 0, work, !first);
         if (!dq && !dk) continue;
-        gemm(rows, columns, DV, go, f(N * DV), 4, at(v, TK, DV, b, n, j0), 4, f(N * DV), slopes, f(KEYS), 0, 0, work);
+        gemm(rows, columns, DV, go, f(N * DV), 4, at(v, TK, DV, b, n, j0), 4, f(N * DV), slopes, f(LINE), 0, 0, work);
         const s = f32x4.splat(scale);
         for (let i = 0; i < rows; i++) {
-          const p = scores + f(i * KEYS);
-          const d = slopes + f(i * KEYS);
+          const p = scores + f(i * LINE);
+          const d = slopes + f(i * LINE);
           const dot = f32x4.splat(load<f32>(dots + f(i)));
           for (let j = 0; j < columns; j += 4)
             v128.store(d + f(j), f32x4.mul(f32x4.mul(v128.load(p + f(j)), f32x4.sub(v128.load(d + f(j)), dot)), s));
         }
-        if (dq) gemm(rows, D, columns, slopes, f(KEYS), 4, at(k, TK, D, b, n, j0), f(N * D), 4, at(dq, TQ, D, b, n, i0), f(N * D), 0, 0, work, j0 > 0);
-        if (dk) gemm(columns, D, rows, slopes, 4, f(KEYS), at(q, TQ, D, b, n, i0), f(N * D), 4, at(dk, TK, D, b, n, j0), f(N * D), 0, 0, work, !first);
+        if (dq) gemm(rows, D, columns, slopes, f(LINE), 4, at(k, TK, D, b, n, j0), f(N * D), 4, at(dq, TQ, D, b, n, i0), f(N * D), 0, 0, work, j0 > 0);
+        if (dk) gemm(columns, D, rows, slopes, 4, f(LINE), at(q, TQ, D, b, n, i0), f(N * D), 4, at(dk, TK, D, b, n, j0), f(N * D), 0, 0, work, !first);
       }
     }
   }

@@ -33,6 +33,7 @@ const TANH_ONE: usize = 256;
 const GELU_P: usize = 260; // 4
 const GELU_Q: usize = 276; // 4, after a leading 1
 const GELU_MAX: usize = 292;
+const SHIFT: usize = 296;
 
 // @ts-ignore: decorator
 @inline
@@ -48,6 +49,7 @@ export function writeConstants(): void {
   put(LOG2E, 1.4426950408889634);
   put(LN2_HI, 0.693359375); // 9 bits, so that n * hi is exact
   put(LN2_LO, -2.1219444005469057e-4);
+  put(SHIFT, 12582912);
   put(EXP_MAX, 89);
   put(EXP_MIN, -104);
   // (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2: 2e-10 relative to e^r - 1
@@ -141,11 +143,21 @@ export function fma(a: v128, b: v128, c: v128): v128 {
   return f32x4.add(f32x4.mul(a, b), c);
 }
 
-/** 2^n for integers n of -126..127. */
+/** 2^n for integers n of -126..127; of what lies above the low nine bits nothing is left. */
 // @ts-ignore: decorator
 @inline
 function powerOfTwo(n: v128): v128 {
   return i32x4.shl(i32x4.add(n, i32x4.splat(127)), 23);
+}
+
+/**
+ * x / ln 2 + 1.5 * 2^23: the sum is rounded to an integer n, which stands in its low bits, and is n again when 1.5 * 2^23 is taken off. Two
+ * operations; rounding and conversion would take eight.
+ */
+// @ts-ignore: decorator
+@inline
+function shiftedLog2(x: v128): v128 {
+  return fma(x, constant(LOG2E), constant(SHIFT));
 }
 
 /** e^r - 1 = r + r^2 P(r) for the reduced r. */
@@ -174,11 +186,11 @@ function reduceByLn2(x: v128, n: v128): v128 {
 @inline
 export function exp4(x: v128): v128 {
   const clamped = clamp(x, EXP_MIN, EXP_MAX);
-  const n = f32x4.nearest(f32x4.mul(clamped, constant(LOG2E)));
-  const r = reduceByLn2(clamped, n);
+  const shifted = shiftedLog2(clamped);
+  const r = reduceByLn2(clamped, f32x4.sub(shifted, constant(SHIFT)));
   const p = f32x4.add(expm1Reduced(r), constant(ONE));
   // 2^n in two factors, so that neither leaves the range of exponents.
-  const i = i32x4.trunc_sat_f32x4_s(n);
+  const i = i32x4.sub(shifted, constant(SHIFT));
   const half = i32x4.shr_s(i, 1);
   return f32x4.mul(f32x4.mul(p, powerOfTwo(half)), powerOfTwo(i32x4.sub(i, half)));
 }
@@ -188,9 +200,9 @@ export function exp4(x: v128): v128 {
 @inline
 export function expNegative4(x: v128): v128 {
   const clamped = f32x4.pmax(x, constant(EXP_NORMAL));
-  const n = f32x4.nearest(f32x4.mul(clamped, constant(LOG2E)));
-  const p = f32x4.add(expm1Reduced(reduceByLn2(clamped, n)), constant(ONE));
-  const y = f32x4.mul(p, powerOfTwo(i32x4.trunc_sat_f32x4_s(n)));
+  const shifted = shiftedLog2(clamped);
+  const p = f32x4.add(expm1Reduced(reduceByLn2(clamped, f32x4.sub(shifted, constant(SHIFT)))), constant(ONE));
+  const y = f32x4.mul(p, powerOfTwo(shifted));
   return v128.andnot(y, f32x4.lt(x, constant(EXP_NORMAL)));
 }
 
@@ -199,10 +211,10 @@ export function expNegative4(x: v128): v128 {
 @inline
 export function expm14(x: v128): v128 {
   const clamped = clamp(x, EXP_MIN, EXP_MAX);
-  const n = f32x4.nearest(f32x4.mul(clamped, constant(LOG2E)));
-  const r = reduceByLn2(clamped, n);
+  const shifted = shiftedLog2(clamped);
+  const r = reduceByLn2(clamped, f32x4.sub(shifted, constant(SHIFT)));
   const q = expm1Reduced(r);
-  const i = i32x4.trunc_sat_f32x4_s(n);
+  const i = i32x4.sub(shifted, constant(SHIFT));
   // 2^n q + (2^n - 1); beyond the exponents of one factor the two-step product of exp is exact enough, less 1.
   const half = i32x4.shr_s(i, 1);
   const s = powerOfTwo(half);
@@ -361,8 +373,8 @@ export function gelu4(x: v128): v128 {
   const high = v128.and(a, i32x4.splat(0xfffff000));
   const rest = f32x4.mul(f32x4.mul(f32x4.sub(a, high), f32x4.add(a, high)), constant(HALF));
   const square = f32x4.mul(f32x4.mul(high, high), f32x4.splat(-0.5));
-  const n = f32x4.nearest(f32x4.mul(f32x4.sub(square, rest), constant(LOG2E)));
-  const q = expm1Reduced(f32x4.sub(reduceByLn2(square, n), rest));
+  const shifted = shiftedLog2(f32x4.sub(square, rest));
+  const q = expm1Reduced(f32x4.sub(reduceByLn2(square, f32x4.sub(shifted, constant(SHIFT))), rest));
   let p = constant(GELU_P + 12);
   p = fma(p, a, constant(GELU_P + 8));
   p = fma(p, a, constant(GELU_P + 4));
@@ -375,7 +387,7 @@ export function gelu4(x: v128): v128 {
   d = f32x4.div(p, d);
   const low = geluQuotient(a, q, d);
   const rear = geluQuotient(upper(a), upper(q), upper(d));
-  const tail = f32x4.mul(v128.shuffle<f32>(low, rear, 0, 1, 4, 5), powerOfTwo(i32x4.trunc_sat_f32x4_s(n)));
+  const tail = f32x4.mul(v128.shuffle<f32>(low, rear, 0, 1, 4, 5), powerOfTwo(shifted));
   const y = f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), tail);
   return v128.andnot(y, f32x4.lt(x, f32x4.neg(constant(GELU_MAX))));
 }

@@ -8,8 +8,8 @@ export interface ChainOperand {
   readonly bytes: number;
   /** Does it advance within a row, or does one element serve a whole row? */
   readonly inner: boolean;
-  /** Elements from one row to the next. */
-  readonly outer: number;
+  /** Elements from one row to the next; or, where that is not the same for all rows, from one index of each of `rows` to the next. */
+  readonly outer: number | readonly number[];
   /** Drawn from a key, with this stream, rather than read. */
   readonly random?: number;
 }
@@ -22,6 +22,8 @@ export interface ChainShape {
   readonly registers: number;
   /** Elements of a row; 0 for one row that may be cut anywhere. */
   readonly row: number;
+  /** What the rows are indexed by, where an operand needs it. */
+  readonly rows: readonly number[];
 }
 
 type Rule = (a: number[], b: number[], c: number[]) => number[];
@@ -126,7 +128,7 @@ const memory = (number: number, offset = 0): number[] => [...op(number), 0, ...u
  * command, as the interpreter finds them, so that one module serves every chain of this shape.
  */
 export function compileChain(shape: ChainShape, sharedMemory: boolean): Uint8Array<ArrayBuffer> | null {
-  const { inputs, outputs, operations, registers, row } = shape;
+  const { inputs, outputs, operations, registers, row, rows } = shape;
   const imports: Import[] = [];
   const imported = (name: string): number => {
     let at = imports.findIndex((item) => item.name === name);
@@ -164,6 +166,21 @@ export function compileChain(shape: ChainShape, sharedMemory: boolean): Uint8Arr
     const { bytes, register } = operands[k]!;
     const value = bytes === 4 ? memory(Simd.load32Splat) : [0x2d, 0, 0, ...op(Simd.i32x4Splat)]; // i32.load8_u
     return [...get(pointer(k)), ...value, ...set(vector(register))];
+  };
+  /** The address of row `line` of an operand whose rows lie at no even distance. */
+  const locate = (k: number, strides: readonly number[]): number[] => {
+    const code = [...get(command), ...loadInteger(FIRST_OPERAND + k * OPERAND_BYTES + POINTER)];
+    let size = 1;
+    for (let axis = rows.length - 1; axis >= 0; axis--) {
+      const stride = strides[axis]! * operands[k]!.bytes;
+      if (stride !== 0) {
+        code.push(...get(line), ...integer(size), ...Op.divide);
+        if (axis > 0) code.push(...integer(rows[axis]!), ...Op.remainder);
+        code.push(...integer(stride), ...Op.mul, ...Op.add);
+      }
+      size *= rows[axis]!;
+    }
+    return [...code, ...set(pointer(k))];
   };
   const body = (whole: boolean): number[] => {
     const code: number[] = [];
@@ -219,7 +236,7 @@ export function compileChain(shape: ChainShape, sharedMemory: boolean): Uint8Arr
   const code: number[] = [];
   operands.forEach((operand, k) => {
     code.push(...get(command), ...loadInteger(FIRST_OPERAND + k * OPERAND_BYTES + POINTER));
-    if (row > 0 && operand.outer !== 0)
+    if (row > 0 && typeof operand.outer === 'number' && operand.outer !== 0)
       code.push(...get(first), ...integer(operand.outer * operand.bytes), ...Op.mul, ...Op.add);
     code.push(...set(pointer(k)));
     // One element for the whole chain.
@@ -244,11 +261,12 @@ export function compileChain(shape: ChainShape, sharedMemory: boolean): Uint8Arr
     code.push(...integer(row & ~3), ...set(vectors), ...get(first), ...set(line));
     code.push(...Op.block, ...Op.loop, ...get(line), ...get(last), ...Op.greaterEqual, ...Op.branchIf, 1);
     operands.forEach((operand, k) => {
+      if (typeof operand.outer !== 'number') code.push(...locate(k, operand.outer));
       if (k < inputs.length && !operand.inner && operand.outer !== 0) code.push(...loadRow(k));
     });
     code.push(...integer(0), ...set(index), ...walk(integer(row)));
     operands.forEach((operand, k) => {
-      if (operand.outer !== 0)
+      if (typeof operand.outer === 'number' && operand.outer !== 0)
         code.push(...get(pointer(k)), ...integer(operand.outer * operand.bytes), ...Op.add, ...set(pointer(k)));
     });
     code.push(...get(line), ...integer(1), ...Op.add, ...set(line), 0x0c, 0, ...Op.end, ...Op.end);

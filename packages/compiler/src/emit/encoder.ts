@@ -8,6 +8,8 @@ export const Op = {
   add: [0x6a],
   sub: [0x6b],
   mul: [0x6c],
+  divide: [0x6e],
+  remainder: [0x70],
   and: [0x71],
   shl: [0x74],
   greaterEqual: [0x4e],

@@ -691,14 +691,20 @@ export class Planner implements Emission {
     outputs: readonly { ref: Ref; shape: Shape; register?: number }[],
     compact: ReturnType<typeof allocateRegisters>,
   ): { slot: number; row: number } | null {
-    if (count < COMPILED_COUNT || walk.length > 2) return null;
-    const row = walk.length === 2 ? walk[1]! : 0;
+    if (count < COMPILED_COUNT) return null;
+    const row = walk.length > 1 ? walk[walk.length - 1]! : 0;
+    const rows = walk.slice(0, -1);
+    let even = true;
     if (row > 0 && row < COMPILED_ROW) return null;
     const describe = (ref: Ref, shape: Shape, register: number): ChainOperand | null => {
       const strides = stridesOn(walk, mergeAxes(shape, broadcastStrides(ref, shape)));
       const inner = strides[strides.length - 1] ?? 0;
       if (inner !== 0 && inner !== 1) return null;
-      return { register, bytes: bytesOf(ref.dtype), inner: inner === 1, outer: row > 0 ? strides[0]! : 0 };
+      const outer = strides.slice(0, -1);
+      const last = outer[outer.length - 1] ?? 0;
+      const isEven = outer.every((s, i) => i === outer.length - 1 || s === outer[i + 1]! * rows[i + 1]!);
+      if (!isEven) even = false;
+      return { register, bytes: bytesOf(ref.dtype), inner: inner === 1, outer: isEven ? last : outer };
     };
     const operands: ChainOperand[] = [];
     for (const [i, { ref, shape, random, register }] of inputs.entries()) {
@@ -718,7 +724,14 @@ export class Planner implements Emission {
     // Draws come four at a time, from element 0 on.
     if (operands.some((o) => o.random !== undefined) && count % 4 !== 0) return null;
     const { operations, count: registers } = compact;
-    const slot = runtime().chains.slotOf({ inputs: operands, outputs: results, operations, registers, row });
+    const slot = runtime().chains.slotOf({
+      inputs: operands,
+      outputs: results,
+      operations,
+      registers,
+      row,
+      rows: even ? [] : rows,
+    });
     return slot === 0 ? null : { slot, row };
   }
 
