@@ -1,3 +1,10 @@
+/** Packages that are published as ES modules alone: Jest runs CommonJS. */
+const ESM = ['hyparquet', 'hyparquet-writer', '@noble+hashes'];
+const swc = (parser) => [
+  '@swc/jest',
+  { jsc: { parser, target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
+];
+
 /** Tests resolve sibling packages from source (the "@recurra/source" condition): no build between edit and test. */
 export default {
   roots: ['<rootDir>/packages', '<rootDir>/apps', '<rootDir>/docs'],
@@ -5,15 +12,10 @@ export default {
   testEnvironment: 'node',
   testEnvironmentOptions: { customExportConditions: ['@recurra/source', 'node', 'require', 'default'] },
   transform: {
-    '^.+\\.ts$': [
-      '@swc/jest',
-      {
-        jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
-        module: { type: 'commonjs' },
-        sourceMaps: 'inline',
-      },
-    ],
+    '^.+\\.ts$': swc({ syntax: 'typescript' }),
+    '/node_modules/.+\\.js$': swc({ syntax: 'ecmascript' }),
   },
+  transformIgnorePatterns: [`/node_modules/\\.pnpm/(?!(${ESM.map((n) => n.replace('+', '\\+')).join('|')})@)`],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/', '<rootDir>/docs/.vitepress/'],
   testTimeout: 120_000,

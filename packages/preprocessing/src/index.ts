@@ -1,5 +1,59 @@
-export * from './labels.js';
-export * from './pad-sequences.js';
-export * from './split.js';
-export * from './tokenizer.js';
-export * from './words.js';
+export {
+  type Batched,
+  collate,
+  collatePadded,
+  type Leaf,
+  type PaddingOptions,
+  type Unbatched,
+} from './dataset/collate.js';
+export { type CsvOptions, type CsvRow, csvDataset } from './dataset/csv.js';
+export {
+  type BucketOptions,
+  Dataset,
+  type DatasetBatchOptions,
+  type DatasetIterator,
+  type DatasetPosition,
+  type ShuffleOptions,
+} from './dataset/dataset.js';
+export { type FolderOptions, type FolderText, folderDataset } from './dataset/folder.js';
+export { type JsonlOptions, jsonlDataset } from './dataset/jsonl.js';
+export { type TextLineOptions, textLineDataset } from './dataset/lines.js';
+export { type ParquetOptions, parquetDataset } from './dataset/parquet.js';
+export { type BadRow, BadRowError, type BadRowOptions, type BadRowReason, RowReport } from './dataset/rows.js';
+export {
+  type DataSource,
+  ReadError,
+  type ReadOptions,
+  type ReadProgress,
+  readBytes,
+  readText,
+} from './dataset/source.js';
+export * from './dataset/split.js';
+export type { Nested, Numbers } from './internal/nested.js';
+export type { EncodeMode } from './lookup/encode.js';
+export * from './lookup/hashing.js';
+export type { LookupMode, LookupOptions } from './lookup/index-lookup.js';
+export * from './lookup/integer-lookup.js';
+export * from './lookup/string-lookup.js';
+export * from './numeric/category-encoding.js';
+export * from './numeric/discretization.js';
+export * from './numeric/labels.js';
+export * from './numeric/normalization.js';
+export * from './series/timeseries.js';
+export * from './subword/byte-pair.js';
+export * from './subword/huggingface.js';
+export * from './text/hashing-trick.js';
+export * from './text/pad-sequences.js';
+export {
+  foldWidth,
+  type JiebaOptions,
+  jiebaSegmenter,
+  type SegmentMode,
+  type SegmentOptions,
+  segmenter,
+  segmentWords,
+} from './text/segment.js';
+export * from './text/skipgrams.js';
+export * from './text/text-vectorization.js';
+export * from './text/tokenizer.js';
+export * from './text/words.js';

@@ -18,5 +18,6 @@ export {
 export * from '@recurra/optim';
 export * from '@recurra/preprocessing';
 export * from '@recurra/tensor';
-// Tensors of zeros and ones; the initializers of these names are `initializers.zeros` and `initializers.ones`.
-export { ones, zeros } from '@recurra/tensor';
+// Tensors of zeros and ones; the initializers of these names are `initializers.zeros` and `initializers.ones`. Indices as rows of zeros and a
+// one; the hashing of words that Keras calls `one_hot` is `hashingTrick`.
+export { oneHot, ones, zeros } from '@recurra/tensor';

@@ -1,14 +1,29 @@
 import {
+  CategoryEncoding,
+  Discretization,
+  Hashing,
+  hashingTrick,
+  IntegerLookup,
   type MatrixMode,
+  makeSamplingTable,
+  type Nested,
+  Normalization,
+  normalize,
+  oneHot,
   padSequences,
   type Sequence,
+  StringLookup,
+  skipgrams,
+  TextVectorization,
+  TimeseriesGenerator,
   Tokenizer,
   textToWordSequence,
+  timeseriesDatasetFromArray,
   toCategorical,
 } from '@recurra/preprocessing';
-import { camelCase } from '@recurra/tensor';
+import { camelCase, type Tensor, tensor } from '@recurra/tensor';
 import { type Comparison, TOLERANCES } from './compare.js';
-import { type GoldenCase, toTensor } from './format.js';
+import { type GoldenCase, type GoldenTensor, toTensor } from './format.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: arguments as the golden files write them
 type Json = any;
@@ -73,9 +88,199 @@ function replayTokenizer(c: GoldenCase, comparison: Comparison): boolean {
   return true;
 }
 
-/** Replays one case of the area `preprocessing`: the Tokenizer, words, padding, one-hot labels. */
-export function replayPreprocessing(c: GoldenCase, comparison: Comparison, file: string): boolean {
-  if (file === 'tokenizer.json') return replayTokenizer(c, comparison);
+/** Strings of a golden tensor as nested lists. */
+function strings({ shape, data }: GoldenTensor): Nested<string> {
+  const nest = (level: number, from: number, count: number): Nested<string> => {
+    if (level === shape.length) return data[from] as string;
+    const size = count / shape[level]!;
+    return Array.from({ length: shape[level]! }, (_, i) => nest(level + 1, from + i * size, size));
+  };
+  return nest(0, 0, data.length);
+}
+
+/** Keras' snake_case modes as ours. */
+const MODES: Record<string, string> = { one_hot: 'oneHot', multi_hot: 'multiHot', tf_idf: 'tfIdf' };
+const STANDARDIZE: Record<string, string> = {
+  lower_and_strip_punctuation: 'lowerAndStripPunctuation',
+  strip_punctuation: 'stripPunctuation',
+};
+const options = (args: Json): Json => {
+  const own = camelKeys(args);
+  if (own.outputMode) own.outputMode = MODES[own.outputMode] ?? own.outputMode;
+  if (own.standardize) own.standardize = STANDARDIZE[own.standardize] ?? own.standardize;
+  return own;
+};
+
+function replayTextVectorization(c: GoldenCase, comparison: Comparison): void {
+  const { arguments: args } = c['config'];
+  const layer = new TextVectorization(options(args));
+  if (c['inputs'].adapt) layer.adapt(c['inputs'].adapt);
+  comparison.equal('vocabulary', layer.getVocabulary(), c['outputs'].vocabulary);
+  const tolerance = args.output_mode === 'tf_idf' ? TOLERANCES.reduction : TOLERANCES.exact;
+  comparison.tensor('out', asGolden(layer.call(c['inputs'].texts), c['outputs'].out), c['outputs'].out, tolerance);
+}
+
+/** Keras gives int64 for rows of 0 and 1 on TensorFlow; ours are float32 as its documentation says. */
+function asGolden(found: Tensor, expected: GoldenTensor): Tensor {
+  return expected.dtype === 'int64' ? found.cast('int32') : found;
+}
+
+function replayLookup(c: GoldenCase, comparison: Comparison): void {
+  const { class_name: name, arguments: args } = c['config'];
+  const { x, adapt } = c['inputs'];
+  const { out } = c['outputs'];
+  if (name === 'Hashing') {
+    const { num_bins: bins, ...rest } = args;
+    const layer = new Hashing(bins, rest);
+    const found = layer.call(x.dtype === 'string' ? strings(x) : toTensor(x));
+    comparison.tensor('out', found, out, TOLERANCES.exact);
+    return;
+  }
+  const text = name === 'StringLookup';
+  const special = args.max_tokens ? { maxTokens: args.max_tokens } : {};
+  const adapted = text ? new StringLookup(special) : new IntegerLookup();
+  adapted.adapt(adapt);
+  comparison.equal('adapted vocabulary', adapted.getVocabulary(), c['outputs'].adapted_vocabulary);
+  if (text) {
+    const layer = new StringLookup(options(args));
+    comparison.equal('vocabulary', layer.getVocabulary(), c['outputs'].vocabulary);
+    if (args.invert) {
+      comparison.equal('out', layer.call(toTensor(x)), strings(out));
+      return;
+    }
+    comparison.tensor('out', asGolden(layer.call(strings(x)), out), out, TOLERANCES.exact);
+    return;
+  }
+  const layer = new IntegerLookup(options(args));
+  comparison.equal('vocabulary', layer.getVocabulary(), c['outputs'].vocabulary);
+  comparison.tensor('out', asGolden(layer.call(toTensor(x)), out), out, TOLERANCES.exact);
+}
+
+function replayNumeric(c: GoldenCase, comparison: Comparison): void {
+  const { class_name: name, config } = c['config'];
+  const { adapt, count_weights: weights } = c['inputs'];
+  const x = toTensor(c['inputs'].x);
+  const { out, mean, variance, bin_boundaries: boundaries } = c['outputs'];
+  if (name === 'CategoryEncoding') {
+    const layer = new CategoryEncoding(config.num_tokens, {
+      outputMode: MODES[config.output_mode] ?? config.output_mode,
+    });
+    const found = layer.call(x, weights ? { countWeights: toTensor(weights) } : {});
+    comparison.tensor('out', found, out, TOLERANCES.reduction);
+    return;
+  }
+  if (name === 'Discretization') {
+    const layer = new Discretization({
+      ...(adapt ? { numBins: config.num_bins } : { binBoundaries: config.bin_boundaries }),
+      epsilon: config.epsilon,
+      outputMode: MODES[config.output_mode] ?? config.output_mode,
+    });
+    if (adapt) {
+      layer.adapt(toTensor(adapt));
+      comparison.equal('boundaries', layer.binBoundaries, boundaries);
+    }
+    comparison.tensor('out', layer.call(x), out, TOLERANCES.exact);
+    return;
+  }
+  const layer = new Normalization({
+    axis: config.axis.length === 0 ? null : config.axis,
+    mean: config.mean,
+    variance: config.variance,
+    invert: config.invert,
+  });
+  if (adapt) layer.adapt(toTensor(adapt));
+  if (mean) comparison.tensor('mean', layer.mean?.reshape(mean.shape), mean, TOLERANCES.reduction);
+  if (variance) comparison.tensor('variance', layer.variance?.reshape(variance.shape), variance, TOLERANCES.reduction);
+  comparison.tensor('out', layer.call(x), out, TOLERANCES.reduction);
+}
+
+/** The float32 that a decimal of a golden file stands for. */
+function rounded(x: GoldenTensor): GoldenTensor {
+  return { ...x, data: x.data.map((v) => Math.fround(Number(v))) };
+}
+
+async function replaySeries(c: GoldenCase, comparison: Comparison): Promise<void> {
+  const { function: name, class_name: generator, ...config } = c['config'];
+  const own = camelKeys(config);
+  if (generator === 'TimeseriesGenerator') {
+    const { length, ...rest } = own;
+    const found = new TimeseriesGenerator(toTensor(c['inputs'].data), toTensor(c['inputs'].targets), length, rest);
+    comparison.equal('length', found.length, c['outputs'].length);
+    (c['outputs'].batches as [GoldenTensor, GoldenTensor][]).forEach(([x, y], i) => {
+      const [fx, fy] = found.at(i);
+      comparison.tensor(`batch ${i} x`, fx, rounded(x), TOLERANCES.exact);
+      comparison.tensor(`batch ${i} y`, fy, y, TOLERANCES.exact);
+    });
+    return;
+  }
+  if (name === 'timeseries_dataset_from_array') {
+    const data = toTensor(c['inputs'].data);
+    const targets = c['inputs'].targets ? toTensor(c['inputs'].targets) : null;
+    const { batches } = c['outputs'];
+    const found: (Tensor | [Tensor, Tensor])[] = targets
+      ? await timeseriesDatasetFromArray(data, targets, own).toArray()
+      : await timeseriesDatasetFromArray(data, null, own).toArray();
+    comparison.equal('batches', found.length, batches.length);
+    found.forEach((batch, i) => {
+      const [fx, fy] = Array.isArray(batch) ? batch : [batch];
+      const [x, y] = Array.isArray(batches[i]) ? batches[i] : [batches[i]];
+      comparison.tensor(`batch ${i} x`, fx, rounded(x), TOLERANCES.exact);
+      if (y) comparison.tensor(`batch ${i} y`, fy, y, TOLERANCES.exact);
+    });
+    return;
+  }
+  if (name === 'make_sampling_table') {
+    const found = tensor(makeSamplingTable(own.size, own.samplingFactor));
+    comparison.tensor('out', found, c['outputs'].out, { rtol: 1e-12, atol: 0 });
+    return;
+  }
+  const { vocabularySize, ...rest } = own;
+  const { couples, labels } = skipgrams(c['inputs'].sequence, vocabularySize, rest);
+  if (c['outputs']) {
+    comparison.equal('couples', couples, c['outputs'].couples);
+    comparison.equal('labels', labels, c['outputs'].labels);
+    return;
+  }
+  // Facts, where Keras draws at random.
+  const expected = c['expect'];
+  const positives = expected.positives_first as [number, number][];
+  comparison.equal('positives first', couples.slice(0, positives.length), positives);
+  comparison.equal('labels', labels, expected.labels);
+  const negatives = couples.slice(positives.length);
+  const first = (list: readonly [number, number][]): number[] => list.map(([w]) => w).sort((a, b) => a - b);
+  comparison.equal('first words of negatives', first(negatives), first(positives));
+  const [low, high] = expected.negative_second_word_range;
+  comparison.equal(
+    'second words of negatives in range',
+    negatives.every(([, w]) => w >= low && w <= high),
+    true,
+  );
+}
+
+/** Replays one case of the area `preprocessing`. */
+export async function replayPreprocessing(c: GoldenCase, comparison: Comparison, file: string): Promise<boolean> {
+  switch (file) {
+    case 'tokenizer.json':
+      return replayTokenizer(c, comparison);
+    case 'text_vectorization.json':
+      replayTextVectorization(c, comparison);
+      return true;
+    case 'lookup.json':
+      replayLookup(c, comparison);
+      return true;
+    case 'numeric.json':
+      replayNumeric(c, comparison);
+      return true;
+    case 'series.json':
+      await replaySeries(c, comparison);
+      return true;
+    default:
+      return replayText(c, comparison);
+  }
+}
+
+/** Words, hashes of words, padding, one-hot labels, norms. */
+function replayText(c: GoldenCase, comparison: Comparison): boolean {
   const { function: name, ...config } = c['config'];
   if (name === 'pad_sequences') {
     const { maxlen, dtype, ...rest } = config;
@@ -100,6 +305,43 @@ export function replayPreprocessing(c: GoldenCase, comparison: Comparison, file:
       toCategorical(toTensor(c['inputs'].x), config.num_classes),
       c['outputs'].out,
       TOLERANCES.exact,
+    );
+    return true;
+  }
+  if (name === 'normalize') {
+    const { order, axis } = config;
+    comparison.tensor(
+      'out',
+      normalize(toTensor(c['inputs'].x), { order, axis }),
+      c['outputs'].out,
+      TOLERANCES.reduction,
+    );
+    return true;
+  }
+  if (name === 'hashing_trick') {
+    const ids = (c['inputs'].texts as string[]).map((t) => hashingTrick(t, config.n, { hashFunction: 'md5' }));
+    comparison.equal('ids', ids, c['outputs'].ids);
+    return true;
+  }
+  if (name === 'one_hot') {
+    // Facts: Keras' hash is another one in each process.
+    const { lengths, min, max } = c['expect'];
+    const texts = c['inputs'].texts as string[];
+    const ids = texts.map((t) => oneHot(t, config.n));
+    comparison.equal(
+      'lengths',
+      ids.map((row) => row.length),
+      lengths,
+    );
+    comparison.equal(
+      'range',
+      ids.flat().every((id) => id >= min && id <= max),
+      true,
+    );
+    comparison.equal(
+      'the same word, the same id',
+      texts.map((t) => oneHot(t, config.n)),
+      ids,
     );
     return true;
   }

@@ -1,5 +1,5 @@
 import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { FILTERS, textToWordSequence, type WordOptions } from './words.js';
+import { FILTERS, type Splitter, type WordOptions, wordSplitter } from './words.js';
 
 /** A text, or the words of one. */
 export type Text = string | readonly string[];
@@ -44,7 +44,7 @@ export class Tokenizer {
   documentCount = 0;
   private readonly words: Required<WordOptions>;
   private readonly charLevel: boolean;
-  private readonly analyzer: ((text: string) => string[]) | null;
+  private readonly analyzer: Splitter;
 
   constructor(options: TokenizerOptions = {}) {
     const {
@@ -58,15 +58,12 @@ export class Tokenizer {
     } = options;
     if (numWords !== null && !(Number.isInteger(numWords) && numWords > 0))
       throw new ValueError(`Tokenizer: expected numWords to be an integer >= 1 or null, received ${numWords}`);
-    if (split === '')
-      throw new ValueError(
-        'Tokenizer: expected a separator to split at, received an empty one. Use charLevel for characters.',
-      );
     this.numWords = numWords;
     this.oovToken = oovToken;
     this.words = { filters, lower, split };
     this.charLevel = charLevel;
-    this.analyzer = analyzer;
+    const plain = wordSplitter(this.words);
+    this.analyzer = charLevel ? (text) => [...(lower ? text.toLowerCase() : text)] : (analyzer ?? plain);
   }
 
   /** The number of rows that an Embedding needs: one more than the largest id (0 is padding). */
@@ -79,17 +76,37 @@ export class Tokenizer {
   /** The words of a text, as the options say. */
   private analyze(text: Text): readonly string[] {
     if (typeof text !== 'string') return this.words.lower ? text.map((w) => w.toLowerCase()) : text;
-    if (this.charLevel) return [...(this.words.lower ? text.toLowerCase() : text)];
-    return this.analyzer ? this.analyzer(text) : textToWordSequence(text, this.words);
+    return this.analyzer(text);
   }
 
   /** Counts the words of texts, and gives ids by their frequency. May be called again with more texts. */
   fitOnTexts(texts: Iterable<Text>): void {
+    // One look into a table for each word: its place in lists of counts, and of the last text that had it.
+    const places = new Map<string, number>();
+    const counts: number[] = [];
+    const documents: number[] = [];
+    const last: number[] = [];
     for (const text of texts) {
-      this.documentCount++;
-      const sequence = this.analyze(text);
-      for (const word of sequence) this.wordCounts.set(word, (this.wordCounts.get(word) ?? 0) + 1);
-      for (const word of new Set(sequence)) this.wordDocs.set(word, (this.wordDocs.get(word) ?? 0) + 1);
+      const document = ++this.documentCount;
+      for (const word of this.analyze(text)) {
+        const place = places.get(word);
+        if (place === undefined) {
+          places.set(word, counts.length);
+          counts.push(1);
+          documents.push(1);
+          last.push(document);
+        } else {
+          counts[place]!++;
+          if (last[place] !== document) {
+            last[place] = document;
+            documents[place]!++;
+          }
+        }
+      }
+    }
+    for (const [word, place] of places) {
+      this.wordCounts.set(word, (this.wordCounts.get(word) ?? 0) + counts[place]!);
+      this.wordDocs.set(word, (this.wordDocs.get(word) ?? 0) + documents[place]!);
     }
     const sorted = [...this.wordCounts].sort((a, b) => b[1] - a[1]).map(([word]) => word);
     const vocabulary = this.oovToken === null ? sorted : [this.oovToken, ...sorted];

@@ -1,0 +1,274 @@
+import { ValueError } from '@recurra/tensor';
+import type { CsvError, Options } from 'csv-parse/sync';
+import { builtin } from '../internal/builtin.js';
+import { Dataset } from './dataset.js';
+import { blocks, decode, decodeLeniently, type LineBlock } from './lines.js';
+import { type BadRowOptions, type BadRowReason, BadRows } from './rows.js';
+import { type DataSource, nameOf, type ReadOptions } from './source.js';
+
+/** A row by the names of its columns. */
+export type CsvRow = Record<string, string | number>;
+
+/** Options of {@link csvDataset}. */
+export interface CsvOptions extends ReadOptions, BadRowOptions {
+  /** ',' (default), '\t', ';', ... of one character */
+  readonly delimiter?: string;
+  /** '"' */
+  readonly quote?: string;
+  /** Lines that begin with it are left out; `null` (default): none. */
+  readonly comment?: string | null;
+  /** Names of the columns; `null` (default): the first row holds them. */
+  readonly columns?: readonly string[] | null;
+  /** Columns to keep; all by default. */
+  readonly select?: readonly string[];
+  /** Columns of numbers. Empty fields give NaN (unless required), other text is a bad row. */
+  readonly numeric?: readonly string[] | 'all';
+  /** Columns that may not be empty: the label, for one. */
+  readonly required?: readonly string[];
+  /** Spaces around fields are left out; false. */
+  readonly trim?: boolean;
+  /** Bytes of the longest row: what is longer has lost its closing quote; 1 MiB. */
+  readonly maxRowBytes?: number;
+}
+
+const NEWLINE = 10;
+
+/** Length of the whole rows at the start of bytes; -1 where the first one never ends within `limit`. */
+function wholeRows(bytes: Uint8Array, last: boolean, quote: number, delimiter: number, limit: number): number {
+  const quoted = bytes.indexOf(quote);
+  if (quoted < 0) {
+    const end = bytes.lastIndexOf(NEWLINE) + 1;
+    if (last) return bytes.length;
+    return end > 0 || bytes.length <= limit ? end : -1;
+  }
+  // A quote opens at the start of a field, and closes at the next one that is not doubled.
+  let end = bytes.lastIndexOf(NEWLINE, quoted) + 1;
+  let fieldStart = true;
+  for (let i = end; i < bytes.length; i++) {
+    const c = bytes[i]!;
+    if (c === quote && fieldStart) {
+      for (i++; i < bytes.length; i++) {
+        if (bytes[i] !== quote) continue;
+        if (bytes[i + 1] !== quote) break;
+        i++;
+      }
+      // Open to the end.
+      if (i >= bytes.length) return end > 0 || (!last && bytes.length <= limit) ? end : -1;
+      fieldStart = false;
+    } else if (c === NEWLINE) {
+      end = i + 1;
+      fieldStart = true;
+    } else fieldStart = c === delimiter;
+  }
+  if (last) return bytes.length;
+  return end > 0 || bytes.length <= limit ? end : -1;
+}
+
+interface Parsed {
+  readonly record: string[];
+  readonly info: { readonly lines: number };
+}
+
+/**
+ * The rows of a file of comma-separated values (RFC 4180; `delimiter: '\t'` for TSV) by the names of their columns. Read in blocks: memory does
+ * not grow with the file. Rows with another number of fields, broken UTF-8, unclosed or stray quotes, missing required values, or text in a
+ * numeric column are bad rows. Fields by `csv-parse`.
+ */
+export function csvDataset(source: DataSource, options: CsvOptions = {}): Dataset<CsvRow> {
+  const { delimiter = ',', quote = '"', comment = null, trim = false, maxRowBytes = 1 << 20 } = options;
+  for (const [name, c] of [
+    ['delimiter', delimiter],
+    ['quote', quote],
+  ] as const)
+    if (c.length !== 1 || c.charCodeAt(0) > 127)
+      throw new ValueError(`csvDataset: expected ${name} to be one ASCII character, received ${JSON.stringify(c)}`);
+  const file = nameOf(source, options);
+  const settings: Options = {
+    delimiter,
+    quote,
+    trim,
+    ...(comment === null ? {} : { comment, comment_no_infix: true }),
+    skip_empty_lines: true,
+    relax_column_count: true,
+    skip_records_with_error: true,
+  };
+  const [q, d] = [quote.charCodeAt(0), delimiter.charCodeAt(0)];
+  return Dataset.fromChunks(async function* () {
+    const bad = new BadRows(options);
+    // The build for browsers brings the parts of Node that the package uses.
+    const { parse } = builtin('node:fs') ? await import('csv-parse/sync') : await import('csv-parse/browser/esm/sync');
+    let header: Header | null = options.columns ? new Header(options.columns, options) : null;
+    /** A row that cannot be used; its line may be that of the block's first row and more. */
+    const tell = (reason: BadRowReason, message: string, line: number, text: string): void =>
+      bad.add({ reason, message, file, line, text });
+
+    const rowsOf = ({ bytes, line }: LineBlock): CsvRow[] => {
+      const rows: CsvRow[] = [];
+      const text = decode(bytes);
+      if (text === null) {
+        // Broken UTF-8 somewhere: row by row.
+        for (const row of split(bytes, q, d, line)) {
+          const own = decode(row.bytes);
+          if (own === null) tell('encoding', 'expected UTF-8', row.line, decodeLeniently(row.bytes).trimEnd());
+          else for (const parsed of parseText(own, row.line)) take(parsed, own, row.line, rows);
+        }
+        return rows;
+      }
+      let failed = false;
+      const records = parse(text, {
+        ...settings,
+        on_skip: () => {
+          failed = true;
+          return undefined;
+        },
+      }) as string[][];
+      let at = 0;
+      if (header === null && records.length > 0 && !failed) {
+        header = new Header(records[0]!, options);
+        at = 1;
+      }
+      const columns = header?.names.length;
+      if (!failed && records.every((record) => record.length === columns)) {
+        for (; at < records.length; at++) {
+          const row = header!.row(records[at]!);
+          if (typeof row !== 'string') {
+            rows.push(row);
+            continue;
+          }
+          failed = true;
+          break;
+        }
+        if (!failed) return rows;
+        rows.length = 0;
+      }
+      // Something is wrong: once more, with line numbers.
+      if (at === 1) header = null;
+      for (const parsed of parseText(text, line)) take(parsed, text, line, rows);
+      return rows;
+    };
+
+    /** Records with the numbers of their lines; what csv-parse cannot read is told. */
+    const parseText = (text: string, line: number): Parsed[] => {
+      const problems: CsvError[] = [];
+      const records = parse(text, {
+        ...settings,
+        info: true,
+        on_skip: (error) => {
+          if (error) problems.push(error);
+          return undefined;
+        },
+      }) as unknown as Parsed[];
+      for (const problem of problems) {
+        const number = line + Number((problem as unknown as { lines: number }).lines) - 1;
+        tell('quotes', `expected well-formed quotes (${problem.message})`, number, lineAt(text, number - line));
+      }
+      return records;
+    };
+
+    const take = ({ record, info }: Parsed, text: string, line: number, rows: CsvRow[]): void => {
+      const number = line + info.lines - 1;
+      if (header === null) {
+        header = new Header(record, options);
+        return;
+      }
+      const shown = (): string => lineAt(text, number - line);
+      if (record.length !== header.names.length) {
+        tell('fieldCount', `expected ${header.names.length} fields, received ${record.length}`, number, shown());
+        return;
+      }
+      const row = header.row(record);
+      if (typeof row !== 'string') rows.push(row);
+      else if (row.startsWith('missing')) tell('missing', row.slice(8), number, shown());
+      else tell('type', row, number, shown());
+    };
+
+    let skipping = 0;
+    for await (const block of blocks(source, options, (bytes, last) => {
+      const size = wholeRows(bytes, last, q, d, maxRowBytes);
+      if (size >= 0) return size;
+      // A quote that never closes: its line alone is given up.
+      skipping = bytes.indexOf(NEWLINE) + 1 || bytes.length;
+      return skipping;
+    })) {
+      if (skipping > 0) {
+        skipping = 0;
+        const text = decodeLeniently(block.bytes).trimEnd();
+        tell('quotes', 'expected a closing quote', block.line, text);
+        continue;
+      }
+      const rows = rowsOf(block);
+      bad.report.good += rows.length;
+      yield rows;
+    }
+    bad.finish();
+  });
+}
+
+function lineAt(text: string, index: number): string {
+  return (text.split('\n', index + 1)[index] ?? '').replace(/\r$/, '');
+}
+
+/** Single rows, as bytes. */
+function* split(bytes: Uint8Array, quote: number, delimiter: number, first: number): Generator<LineBlock> {
+  let line = first;
+  for (let at = 0; at < bytes.length; ) {
+    // The shortest run of lines that is whole.
+    let end = at;
+    let lines = 0;
+    do {
+      const found = bytes.indexOf(NEWLINE, end);
+      end = found < 0 ? bytes.length : found + 1;
+      lines++;
+    } while (end < bytes.length && wholeRows(bytes.subarray(at, end), false, quote, delimiter, Infinity) !== end - at);
+    yield { bytes: bytes.subarray(at, end), line };
+    line += lines;
+    at = end;
+  }
+}
+
+/** The columns, and how a record becomes a row. */
+class Header {
+  readonly names: readonly string[];
+  private readonly kept: readonly {
+    readonly name: string;
+    readonly index: number;
+    readonly numeric: boolean;
+    readonly required: boolean;
+  }[];
+
+  constructor(names: readonly string[], options: CsvOptions) {
+    this.names = names;
+    const { select, numeric = [], required = [] } = options;
+    const known = new Set(names);
+    if (known.size !== names.length)
+      throw new ValueError(
+        `csvDataset: expected columns of different names, received ${JSON.stringify(names)}. Give names by \`columns\`.`,
+      );
+    for (const name of [...(select ?? []), ...(numeric === 'all' ? [] : numeric), ...required])
+      if (!known.has(name))
+        throw new ValueError(`csvDataset: expected a column "${name}", received ${JSON.stringify(names)}`);
+    const wanted = select === undefined ? null : new Set(select);
+    this.kept = names.flatMap((name, index) => {
+      const needed = required.includes(name);
+      if (wanted && !wanted.has(name) && !needed) return [];
+      return [{ name, index, numeric: numeric === 'all' || numeric.includes(name), required: needed }];
+    });
+  }
+
+  /** The row of a record, or what is wrong with it. */
+  row(record: readonly string[]): CsvRow | string {
+    const row: CsvRow = {};
+    for (const { name, index, numeric, required } of this.kept) {
+      const text = record[index]!;
+      if (required && text.trim() === '') return `missing expected a value of "${name}"`;
+      if (!numeric) {
+        row[name] = text;
+        continue;
+      }
+      const value = text.trim() === '' ? Number.NaN : Number(text);
+      if (Number.isNaN(value) && !/^\s*(nan)?\s*$/i.test(text)) return `expected a number in "${name}"`;
+      row[name] = value;
+    }
+    return row;
+  }
+}

@@ -1,0 +1,97 @@
+import { RecurraError } from '@recurra/tensor';
+
+/** Why a row cannot be used. */
+export type BadRowReason = 'fieldCount' | 'encoding' | 'quotes' | 'json' | 'missing' | 'type';
+
+/** A row that cannot be used, and where it stands. */
+export interface BadRow {
+  readonly reason: BadRowReason;
+  /** What was expected and received. */
+  readonly message: string;
+  /** Name of the file (or URL). */
+  readonly file: string;
+  /** Number of its first line, from 1. */
+  readonly line: number;
+  /** Its text, cut after 200 characters. */
+  readonly text: string;
+}
+
+/** A row of a file cannot be used: thrown with `onBadRow: 'error'`. */
+export class BadRowError extends RecurraError {
+  readonly row: BadRow;
+
+  constructor(row: BadRow) {
+    super(
+      `${row.file}, line ${row.line}: ${row.message}: ${JSON.stringify(row.text)}. Repair the row, or read with onBadRow: 'skip' or 'collect'.`,
+    );
+    this.row = row;
+  }
+}
+
+/** What is done with a row that cannot be used. */
+export interface BadRowOptions {
+  /**
+   * 'error' (default) throws `BadRowError`; 'skip' leaves the row out and counts it in `report` (or, without one, says at the end how many
+   * were left out, by `console.warn`); 'collect' also keeps it in `report.rows`.
+   */
+  readonly onBadRow?: 'error' | 'skip' | 'collect';
+  /** Where bad rows are counted (and collected). Begins anew with each iteration. */
+  readonly report?: RowReport;
+}
+
+/** How many rows of an iteration were good and bad. */
+export class RowReport {
+  /** Rows that were given on. */
+  good = 0;
+  /** Rows that could not be used. */
+  bad = 0;
+  /** Those, by reason. */
+  reasons: Partial<Record<BadRowReason, number>> = {};
+  /** The bad rows, with `onBadRow: 'collect'`; else the first ten. */
+  rows: BadRow[] = [];
+
+  /** Forgets everything. */
+  reset(): void {
+    this.good = 0;
+    this.bad = 0;
+    this.reasons = {};
+    this.rows = [];
+  }
+}
+
+/** Rows before the rest of them are only counted. */
+const EXAMPLES = 10;
+
+/** Handles the bad rows of one iteration over one file. */
+export class BadRows {
+  readonly report: RowReport;
+  private readonly how: 'error' | 'skip' | 'collect';
+  private readonly told: boolean;
+
+  constructor(options: BadRowOptions) {
+    this.how = options.onBadRow ?? 'error';
+    this.report = options.report ?? new RowReport();
+    this.told = options.report !== undefined;
+    this.report.reset();
+  }
+
+  /** One row that cannot be used. Throws `BadRowError` with 'error'. */
+  add(row: BadRow): void {
+    const short = row.text.length > 200 ? { ...row, text: `${row.text.slice(0, 200)}...` } : row;
+    if (this.how === 'error') throw new BadRowError(short);
+    const { report } = this;
+    report.bad++;
+    report.reasons[row.reason] = (report.reasons[row.reason] ?? 0) + 1;
+    if (this.how === 'collect' || report.rows.length < EXAMPLES) report.rows.push(short);
+  }
+
+  /** At the end: nothing is left out in silence. */
+  finish(): void {
+    const { report } = this;
+    if (report.bad === 0 || this.told) return;
+    const where = report.rows.slice(0, 3).map((r) => `line ${r.line} (${r.message})`);
+    console.warn(
+      `${report.rows[0]!.file}: left out ${report.bad} of ${report.good + report.bad} rows: ${where.join('; ')}${report.bad > 3 ? '; ...' : ''}`,
+    );
+  }
+}

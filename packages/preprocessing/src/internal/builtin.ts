@@ -1,0 +1,14 @@
+type Builtins = {
+  'node:fs': typeof import('node:fs');
+  'node:fs/promises': typeof import('node:fs/promises');
+  'node:path': typeof import('node:path');
+  'node:zlib': typeof import('node:zlib');
+  'node:crypto': typeof import('node:crypto');
+  'node:stream': typeof import('node:stream');
+};
+
+/** A module of Node, where there is one: without an import that bundlers would try to resolve. */
+export function builtin<K extends keyof Builtins>(name: K): Builtins[K] | null {
+  const { process } = globalThis as { process?: { getBuiltinModule?(id: string): unknown } };
+  return (process?.getBuiltinModule?.(name) as Builtins[K] | undefined) ?? null;
+}

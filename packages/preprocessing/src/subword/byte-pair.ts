@@ -1,0 +1,351 @@
+import { FormatError, ValueError } from '@recurra/tensor';
+
+/** Options of {@link BytePairTokenizer.train}. */
+export interface BytePairOptions {
+  /** Number of tokens, with special ones and the 256 bytes. */
+  readonly vocabularySize: number;
+  /** Tokens with the first ids that no text is cut into by itself: `['<pad>', '<unk>', '<s>', ...]`; none. */
+  readonly specialTokens?: readonly string[];
+  /** Pairs that occur more seldom are not joined; 2. */
+  readonly minFrequency?: number;
+  /** Unicode normal form first; `null` (default): as it is. */
+  readonly normalize?: 'NFC' | 'NFKC' | null;
+}
+
+/** Words with the space before them, numbers, runs of other signs, runs of spaces: the cuts of GPT-2 (Radford et al. 2019). */
+const PIECES = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
+
+/** A printable character for each byte: printable Latin-1 for itself, the others from U+0100 on. */
+const BYTE_CHARACTERS: readonly string[] = (() => {
+  const printable = (b: number): boolean => (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
+  let next = 256;
+  return Array.from({ length: 256 }, (_, b) => String.fromCharCode(printable(b) ? b : next++));
+})();
+const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(BYTE_CHARACTERS.map((c, b) => [c, b]));
+
+const encoder = new TextEncoder();
+
+/** Joins `left` and `right` as one number: ids stay below 2^26. */
+const pairOf = (left: number, right: number): number => left * 2 ** 26 + right;
+const leftOf = (pair: number): number => Math.floor(pair / 2 ** 26);
+const rightOf = (pair: number): number => pair % 2 ** 26;
+
+/** A heap of pairs by falling count, ties by rising ids; counts that have changed since are noticed when they come up. */
+class PairHeap {
+  private readonly items: { pair: number; count: number }[] = [];
+
+  push(pair: number, count: number): void {
+    const { items } = this;
+    items.push({ pair, count });
+    for (let i = items.length - 1; i > 0; ) {
+      const parent = (i - 1) >> 1;
+      if (!this.before(i, parent)) break;
+      [items[i], items[parent]] = [items[parent]!, items[i]!];
+      i = parent;
+    }
+  }
+
+  pop(): { pair: number; count: number } | undefined {
+    const { items } = this;
+    const top = items[0];
+    const last = items.pop();
+    if (items.length > 0 && last) {
+      items[0] = last;
+      for (let i = 0; ; ) {
+        let best = i;
+        for (const child of [2 * i + 1, 2 * i + 2]) if (child < items.length && this.before(child, best)) best = child;
+        if (best === i) break;
+        [items[i], items[best]] = [items[best]!, items[i]!];
+        i = best;
+      }
+    }
+    return top;
+  }
+
+  private before(i: number, j: number): boolean {
+    const [a, b] = [this.items[i]!, this.items[j]!];
+    return a.count > b.count || (a.count === b.count && a.pair < b.pair);
+  }
+}
+
+/**
+ * Text to ids of pieces of words, learnt by joining the most frequent pair of neighbours again and again (byte-pair encoding, Sennrich et al.
+ * 2016), from bytes (Radford et al. 2019): no text is unknown, and `decode(encode(text))` is the text. Saves as a `tokenizer.json`
+ * that Hugging Face's tokenizers read, with equal ids.
+ */
+export class BytePairTokenizer {
+  /** The tokens by id, as `tokenizer.json` writes them: bytes as printable characters. */
+  readonly tokens: readonly string[];
+  private readonly ids: ReadonlyMap<string, number>;
+  private readonly merges: readonly (readonly [number, number])[];
+  private readonly ranks: ReadonlyMap<number, number>;
+  private readonly joined: readonly number[];
+  private readonly specials: ReadonlyMap<string, number>;
+  private readonly specialPattern: RegExp | null;
+  private readonly normalize: 'NFC' | 'NFKC' | null;
+  private readonly known = new Map<string, readonly number[]>();
+
+  private constructor(
+    tokens: readonly string[],
+    merges: readonly (readonly [number, number])[],
+    specialTokens: readonly string[],
+    normalize: 'NFC' | 'NFKC' | null,
+  ) {
+    this.tokens = tokens;
+    this.ids = new Map(tokens.map((token, id) => [token, id]));
+    this.merges = merges;
+    this.ranks = new Map(merges.map(([a, b], rank) => [pairOf(a, b), rank]));
+    this.joined = merges.map(([a, b]) => this.ids.get(tokens[a]! + tokens[b]!)!);
+    this.specials = new Map(specialTokens.map((token) => [token, this.ids.get(token)!]));
+    this.specialPattern =
+      specialTokens.length === 0
+        ? null
+        : new RegExp(
+            `(${[...specialTokens]
+              .sort((a, b) => b.length - a.length)
+              .map((t) => t.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+              .join('|')})`,
+          );
+    this.normalize = normalize;
+  }
+
+  /** Learns a vocabulary from texts. Throws `ValueError` where `vocabularySize` has no room for bytes and special tokens. */
+  static train(texts: Iterable<string>, options: BytePairOptions): BytePairTokenizer {
+    const { vocabularySize, specialTokens = [], minFrequency = 2, normalize = null } = options;
+    if (!(Number.isInteger(vocabularySize) && vocabularySize >= 256 + specialTokens.length))
+      throw new ValueError(
+        `BytePairTokenizer.train: expected vocabularySize to be an integer >= ${256 + specialTokens.length} (256 bytes and ${specialTokens.length} special tokens), received ${vocabularySize}`,
+      );
+    if (
+      new Set(specialTokens).size !== specialTokens.length ||
+      specialTokens.some((t) => t === '' || CHARACTER_BYTES.has(t))
+    )
+      throw new ValueError(
+        `BytePairTokenizer.train: expected special tokens that differ from each other and from single characters, received ${JSON.stringify(specialTokens)}`,
+      );
+    const frequencies = new Map<string, number>();
+    for (const text of texts)
+      for (const [piece] of (normalize ? text.normalize(normalize) : text).matchAll(PIECES))
+        frequencies.set(piece, (frequencies.get(piece) ?? 0) + 1);
+
+    // Printable characters in the order of their code points have the first ids, as Hugging Face's trainer gives them.
+    const alphabet = [...BYTE_CHARACTERS].sort();
+    const tokens = [...specialTokens, ...alphabet];
+    const byteIds = BYTE_CHARACTERS.map((c) => specialTokens.length + alphabet.indexOf(c));
+    const ids = new Map(tokens.map((token, id) => [token, id]));
+    const words: number[][] = [];
+    const counts: number[] = [];
+    for (const [piece, count] of frequencies) {
+      words.push(Array.from(encoder.encode(piece), (b) => byteIds[b]!));
+      counts.push(count);
+    }
+    const pairCounts = new Map<number, number>();
+    const places = new Map<number, Set<number>>();
+    const note = (pair: number, by: number, word: number): void => {
+      pairCounts.set(pair, (pairCounts.get(pair) ?? 0) + by);
+      if (by < 0) return;
+      const known = places.get(pair);
+      if (known) known.add(word);
+      else places.set(pair, new Set([word]));
+    };
+    words.forEach((word, w) => {
+      for (let i = 0; i + 1 < word.length; i++) note(pairOf(word[i]!, word[i + 1]!), counts[w]!, w);
+    });
+    const heap = new PairHeap();
+    for (const [pair, count] of pairCounts) heap.push(pair, count);
+    const merges: [number, number][] = [];
+    while (tokens.length < vocabularySize) {
+      const top = heap.pop();
+      if (!top) break;
+      const count = pairCounts.get(top.pair) ?? 0;
+      if (count !== top.count) {
+        if (count >= minFrequency) heap.push(top.pair, count);
+        continue;
+      }
+      if (count < minFrequency) break;
+      const [left, right] = [leftOf(top.pair), rightOf(top.pair)];
+      const text = tokens[left]! + tokens[right]!;
+      let id = ids.get(text);
+      if (id === undefined) {
+        id = tokens.length;
+        tokens.push(text);
+        ids.set(text, id);
+      }
+      merges.push([left, right]);
+      const changed = new Set<number>();
+      for (const w of places.get(top.pair) ?? []) {
+        const word = words[w]!;
+        const n = counts[w]!;
+        for (let i = 0; i + 1 < word.length; i++) {
+          if (word[i] !== left || word[i + 1] !== right) continue;
+          if (i > 0) {
+            note(pairOf(word[i - 1]!, left), -n, w);
+            note(pairOf(word[i - 1]!, id), n, w);
+            changed.add(pairOf(word[i - 1]!, id));
+          }
+          if (i + 2 < word.length) {
+            note(pairOf(right, word[i + 2]!), -n, w);
+            note(pairOf(id, word[i + 2]!), n, w);
+            changed.add(pairOf(id, word[i + 2]!));
+          }
+          word.splice(i, 2, id);
+        }
+      }
+      pairCounts.delete(top.pair);
+      places.delete(top.pair);
+      for (const pair of changed) heap.push(pair, pairCounts.get(pair) ?? 0);
+    }
+    return new BytePairTokenizer(tokens, merges, specialTokens, normalize);
+  }
+
+  /** Number of tokens. */
+  get vocabularySize(): number {
+    return this.tokens.length;
+  }
+
+  /** The id of a token (a special one, or as `tokenizer.json` writes it); `undefined` for none. */
+  tokenId(token: string): number | undefined {
+    return this.ids.get(token);
+  }
+
+  /** The ids of a text. Special tokens in it become their ids. */
+  encode(text: string): number[] {
+    const ids: number[] = [];
+    for (const part of this.specialPattern ? text.split(this.specialPattern) : [text]) {
+      const special = this.specials.get(part);
+      if (special !== undefined) ids.push(special);
+      else
+        for (const [piece] of (this.normalize ? part.normalize(this.normalize) : part).matchAll(PIECES))
+          for (const id of this.piece(piece)) ids.push(id);
+    }
+    return ids;
+  }
+
+  private piece(piece: string): readonly number[] {
+    const known = this.known.get(piece);
+    if (known) return known;
+    const word = Array.from(encoder.encode(piece), (b) => this.ids.get(BYTE_CHARACTERS[b]!)!);
+    while (word.length > 1) {
+      let best = Infinity;
+      for (let i = 0; i + 1 < word.length; i++) {
+        const rank = this.ranks.get(pairOf(word[i]!, word[i + 1]!));
+        if (rank !== undefined && rank < best) best = rank;
+      }
+      if (best === Infinity) break;
+      const [left, right] = this.merges[best]!;
+      for (let i = 0; i + 1 < word.length; i++)
+        if (word[i] === left && word[i + 1] === right) word.splice(i, 2, this.joined[best]!);
+    }
+    // Most text consists of few different pieces; the others shall not fill the memory.
+    if (this.known.size > 100_000) this.known.clear();
+    this.known.set(piece, word);
+    return word;
+  }
+
+  /** The text of ids. Throws `ValueError` for one that is none. */
+  decode(ids: Iterable<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
+    const { skipSpecialTokens = false } = options;
+    const decoder = new TextDecoder();
+    let text = '';
+    let bytes: number[] = [];
+    const flush = (): void => {
+      text += decoder.decode(Uint8Array.from(bytes));
+      bytes = [];
+    };
+    for (const id of ids) {
+      const token = this.tokens[id];
+      if (token === undefined)
+        throw new ValueError(`BytePairTokenizer.decode: expected ids in 0..${this.tokens.length - 1}, received ${id}`);
+      if (this.specials.has(token)) {
+        flush();
+        if (!skipSpecialTokens) text += token;
+      } else for (const c of token) bytes.push(CHARACTER_BYTES.get(c)!);
+    }
+    flush();
+    return text;
+  }
+
+  /** A `tokenizer.json`, as Hugging Face's tokenizers read it. */
+  toJson(): string {
+    const vocab = Object.fromEntries(this.tokens.map((token, id) => [token, id]));
+    const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+    return JSON.stringify({
+      version: '1.0',
+      truncation: null,
+      padding: null,
+      added_tokens: [...this.specials].map(([content, id]) => ({
+        id,
+        content,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+      })),
+      normalizer: this.normalize === null ? null : { type: this.normalize },
+      pre_tokenizer: byteLevel,
+      post_processor: null,
+      decoder: byteLevel,
+      model: {
+        type: 'BPE',
+        dropout: null,
+        unk_token: null,
+        continuing_subword_prefix: null,
+        end_of_word_suffix: null,
+        fuse_unk: false,
+        byte_fallback: false,
+        ignore_merges: false,
+        vocab,
+        merges: this.merges.map(([a, b]) => [this.tokens[a]!, this.tokens[b]!]),
+      },
+    });
+  }
+
+  /**
+   * The tokenizer of {@link BytePairTokenizer.toJson}. Throws `FormatError` for other JSON; `HuggingFaceTokenizer` reads other kinds of
+   * `tokenizer.json`.
+   */
+  static fromJson(json: string): BytePairTokenizer {
+    const expected = 'BytePairTokenizer.fromJson: expected the tokenizer.json of a byte-level BPE';
+    let parsed: {
+      added_tokens?: { content: string; id: number }[];
+      normalizer?: { type: string } | null;
+      pre_tokenizer?: { type: string; add_prefix_space?: boolean; use_regex?: boolean };
+      model?: { type: string; vocab: Record<string, number>; merges: ([string, string] | string)[] };
+    };
+    try {
+      parsed = JSON.parse(json);
+    } catch (error) {
+      throw new FormatError(`${expected}, received text that does not parse (${(error as Error).message})`);
+    }
+    const { model, normalizer = null, pre_tokenizer: cut, added_tokens: added = [] } = parsed;
+    const form = normalizer?.type ?? null;
+    if (
+      model?.type !== 'BPE' ||
+      cut?.type !== 'ByteLevel' ||
+      cut.add_prefix_space === true ||
+      cut.use_regex === false ||
+      (form !== null && form !== 'NFC' && form !== 'NFKC')
+    )
+      throw new FormatError(`${expected}, received ${model?.type ?? 'no model'} cut by ${cut?.type ?? 'nothing'}`);
+    const tokens: string[] = [];
+    for (const [token, id] of Object.entries(model.vocab)) tokens[id] = token;
+    for (const { content, id } of added) tokens[id] = content;
+    const ids = new Map(tokens.map((token, id) => [token, id]));
+    for (const c of BYTE_CHARACTERS)
+      if (!ids.has(c)) throw new FormatError(`${expected}, received a vocabulary without ${JSON.stringify(c)}`);
+    const merges = model.merges.map((merge) => {
+      const [a, b] = typeof merge === 'string' ? merge.split(' ') : merge;
+      const [left, right] = [ids.get(a!), ids.get(b!)];
+      if (left === undefined || right === undefined || !ids.has(a! + b!))
+        throw new FormatError(`${expected}, received the merge ${JSON.stringify(merge)} of unknown tokens`);
+      return [left, right] as const;
+    });
+    return new BytePairTokenizer(
+      tokens,
+      merges,
+      added.map((t) => t.content),
+      form,
+    );
+  }
+}

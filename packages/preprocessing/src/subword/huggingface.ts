@@ -1,0 +1,131 @@
+import type { Tokenizer as Model } from '@huggingface/tokenizers';
+import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+
+/** Options of {@link HuggingFaceTokenizer.callBatch}. */
+export interface EncodeBatchOptions {
+  /** Longest text in ids; longer ones are cut. `null` (default): the model's own limit, where its configuration has one. */
+  readonly maxLength?: number | null;
+  /** 'longest' (default): to the longest of the batch; 'maxLength' */
+  readonly padding?: 'longest' | 'maxLength';
+  /** Where padding goes; as the configuration says, 'right' else. */
+  readonly paddingSide?: 'left' | 'right';
+  /** Begin and end tokens and the like; true. */
+  readonly addSpecialTokens?: boolean;
+}
+
+/** A batch of texts for a model. */
+export interface EncodedBatch {
+  /** int32 [texts, length] */
+  readonly inputIds: Tensor;
+  /** int32 [texts, length]: 1 for tokens, 0 for padding */
+  readonly attentionMask: Tensor;
+}
+
+interface Configuration {
+  readonly pad_token?: string | { content: string } | null;
+  readonly padding_side?: 'left' | 'right';
+  readonly model_max_length?: number;
+}
+
+/**
+ * A tokenizer of the Hugging Face Hub, from its `tokenizer.json` (and `tokenizer_config.json`), by the package `@huggingface/tokenizers`; its
+ * batches are tensors.
+ */
+export class HuggingFaceTokenizer {
+  private readonly model: Model;
+  private readonly config: Configuration;
+  private readonly padId: number | null;
+
+  private constructor(model: Model, config: Configuration, padId: number | null) {
+    this.model = model;
+    this.config = config;
+    this.padId = padId;
+  }
+
+  /**
+   * @param json contents of `tokenizer.json`, as text or parsed; @param config those of `tokenizer_config.json`. Throws `FormatError` for
+   * other JSON.
+   */
+  static async fromJson(json: string | object, config: string | object = {}): Promise<HuggingFaceTokenizer> {
+    const parse = (what: string, value: string | object): object => {
+      if (typeof value !== 'string') return value;
+      try {
+        return JSON.parse(value) as object;
+      } catch (error) {
+        throw new FormatError(
+          `HuggingFaceTokenizer.fromJson: expected ${what}, received text that does not parse (${(error as Error).message})`,
+        );
+      }
+    };
+    const data = parse('tokenizer.json', json) as { model?: { vocab?: unknown }; padding?: { pad_id?: number } | null };
+    if (!data.model?.vocab)
+      throw new FormatError(
+        'HuggingFaceTokenizer.fromJson: expected tokenizer.json with a model and its vocab, received other JSON',
+      );
+    const settings = parse('tokenizer_config.json', config) as Configuration;
+    const { Tokenizer } = await import('@huggingface/tokenizers');
+    const model = new Tokenizer(data, settings);
+    const { pad_token: pad = null } = settings;
+    const token = typeof pad === 'string' ? pad : (pad?.content ?? null);
+    const named = token ?? ['<pad>', '[PAD]'].find((t) => model.token_to_id(t) !== undefined) ?? null;
+    const padId = data.padding?.pad_id ?? (named === null ? null : (model.token_to_id(named) ?? null));
+    return new HuggingFaceTokenizer(model, settings, padId);
+  }
+
+  /** Number of tokens, added ones included. */
+  get vocabularySize(): number {
+    let size = 0;
+    for (const id of this.model.get_vocab(true).values()) size = Math.max(size, id + 1);
+    return size;
+  }
+
+  /** The ids of a text. */
+  encode(text: string, options: { readonly addSpecialTokens?: boolean } = {}): number[] {
+    return this.model.encode(text, { add_special_tokens: options.addSpecialTokens ?? true }).ids;
+  }
+
+  /** The text of ids. */
+  decode(ids: Iterable<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
+    return this.model.decode([...ids], { skip_special_tokens: options.skipSpecialTokens ?? false });
+  }
+
+  /** Ids of texts, cut and padded, and the mask of what counts. Throws `ValueError` where padding is needed and no token is known for it. */
+  callBatch(texts: readonly string[], options: EncodeBatchOptions = {}): EncodedBatch {
+    const { addSpecialTokens = true, padding = 'longest' } = options;
+    const side = options.paddingSide ?? this.config.padding_side ?? 'right';
+    const own = this.config.model_max_length;
+    const limit = options.maxLength ?? (own !== undefined && own < 1e9 ? own : null);
+    if (padding === 'maxLength' && limit === null)
+      throw new ValueError("HuggingFaceTokenizer: expected maxLength with padding: 'maxLength', received none");
+    const bare = this.encode('', { addSpecialTokens }).length;
+    const rows = texts.map((text) => {
+      const ids = this.encode(text, { addSpecialTokens });
+      if (limit === null || ids.length <= limit) return ids;
+      if (bare === 0) return ids.slice(0, limit);
+      // Begin and end tokens stay: what lies between them is cut.
+      const plain = this.encode(text, { addSpecialTokens: false });
+      const empty = this.encode('', { addSpecialTokens });
+      const first = ids.findIndex((id, i) => id !== empty[i]);
+      return [...ids.slice(0, first), ...plain.slice(0, Math.max(0, limit - bare)), ...empty.slice(first)].slice(
+        0,
+        limit,
+      );
+    });
+    const length = padding === 'maxLength' ? limit! : rows.reduce((n, ids) => Math.max(n, ids.length), 0);
+    const ids = new Int32Array(rows.length * length);
+    const mask = new Int32Array(rows.length * length);
+    rows.forEach((row, r) => {
+      const gap = length - row.length;
+      if (gap > 0 && this.padId === null)
+        throw new ValueError(
+          'HuggingFaceTokenizer: expected a tokenizer with a padding token, for texts of different lengths, received one without. Name it as pad_token in the configuration.',
+        );
+      const start = r * length + (side === 'left' ? gap : 0);
+      ids.fill(this.padId ?? 0, r * length, (r + 1) * length);
+      ids.set(row, start);
+      mask.fill(1, start, start + row.length);
+    });
+    const shape = [rows.length, length];
+    return { inputIds: tensor(ids, { shape, dtype: 'int32' }), attentionMask: tensor(mask, { shape, dtype: 'int32' }) };
+  }
+}

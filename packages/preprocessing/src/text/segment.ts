@@ -1,0 +1,113 @@
+import { ValueError } from '@recurra/tensor';
+import type { Splitter } from './words.js';
+
+/** What a text is cut into. */
+export type SegmentMode = 'word' | 'character' | 'grapheme' | 'byte';
+
+/** Options of {@link segmenter}. */
+export interface SegmentOptions {
+  /**
+   * 'word' (default): dictionary words in Chinese, Japanese and Thai, runs of letters elsewhere (`Intl.Segmenter`); 'character': code points;
+   * 'grapheme': what a reader takes for one character; 'byte': UTF-8 bytes, as two hexadecimal digits each.
+   */
+  readonly mode?: SegmentMode;
+  /** Language for `Intl.Segmenter` (BCP 47); 'zh', whose dictionary also knows Japanese and Thai. */
+  readonly locale?: string;
+  /** Lower case first; true for words, false else. */
+  readonly lower?: boolean;
+  /** Unicode normal form first; `null` (default): as it is. 'NFKC' also folds full-width forms. */
+  readonly normalize?: 'NFC' | 'NFD' | 'NFKC' | 'NFKD' | null;
+  /** Full-width letters, digits, punctuation and spaces (U+FF01..U+FF5E, U+3000) become ASCII; false. */
+  readonly foldWidth?: boolean;
+  /** Keep punctuation (and, but for words, spaces); false for words, true else. */
+  readonly punctuation?: boolean;
+}
+
+/** Full-width forms of ASCII as ASCII. Other full-width and half-width forms need `normalize: 'NFKC'`. */
+export function foldWidth(text: string): string {
+  return text.replace(/[\uff01-\uff5e\u3000]/g, (c) =>
+    c === '\u3000' ? ' ' : String.fromCharCode(c.charCodeAt(0) - 0xfee0),
+  );
+}
+
+const SEPARATES = /^[\p{P}\p{S}\p{Z}\p{C}]+$/u;
+
+/**
+ * A function that cuts texts of any language into words, characters or bytes, for the `analyzer` of `Tokenizer` or the `split` of
+ * `TextVectorization`. Needs no download, in Node and in browsers. Throws `ValueError` for an unknown mode.
+ */
+export function segmenter(options: SegmentOptions = {}): Splitter {
+  const { mode = 'word', locale = 'zh', normalize = null, foldWidth: fold = false } = options;
+  const { lower = mode === 'word', punctuation = mode !== 'word' } = options;
+  const prepare = (text: string): string => {
+    let t = normalize === null ? text : text.normalize(normalize);
+    if (fold) t = foldWidth(t);
+    return lower ? t.toLowerCase() : t;
+  };
+  const kept = (parts: string[]): string[] => (punctuation ? parts : parts.filter((part) => !SEPARATES.test(part)));
+  if (mode === 'character') return (text) => kept([...prepare(text)]);
+  if (mode === 'byte') {
+    const encoder = new TextEncoder();
+    return (text) => Array.from(encoder.encode(prepare(text)), (byte) => byte.toString(16).padStart(2, '0'));
+  }
+  if (mode !== 'word' && mode !== 'grapheme')
+    throw new ValueError(
+      `segmenter: expected mode 'word', 'character', 'grapheme' or 'byte', received '${String(mode)}'`,
+    );
+  const by = new Intl.Segmenter(locale, { granularity: mode });
+  if (mode === 'grapheme') return (text) => kept(Array.from(by.segment(prepare(text)), ({ segment }) => segment));
+  return (text) => {
+    const words: string[] = [];
+    for (const { segment, isWordLike } of by.segment(prepare(text)))
+      if (isWordLike || (punctuation && segment.trim() !== '')) words.push(segment);
+    return words;
+  };
+}
+
+let words: Splitter | null = null;
+
+/** {@link segmenter} with its defaults: the words of a text in any language, lower case, without punctuation and spaces. */
+export function segmentWords(text: string): string[] {
+  words ??= segmenter();
+  return words(text);
+}
+
+/** What is used of `@node-rs/jieba`. */
+interface Jieba {
+  cut(text: string, hmm?: boolean): string[];
+  cutForSearch(text: string, hmm?: boolean): string[];
+}
+
+/** Options of {@link jiebaSegmenter}. */
+export interface JiebaOptions extends Pick<SegmentOptions, 'lower' | 'normalize' | 'foldWidth' | 'punctuation'> {
+  /** Find words that the dictionary lacks by a hidden Markov model; true. */
+  readonly hmm?: boolean;
+  /** Cut long words again, as search engines do; false. */
+  readonly search?: boolean;
+}
+
+/**
+ * A splitter for Chinese by jieba, where the optional package `@node-rs/jieba` is installed (Node): finer than `Intl.Segmenter`, with the
+ * dictionary that most Chinese corpora were cut with. Throws `ValueError` where the package is absent.
+ */
+export async function jiebaSegmenter(options: JiebaOptions = {}): Promise<Splitter> {
+  const { hmm = true, search = false, lower = true, normalize = null, foldWidth: fold = false } = options;
+  let jieba: Jieba;
+  try {
+    // By variables, so that bundlers do not ask for a package that is optional.
+    const [main, dictionary] = ['@node-rs/jieba', '@node-rs/jieba/dict.js'];
+    const [{ Jieba: Class }, { dict }] = await Promise.all([import(main!), import(dictionary!)]);
+    jieba = (Class as { withDict(dict: Uint8Array): Jieba }).withDict(dict as Uint8Array);
+  } catch (error) {
+    throw new ValueError(
+      `jiebaSegmenter: expected the package @node-rs/jieba (2), which is optional, received ${(error as Error).message}. Install it, or use segmenter().`,
+    );
+  }
+  return (text) => {
+    let t = normalize === null ? text : text.normalize(normalize);
+    if (fold) t = foldWidth(t);
+    if (lower) t = t.toLowerCase();
+    const parts = search ? jieba.cutForSearch(t, hmm) : jieba.cut(t, hmm);
+    return parts.filter((part) => (options.punctuation ? part.trim() !== '' : !SEPARATES.test(part)));
+  };
+}

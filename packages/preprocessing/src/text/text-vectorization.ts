@@ -1,0 +1,198 @@
+import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { compareBytes } from '../internal/order.js';
+import { IndexLookup, type LookupMode } from '../lookup/index-lookup.js';
+
+/** Options of {@link TextVectorization}; those of Keras. */
+export interface TextVectorizationOptions {
+  /** Largest size of the vocabulary, with padding and unknown tokens; `null` (default): no limit. */
+  readonly maxTokens?: number | null;
+  /** What is done to a text first; 'lowerAndStripPunctuation'. Lower case concerns A-Z alone, as in TensorFlow. */
+  readonly standardize?: 'lowerAndStripPunctuation' | 'lower' | 'stripPunctuation' | ((text: string) => string) | null;
+  /** How it is cut: 'whitespace' (default), 'character' (code points), a function (see `segmenter`), or `null`: not at all. */
+  readonly split?: 'whitespace' | 'character' | ((text: string) => string[]) | null;
+  /** Also runs of tokens, joined by spaces: up to so many, or of just these lengths; `null`. */
+  readonly ngrams?: number | readonly number[] | null;
+  /** 'int' (default): ids in order; 'multiHot', 'count', 'tfIdf': one row of numbers a text. */
+  readonly outputMode?: Exclude<LookupMode, 'oneHot'>;
+  /** Length that ids are padded or cut to; `null` (default): that of the longest text. */
+  readonly outputSequenceLength?: number | null;
+  /** Rows of `maxTokens` numbers, however many tokens there are; false. */
+  readonly padToMaxTokens?: boolean;
+  /** The known tokens, most frequent first; without it, `adapt` learns them. */
+  readonly vocabulary?: readonly string[] | null;
+  /** The inverse document frequency of each token of the vocabulary, for 'tfIdf'. */
+  readonly idfWeights?: readonly number[] | null;
+  /** Ids as lists of their own lengths (see {@link TextVectorization.callRagged}), not padded; false. */
+  readonly ragged?: boolean;
+}
+
+const PUNCTUATION = /[!"#$%&()*+,\-./:;<=>?@[\\\]^_`{|}~']/g;
+const UPPER = /[A-Z]+/g;
+const lower = (text: string): string => text.replace(UPPER, (run) => run.toLowerCase());
+
+/**
+ * Texts to ids or rows of numbers: standardize, split, n-grams, look up. Id 0 is padding (mode 'int'), then comes the unknown token `[UNK]`,
+ * then the vocabulary by falling frequency, ties by falling UTF-8 bytes. Keras `TextVectorization`, with TensorFlow's ways: only A-Z are made
+ * lower case ('École' stays, 'ÉCOLE' becomes 'École' less its first letter's case), whitespace is that of ASCII.
+ *
+ * Throws `ValueError` for contradictory options, and for use before `adapt` where there is no vocabulary.
+ */
+export class TextVectorization {
+  private readonly lookup: IndexLookup<string>;
+  private readonly standardize: (text: string) => string;
+  private readonly split: (text: string) => string[];
+  private readonly lengths: readonly number[] | null;
+  private readonly outputSequenceLength: number | null;
+  private readonly ragged: boolean;
+
+  constructor(options: TextVectorizationOptions = {}) {
+    const { standardize = 'lowerAndStripPunctuation', split = 'whitespace', ngrams = null } = options;
+    const { outputMode = 'int', outputSequenceLength = null, ragged = false } = options;
+    if (outputMode !== 'int' && (outputSequenceLength !== null || ragged))
+      throw new ValueError(
+        `TextVectorization: expected outputMode 'int' with outputSequenceLength or ragged, received '${outputMode}'`,
+      );
+    if (outputSequenceLength !== null && !(Number.isInteger(outputSequenceLength) && outputSequenceLength > 0))
+      throw new ValueError(
+        `TextVectorization: expected outputSequenceLength to be an integer >= 1 or null, received ${outputSequenceLength}`,
+      );
+    this.lengths =
+      typeof ngrams === 'number'
+        ? Array.from({ length: ngrams }, (_, i) => i + 1)
+        : ngrams === null
+          ? null
+          : [...ngrams];
+    if (this.lengths?.some((n) => !(Number.isInteger(n) && n >= 1)) || this.lengths?.length === 0)
+      throw new ValueError(
+        `TextVectorization: expected ngrams to be integers >= 1 or null, received ${JSON.stringify(ngrams)}`,
+      );
+    this.outputSequenceLength = outputSequenceLength;
+    this.ragged = ragged;
+    this.standardize = standardizer(standardize);
+    this.split = splitter(split);
+    this.lookup = new IndexLookup<string>(
+      {
+        name: 'TextVectorization',
+        maxTokens: options.maxTokens ?? null,
+        numOovIndices: 1,
+        maskToken: '',
+        oovToken: '[UNK]',
+        vocabulary: options.vocabulary ?? null,
+        idfWeights: options.idfWeights ?? null,
+        invert: false,
+        outputMode,
+        padToMaxTokens: options.padToMaxTokens ?? false,
+        salt: null,
+      },
+      compareBytes,
+    );
+  }
+
+  /** The tokens of a text, with n-grams. */
+  tokens(text: string): string[] {
+    const tokens = this.split(this.standardize(text));
+    if (!this.lengths) return tokens;
+    const all: string[] = [];
+    for (const n of this.lengths)
+      for (let i = 0; i + n <= tokens.length; i++) all.push(n === 1 ? tokens[i]! : tokens.slice(i, i + n).join(' '));
+    return all;
+  }
+
+  /** Learns the vocabulary (and, for 'tfIdf', document frequencies) from texts. */
+  adapt(texts: Iterable<string>): void {
+    this.lookup.reset();
+    for (const text of texts) this.lookup.count(this.tokens(text));
+    this.lookup.finish();
+  }
+
+  /** {@link TextVectorization.adapt} over a stream of texts, or of batches of them. */
+  async adaptStream(stream: AsyncIterable<string | readonly string[]>): Promise<void> {
+    this.lookup.reset();
+    for await (const batch of stream)
+      for (const text of typeof batch === 'string' ? [batch] : batch) this.lookup.count(this.tokens(text));
+    this.lookup.finish();
+  }
+
+  /** The tokens by id, with padding ('', mode 'int') and `[UNK]` unless `includeSpecialTokens` is false. */
+  getVocabulary(includeSpecialTokens = true): string[] {
+    return this.lookup.vocabulary(includeSpecialTokens);
+  }
+
+  /** The inverse document frequency log(1 + documents / (1 + documents with it)) of each token, in mode 'tfIdf'; else `null`. */
+  get idfWeights(): Float64Array | null {
+    return this.lookup.idfWeights;
+  }
+
+  /** Replaces the vocabulary (and the inverse document frequencies, for 'tfIdf'). */
+  setVocabulary(vocabulary: readonly string[], idfWeights: readonly number[] | null = null): void {
+    this.lookup.setVocabulary(vocabulary, idfWeights);
+  }
+
+  /** Number of ids: what an Embedding needs as its input size. */
+  get vocabularySize(): number {
+    return this.lookup.size;
+  }
+
+  /** Ids of the texts in lists, as long as the texts are. */
+  callRagged(texts: Iterable<string>): number[][] {
+    return Array.from(texts, (text) => this.tokens(text).map((token) => this.lookup.id(token)));
+  }
+
+  /** int32 [texts, length] in mode 'int', padded with 0; else float32 [texts, vocabulary]. */
+  call(texts: readonly string[]): Tensor {
+    if (this.ragged)
+      throw new ValueError('TextVectorization: expected callRagged for ragged: true, since a tensor has one length');
+    const rows = this.callRagged(texts);
+    const { outputMode } = this.lookup.settings;
+    if (outputMode === 'int') {
+      const length = this.outputSequenceLength ?? rows.reduce((n, row) => Math.max(n, row.length), 0);
+      const data = new Int32Array(rows.length * length);
+      rows.forEach((row, i) => {
+        for (let k = 0; k < Math.min(length, row.length); k++) data[i * length + k] = row[k]!;
+      });
+      return tensor(data, { shape: [rows.length, length], dtype: 'int32' });
+    }
+    // One row a text: encoded each for itself, since texts differ in length.
+    const encoded = rows.map((row) => this.lookup.encode(row, [row.length], 'float32'));
+    const depth = encoded[0]?.shape[0] ?? this.vocabularySize;
+    const data = new Float32Array(rows.length * depth);
+    encoded.forEach((row, i) => {
+      data.set(row.data as Float32Array, i * depth);
+    });
+    return tensor(data, { shape: [rows.length, depth], dtype: 'float32' });
+  }
+}
+
+function standardizer(how: TextVectorizationOptions['standardize']): (text: string) => string {
+  if (typeof how === 'function') return how;
+  switch (how) {
+    case null:
+      return (text) => text;
+    case 'lower':
+      return lower;
+    case 'stripPunctuation':
+      return (text) => text.replace(PUNCTUATION, '');
+    case 'lowerAndStripPunctuation':
+      return (text) => lower(text).replace(PUNCTUATION, '');
+    default:
+      throw new ValueError(
+        `TextVectorization: expected standardize 'lowerAndStripPunctuation', 'lower', 'stripPunctuation', a function or null, received '${String(how)}'`,
+      );
+  }
+}
+
+function splitter(how: TextVectorizationOptions['split']): (text: string) => string[] {
+  if (typeof how === 'function') return how;
+  switch (how) {
+    case null:
+      return (text) => [text];
+    case 'whitespace':
+      return (text) => text.split(/[ \t\n\v\f\r]+/).filter((token) => token !== '');
+    case 'character':
+      return (text) => [...text];
+    default:
+      throw new ValueError(
+        `TextVectorization: expected split 'whitespace', 'character', a function or null, received '${String(how)}'`,
+      );
+  }
+}
