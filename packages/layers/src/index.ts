@@ -31,6 +31,7 @@ export * from './metrics/regression.js';
 export { type MetricIdentifier, type MetricName, resolveMetric } from './metrics/resolve.js';
 export { type EvaluateOptions, type FitOptions, Sequential } from './sequential.js';
 export { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
+export type { Batch, BatchSource } from './training/batches.js';
 export {
   Callback,
   EarlyStopping,

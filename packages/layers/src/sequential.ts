@@ -6,9 +6,17 @@ import { formatPartial, type Layer, type PartialShape } from './layer.js';
 import { InputLayer } from './layers/core.js';
 import { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
 import { summaryTable } from './summary.js';
+import {
+  type Batches,
+  type BatchSource,
+  batchesFrom,
+  batchesInMemory,
+  isBatchSource,
+  passOver,
+} from './training/batches.js';
 import { type Callback, History, type Logs } from './training/callbacks.js';
 import { ProgressLogger, type Verbosity } from './training/progress.js';
-import { batchesOf, classWeights, holdOut, type Samples, toSamples } from './training/samples.js';
+import { batchesOf, classWeights, holdOut, toSamples } from './training/samples.js';
 import { type CompileOptions, prefixed, Trainer } from './training/trainer.js';
 import { assignAll, type Variable } from './variable.js';
 
@@ -20,8 +28,12 @@ export interface FitOptions {
   readonly callbacks?: readonly Callback[];
   /** Hold out the last share of the samples (before shuffling) for validation. */
   readonly validationSplit?: number;
-  /** Samples, targets and (optionally) weights to validate on after each epoch. */
-  readonly validationData?: readonly [TensorLike, TensorLike] | readonly [TensorLike, TensorLike, TensorLike] | null;
+  /** Samples, targets and (optionally) weights to validate on after each epoch; or a source of batches. */
+  readonly validationData?:
+    | readonly [TensorLike, TensorLike]
+    | readonly [TensorLike, TensorLike, TensorLike]
+    | BatchSource
+    | null;
   /** Draw the batches of each epoch in a new order; true. */
   readonly shuffle?: boolean;
   /** Weight of every class in the loss, by index; 1 where absent. */
@@ -33,12 +45,18 @@ export interface FitOptions {
   readonly validationBatchSize?: number;
   /** Validate every so many epochs; 1. */
   readonly validationFreq?: number;
+  /** With a source of batches: batches of an epoch. `null` (default): one pass over the source. */
+  readonly stepsPerEpoch?: number | null;
+  /** With a source of batches to validate on: how many of them; all by default. */
+  readonly validationSteps?: number | null;
 }
 
 /** Options of `evaluate`. */
 export interface EvaluateOptions {
   readonly batchSize?: number;
   readonly sampleWeight?: TensorLike | null;
+  /** With a source of batches: how many of them; all by default. */
+  readonly steps?: number | null;
 }
 
 /** Lets timers and input be served now and then, so that long work can be watched and stopped. */
@@ -253,10 +271,19 @@ export class Sequential {
    * Trains: `epochs` times over the samples, in batches, one step of the optimizer each. Resolves to the history of loss and
    * metrics by epoch (validation metrics named `valLoss`, `valAccuracy`, ...).
    *
-   * x [samples, ...], y [samples, ...]. Throws `ValueError` for contradictory options, `ShapeError` for data that do not fit.
+   * x [samples, ...], y [samples, ...]; or a `Dataset` (or other iterable) of batches [x, y], [x, y, weights] or { x, y }, which decides about
+   * batch size and order. Throws `ValueError` for contradictory options, `ShapeError` for data that do not fit.
    */
-  async fit(x: TensorLike, y: TensorLike, options: FitOptions = {}): Promise<History> {
+  fit(x: TensorLike, y: TensorLike, options?: FitOptions): Promise<History>;
+  fit(batches: BatchSource, options?: FitOptions): Promise<History>;
+  async fit(
+    first: TensorLike | BatchSource,
+    second: TensorLike | FitOptions = {},
+    third: FitOptions = {},
+  ): Promise<History> {
     const trainer = this.needTrainer('fit');
+    const streamed = isBatchSource(first);
+    const options = streamed ? (second as FitOptions) : third;
     const {
       batchSize = 32,
       epochs = 1,
@@ -272,17 +299,36 @@ export class Sequential {
       throw new ValueError(`fit: expected validationSplit in 0 <= share < 1, received ${validationSplit}`);
     if (options.classWeight && options.sampleWeight)
       throw new ValueError('fit: expected classWeight or sampleWeight, received both');
-    let data = toSamples(x, y, options.sampleWeight ?? null, 'fit');
-    let validation: Samples | null = null;
-    if (options.validationData) {
-      const [vx, vy, vw] = options.validationData;
-      validation = toSamples(vx, vy, vw ?? null, 'fit (validationData)');
-    } else if (validationSplit > 0) {
-      const { rest, held } = holdOut(data, validationSplit);
-      data = rest;
-      validation = held;
+    const { validationData, validationBatchSize = batchSize, classWeight, stepsPerEpoch = null } = options;
+    let batches: Batches;
+    let validation: Batches | null = null;
+    if (isBatchSource(validationData))
+      validation = batchesFrom(validationData, options.validationSteps ?? null, 'fit (validationData)');
+    else if (validationData) {
+      const [vx, vy, vw] = validationData;
+      validation = batchesInMemory(toSamples(vx, vy, vw ?? null, 'fit (validationData)'), validationBatchSize, false);
     }
-    if (options.classWeight) data = { ...data, weight: classWeights(data.y!, options.classWeight) };
+    if (streamed) {
+      for (const [name, given] of [
+        ['validationSplit', validationSplit > 0],
+        ['sampleWeight', options.sampleWeight],
+      ] as const)
+        if (given)
+          throw new ValueError(
+            `fit: expected samples in tensors with ${name}, received a source of batches. ${name === 'sampleWeight' ? 'Give weights in the batches: [x, y, weights].' : 'Split the data set, and pass validationData.'}`,
+          );
+      batches = batchesFrom(first, stepsPerEpoch, 'fit');
+    } else {
+      let data = toSamples(first, second as TensorLike, options.sampleWeight ?? null, 'fit');
+      if (!validation && validationSplit > 0) {
+        const { rest, held } = holdOut(data, validationSplit);
+        data = rest;
+        validation = batchesInMemory(held, validationBatchSize, false);
+      }
+      if (classWeight) data = { ...data, weight: classWeights(data.y!, classWeight) };
+      batches = batchesInMemory(data, batchSize, shuffle);
+      this.buildFor(data.x);
+    }
 
     const history = new History();
     const callbacks: Callback[] = [
@@ -291,17 +337,20 @@ export class Sequential {
       history,
     ];
     for (const callback of callbacks) callback.model = this;
-    const steps = Math.ceil(data.count / batchSize);
-    this.buildFor(data.x);
     this.stopTraining = false;
-    for (const callback of callbacks) await callback.onTrainBegin({ epochs, steps });
+    for (const callback of callbacks) await callback.onTrainBegin({ epochs, steps: batches.steps });
     let logs: Logs = {};
     const pacer = new Pacer();
     for (let epoch = initialEpoch; epoch < epochs && !this.stopTraining; epoch++) {
       trainer.reset();
       for (const callback of callbacks) await callback.onEpochBegin(epoch);
       let step = 0;
-      for (const batch of batchesOf(data, batchSize, shuffle)) {
+      for await (const given of batches.epoch(epoch)) {
+        let batch = given;
+        if (streamed) {
+          this.buildFor(batch.x);
+          if (classWeight) batch = { ...batch, weight: classWeights(batch.y!, classWeight) };
+        }
         for (const callback of callbacks) await callback.onTrainBatchBegin(step);
         logs = await trainer.trainBatch(batch);
         for (const callback of callbacks) await callback.onTrainBatchEnd(step, logs);
@@ -310,7 +359,7 @@ export class Sequential {
         await pacer.pace();
       }
       if (validation && (epoch + 1) % validationFreq === 0) {
-        const found = await this.evaluateSamples(trainer, validation, options.validationBatchSize ?? batchSize);
+        const found = await this.evaluateBatches(trainer, validation);
         logs = {
           ...logs,
           ...Object.fromEntries(Object.entries(found).map(([name, value]) => [prefixed('val', name), value])),
@@ -323,30 +372,57 @@ export class Sequential {
     return history;
   }
 
-  private async evaluateSamples(trainer: Trainer, data: Samples, batchSize: number): Promise<Logs> {
+  private async evaluateBatches(trainer: Trainer, batches: Batches): Promise<Logs> {
     trainer.reset();
     let logs: Logs = {};
     const pacer = new Pacer();
-    for (const batch of batchesOf(data, batchSize, false)) {
+    for await (const batch of batches.epoch(0)) {
+      this.buildFor(batch.x);
       logs = await trainer.testBatch(batch);
       await pacer.pace();
     }
     return logs;
   }
 
-  /** Loss and metrics over samples, by name. */
-  async evaluate(x: TensorLike, y: TensorLike, options: EvaluateOptions = {}): Promise<Logs> {
+  /** Loss and metrics over samples, or over the batches of a source, by name. */
+  evaluate(x: TensorLike, y: TensorLike, options?: EvaluateOptions): Promise<Logs>;
+  evaluate(batches: BatchSource, options?: EvaluateOptions): Promise<Logs>;
+  async evaluate(
+    first: TensorLike | BatchSource,
+    second: TensorLike | EvaluateOptions = {},
+    third: EvaluateOptions = {},
+  ): Promise<Logs> {
     const trainer = this.needTrainer('evaluate');
-    const data = toSamples(x, y, options.sampleWeight ?? null, 'evaluate');
-    this.buildFor(data.x);
-    return this.evaluateSamples(trainer, data, options.batchSize ?? 32);
+    if (isBatchSource(first)) {
+      const { steps = null } = second as EvaluateOptions;
+      return this.evaluateBatches(trainer, batchesFrom(first, steps, 'evaluate'));
+    }
+    const data = toSamples(first, second as TensorLike, third.sampleWeight ?? null, 'evaluate');
+    return this.evaluateBatches(trainer, batchesInMemory(data, third.batchSize ?? 32, false));
   }
 
-  /** The outputs for samples, computed in batches: [samples, ...]. */
-  async predict(x: TensorLike, options: { readonly batchSize?: number } = {}): Promise<Tensor> {
+  /**
+   * The outputs for samples, computed in batches: [samples, ...]. From a source of batches (tensors, or tuples that begin with the inputs), those of
+   * all its batches.
+   */
+  async predict(
+    x: TensorLike | BatchSource<Tensor | readonly [TensorLike, ...TensorLike[]]>,
+    options: { readonly batchSize?: number } = {},
+  ): Promise<Tensor> {
     const outputs: Tensor[] = [];
     const pacer = new Pacer();
-    const data = toSamples(x, null, null, 'predict');
+    if (isBatchSource(x)) {
+      for await (const batch of passOver(x as BatchSource<unknown>, 0)) {
+        const inputs = Array.isArray(batch) ? batch[0] : ((batch as { x?: TensorLike }).x ?? batch);
+        const { x: own } = toSamples(inputs as TensorLike, null, null, 'predict');
+        this.buildFor(own);
+        outputs.push(await this.predictStep(own));
+        await pacer.pace();
+      }
+      if (outputs.length === 0) throw new ValueError('predict: expected at least one batch, received none');
+      return concat(outputs);
+    }
+    const data = toSamples(x as TensorLike, null, null, 'predict');
     this.buildFor(data.x);
     for (const batch of batchesOf(data, options.batchSize ?? 32, false)) {
       outputs.push(await this.predictStep(batch.x));

@@ -20,8 +20,8 @@ export abstract class Callback {
 /** What a training run will do. */
 export interface TrainInfo {
   readonly epochs: number;
-  /** Batches an epoch. */
-  readonly steps: number;
+  /** Batches an epoch; `null` where a source does not say. */
+  readonly steps: number | null;
 }
 
 /** Keeps the metrics of every epoch; `fit` returns one. */

@@ -39,6 +39,9 @@ export class ProgressLogger extends Callback {
   private trainStart = 0;
   private epoch = 0;
   private lastDraw = 0;
+  /** Batches of the present epoch so far; those of the last one, for sources that do not say. */
+  private done = 0;
+  private steps: number | null = null;
 
   constructor(verbose: Exclude<Verbosity, 0>) {
     super();
@@ -53,21 +56,29 @@ export class ProgressLogger extends Callback {
 
   override onTrainBegin(info: TrainInfo): void {
     this.info = info;
+    this.steps = info.steps;
     this.trainStart = Date.now();
   }
 
   override onEpochBegin(epoch: number): void {
     this.epoch = epoch;
     this.epochStart = Date.now();
+    this.done = 0;
     if (this.bar) this.line(`Epoch ${epoch + 1}/${this.info.epochs}`);
   }
 
   override onTrainBatchEnd(batch: number, logs: Logs): void {
     const now = Date.now();
+    this.done = batch + 1;
     if (!this.bar || now - this.lastDraw < 50) return;
     this.lastDraw = now;
-    const { steps, epochs } = this.info;
+    const { epochs } = this.info;
+    const { steps } = this;
     const elapsed = (now - this.epochStart) / 1000;
+    if (steps === null) {
+      this.out!.write(`\r\x1b[K${batch + 1} batches ${formatDuration(elapsed)}${formatLogs(logs)}`);
+      return;
+    }
     const left = (elapsed / (batch + 1)) * (steps - batch - 1 + (epochs - this.epoch - 1) * steps);
     const width = 20;
     const done = Math.round((width * (batch + 1)) / steps);
@@ -79,7 +90,9 @@ export class ProgressLogger extends Callback {
   override onEpochEnd(epoch: number, logs: Logs): void {
     const now = Date.now();
     const elapsed = (now - this.epochStart) / 1000;
-    const { steps, epochs } = this.info;
+    const { epochs } = this.info;
+    this.steps ??= this.done;
+    const steps = this.done;
     const perStep = formatDuration(elapsed / Math.max(1, steps));
     const left = ((now - this.trainStart) / 1000 / (epoch + 1)) * (epochs - epoch - 1);
     const eta = epoch + 1 < epochs ? `, ${formatDuration(left)} left` : '';

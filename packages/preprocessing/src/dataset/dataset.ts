@@ -76,6 +76,11 @@ async function* dropping<T>(
   }
 }
 
+/** Promises of another realm are promises too. */
+function isPromise<U>(value: U | Promise<U>): value is Promise<U> {
+  return typeof (value as { then?: unknown } | null)?.then === 'function';
+}
+
 function lengthOf(element: unknown): number {
   if (typeof element === 'object' && element !== null) {
     if (ArrayBuffer.isView(element)) return (element as unknown as ArrayLike<number>).length;
@@ -178,7 +183,7 @@ export class Dataset<T> implements AsyncIterable<T> {
         const out: U[] = [];
         for (let i = 0; i < chunk.length; ) {
           const value = f(chunk[i]!, index + i);
-          if (!(value instanceof Promise)) {
+          if (!isPromise(value)) {
             out.push(value);
             i++;
             continue;

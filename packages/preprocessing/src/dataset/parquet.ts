@@ -41,7 +41,7 @@ async function bufferOf(
   }
   if (typeof Blob !== 'undefined' && source instanceof Blob)
     return {
-      buffer: { byteLength: source.size, slice: (start, end) => source.slice(start, end).arrayBuffer() },
+      buffer: { byteLength: source.size, slice: async (start, end) => source.slice(start, end).arrayBuffer() },
       close: async () => {},
     };
   const parts: Uint8Array[] = [];

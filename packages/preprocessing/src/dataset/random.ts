@@ -18,7 +18,8 @@ export class Draws {
     if (this.at === this.block.length) {
       const [next, use] = splitKey(this.key) as [Tensor, Tensor];
       this.key = next;
-      this.block = randomUniform([4096], { key: use }).data;
+      // Few at first: most data sets are small.
+      this.block = randomUniform([Math.min(4096, Math.max(32, 4 * this.block.length))], { key: use }).data;
       this.at = 0;
     }
     return Math.floor(this.block[this.at++]! * n);

@@ -356,16 +356,17 @@ export async function* readBytes(
   } else yield* all();
 }
 
-/** The whole of a source as text (UTF-8). */
+/** The whole of a source as text (UTF-8). Throws `ReadError` for other bytes. */
 export async function readText(source: DataSource, options: ReadOptions = {}): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  let text = '';
-  try {
-    for await (const chunk of readBytes(source, options)) text += decoder.decode(chunk, { stream: true });
-    return text + decoder.decode();
-  } catch (error) {
-    if (error instanceof TypeError)
+  const decode = (chunk?: Uint8Array): string => {
+    try {
+      return chunk ? decoder.decode(chunk, { stream: true }) : decoder.decode();
+    } catch {
       throw new ReadError(`${nameOf(source, options)}: expected UTF-8, received other bytes`);
-    throw error;
-  }
+    }
+  };
+  let text = '';
+  for await (const chunk of readBytes(source, options)) text += decode(chunk);
+  return text + decode();
 }

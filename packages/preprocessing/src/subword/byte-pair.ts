@@ -245,7 +245,7 @@ export class BytePairTokenizer {
   /** The text of ids. Throws `ValueError` for one that is none. */
   decode(ids: Iterable<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
     const { skipSpecialTokens = false } = options;
-    const decoder = new TextDecoder();
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     let text = '';
     let bytes: number[] = [];
     const flush = (): void => {

@@ -86,7 +86,10 @@ export class HuggingFaceTokenizer {
 
   /** The text of ids. */
   decode(ids: Iterable<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
-    return this.model.decode([...ids], { skip_special_tokens: options.skipSpecialTokens ?? false });
+    const list = [...ids];
+    return list.length === 0
+      ? ''
+      : this.model.decode(list, { skip_special_tokens: options.skipSpecialTokens ?? false });
   }
 
   /** Ids of texts, cut and padded, and the mask of what counts. Throws `ValueError` where padding is needed and no token is known for it. */

@@ -1,0 +1,121 @@
+import fc from 'fast-check';
+import { BytePairTokenizer, HuggingFaceTokenizer } from '../index.js';
+
+const CORPUS = [
+  'The lowest of the low lows lower than the lowest newer widest.',
+  "It's what we've seen: the newest, the widest, the lowest!",
+  '循环神经网络是一种神经网络。神经网络很有用。',
+  'naïve café déjà-vu 12345 123 12',
+];
+const special = ['<pad>', '<s>'];
+const tokenizer = BytePairTokenizer.train(CORPUS, { vocabularySize: 290, specialTokens: special });
+
+test('frequent words become single tokens', () => {
+  expect(tokenizer.vocabularySize).toBe(290);
+  expect(tokenizer.tokens.slice(0, 2)).toEqual(special);
+  expect(tokenizer.encode(' lowest')).toHaveLength(1);
+  expect(tokenizer.encode('<pad> x')[0]).toBe(0);
+});
+
+test('decode(encode(text)) is the text', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (text) => {
+      expect(tokenizer.decode(tokenizer.encode(text))).toBe(
+        new TextDecoder('utf-8', { ignoreBOM: true }).decode(new TextEncoder().encode(text)),
+      );
+    }),
+  );
+});
+
+test('JSON round trips', () => {
+  const again = BytePairTokenizer.fromJson(tokenizer.toJson());
+  expect(again.tokens).toEqual(tokenizer.tokens);
+  for (const text of [...CORPUS, 'something else <s> entirely'])
+    expect(again.encode(text)).toEqual(tokenizer.encode(text));
+  expect(again.toJson()).toBe(tokenizer.toJson());
+});
+
+describe("Hugging Face's tokenizers", () => {
+  test('give equal ids for the saved vocabulary', async () => {
+    const theirs = await HuggingFaceTokenizer.fromJson(tokenizer.toJson());
+    expect(theirs.vocabularySize).toBe(tokenizer.vocabularySize);
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom(...CORPUS, 'a<s> b', '  two  spaces ')),
+        (text) => {
+          const ids = tokenizer.encode(text);
+          expect(theirs.encode(text)).toEqual(ids);
+          expect(theirs.decode(ids)).toBe(text);
+        },
+      ),
+    );
+  });
+
+  test('batches are padded and cut, with masks', async () => {
+    const theirs = await HuggingFaceTokenizer.fromJson(JSON.parse(tokenizer.toJson()));
+    const { inputIds, attentionMask } = theirs.callBatch(['the lowest', 'low'], { maxLength: 2 });
+    const rows = ['the lowest', 'low'].map((text) => tokenizer.encode(text).slice(0, 2));
+    expect(inputIds.toArray()).toEqual(rows.map((ids) => [...ids, ...new Array(2 - ids.length).fill(0)]));
+    expect(attentionMask.toArray()).toEqual(rows.map((ids) => [0, 1].map((i) => (i < ids.length ? 1 : 0))));
+    const left = theirs.callBatch(['low'], { maxLength: 4, padding: 'maxLength', paddingSide: 'left' });
+    expect((left.attentionMask.toArray() as number[][])[0]!.at(-1)).toBe(1);
+    expect((left.inputIds.toArray() as number[][])[0]![0]).toBe(0);
+  });
+
+  test('begin and end tokens stay when a text is cut', async () => {
+    const json = {
+      version: '1.0',
+      added_tokens: ['[CLS]', '[SEP]', '[PAD]', '[UNK]'].map((content, id) => ({
+        id,
+        content,
+        special: true,
+        normalized: false,
+        lstrip: false,
+        rstrip: false,
+        single_word: false,
+      })),
+      normalizer: { type: 'Lowercase' },
+      pre_tokenizer: { type: 'Whitespace' },
+      post_processor: {
+        type: 'TemplateProcessing',
+        single: [
+          { SpecialToken: { id: '[CLS]', type_id: 0 } },
+          { Sequence: { id: 'A', type_id: 0 } },
+          { SpecialToken: { id: '[SEP]', type_id: 0 } },
+        ],
+        pair: [],
+        special_tokens: {
+          '[CLS]': { id: '[CLS]', ids: [0], tokens: ['[CLS]'] },
+          '[SEP]': { id: '[SEP]', ids: [1], tokens: ['[SEP]'] },
+        },
+      },
+      decoder: null,
+      model: {
+        type: 'WordPiece',
+        unk_token: '[UNK]',
+        continuing_subword_prefix: '##',
+        max_input_chars_per_word: 100,
+        vocab: { '[CLS]': 0, '[SEP]': 1, '[PAD]': 2, '[UNK]': 3, the: 4, cat: 5, sat: 6 },
+      },
+    };
+    const bert = await HuggingFaceTokenizer.fromJson(json, { pad_token: '[PAD]', model_max_length: 4 });
+    expect(bert.callBatch(['The cat sat the cat', 'cat']).inputIds.toArray()).toEqual([
+      [0, 4, 5, 1],
+      [0, 5, 1, 2],
+    ]);
+  });
+
+  test('mistakes are told', async () => {
+    await expect(HuggingFaceTokenizer.fromJson('{')).rejects.toThrow(/does not parse/);
+    await expect(HuggingFaceTokenizer.fromJson({})).rejects.toThrow(/with a model and its vocab/);
+    const plain = BytePairTokenizer.train(CORPUS, { vocabularySize: 260 });
+    const theirs = await HuggingFaceTokenizer.fromJson(plain.toJson());
+    expect(() => theirs.callBatch(['a', 'a b'])).toThrow(/a padding token/);
+  });
+});
+
+test('mistakes are told', () => {
+  expect(() => BytePairTokenizer.train([], { vocabularySize: 100 })).toThrow(/>= 256/);
+  expect(() => tokenizer.decode([5000])).toThrow(/ids in 0..289, received 5000/);
+  expect(() => BytePairTokenizer.fromJson('{"model":{"type":"Unigram"}}')).toThrow(/received Unigram/);
+});
