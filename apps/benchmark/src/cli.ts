@@ -1,12 +1,15 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { browser } from './browser.js';
+import { buckets } from './buckets.js';
 import { bundle } from './bundle.js';
 import { coldStart } from './coldstart.js';
+import { csv } from './csv.js';
 import { type Answer, absent, Peer, peerNames } from './peer.js';
 import { report } from './report.js';
 import { scaling } from './scaling.js';
 import { soak } from './soak.js';
+import { text } from './text.js';
 import { WORKLOADS } from './workloads.js';
 
 const MICRO = ['M1_64', 'M1_128', 'M1_256', 'M1_512', 'M1_1024', 'M2_tanh', 'M2_sum'];
@@ -18,6 +21,9 @@ const USAGE = `usage: pnpm bench [--workloads W1,W2,M1_256] [--peers ours,torch]
        pnpm bench cold         a fresh process that trains the seed snippet
        pnpm bench bundle       the size of a page that trains W1 (esbuild in BENCH_JS)
        pnpm bench browser      W1-W4 in Chromium (CHROMIUM names the binary)
+       pnpm bench text         vocabularies, encoding and padding beside Keras, on the texts of BENCH_DATA
+       pnpm bench buckets      the share of padded steps with and without buckets of similar length, on BENCH_DATA
+       pnpm bench csv [--megabytes 1024]      a generated file in batches: its rate, and memory
 
 Workloads: ${Object.keys(WORKLOADS).join(' ')}, ${MICRO.join(' ')}.
 Peers: ${peerNames.join(' ')}. Those that are absent are named and left out. Python and JavaScript peers are looked for in
@@ -28,7 +34,16 @@ node_modules) say; BENCH_NODE_NEW is the node of ours-new.`;
 export async function main(args: readonly string[]): Promise<number> {
   let options: Partial<
     Record<
-      'workloads' | 'peers' | 'threads' | 'seconds' | 'rounds' | 'phases' | 'json' | 'steps' | 'signatures',
+      | 'workloads'
+      | 'peers'
+      | 'threads'
+      | 'seconds'
+      | 'rounds'
+      | 'phases'
+      | 'json'
+      | 'steps'
+      | 'signatures'
+      | 'megabytes',
       string
     >
   >;
@@ -40,7 +55,7 @@ export async function main(args: readonly string[]): Promise<number> {
       allowPositionals: true,
       options: {
         ...{ workloads: string, peers: string, threads: string, seconds: string, rounds: string, phases: string },
-        ...{ json: string, steps: string, signatures: string },
+        ...{ json: string, steps: string, signatures: string, megabytes: string },
       },
     }));
   } catch (error) {
@@ -51,6 +66,9 @@ export async function main(args: readonly string[]): Promise<number> {
   if (command === 'scaling') await scaling();
   else if (command === 'cold') coldStart();
   else if (command === 'bundle') return bundle();
+  else if (command === 'text') return text(Number(options.rounds ?? 3));
+  else if (command === 'buckets') return buckets();
+  else if (command === 'csv') return csv(Number(options.megabytes ?? 1024));
   else if (command === 'browser')
     return browser(
       options.workloads?.split(',') ?? ['W1', 'W2', 'W3', 'W4'],
@@ -60,7 +78,9 @@ export async function main(args: readonly string[]): Promise<number> {
     return soak({ steps: Number(options.steps ?? 20_000), signatures: Number(options.signatures ?? 5_000) });
   else if (command === undefined) return compare(options);
   else {
-    console.error(`bench: expected scaling, soak, cold, bundle, browser or options, received ${command}\n${USAGE}`);
+    console.error(
+      `bench: expected scaling, soak, cold, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
+    );
     return 2;
   }
   return 0;

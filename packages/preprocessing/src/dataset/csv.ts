@@ -88,11 +88,13 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
     quote,
     trim,
     ...(comment === null ? {} : { comment, comment_no_infix: true }),
+    record_delimiter: ['\n', '\r\n'],
     skip_empty_lines: true,
     relax_column_count: true,
     skip_records_with_error: true,
   };
   const [q, d] = [quote.charCodeAt(0), delimiter.charCodeAt(0)];
+  const plain = !trim && comment === null;
   return Dataset.fromChunks(async function* () {
     const bad = new BadRows(options);
     // The build for browsers brings the parts of Node that the package uses.
@@ -115,13 +117,15 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
         return rows;
       }
       let failed = false;
-      const records = parse(text, {
-        ...settings,
-        on_skip: () => {
-          failed = true;
-          return undefined;
-        },
-      }) as string[][];
+      const parseAll = (part: string): string[][] =>
+        parse(part, {
+          ...settings,
+          on_skip: () => {
+            failed = true;
+            return undefined;
+          },
+        }) as string[][];
+      const records = (plain && recordsOf(text, quote, delimiter, parseAll)) || parseAll(text);
       let at = 0;
       if (header === null && records.length > 0 && !failed) {
         header = new Header(records[0]!, options);
@@ -202,6 +206,51 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
     }
     bad.finish();
   });
+}
+
+/**
+ * The records of a text: lines without quotes are cut at delimiters here, which is most of most files and several times as fast; all those
+ * with quotes are parsed together. `null` where quotes are not as they should be.
+ */
+function recordsOf(
+  text: string,
+  quote: string,
+  delimiter: string,
+  parseAll: (part: string) => string[][],
+): string[][] | null {
+  const records: (string[] | null)[] = [];
+  let quoted = '';
+  let count = 0;
+  for (let at = 0; at < text.length; ) {
+    const found = text.indexOf('\n', at);
+    let end = found < 0 ? text.length : found;
+    const line = text.slice(at, text.charCodeAt(end - 1) === 13 && end > at ? end - 1 : end);
+    if (!line.includes(quote)) {
+      if (line !== '') records.push(line.split(delimiter));
+      at = end + 1;
+      continue;
+    }
+    // As far as its quotes are even.
+    let quotes = 0;
+    for (let i = at; ; ) {
+      for (let k = text.indexOf(quote, i); k >= 0 && k < end; k = text.indexOf(quote, k + 1)) quotes++;
+      if (quotes % 2 === 0) break;
+      if (end >= text.length) return null;
+      i = end + 1;
+      const next = text.indexOf('\n', i);
+      end = next < 0 ? text.length : next;
+    }
+    quoted += `${text.slice(at, end)}\n`;
+    records.push(null);
+    count++;
+    at = end + 1;
+  }
+  if (count === 0) return records as string[][];
+  const parsed = parseAll(quoted);
+  if (parsed.length !== count) return null;
+  let next = 0;
+  for (let i = 0; i < records.length; i++) records[i] ??= parsed[next++]!;
+  return records as string[][];
 }
 
 function lineAt(text: string, index: number): string {

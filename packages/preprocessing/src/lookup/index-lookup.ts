@@ -60,7 +60,9 @@ export class IndexLookup<K extends string | number> {
   private idf: Float64Array | null = null;
   private readonly given: boolean;
   private readonly compare: (a: K, b: K) => number;
-  private counts = new Map<K, number>();
+  /** The place of each token in the list of counts. */
+  private places = new Map<K, number>();
+  private counts: number[] = [];
   private documents = new Map<K, number>();
   private documentCount = 0;
 
@@ -168,7 +170,8 @@ export class IndexLookup<K extends string | number> {
 
   /** Forgets what was counted. */
   reset(): void {
-    this.counts = new Map();
+    this.places = new Map();
+    this.counts = [];
     this.documents = new Map();
     this.documentCount = 0;
   }
@@ -177,8 +180,15 @@ export class IndexLookup<K extends string | number> {
   count(document: Iterable<K>): void {
     if (this.given)
       throw new ValueError(`${this.settings.name}: expected no vocabulary before adapt, received one: it is fixed`);
-    const { counts } = this;
-    for (const token of document) counts.set(token, (counts.get(token) ?? 0) + 1);
+    const { places, counts } = this;
+    for (const token of document) {
+      const place = places.get(token);
+      if (place !== undefined) counts[place]!++;
+      else {
+        places.set(token, counts.length);
+        counts.push(1);
+      }
+    }
     if (this.settings.outputMode === 'tfIdf')
       for (const token of new Set(document)) this.documents.set(token, (this.documents.get(token) ?? 0) + 1);
     this.documentCount++;
@@ -187,10 +197,13 @@ export class IndexLookup<K extends string | number> {
   /** Takes the most frequent of what was counted as vocabulary; ties by falling order of the tokens, as Keras. */
   finish(): void {
     const { maskToken, oovToken, maxTokens, outputMode, padToMaxTokens } = this.settings;
-    if (this.counts.size === 0) return;
-    if (maskToken !== null) this.counts.delete(maskToken);
-    this.counts.delete(oovToken);
-    const sorted = [...this.counts].sort((a, b) => b[1] - a[1] || this.compare(b[0], a[0])).map(([token]) => token);
+    if (this.counts.length === 0) return;
+    if (maskToken !== null) this.places.delete(maskToken);
+    this.places.delete(oovToken);
+    const { counts } = this;
+    const sorted = [...this.places]
+      .sort((a, b) => counts[b[1]]! - counts[a[1]]! || this.compare(b[0], a[0]))
+      .map(([token]) => token);
     const tokens = maxTokens === null ? sorted : sorted.slice(0, maxTokens - this.firstToken);
     this.take(tokens);
     if (outputMode === 'tfIdf') {
@@ -206,10 +219,10 @@ export class IndexLookup<K extends string | number> {
 
   /** The id of a token. Throws `ValueError` for an unknown one where no id stands for those. */
   id(token: K): number {
-    const { maskToken, numOovIndices, salt, name } = this.settings;
-    if (token === maskToken && this.maskSlots === 1) return 0;
     const id = this.ids.get(token);
     if (id !== undefined) return id;
+    const { maskToken, numOovIndices, salt, name } = this.settings;
+    if (token === maskToken && this.maskSlots === 1) return 0;
     if (numOovIndices === 1) return this.maskSlots;
     if (numOovIndices === 0) {
       if (token === maskToken) return -1;

@@ -28,7 +28,44 @@ export interface TextVectorizationOptions {
 
 const PUNCTUATION = /[!"#$%&()*+,\-./:;<=>?@[\\\]^_`{|}~']/g;
 const UPPER = /[A-Z]+/g;
-const lower = (text: string): string => text.replace(UPPER, (run) => run.toLowerCase());
+// biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+const BEYOND_ASCII = /[^\x00-\x7f]/;
+const lower = (text: string): string =>
+  BEYOND_ASCII.test(text) ? text.replace(UPPER, (run) => run.toLowerCase()) : text.toLowerCase();
+
+/** What a UTF-16 unit is to the splitter at whitespace: part of a token, punctuation to leave out, or a space. */
+const KINDS = { token: 0, punctuation: 1, space: 2 } as const;
+
+/** Tokens between ASCII whitespace, with or without punctuation, in one pass. */
+function whitespaceTokens(stripPunctuation: boolean): (text: string) => string[] {
+  const kinds = new Uint8Array(0x10000);
+  for (const c of ' \t\n\v\f\r') kinds[c.charCodeAt(0)] = KINDS.space;
+  if (stripPunctuation)
+    for (let c = 33; c < 127; c++)
+      if (String.fromCharCode(c).replace(PUNCTUATION, '') === '') kinds[c] = KINDS.punctuation;
+  return (text) => {
+    const tokens: string[] = [];
+    const { length } = text;
+    let token = '';
+    for (let i = 0; i < length; ) {
+      const kind = kinds[text.charCodeAt(i)]!;
+      if (kind === KINDS.token) {
+        const start = i++;
+        while (i < length && kinds[text.charCodeAt(i)] === KINDS.token) i++;
+        // Most tokens are one run; punctuation within one joins two.
+        token = token === '' ? text.slice(start, i) : token + text.slice(start, i);
+        continue;
+      }
+      if (kind === KINDS.space && token !== '') {
+        tokens.push(token);
+        token = '';
+      }
+      i++;
+    }
+    if (token !== '') tokens.push(token);
+    return tokens;
+  };
+}
 
 /**
  * Texts to ids or rows of numbers: standardize, split, n-grams, look up. Id 0 is padding (mode 'int'), then comes the unknown token `[UNK]`,
@@ -68,8 +105,11 @@ export class TextVectorization {
       );
     this.outputSequenceLength = outputSequenceLength;
     this.ragged = ragged;
-    this.standardize = standardizer(standardize);
-    this.split = splitter(split);
+    const strips = standardize === 'lowerAndStripPunctuation' || standardize === 'stripPunctuation';
+    // Punctuation is left out on the way, where the text is cut at spaces.
+    const fused = split === 'whitespace' && strips;
+    this.standardize = standardizer(fused ? (standardize === 'stripPunctuation' ? null : 'lower') : standardize);
+    this.split = fused ? whitespaceTokens(true) : splitter(split);
     this.lookup = new IndexLookup<string>(
       {
         name: 'TextVectorization',
@@ -187,7 +227,7 @@ function splitter(how: TextVectorizationOptions['split']): (text: string) => str
     case null:
       return (text) => [text];
     case 'whitespace':
-      return (text) => text.split(/[ \t\n\v\f\r]+/).filter((token) => token !== '');
+      return whitespaceTokens(false);
     case 'character':
       return (text) => [...text];
     default:
