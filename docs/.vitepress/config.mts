@@ -4,12 +4,21 @@ const PACKAGES = ['tensor', 'autograd', 'compiler', 'cells', 'optim', 'preproces
 
 const sidebar = (
   base: string,
-  text: { start: string; guide: string; course: string; chapter: string; packages: string; architecture: string },
+  text: {
+    start: string;
+    guide: string;
+    data: string;
+    course: string;
+    chapter: string;
+    packages: string;
+    architecture: string;
+  },
 ) => [
   {
     text: text.guide,
     items: [
       { text: text.start, link: `${base}/getting-started` },
+      { text: text.data, link: `${base}/data` },
       { text: text.architecture, link: `${base}/architecture` },
     ],
   },
@@ -43,6 +52,7 @@ export default defineConfig({
         sidebar: sidebar('', {
           guide: 'Guide',
           start: 'Getting started',
+          data: 'Data and text',
           architecture: 'Architecture',
           course: 'Course',
           chapter: '1. Recurrent networks',
@@ -62,6 +72,7 @@ export default defineConfig({
         sidebar: sidebar('/zh', {
           guide: '指南',
           start: '快速上手',
+          data: '数据与文本',
           architecture: '架构',
           course: '课程',
           chapter: '第一章 循环神经网络',

@@ -121,7 +121,7 @@ test.each(['lstm', 'gru', 'rnn'])('every cell, stacked and in both directions: %
   expect(out).toContain('bidirectional_');
 });
 
-test('reads CSV, TSV and JSONL, gzipped or not, with columns of any name', () => {
+test('reads CSV, TSV and JSONL, gzipped or not, with columns of any name', async () => {
   const expected = [
     { text: 'a, "b"', label: '1', line: 2 },
     { text: '猫', label: '2', line: 3 },
@@ -135,19 +135,15 @@ test('reads CSV, TSV and JSONL, gzipped or not, with columns of any name', () =>
     ['x.tsv', tabs],
     ['x.jsonl', lines],
   ] as const) {
-    expect(readSamples(file(name, content), columns)).toEqual(expected);
-    expect(readSamples(file(`${name}.gz`, gzipSync(content)), columns)).toEqual(expected);
+    expect(await readSamples(file(name, content), columns)).toEqual(expected);
+    expect(await readSamples(file(`${name}.gz`, gzipSync(content)), columns)).toEqual(expected);
   }
-  expect(readSamples(file('bom.csv', `\uFEFF${table}`), columns)).toEqual(expected);
+  expect(await readSamples(file('bom.csv', `\uFEFF${table}`), columns)).toEqual(expected);
 });
 
 describe('mistakes are one clear message and a non-zero exit', () => {
   test.each<[string, () => string[], RegExp]>([
-    [
-      'no such file',
-      () => ['train', '--data', join(folder, 'none.csv')],
-      /none.csv: cannot be read: there is no such file/,
-    ],
+    ['no such file', () => ['train', '--data', join(folder, 'none.csv')], /none.csv: .*there is no such file/],
     ['unknown kind of file', () => ['train', '--data', file('x.xlsx', 'a')], /named .csv, .tsv or .jsonl/],
     [
       'missing column',
@@ -162,7 +158,7 @@ describe('mistakes are one clear message and a non-zero exit', () => {
     [
       'wrong number of fields',
       () => ['train', '--data', file('f.csv', 'text,label\na,b\nc\n')],
-      /unreadable row: .*line 3/,
+      /:3: unreadable row: expected 2 fields, received 1/,
     ],
     ['open quote', () => ['train', '--data', file('q.csv', 'text,label\n"a,b\n')], /unreadable row/],
     [
@@ -172,7 +168,7 @@ describe('mistakes are one clear message and a non-zero exit', () => {
     ],
     ['JSON that is no object', () => ['train', '--data', file('b2.jsonl', '[1]\n')], /expected a JSON object/],
     ['broken UTF-8', () => ['train', '--data', file('u.csv', Buffer.from([0x74, 0xff, 0xfe]))], /expected UTF-8/],
-    ['damaged gzip', () => ['train', '--data', file('g.csv.gz', Buffer.from([0x1f, 0x8b, 1, 2]))], /damaged file/],
+    ['damaged gzip', () => ['train', '--data', file('g.csv.gz', Buffer.from([0x1f, 0x8b, 1, 2]))], /a damaged one/],
     ['no rows', () => ['train', '--data', file('e.csv', 'text,label\n')], /at least one row/],
     [
       'empty text',
@@ -322,9 +318,9 @@ test('Ctrl-C leaves no half-written file', async () => {
   rmSync(own, { recursive: true });
 });
 
-test('the sentences that ship: counts, balance, both languages, none twice', () => {
+test('the sentences that ship: counts, balance, both languages, none twice', async () => {
   const read = (name: string) => readSamples(join(__dirname, '../data', name), { text: 'text', label: 'label' });
-  const [train, test] = [read('train.tsv'), read('test.tsv')];
+  const [train, test] = [await read('train.tsv'), await read('test.tsv')];
   expect(train.length + test.length).toBeGreaterThanOrEqual(600);
   const texts = [...train, ...test].map((s) => s.text);
   expect(new Set(texts).size).toBe(texts.length);

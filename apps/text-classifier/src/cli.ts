@@ -161,11 +161,15 @@ async function runTraining(
 async function train(values: Values, output: Output): Promise<void> {
   const settings = settingsFrom(values);
   const columns = { text: text(values, 'text-column')!, label: text(values, 'label-column')! };
-  const read = (name: 'dev' | 'test'): Sample[] | null => {
+  const read = async (name: 'dev' | 'test'): Promise<Sample[] | null> => {
     const path = text(values, name);
     return path === undefined ? null : readSamples(path, columns);
   };
-  const data = { train: readSamples(required(values, 'data'), columns), dev: read('dev'), test: read('test') };
+  const data = {
+    train: await readSamples(required(values, 'data'), columns),
+    dev: await read('dev'),
+    test: await read('test'),
+  };
   const { classifier, result } = await runTraining(data, settings, output);
   const out = text(values, 'out');
   if (out !== undefined) {
@@ -177,7 +181,7 @@ async function train(values: Values, output: Output): Promise<void> {
 
 async function evaluate(values: Values, output: Output): Promise<void> {
   const classifier = loadClassifier(required(values, 'model'));
-  const samples = readSamples(required(values, 'data'), {
+  const samples = await readSamples(required(values, 'data'), {
     text: text(values, 'text-column')!,
     label: text(values, 'label-column')!,
   });
@@ -194,7 +198,7 @@ async function predict(values: Values, texts: readonly string[], output: Output)
     ...texts,
     ...(path === undefined
       ? []
-      : readSamples(path, { text: text(values, 'text-column')!, label: null }).map((s) => s.text)),
+      : (await readSamples(path, { text: text(values, 'text-column')!, label: null })).map((s) => s.text)),
   ];
   if (all.length === 0) throw new CommandError(`expected texts, or --data FILE, received neither\n${USAGE}`, 2);
   for (const t of all) if (t.trim() === '') throw new CommandError('expected texts, received an empty one');
@@ -229,9 +233,9 @@ async function demo(output: Output): Promise<void> {
   const file = (name: string): string => fileURLToPath(new URL(`../data/${name}`, import.meta.url));
   output.say('Recurra text classifier: topics of English and Chinese sentences\n');
   const data = {
-    train: readSamples(file('train.tsv'), columns),
+    train: await readSamples(file('train.tsv'), columns),
     dev: null,
-    test: readSamples(file('test.tsv'), columns),
+    test: await readSamples(file('test.tsv'), columns),
   };
   const { classifier, result } = await runTraining(data, DEMO, output);
   const predictions = await classifier.predict(UNSEEN);

@@ -13,8 +13,8 @@ export type CsvRow = Record<string, string | number>;
 export interface CsvOptions extends ReadOptions, BadRowOptions {
   /** ',' (default), '\t', ';', ... of one character */
   readonly delimiter?: string;
-  /** '"' */
-  readonly quote?: string;
+  /** '"'; `null`: quotes mean nothing, as in most TSV. */
+  readonly quote?: string | null;
   /** Lines that begin with it are left out; `null` (default): none. */
   readonly comment?: string | null;
   /** Names of the columns; `null` (default): the first row holds them. */
@@ -27,6 +27,8 @@ export interface CsvOptions extends ReadOptions, BadRowOptions {
   readonly required?: readonly string[];
   /** Spaces around fields are left out; false. */
   readonly trim?: boolean;
+  /** Name of a column that is added, with the number of the row's first line; none. */
+  readonly lineColumn?: string;
   /** Bytes of the longest row: what is longer has lost its closing quote; 1 MiB. */
   readonly maxRowBytes?: number;
 }
@@ -80,7 +82,7 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
     ['delimiter', delimiter],
     ['quote', quote],
   ] as const)
-    if (c.length !== 1 || c.charCodeAt(0) > 127)
+    if (c !== null && (c.length !== 1 || c.charCodeAt(0) > 127))
       throw new ValueError(`csvDataset: expected ${name} to be one ASCII character, received ${JSON.stringify(c)}`);
   const file = nameOf(source, options);
   const settings: Options = {
@@ -93,8 +95,10 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
     relax_column_count: true,
     skip_records_with_error: true,
   };
-  const [q, d] = [quote.charCodeAt(0), delimiter.charCodeAt(0)];
-  const plain = !trim && comment === null;
+  // No byte is 256.
+  const [q, d] = [quote?.charCodeAt(0) ?? 256, delimiter.charCodeAt(0)];
+  const { lineColumn } = options;
+  const plain = !trim && comment === null && lineColumn === undefined;
   return Dataset.fromChunks(async function* () {
     const bad = new BadRows(options);
     // The build for browsers brings the parts of Node that the package uses.
@@ -126,15 +130,12 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
           },
         }) as string[][];
       const records = (plain && recordsOf(text, quote, delimiter, parseAll)) || parseAll(text);
-      let at = 0;
-      if (header === null && records.length > 0 && !failed) {
-        header = new Header(records[0]!, options);
-        at = 1;
-      }
+      const withHeader = header === null && records.length > 0 && !failed;
+      if (withHeader) header = new Header(records[0]!, options);
       const columns = header?.names.length;
-      if (!failed && records.every((record) => record.length === columns)) {
-        for (; at < records.length; at++) {
-          const row = header!.row(records[at]!);
+      if (!failed && lineColumn === undefined && records.every((record) => record.length === columns)) {
+        for (let i = withHeader ? 1 : 0; i < records.length; i++) {
+          const row = header!.row(records[i]!);
           if (typeof row !== 'string') {
             rows.push(row);
             continue;
@@ -146,7 +147,7 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
         rows.length = 0;
       }
       // Something is wrong: once more, with line numbers.
-      if (at === 1) header = null;
+      if (withHeader) header = null;
       for (const parsed of parseText(text, line)) take(parsed, text, line, rows);
       return rows;
     };
@@ -181,7 +182,7 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
         return;
       }
       const row = header.row(record);
-      if (typeof row !== 'string') rows.push(row);
+      if (typeof row !== 'string') rows.push(lineColumn === undefined ? row : { ...row, [lineColumn]: number });
       else if (row.startsWith('missing')) tell('missing', row.slice(8), number, shown());
       else tell('type', row, number, shown());
     };
@@ -214,7 +215,7 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
  */
 function recordsOf(
   text: string,
-  quote: string,
+  quote: string | null,
   delimiter: string,
   parseAll: (part: string) => string[][],
 ): string[][] | null {
@@ -225,7 +226,7 @@ function recordsOf(
     const found = text.indexOf('\n', at);
     let end = found < 0 ? text.length : found;
     const line = text.slice(at, text.charCodeAt(end - 1) === 13 && end > at ? end - 1 : end);
-    if (!line.includes(quote)) {
+    if (quote === null || !line.includes(quote)) {
       if (line !== '') records.push(line.split(delimiter));
       at = end + 1;
       continue;

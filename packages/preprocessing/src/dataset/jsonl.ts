@@ -7,6 +7,8 @@ import { type DataSource, nameOf, type ReadOptions } from './source.js';
 export interface JsonlOptions extends ReadOptions, BadRowOptions {
   /** Fields that each object needs, not null nor empty: the label, for one. */
   readonly required?: readonly string[];
+  /** Name of a field that is added to objects, with the number of their line; none. */
+  readonly lineColumn?: string;
 }
 
 /**
@@ -14,7 +16,7 @@ export interface JsonlOptions extends ReadOptions, BadRowOptions {
  * The type is taken on trust.
  */
 export function jsonlDataset<T = Record<string, unknown>>(source: DataSource, options: JsonlOptions = {}): Dataset<T> {
-  const { required = [] } = options;
+  const { required = [], lineColumn } = options;
   const file = nameOf(source, options);
   return Dataset.fromChunks(async function* () {
     const bad = new BadRows(options);
@@ -30,12 +32,19 @@ export function jsonlDataset<T = Record<string, unknown>>(source: DataSource, op
           bad.add({ reason: 'json', message, file, line: numbers(i), text });
           return;
         }
+        const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+        if (!isObject && (required.length > 0 || lineColumn !== undefined)) {
+          bad.add({ reason: 'json', message: 'expected a JSON object', file, line: numbers(i), text });
+          return;
+        }
         const missing = required.find((field) => {
-          const v = (value as Record<string, unknown> | null)?.[field];
+          const v = (value as Record<string, unknown>)[field];
           return v === undefined || v === null || v === '';
         });
-        if (missing === undefined) values.push(value as T);
-        else bad.add({ reason: 'missing', message: `expected a value of "${missing}"`, file, line: numbers(i), text });
+        if (missing === undefined) {
+          values.push((lineColumn === undefined ? value : { ...(value as object), [lineColumn]: numbers(i) }) as T);
+        } else
+          bad.add({ reason: 'missing', message: `expected a value of "${missing}"`, file, line: numbers(i), text });
       });
       bad.report.good += values.length;
       yield values;

@@ -73,7 +73,9 @@ describe('sources', () => {
   });
 
   test('what cannot be read is told', async () => {
-    await expect(readText(join(folder, 'absent'))).rejects.toThrow(/absent: expected a file that can be read/);
+    await expect(readText(join(folder, 'absent'))).rejects.toThrow(
+      /absent: expected a file that can be read: there is no such file/,
+    );
     await expect(readText(gzipSync(text).subarray(0, 20))).rejects.toThrow(/a whole gzip file/);
     await expect(readText(Uint8Array.of(255, 255, 255))).rejects.toThrow(/expected UTF-8/);
     await expect(readText(new Response('no', { status: 404 }))).rejects.toThrow(/status 404/);
@@ -256,6 +258,14 @@ describe('CSV', () => {
       expect(report.reasons).toEqual({ fieldCount: 1, encoding: 1, missing: 1, type: 1, quotes: 1 });
       expect(report.rows.every((r) => r.file === 'bad.csv')).toBe(true);
     }
+  });
+
+  test('the first row names the columns, also where rows after good ones are bad', async () => {
+    const report = new RowReport();
+    const text = 'a,label\nx,1\ny,2\nz,\nw,3\n';
+    const rows = await csvDataset(bytesOf(text), { ...options, onBadRow: 'collect', report }).toArray();
+    expect(rows.map((r) => r['a'])).toEqual(['x', 'y', 'w']);
+    expect(report.rows.map((r) => r.line)).toEqual([4]);
   });
 
   test('skipped: counted, and said where nobody asked for a report', async () => {

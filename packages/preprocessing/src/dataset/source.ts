@@ -93,10 +93,14 @@ interface Opened {
 async function openFile(path: string): Promise<Opened> {
   const fs = file(path);
   try {
-    const { size } = await fs.promises.stat(path);
+    const stat = await fs.promises.stat(path);
+    if (stat.isDirectory()) throw new Error('it is a folder');
+    const { size } = stat;
     return { chunks: fs.createReadStream(path, { highWaterMark: SHARE }), total: size };
   } catch (error) {
-    throw new ReadError(`${path}: expected a file that can be read, received ${(error as Error).message}`);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? 'there is no such file' : message;
+    throw new ReadError(`${path}: expected a file that can be read: ${why}`);
   }
 }
 
@@ -351,7 +355,7 @@ export async function* readBytes(
       yield* inflated(all());
     } catch (error) {
       if (error instanceof RecurraError) throw error;
-      throw new ReadError(`${name}: expected a whole gzip file, received ${(error as Error).message}`);
+      throw new ReadError(`${name}: expected a whole gzip file, received a damaged one (${(error as Error).message})`);
     }
   } else yield* all();
 }
