@@ -1,22 +1,10 @@
-import { treeLeaves, treeUnflatten, vjp } from '@recurra/autograd';
-import { isCompiling, isZero } from '@recurra/compiler';
+import { treeLeaves, treeUnflatten } from '@recurra/autograd';
 import { Command, loadKernels } from '@recurra/kernels';
-import {
-  type Aval,
-  type Block,
-  bind,
-  definePrimitive,
-  isFloating,
-  type LowerContext,
-  type Primitive,
-  stack,
-  stopGradient,
-  type Tensor,
-  zeros,
-} from '@recurra/tensor';
+import { type Aval, type Block, bind, type LowerContext, type Primitive, stack, type Tensor } from '@recurra/tensor';
 import type { Cell, CellParams, SequenceKind } from './cell.js';
-import { evaluateBy, type FusedOptions, type FusedResult, finish, KINDS, makeCell } from './sequence.js';
-import { loop, type Walk, walk } from './walk.js';
+import { definePair, type Flows } from './kernel-pair.js';
+import { type FusedOptions, type FusedResult, finish, KINDS, makeCell } from './sequence.js';
+import type { Walk } from './walk.js';
 
 /** Which of the optional inputs there are, and how the sequence is walked. */
 interface RecurrenceParams {
@@ -29,19 +17,12 @@ interface RecurrenceParams {
   readonly mask: boolean;
 }
 
-/** ... and which results a gradient flows back from. */
-interface BackwardParams extends RecurrenceParams {
-  readonly dys: boolean;
-  readonly dh: boolean;
-  readonly dc: boolean;
-}
-
 type Name = 'bias' | 'h0' | 'c0' | 'drop' | 'mask' | 'residual' | 'dys' | 'dh' | 'dc';
 
 /** Inputs by name: [projected inputs, recurrentKernel, bias?, h0?, c0?, drop?, mask?], then those of the backward pass. */
 function named<T>(
   list: readonly T[],
-  params: RecurrenceParams & Partial<BackwardParams>,
+  params: RecurrenceParams & Partial<Flows>,
 ): Record<'x' | 'recurrent', T> & Partial<Record<Name, T>> {
   const rest = [...list];
   const next = (there: boolean | undefined, name: string): Record<string, T> =>
@@ -119,8 +100,10 @@ function workOf(context: LowerContext<RecurrenceParams>): number {
  * The recurrent part of a whole sequence of SimpleRNN, LSTM or GRU on projected inputs [batch, time, gates * units]. Outputs: all
  * outputs [batch, time, units], the last state(s) [batch, units], and what the backward pass needs. Dropout masks are constants.
  */
-const recurrence: Primitive<RecurrenceParams> = definePrimitive<RecurrenceParams>({
+const recurrence: Primitive<RecurrenceParams> = definePair<RecurrenceParams>({
   name: 'recurrence',
+  steps: bySteps,
+  constants: ({ drop, mask }) => (drop ? 1 : 0) + (mask ? 1 : 0),
   abstract: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
     const [kind, batch, time, units] = sizes(params, x, recurrent);
@@ -131,10 +114,6 @@ const recurrence: Primitive<RecurrenceParams> = definePrimitive<RecurrenceParams
       { shape: [loadKernels().exports.recurrenceResidual(kind, batch, time, units)], dtype: 'float32' },
     ];
   },
-  evaluate: (inputs, params, outputs) => [
-    ...evaluateBy((tensors) => bySteps(tensors, params, walk), inputs),
-    zeros(outputs[outputs.length - 1]!.shape).concrete('recurrence'),
-  ],
   lower: (context) => {
     const { x, recurrent } = named<Block>(context.inputs, context.params);
     const scratch = loadKernels().exports.recurrenceForwardScratch(...sizes(context.params, x, recurrent));
@@ -146,29 +125,7 @@ const recurrence: Primitive<RecurrenceParams> = definePrimitive<RecurrenceParams
       workOf(context),
     );
   },
-  vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
-    const lstm = params.kind === 'lstm';
-    const [dys, dh, dc] = cotangents as readonly [Tensor, Tensor, Tensor];
-    const flags = { dys: !isZero(dys), dh: !isZero(dh), dc: lstm && !isZero(dc) };
-    const residual = outputs[outputs.length - 1]!;
-    const given = [...(flags.dys ? [dys] : []), ...(flags.dh ? [dh] : []), ...(flags.dc ? [dc] : [])];
-    const gradients = apply(recurrenceBackward, [...inputs, residual, ...given], { ...params, ...flags });
-    return [...gradients, ...(params.drop ? [null] : []), ...(params.mask ? [null] : [])];
-  },
-  samples: [],
-});
-
-/** The gradients of {@link recurrence} for [x, recurrentKernel, bias?, h0?, c0?]. */
-const recurrenceBackward: Primitive<BackwardParams> = definePrimitive<BackwardParams>({
-  name: 'recurrenceBackward',
-  abstract: (inputs, params) => {
-    const { x, recurrent, bias, h0, c0 } = named(inputs, params);
-    return [x, recurrent, ...(bias ? [bias] : []), ...(h0 ? [h0] : []), ...(c0 ? [c0] : [])].map(
-      ({ shape, dtype }) => ({ shape, dtype }),
-    );
-  },
-  evaluate: (inputs, params) => evaluateBy((tensors) => gradientsBySteps(tensors, params, walk), inputs),
-  lower: (context) => {
+  lowerBackward: (context) => {
     const { params } = context;
     const { x, recurrent, residual, dys, dh, dc } = named<Block>(context.inputs, params);
     const scratch = loadKernels().exports.recurrenceBackwardScratch(...sizes(params, x, recurrent));
@@ -184,35 +141,7 @@ const recurrenceBackward: Primitive<BackwardParams> = definePrimitive<BackwardPa
       workOf(context) * 2,
     );
   },
-  vjp: ({ inputs, cotangents, params }) => {
-    // To differentiate once more, the gradient is computed step by step, and that is differentiated.
-    const floating = inputs.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));
-    const { pullback } = vjp(
-      (own: Tensor[]) =>
-        gradientsBySteps(
-          inputs.map((t, i) => (floating.includes(i) ? own[floating.indexOf(i)]! : t)),
-          params,
-          isCompiling() ? loop : walk,
-        ),
-      floating.map((i) => inputs[i]!),
-    );
-    const [gradients] = pullback([...cotangents]);
-    return inputs.map((_, i) => (floating.includes(i) ? gradients[floating.indexOf(i)]! : null));
-  },
-  samples: [],
 });
-
-function gradientsBySteps(inputs: readonly Tensor[], params: BackwardParams, by: Walk): Tensor[] {
-  const { residual: _, dys, dh, dc, drop, mask, ...own } = named(inputs, params);
-  const constants = [...(drop ? [stopGradient(drop)] : []), ...(mask ? [mask] : [])];
-  const { value, pullback } = vjp(
-    (floating: Tensor[]) => bySteps([...floating, ...constants], params, by),
-    Object.values(own),
-  );
-  const [ys, h, c] = value as [Tensor, Tensor, Tensor];
-  const cotangents = [dys ?? ys.zerosLike(), dh ?? h.zerosLike(), ...(c ? [dc ?? c.zerosLike()] : [])];
-  return pullback(cotangents)[0];
-}
 
 /**
  * `Walk` on inputs that have been projected [batch, time, gates * units], by the kernel for the recurrent part of a whole sequence: with

@@ -1,23 +1,12 @@
-import { treeLeaves, treeUnflatten, vjp } from '@recurra/autograd';
-import { isCompiling, isZero } from '@recurra/compiler';
+import { treeLeaves, treeUnflatten } from '@recurra/autograd';
 import { Command, loadKernels } from '@recurra/kernels';
-import {
-  type Aval,
-  type Block,
-  bind,
-  definePrimitive,
-  isFloating,
-  type LowerContext,
-  type NDArray,
-  type Primitive,
-  Tensor,
-  zeros,
-} from '@recurra/tensor';
+import { type Aval, type Block, bind, type LowerContext, type Primitive, type Tensor } from '@recurra/tensor';
 import type { Cell, CellParams, SequenceKind } from './cell.js';
 import { GRUCell } from './gru.js';
+import { definePair, type Flows } from './kernel-pair.js';
 import { LSTMCell } from './lstm.js';
 import { SimpleRNNCell } from './simple-rnn.js';
-import { loop, type Walk, walk } from './walk.js';
+import type { Walk } from './walk.js';
 
 /** The numbers of the kinds in the kernels, and the gates of each. */
 export const KINDS: Readonly<Record<SequenceKind, { readonly number: number; readonly gates: number }>> = {
@@ -38,17 +27,10 @@ interface SequenceParams {
   readonly mask: boolean;
 }
 
-/** ... and which results a gradient flows back from. */
-interface BackwardParams extends SequenceParams {
-  readonly dys: boolean;
-  readonly dh: boolean;
-  readonly dc: boolean;
-}
-
 /** Inputs by name: [x, kernel, recurrentKernel, bias?, h0?, c0?, mask?], then those of the backward pass. */
 function named<T>(
   list: readonly T[],
-  params: SequenceParams & Partial<BackwardParams>,
+  params: SequenceParams & Partial<Flows>,
 ): Record<'x' | 'kernel' | 'recurrent', T> &
   Partial<Record<'bias' | 'h0' | 'c0' | 'mask' | 'residual' | 'dys' | 'dh' | 'dc', T>> {
   const rest = [...list];
@@ -125,8 +107,10 @@ function lengths(params: SequenceParams, x: Aval, recurrent: Aval): [number, num
  * A whole sequence of SimpleRNN, LSTM or GRU (`resetAfter`). Outputs: all outputs [batch, time, units], the last state(s) [batch,
  * units], and what the backward pass needs.
  */
-const sequence: Primitive<SequenceParams> = definePrimitive<SequenceParams>({
+const sequence: Primitive<SequenceParams> = definePair<SequenceParams>({
   name: 'sequence',
+  steps: bySteps,
+  constants: ({ mask }) => (mask ? 1 : 0),
   abstract: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
     const { batch, time, units } = sizes(x, recurrent);
@@ -138,10 +122,6 @@ const sequence: Primitive<SequenceParams> = definePrimitive<SequenceParams>({
       { shape: [residual], dtype: 'float32' },
     ];
   },
-  evaluate: (inputs, params, outputs) => [
-    ...evaluateBy((tensors) => bySteps(tensors, params, walk), inputs),
-    zeros(outputs[outputs.length - 1]!.shape).concrete('sequence'),
-  ],
   lower: (context) => {
     const { x, recurrent } = named<Block>(context.inputs, context.params);
     const scratch = loadKernels().exports.forwardScratch(...lengths(context.params, x, recurrent));
@@ -153,29 +133,7 @@ const sequence: Primitive<SequenceParams> = definePrimitive<SequenceParams>({
       workOf(context),
     );
   },
-  vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
-    const lstm = params.kind === 'lstm';
-    const [dys, dh, dc] = cotangents as readonly [Tensor, Tensor, Tensor];
-    const flags = { dys: !isZero(dys), dh: !isZero(dh), dc: lstm && !isZero(dc) };
-    const residual = outputs[outputs.length - 1]!;
-    const given = [...(flags.dys ? [dys] : []), ...(flags.dh ? [dh] : []), ...(flags.dc ? [dc] : [])];
-    const gradients = apply(sequenceBackward, [...inputs, residual, ...given], { ...params, ...flags });
-    return params.mask ? [...gradients, null] : gradients;
-  },
-  samples: [],
-});
-
-/** The gradients of {@link sequence} for its floating inputs: [dx, dKernel, dRecurrent, dBias?, dh0?, dc0?]. */
-const sequenceBackward: Primitive<BackwardParams> = definePrimitive<BackwardParams>({
-  name: 'sequenceBackward',
-  abstract: (inputs, params) => {
-    const { x, kernel, recurrent, bias, h0, c0 } = named(inputs, params);
-    return [x, kernel, recurrent, ...(bias ? [bias] : []), ...(h0 ? [h0] : []), ...(c0 ? [c0] : [])].map(
-      ({ shape, dtype }) => ({ shape, dtype }),
-    );
-  },
-  evaluate: (inputs, params) => evaluateBy((tensors) => gradientsBySteps(tensors, params, walk), inputs),
-  lower: (context) => {
+  lowerBackward: (context) => {
     const { params } = context;
     const { x, recurrent, residual, dys, dh, dc } = named<Block>(context.inputs, params);
     const scratch = loadKernels().exports.backwardScratch(...lengths(params, x, recurrent));
@@ -191,39 +149,7 @@ const sequenceBackward: Primitive<BackwardParams> = definePrimitive<BackwardPara
       workOf(context) * 2,
     );
   },
-  vjp: ({ inputs, cotangents, params }) => {
-    // To differentiate once more, the gradient is computed step by step, and that is differentiated.
-    const floating = inputs.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));
-    const { pullback } = vjp(
-      (own: Tensor[]) =>
-        gradientsBySteps(
-          inputs.map((t, i) => (floating.includes(i) ? own[floating.indexOf(i)]! : t)),
-          params,
-          isCompiling() ? loop : walk,
-        ),
-      floating.map((i) => inputs[i]!),
-    );
-    const [gradients] = pullback([...cotangents]);
-    return inputs.map((_, i) => (floating.includes(i) ? gradients[floating.indexOf(i)]! : null));
-  },
-  samples: [],
 });
-
-function gradientsBySteps(inputs: readonly Tensor[], params: BackwardParams, by: Walk): Tensor[] {
-  const { residual: _, dys, dh, dc, mask, ...own } = named(inputs, params);
-  const { value, pullback } = vjp(
-    (floating: Tensor[]) => bySteps(mask ? [...floating, mask] : floating, params, by),
-    Object.values(own),
-  );
-  const [ys, h, c] = value as [Tensor, Tensor, Tensor];
-  const cotangents = [dys ?? ys.zerosLike(), dh ?? h.zerosLike(), ...(c ? [dc ?? c.zerosLike()] : [])];
-  return pullback(cotangents)[0];
-}
-
-/** Evaluates a function of tensors on arrays. */
-export function evaluateBy(f: (inputs: Tensor[]) => Tensor[], arrays: readonly NDArray[]): NDArray[] {
-  return f(arrays.map((a) => new Tensor(a.shape, a.dtype, a))).map((t) => t.concrete('sequence'));
-}
 
 /** How a kernel walks a sequence. */
 export interface FusedOptions {

@@ -1,7 +1,8 @@
 import type { Tensor } from '@recurra/tensor';
 import { flatten, flattenNumbers, type Nested, type Numbers, nest } from '../internal/nested.js';
 import { compareBytes } from '../internal/order.js';
-import { IndexLookup, type LookupOptions } from './index-lookup.js';
+import type { LookupOptions } from './index-lookup.js';
+import { VocabularyLookup } from './vocabulary-lookup.js';
 
 /** Strings in nested lists. */
 export type Strings = Nested<string>;
@@ -12,56 +13,14 @@ export type Strings = Nested<string>;
  *
  * Throws `ValueError` for contradictory options, repeated tokens, and unknown strings with `numOovIndices: 0`.
  */
-export class StringLookup {
-  private readonly lookup: IndexLookup<string>;
-
+export class StringLookup extends VocabularyLookup<string, Strings> {
   constructor(options: LookupOptions<string> = {}) {
-    this.lookup = new IndexLookup<string>(
-      {
-        name: 'StringLookup',
-        maxTokens: options.maxTokens ?? null,
-        numOovIndices: options.numOovIndices ?? 1,
-        maskToken: options.maskToken ?? null,
-        oovToken: options.oovToken ?? '[UNK]',
-        vocabulary: options.vocabulary ?? null,
-        idfWeights: options.idfWeights ?? null,
-        invert: options.invert ?? false,
-        outputMode: options.outputMode ?? 'int',
-        padToMaxTokens: options.padToMaxTokens ?? false,
-        salt: options.salt ?? null,
-      },
-      compareBytes,
-    );
+    super('StringLookup', options, '[UNK]', compareBytes);
   }
 
-  /** Learns the vocabulary. A flat list is one document; of nested lists, each row is one. */
-  adapt(data: Strings): void {
-    this.lookup.reset();
+  protected override documents(data: Strings): readonly (readonly string[])[] {
     const rows = Array.isArray(data) && Array.isArray(data[0]) ? (data as readonly Strings[]) : [data];
-    for (const row of rows) this.lookup.count(flatten('StringLookup', row).flat);
-    this.lookup.finish();
-  }
-
-  /** {@link StringLookup.adapt} over a stream of documents, each one token or a list. */
-  async adaptStream(stream: AsyncIterable<Strings>): Promise<void> {
-    this.lookup.reset();
-    for await (const document of stream) this.lookup.count(flatten('StringLookup', document).flat);
-    this.lookup.finish();
-  }
-
-  /** The strings by id, with mask and unknown token unless `includeSpecialTokens` is false. */
-  getVocabulary(includeSpecialTokens = true): string[] {
-    return this.lookup.vocabulary(includeSpecialTokens);
-  }
-
-  /** Replaces the vocabulary (and the inverse document frequencies, for 'tfIdf'). */
-  setVocabulary(vocabulary: readonly string[], idfWeights: readonly number[] | null = null): void {
-    this.lookup.setVocabulary(vocabulary, idfWeights);
-  }
-
-  /** Number of ids. */
-  get vocabularySize(): number {
-    return this.lookup.size;
+    return rows.map((row) => flatten('StringLookup', row).flat);
   }
 
   /** Ids of strings, int32 [...shape]; or rows of numbers, as `outputMode` says. With `invert`: the strings of ids. */

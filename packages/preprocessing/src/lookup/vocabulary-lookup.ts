@@ -1,0 +1,57 @@
+import { IndexLookup, type LookupOptions } from './index-lookup.js';
+
+/** What `StringLookup` and `IntegerLookup` have in common: a vocabulary that is given or learnt. */
+export abstract class VocabularyLookup<K extends string | number, Data> {
+  protected readonly lookup: IndexLookup<K>;
+
+  protected constructor(name: string, options: LookupOptions<K>, oovToken: K, compare: (a: K, b: K) => number) {
+    this.lookup = new IndexLookup<K>(
+      {
+        name,
+        maxTokens: options.maxTokens ?? null,
+        numOovIndices: options.numOovIndices ?? 1,
+        maskToken: options.maskToken ?? null,
+        oovToken: options.oovToken ?? oovToken,
+        vocabulary: options.vocabulary ?? null,
+        idfWeights: options.idfWeights ?? null,
+        invert: options.invert ?? false,
+        outputMode: options.outputMode ?? 'int',
+        padToMaxTokens: options.padToMaxTokens ?? false,
+        salt: options.salt ?? null,
+      },
+      compare,
+    );
+  }
+
+  /** The documents in data: a flat list is one; of nested lists (or a tensor of rank 2), each row is one. */
+  protected abstract documents(data: Data): Iterable<readonly K[]>;
+
+  /** Learns the vocabulary. A flat list is one document; of nested lists (or a tensor of rank 2), each row is one. */
+  adapt(data: Data): void {
+    this.lookup.reset();
+    for (const document of this.documents(data)) this.lookup.count(document);
+    this.lookup.finish();
+  }
+
+  /** {@link VocabularyLookup.adapt} over a stream of such data. */
+  async adaptStream(stream: AsyncIterable<Data>): Promise<void> {
+    this.lookup.reset();
+    for await (const data of stream) for (const document of this.documents(data)) this.lookup.count(document);
+    this.lookup.finish();
+  }
+
+  /** The tokens by id, with mask and unknown token unless `includeSpecialTokens` is false. */
+  getVocabulary(includeSpecialTokens = true): K[] {
+    return this.lookup.vocabulary(includeSpecialTokens);
+  }
+
+  /** Replaces the vocabulary (and the inverse document frequencies, for 'tfIdf'). */
+  setVocabulary(vocabulary: readonly K[], idfWeights: readonly number[] | null = null): void {
+    this.lookup.setVocabulary(vocabulary, idfWeights);
+  }
+
+  /** Number of ids. */
+  get vocabularySize(): number {
+    return this.lookup.size;
+  }
+}
