@@ -11,16 +11,21 @@ import { join } from 'node:path';
 import { root } from './setup.mjs';
 
 const names = readdirSync(join(root, 'packages')).filter((name) => name !== 'testing');
-const imports = Object.fromEntries(
-  names.map((name) => [name === 'recurra' ? name : `@recurra/${name}`, `/packages/${name}/dist/index.js`]),
-);
+const foreign = '/packages/preprocessing/node_modules';
+const imports = {
+  ...Object.fromEntries(
+    names.map((name) => [name === 'recurra' ? name : `@recurra/${name}`, `/packages/${name}/dist/index.js`]),
+  ),
+  '@noble/hashes/': `${foreign}/@noble/hashes/`,
+  'csv-parse/browser/esm/sync': `${foreign}/csv-parse/dist/esm/sync.js`,
+};
 
 const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify({ imports })}</script>
 <script type="module">
 const report = (results) => fetch('/result', { method: 'POST', body: JSON.stringify(results) });
 addEventListener('error', (event) => report([[String(event.message), false]]));
 addEventListener('unhandledrejection', (event) => report([[String(event.reason), false]]));
-const { Bidirectional, Dense, Embedding, GRU, Sequential, Tokenizer, grad, jit, padSequences, randomBits, randomKey, randomUniform, segmentWords, setSeed, setThreads, tensor, threads } = await import('recurra');
+const { Bidirectional, Dense, Embedding, GRU, Sequential, Tokenizer, csvDataset, grad, jit, jsonlDataset, padSequences, randomBits, randomKey, randomUniform, segmentWords, setSeed, setThreads, tensor, threads } = await import('recurra');
 const results = [];
 results.push(['gradient', grad((x) => x.square().sum())(tensor([1, 2])).toArray().join() === '2,4']);
 results.push(['Philox', (randomBits([1], { key: tensor(Int32Array.of(0, 0)) }).item() >>> 0) === 0x6627e8d5]);
@@ -34,6 +39,15 @@ model.compile({ optimizer: 'adam', loss: 'binaryCrossentropy', metrics: ['accura
 const { history } = await model.fit(x, [0, 0, 1, 1], { epochs: 100, verbose: 0 });
 results.push(['training', history.accuracy.at(-1) === 1 && history.loss.at(-1) < history.loss[0]]);
 results.push(['prediction', (await model.predict(x)).shape.join() === '4,1']);
+// A file that a user chose, as it is and compressed.
+const file = new File(['text,label\\n"a, b",1\\nc,0\\n'], 'rows.csv');
+const rows = await csvDataset(file, { numeric: ['label'] }).toArray();
+results.push(['CSV of a File', rows.length === 2 && rows[0].text === 'a, b' && rows[0].label === 1]);
+const zipped = new Blob(['{"a":1}\\n{"a":2}\\n']).stream().pipeThrough(new CompressionStream('gzip'));
+const lines = await jsonlDataset(zipped).map((row) => row.a).toArray();
+results.push(['JSON lines of a gzip stream', lines.join() === '1,2']);
+const fetched = await csvDataset(await fetch('/rows.csv'), { numeric: 'all' }).batch(2).toArray();
+results.push(['CSV of a response', fetched[0].x.toArray().join() === '1,3']);
 // Cross-origin isolated: memory is shared, and a large step runs on a pool of two workers, to the same bits as inline.
 results.push(['isolation', crossOriginIsolated]);
 const a = randomUniform([450, 450], { key: randomKey(1) });
@@ -65,7 +79,8 @@ const server = createServer((request, response) => {
       response.end();
       deliver(JSON.parse(body));
     });
-  } else if (request.url === '/') response.setHeader('content-type', 'text/html').end(page);
+  } else if (request.url === '/rows.csv') response.end('x,y\n1,2\n3,4\n');
+  else if (request.url === '/') response.setHeader('content-type', 'text/html').end(page);
   else if (path.startsWith(join(root, 'packages')) && path.endsWith('.js') && existsSync(path))
     response.setHeader('content-type', 'text/javascript').end(readFileSync(path));
   else response.writeHead(404).end();

@@ -93,7 +93,7 @@ try {
             'install',
             '--no-audit',
             '--no-fund',
-            '--offline',
+            '--prefer-offline',
             '--legacy-peer-deps',
             ...[...all].map((n) => tarballs.get(n)),
           ],

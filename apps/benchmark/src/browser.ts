@@ -16,9 +16,12 @@ const FLAGS =
 /** The page: builds each workload, trains and predicts for a while, and posts the fastest times. */
 function page(workloads: readonly string[], threads: readonly number[]): string {
   const names = readdirSync(join(root, 'packages')).filter((name) => name !== 'testing');
-  const imports = Object.fromEntries(
-    names.map((name) => [name === 'recurra' ? name : `@recurra/${name}`, `/packages/${name}/dist/index.js`]),
-  );
+  const imports = {
+    ...Object.fromEntries(
+      names.map((name) => [name === 'recurra' ? name : `@recurra/${name}`, `/packages/${name}/dist/index.js`]),
+    ),
+    '@noble/hashes/': '/packages/preprocessing/node_modules/@noble/hashes/',
+  };
   return `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify({ imports })}</script>
 <script type="module">
 const report = (result) => fetch('/result', { method: 'POST', body: JSON.stringify(result) });
