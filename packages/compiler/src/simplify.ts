@@ -1,4 +1,4 @@
-import { type Aval, allPrimitives, sameShape } from '@recurra/tensor';
+import { type Aval, allPrimitives, type PadParams, type SliceParams, sameShape } from '@recurra/tensor';
 import { isConstant, type Node, type Value } from './graph.js';
 
 /** What an operation becomes: a value that is there already, or the same operation on other inputs. */
@@ -51,6 +51,9 @@ const RULES: Readonly<Record<string, Rule>> = {
       : { kind: 'same', inputs: inner.inputs, params: { permutation: whole } };
   },
   broadcastTo: ([x], _, out) => same(x!, out),
+  slice: ([x], { step }: SliceParams, out) => (step.every((s) => s === 1) ? same(x!, out) : null),
+  pad: ([x], { low, interior }: PadParams, out) =>
+    low.every((n) => n === 0) && interior.every((n) => n === 0) ? same(x!, out) : null,
   concat: ([x, ...others]) => (others.length === 0 ? is(x!) : null),
 };
 

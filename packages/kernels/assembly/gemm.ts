@@ -13,10 +13,14 @@ export const GEMM_SCRATCH: usize = <usize>(MC * KC + NC * KC) * 4 + 256;
 
 /** activation(x + bias): 0 none, 1 ReLU, 2 tanh, 3 sigmoid */
 function finish(c: usize, rows: i32, columns: i32, ldc: usize, bias: usize, activation: i32): void {
+  const whole = (<usize>columns << 2) & ~15;
+  // The usual cases have loops of their own: choosing in the loop takes as long as ten additions.
+  const plain = bias != 0 && activation <= 1;
+  const low = f32x4.splat(activation == 1 ? 0 : -Infinity);
   for (let i = 0; i < rows; i++, c += ldc) {
     let j: usize = 0;
-    const whole = (<usize>columns << 2) & ~15;
-    for (; j < whole; j += 16) v128.store(c + j, activate(v128.load(c + j), bias ? v128.load(bias + j) : f32x4.splat(0), activation));
+    if (plain) for (; j < whole; j += 16) v128.store(c + j, f32x4.pmax(f32x4.add(v128.load(c + j), v128.load(bias + j)), low));
+    else for (; j < whole; j += 16) v128.store(c + j, activate(v128.load(c + j), bias ? v128.load(bias + j) : f32x4.splat(0), activation));
     for (; j < <usize>columns << 2; j += 4) {
       const v = activate(v128.load32_splat(c + j), bias ? v128.load32_splat(bias + j) : f32x4.splat(0), activation);
       store<f32>(c + j, f32x4.extract_lane(v, 0));
