@@ -189,6 +189,9 @@ export function storeTail(to: usize, v: v128, count: i32): void {
   if (count > 2) store<f32>(to, f32x4.extract_lane(v, 2), 8);
 }
 
+/** Bytes of packed operands of the weights' gradients that are used for all panels before the next ones: they stay in the second-level cache. */
+const OPERANDS: usize = 96 << 10;
+
 /** Rows of a panel of weights that stay in the first-level cache while all groups of rows are multiplied by them. */
 const DEPTH: i32 = 256;
 
@@ -797,7 +800,7 @@ function weightGradients(
   const chunk = chunkSteps();
   const rows = (s1 - s0) * B;
   const more = s1 < T;
-  const block = max(1, <i32>(ownBytes >> 2) / (rows * R));
+  const block = max(1, <i32>(min(ownBytes, OPERANDS) >> 2) / (rows * R));
   for (let ga = 0; ga < total; ga += block) {
     const gb = min(total, ga + block);
     for (let g = ga; g < gb; g++) packGroup(reverse, x, hidden, g, s0, s1, own + f((g - ga) * rows * R));
