@@ -16,32 +16,25 @@ import {
   sameShape,
   sizeOf,
 } from '@recurra/tensor';
-import type { ChainOperand } from '../emit/chain.js';
 import { type Graph, isUniform, type Node, type Value } from '../graph.js';
-import { bytesOf, runtime } from '../runtime.js';
+import { bytesOf } from '../runtime.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
 import { Buffer, denseRef, mergeAxes, placeBuffers, type Ref } from './buffer.js';
+import { chainWalk, emitChainCommand } from './chain-command.js';
 import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js';
 import type { Emission } from './emission.js';
 import { emitMatmul, type Product } from './matmul.js';
 import { Address, Program, type Command as ProgramCommand } from './program.js';
-import { allocateRegisters, type ChainOperation } from './registers.js';
+import type { ChainOperation } from './registers.js';
 import { RULES } from './rules.js';
 import { type Unit, Units } from './units.js';
 import { isViewOperation, viewsOf } from './views.js';
-import { commonDims, MAX_DIMS, stridesOn } from './walk.js';
+import { commonDims, MAX_DIMS } from './walk.js';
 
-/** Layouts of the operands of a chain (see the kernel). */
-const Layout = { dense: 0, scalar: 1, strided: 2, staged: 3, random: 4 } as const;
 /** Activations that a matrix product applies as it writes. */
 const ACTIVATIONS: Readonly<Record<string, number>> = { relu: 1, tanh: 2, sigmoid: 3 };
-/** What one element of an operation costs, in multiply-adds. */
-const ELEMENT_WORK = 1;
 
-/** Chains of fewer elements, or of shorter rows, are interpreted. */
-const COMPILED_COUNT = 512;
-const COMPILED_ROW = 8;
 /** From this much work a step on, a loop is shared among workers, who meet several times in each step. */
 const SHARED_LOOP = 200_000;
 
@@ -502,15 +495,15 @@ export class Planner implements Emission {
     }
     const walk = commonDims([mergeAxes(from.shape, from.strides), mergeAxes(to.shape, to.strides)]);
     if (walk) {
-      this.chainCommand(
+      emitChainCommand(this, this.staged, {
         label,
-        sizeOf(from.shape),
+        count: sizeOf(from.shape),
         walk,
-        [{ ref: from, shape: from.shape }],
-        [{ ref: to, shape: to.shape }],
-        [{ code: COPY.code, to: 1, a: 0, b: 0, c: 0 }],
-        2,
-      );
+        inputs: [{ ref: from, shape: from.shape }],
+        outputs: [{ ref: to, shape: to.shape }],
+        operations: [{ code: COPY.code, to: 1, a: 0, b: 0, c: 0 }],
+        registers: 2,
+      });
       return;
     }
     // More dimensions than a chain walks: one copy for each index of the outermost.
@@ -605,26 +598,9 @@ export class Planner implements Emission {
     if (names.length > 1)
       this.notes.push(`${names.length} operations in one pass over ${unit.count}: ${names.join(', ')}`);
     const label = names.length > 4 ? `${names.slice(0, 3).join(' ')} ... ${names[names.length - 1]}` : names.join(' ');
-    const walk = this.walkOf(inputs, unit.count);
-    this.chainCommand(label, unit.count, walk, inputs, outputs, operations, registers);
-  }
-
-  /** One walk for all operands of a chain; those that do not fit are copied first. */
-  private walkOf(inputs: { ref: Ref; shape: Shape; random?: Node }[], count: number): number[] {
-    for (;;) {
-      const walks = inputs
-        .filter((input) => !input.random)
-        .map((input) => mergeAxes(input.shape, broadcastStrides(input.ref, input.shape)));
-      const walk = commonDims(walks);
-      if (walk) return walk.length === 0 ? [count] : walk;
-      const worst = inputs.reduce((a, b) =>
-        mergeAxes(a.shape, broadcastStrides(a.ref, a.shape)).dims.length >=
-        mergeAxes(b.shape, broadcastStrides(b.ref, b.shape)).dims.length
-          ? a
-          : b,
-      );
-      worst.ref = this.dense({ ...worst.ref, shape: worst.shape, strides: broadcastStrides(worst.ref, worst.shape) });
-    }
+    const { count } = unit;
+    const walk = chainWalk(this, inputs, count);
+    emitChainCommand(this, this.staged, { label, count, walk, inputs, outputs, operations, registers });
   }
 
   private isReadOutside(value: Value, own: ReadonlySet<Node>): boolean {
@@ -632,107 +608,6 @@ export class Planner implements Emission {
     return (this.readers.get(value) ?? []).some((reader) =>
       this.isView(reader) ? reader.outputs.some((view) => this.isReadOutside(view, own)) : !own.has(reader),
     );
-  }
-
-  private chainCommand(
-    label: string,
-    count: number,
-    walk: readonly number[],
-    inputs: readonly ChainInput[],
-    outputs: readonly { ref: Ref; shape: Shape; register?: number }[],
-    operations: readonly ChainOperation[],
-    registers: number,
-  ): void {
-    const dims = [...new Array<number>(MAX_DIMS - walk.length).fill(1), ...walk];
-    const describe = (ref: Ref, shape: Shape, register: number, output: boolean): (number | Address)[] => {
-      const bytes = bytesOf(ref.dtype);
-      const strides = stridesOn(walk, mergeAxes(shape, broadcastStrides(ref, shape)));
-      const lead = new Array<number>(MAX_DIMS - walk.length).fill(0);
-      let layout: number = Layout.strided;
-      // A dense output is written in whole vectors, beyond its end too: only where nothing else lies there.
-      const exact = output && (this.staged.has(ref.buffer) || ref.offset > 0 || ref.buffer.bytes !== count * bytes);
-      if (isContiguous({ shape: walk, strides }) || (output && count === 1))
-        layout = exact ? Layout.staged : Layout.dense;
-      else if (!output && strides.every((s) => s === 0)) layout = Layout.scalar;
-      return [register, layout, this.address(ref), bytes, ...lead, ...strides];
-    };
-    const compact = allocateRegisters(
-      inputs.map((input, i) => input.register ?? i),
-      outputs.map((output, i) => output.register ?? inputs.length + i),
-      operations,
-      registers,
-    );
-    const compiled = this.compileChain(count, walk, inputs, outputs, compact);
-    const words: (number | Address)[] = [
-      ...[count, inputs.length, outputs.length, operations.length, compact.count],
-      ...dims,
-      ...[compiled?.slot ?? 0, compiled?.row ?? 0],
-    ];
-    inputs.forEach((input, i) => {
-      const register = compact.of(input.register ?? i);
-      if (input.random) {
-        const { stream = 0 } = input.random.params as RandomParams;
-        words.push(register, Layout.random, this.address(input.ref), 4, stream, 0, 0, 0);
-      } else words.push(...describe(input.ref, input.shape, register, false));
-    });
-    outputs.forEach((output, i) => {
-      words.push(...describe(output.ref, output.shape, compact.of(output.register ?? inputs.length + i), true));
-    });
-    for (const { code, to, a, b, c } of compact.operations) words.push(code, to, a, b, c);
-    const random = inputs.filter((i) => i.random).length * 12;
-    this.program.command(label, Command.chain, words, count * (operations.length + random) * ELEMENT_WORK);
-  }
-
-  /** A function for a chain that is long enough to be worth it, and walks dense rows; `null` for the interpreter. */
-  private compileChain(
-    count: number,
-    walk: readonly number[],
-    inputs: readonly ChainInput[],
-    outputs: readonly { ref: Ref; shape: Shape; register?: number }[],
-    compact: ReturnType<typeof allocateRegisters>,
-  ): { slot: number; row: number } | null {
-    if (count < COMPILED_COUNT) return null;
-    const row = walk.length > 1 ? walk[walk.length - 1]! : 0;
-    const rows = walk.slice(0, -1);
-    let even = true;
-    if (row > 0 && row < COMPILED_ROW) return null;
-    const describe = (ref: Ref, shape: Shape, register: number): ChainOperand | null => {
-      const strides = stridesOn(walk, mergeAxes(shape, broadcastStrides(ref, shape)));
-      const inner = strides[strides.length - 1] ?? 0;
-      if (inner !== 0 && inner !== 1) return null;
-      const outer = strides.slice(0, -1);
-      const last = outer[outer.length - 1] ?? 0;
-      const isEven = outer.every((s, i) => i === outer.length - 1 || s === outer[i + 1]! * rows[i + 1]!);
-      if (!isEven) even = false;
-      return { register, bytes: bytesOf(ref.dtype), inner: inner === 1, outer: isEven ? last : outer };
-    };
-    const operands: ChainOperand[] = [];
-    for (const [i, { ref, shape, random, register }] of inputs.entries()) {
-      if (random && row > 0) return null;
-      const described = random
-        ? { register: 0, bytes: 4, inner: true, outer: 0, random: (random.params as RandomParams).stream ?? 0 }
-        : describe(ref, shape, 0);
-      if (!described) return null;
-      operands.push({ ...described, register: compact.of(register ?? i) });
-    }
-    const results: ChainOperand[] = [];
-    for (const [i, { ref, shape, register }] of outputs.entries()) {
-      const described = describe(ref, shape, compact.of(register ?? inputs.length + i));
-      if (!described?.inner) return null;
-      results.push(described);
-    }
-    // Draws come four at a time, from element 0 on.
-    if (operands.some((o) => o.random !== undefined) && count % 4 !== 0) return null;
-    const { operations, count: registers } = compact;
-    const slot = runtime().chains.slotOf({
-      inputs: operands,
-      outputs: results,
-      operations,
-      registers,
-      row,
-      rows: even ? [] : rows,
-    });
-    return slot === 0 ? null : { slot, row };
   }
 
   private emitOwn(node: Node): void {
@@ -850,14 +725,6 @@ export class Planner implements Emission {
     };
     node.primitive.lower!(context);
   }
-}
-
-/** An operand that a chain reads, or draws. */
-interface ChainInput {
-  ref: Ref;
-  shape: Shape;
-  random?: Node;
-  register?: number;
 }
 
 /** The nodes between a product and its output: bias and activation. */
