@@ -29,7 +29,7 @@ export interface CsvOptions extends ReadOptions, BadRowOptions {
   readonly trim?: boolean;
   /** Name of a column that is added, with the number of the row's first line; none. */
   readonly lineColumn?: string;
-  /** Bytes of the longest row: what is longer has lost its closing quote; 1 MiB. */
+  /** Bytes of the longest row: what is longer is a bad row, as one that has lost its closing quote; 1 MiB. */
   readonly maxRowBytes?: number;
 }
 
@@ -198,7 +198,13 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
       if (skipping > 0) {
         skipping = 0;
         const text = decodeLeniently(block.bytes).trimEnd();
-        tell('quotes', 'expected a closing quote', block.line, text);
+        const long = quote === null || !text.includes(quote);
+        tell(
+          'quotes',
+          long ? `expected a row of at most ${maxRowBytes} bytes` : 'expected a closing quote',
+          block.line,
+          text,
+        );
         continue;
       }
       const rows = rowsOf(block);

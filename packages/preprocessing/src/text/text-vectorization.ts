@@ -70,7 +70,7 @@ function whitespaceTokens(stripPunctuation: boolean): (text: string) => string[]
 /**
  * Texts to ids or rows of numbers: standardize, split, n-grams, look up. Id 0 is padding (mode 'int'), then comes the unknown token `[UNK]`,
  * then the vocabulary by falling frequency, ties by falling UTF-8 bytes. Keras `TextVectorization`, with TensorFlow's ways: only A-Z are made
- * lower case ('École' stays, 'ÉCOLE' becomes 'École' less its first letter's case), whitespace is that of ASCII.
+ * lower case ('ÉCOLE' becomes 'École'), whitespace is that of ASCII.
  *
  * Throws `ValueError` for contradictory options, and for use before `adapt` where there is no vocabulary.
  */
