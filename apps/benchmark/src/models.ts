@@ -10,6 +10,7 @@ import {
   jit,
   type Layer,
   LSTM,
+  layerNormalization,
   Sequential,
   SimpleRNN,
   type Tensor,
@@ -95,10 +96,6 @@ function transformer(w: Workload, input: Tensor, target: Tensor, values: readonl
   const state = treeLeaves(structure).map((value, i) => new Variable(value, `state ${i}`));
   const linear = (x: Tensor, k: Tensor, b: Tensor, outputs: number): Tensor =>
     x.matmul(k.reshape([-1, outputs])).add(b.reshape([outputs]));
-  const norm = (x: Tensor, gamma: Tensor, beta: Tensor): Tensor => {
-    const centred = x.sub(x.mean(-1, true));
-    return centred.mul(centred.square().mean(-1, true).add(1e-3).rsqrt()).mul(gamma).add(beta);
-  };
   const logits = (v: readonly Tensor[], ids: Tensor): Tensor => {
     const [emb, pos, qk, qb, kk, kb, vk, vb, ok, ob, g1, b1, f1, fb1, f2, fb2, g2, b2, dk, db] = v as Tensor[];
     let x = emb!
@@ -110,8 +107,8 @@ function transformer(w: Workload, input: Tensor, target: Tensor, values: readonl
     const k = split(linear(x, kk!, kb!, heads * kd));
     const u = split(linear(x, vk!, vb!, heads * kd));
     const mixed = dotProductAttention(q, k, u).reshape([B * T, heads * kd]);
-    x = norm(x.add(mixed.matmul(ok!.reshape([heads * kd, E])).add(ob!)), g1!, b1!);
-    x = norm(x.add(linear(linear(x, f1!, fb1!, F).relu(), f2!, fb2!, E)), g2!, b2!);
+    x = layerNormalization(x.add(mixed.matmul(ok!.reshape([heads * kd, E])).add(ob!)), g1!, b1!);
+    x = layerNormalization(x.add(linear(linear(x, f1!, fb1!, F).relu(), f2!, fb2!, E)), g2!, b2!);
     return linear(x.reshape([B, T, E]).mean(1), dk!, db!, 1);
   };
   const step = jit(

@@ -7,6 +7,7 @@ import * as op from "./opcodes";
 import { philox, random, uniform } from "./random";
 import { recurrenceBackward, recurrenceForward } from "./recurrence";
 import { argReduce, cumulate, reduce } from "./reduce";
+import { rows } from "./rows";
 import { sequenceBackward, sequenceForward } from "./sequence";
 import { barrier, enter, failed, stopped } from "./sync";
 import { erf4, exp4, expm14, gelu4, log1p4, log4, sigmoid4, softplus4, tanh4, writeConstants } from "./vector";
@@ -155,6 +156,7 @@ function execute(program: usize, end: usize, worker: i32, workers: i32, control:
         case op.COMMAND_ATTENTION_BACKWARD: attentionBackward(program, w, team, scratch); break;
         case op.COMMAND_RECURRENCE_FORWARD: recurrenceForward(program, w, team); break;
         case op.COMMAND_RECURRENCE_BACKWARD: recurrenceBackward(program, w, team, scratch, scratchBytes); break;
+        case op.COMMAND_ROWS: rows(program, w, team); break;
         case op.COMMAND_LOOP: loop(program, length & ~SERIAL, w, team, control, scratch, scratchBytes); break;
         default: unreachable();
       }

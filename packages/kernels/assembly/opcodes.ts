@@ -19,6 +19,7 @@ export const COMMAND_ATTENTION_FORWARD: i32 = 12;
 export const COMMAND_ATTENTION_BACKWARD: i32 = 13;
 export const COMMAND_RECURRENCE_FORWARD: i32 = 14;
 export const COMMAND_RECURRENCE_BACKWARD: i32 = 15;
+export const COMMAND_ROWS: i32 = 16;
 
 // ---- Element-wise operations on float32 lanes, of one argument
 export const F32_NEG: i32 = 1;

@@ -13,12 +13,13 @@ export {
   binaryCrossentropy,
   categoricalCrossentropy,
   EPSILON,
+  layerNormalization,
   sparseCategoricalCrossentropy,
 } from './ops/softmax.js';
 export * from './ops/sorting.js';
 export * from './primitive.js';
 export type { BinaryName } from './primitives/binary.js';
-export { allPrimitives, type RandomParams } from './primitives/index.js';
+export { allPrimitives, type NormalizeParams, type RandomParams } from './primitives/index.js';
 export type { ReduceName, ReduceParams } from './primitives/reduce.js';
 export type { UnaryName } from './primitives/unary.js';
 export type { NestedArray, PadParams, SliceParams } from './primitives/view.js';

@@ -1,6 +1,7 @@
 import { Command } from '@recurra/kernels';
 import {
   type DType,
+  type NormalizeParams,
   type PadParams,
   type RandomParams,
   type ReduceName,
@@ -27,6 +28,9 @@ export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['concat', emitConcat],
   ['pad', emitPad],
   ['random', emitRandom],
+  ...['softmax', 'logSoftmax', 'normalize', 'softmaxBackward', 'logSoftmaxBackward', 'normalizeBackward'].map(
+    (name, kind): [string, Rule] => [name, (emission, node) => emitRows(emission, node, kind)],
+  ),
   ['cumSum', (emission, node) => emitCumulate(emission, node, 0)],
   ['cumProd', (emission, node) => emitCumulate(emission, node, 1)],
 ]);
@@ -163,6 +167,24 @@ function emitCumulate(emission: Emission, node: Node, product: number): boolean 
       ...[emission.address(x), emission.address(out), TYPES[x.dtype]],
     ],
     sizeOf(out.shape) * 2,
+  );
+  return true;
+}
+
+const bits = new DataView(new ArrayBuffer(4));
+
+function emitRows(emission: Emission, node: Node, kind: number): boolean {
+  const [x, g] = node.inputs.map((value) => emission.dense(emission.refOf(value))) as [Ref, Ref | undefined];
+  const out = emission.refOf(node.outputs[0]!);
+  const size = sizeOf(out.shape);
+  if (size === 0) return true;
+  const n = out.shape[out.shape.length - 1]!;
+  bits.setFloat32(0, (node.params as NormalizeParams | null)?.epsilon ?? 0);
+  emission.program.command(
+    `${node.primitive.name} [${size / n}, ${n}]`,
+    Command.rows,
+    [kind, size / n, n, emission.address(x), g ? emission.address(g) : 0, emission.address(out), bits.getInt32(0)],
+    size * 12,
   );
   return true;
 }

@@ -1,6 +1,7 @@
 import { DTypeError, ShapeError } from '../errors.js';
-import { type Axes, formatShape } from '../shape.js';
-import { asTensor, expectFloating, type Tensor, type TensorLike } from '../tensor.js';
+import { logSoftmaxRows, normalizeRows, softmaxRows } from '../primitives/rows.js';
+import { type Axes, formatShape, normalizeAxis } from '../shape.js';
+import { asTensor, bind, expectFloating, type Tensor, type TensorLike } from '../tensor.js';
 import { stopGradient } from './elementwise.js';
 import { logSumExp } from './reduction.js';
 import { oneHot } from './sorting.js';
@@ -9,6 +10,8 @@ import { oneHot } from './sorting.js';
 export function softmax(x: TensorLike, axis: Axes = -1): Tensor {
   const t = asTensor(x);
   expectFloating(t, 'softmax');
+  const last = oneAxis(t, axis);
+  if (last !== null) return along(t, last, (rows) => bind(softmaxRows, [rows], null)[0]!);
   const e = t.sub(stopGradient(t.max(axis, true))).exp();
   return e.div(e.sum(axis, true));
 }
@@ -17,8 +20,54 @@ export function softmax(x: TensorLike, axis: Axes = -1): Tensor {
 export function logSoftmax(x: TensorLike, axis: Axes = -1): Tensor {
   const t = asTensor(x);
   expectFloating(t, 'logSoftmax');
+  const last = oneAxis(t, axis);
+  if (last !== null) return along(t, last, (rows) => bind(logSoftmaxRows, [rows], null)[0]!);
   const shifted = t.sub(stopGradient(t.max(axis, true)));
   return shifted.sub(logSumExp(shifted, axis, { keepDims: true }));
+}
+
+/**
+ * gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over an axis; `epsilon` 1e-3 (Keras). gamma and beta [size of
+ * that axis], 1 and 0 where absent. Ba et al. 2016. Throws `ShapeError` where they have another size.
+ */
+export function layerNormalization(
+  x: TensorLike,
+  gamma: TensorLike | null = null,
+  beta: TensorLike | null = null,
+  options: { readonly axis?: number; readonly epsilon?: number } = {},
+): Tensor {
+  const { axis = -1, epsilon = 1e-3 } = options;
+  const t = asTensor(x);
+  expectFloating(t, 'layerNormalization');
+  const a = normalizeAxis(axis, t.rank, 'layerNormalization');
+  const size = t.shape[a]!;
+  const side = (value: TensorLike, name: string): Tensor => {
+    const v = asTensor(value);
+    if (v.rank !== 1 || v.shape[0] !== size)
+      throw new ShapeError(
+        `layerNormalization: expected ${name} of shape [${size}], received ${formatShape(v.shape)} for ${formatShape(t.shape)} along axis ${axis}`,
+      );
+    return v;
+  };
+  return along(t, a, (rows) => {
+    let y = bind(normalizeRows, [rows], { epsilon })[0]!;
+    if (gamma !== null) y = y.mul(side(gamma, 'gamma'));
+    if (beta !== null) y = y.add(side(beta, 'beta'));
+    return y;
+  });
+}
+
+/** The axis, if it is one (and the tensor has any); `null` for several. */
+function oneAxis(t: Tensor, axis: Axes): number | null {
+  if (axis === null || axis === undefined || t.rank === 0) return null;
+  if (typeof axis === 'number') return normalizeAxis(axis, t.rank, 'softmax');
+  return axis.length === 1 ? normalizeAxis(axis[0]!, t.rank, 'softmax') : null;
+}
+
+/** A function of rows along any axis. */
+function along(t: Tensor, axis: number, f: (rows: Tensor) => Tensor): Tensor {
+  if (axis === t.rank - 1) return f(t);
+  return f(t.moveAxis(axis, -1)).moveAxis(-1, axis);
 }
 
 /** Keras' epsilon: probabilities are kept this far from 0 and 1 before a logarithm. */

@@ -4,10 +4,19 @@ import { concat, gather, scatterAdd, scatterAlong, segmentMax, sort, split, take
 import { matmul } from './matmul.js';
 import { type RandomParams, random } from './random.js';
 import { argMax, argMin, cumProd, cumSum, reduce } from './reduce.js';
+import {
+  logSoftmaxBackward,
+  logSoftmaxRows,
+  type NormalizeParams,
+  normalizeBackward,
+  normalizeRows,
+  softmaxBackward,
+  softmaxRows,
+} from './rows.js';
 import { cast, stopGradient, unary } from './unary.js';
 import { broadcastTo, pad, reshape, slice, transpose } from './view.js';
 
-export type { RandomParams };
+export type { NormalizeParams, RandomParams };
 
 /** Every primitive of this package, for conformance tests and tools. */
 export function allPrimitives(): readonly Primitive<never>[] {
@@ -37,6 +46,12 @@ export function allPrimitives(): readonly Primitive<never>[] {
     scatterAlong,
     matmul,
     random,
+    softmaxRows,
+    softmaxBackward,
+    logSoftmaxRows,
+    logSoftmaxBackward,
+    normalizeRows,
+    normalizeBackward,
   ];
   return list as readonly Primitive<never>[];
 }
