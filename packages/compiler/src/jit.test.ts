@@ -202,7 +202,9 @@ test('a step explains itself, measures its kernels, and says what memory it take
   const w = randomNormal([16, 32], { key: randomKey(1) });
   const b = zeros([32]);
   const v = randomNormal([64, 16], { key: randomKey(2) });
-  const step = jit((p: Tensor, q: Tensor, r: Tensor) => softmax(r.matmul(p).add(q).tanh()).mul(3).add(1), { name: 'layer' });
+  const step = jit((p: Tensor, q: Tensor, r: Tensor) => softmax(r.matmul(p).add(q).tanh()).mul(3).add(1), {
+    name: 'layer',
+  });
   const text = step.explain(w, b, v);
   expect(text).toMatch(/^layer\(float32\[16, 32\], float32\[32\], float32\[64, 16\]\)/);
   expect(text).toContain('bias and tanh in a matmul of [64, 32]');
