@@ -59,14 +59,15 @@ export class IndexLookup<K extends string | number> {
   private readonly ids = new Map<K, number>();
   private idf: Float64Array | null = null;
   private readonly given: boolean;
-  private readonly compare: (a: K, b: K) => number;
+  private readonly sort: (tokens: K[]) => K[];
   /** The place of each token in the list of counts. */
   private places = new Map<K, number>();
   private counts: number[] = [];
   private documents = new Map<K, number>();
   private documentCount = 0;
 
-  constructor(settings: LookupSettings<K>, compare: (a: K, b: K) => number) {
+  /** @param sort puts tokens into rising order, in place */
+  constructor(settings: LookupSettings<K>, sort: (tokens: K[]) => K[]) {
     const { name, maxTokens, numOovIndices, vocabulary, invert, outputMode, padToMaxTokens } = settings;
     if (!['int', 'oneHot', 'multiHot', 'count', 'tfIdf'].includes(outputMode))
       throw new ValueError(
@@ -83,7 +84,7 @@ export class IndexLookup<K extends string | number> {
     if (padToMaxTokens && maxTokens === null)
       throw new ValueError(`${name}: expected maxTokens with padToMaxTokens, received none`);
     this.settings = settings;
-    this.compare = compare;
+    this.sort = sort;
     this.given = vocabulary !== null;
     if (vocabulary !== null) this.setVocabulary(vocabulary, settings.idfWeights);
     else if (settings.idfWeights !== null)
@@ -200,11 +201,20 @@ export class IndexLookup<K extends string | number> {
     if (this.counts.length === 0) return;
     if (maskToken !== null) this.places.delete(maskToken);
     this.places.delete(oovToken);
-    const { counts } = this;
-    const sorted = [...this.places]
-      .sort((a, b) => counts[b[1]]! - counts[a[1]]! || this.compare(b[0], a[0]))
-      .map(([token]) => token);
-    const tokens = maxTokens === null ? sorted : sorted.slice(0, maxTokens - this.firstToken);
+    // By groups of one count: most tokens are rare, and those that `maxTokens` leaves out need no order.
+    const groups = new Map<number, K[]>();
+    for (const [token, place] of this.places) {
+      const count = this.counts[place]!;
+      const group = groups.get(count);
+      if (group) group.push(token);
+      else groups.set(count, [token]);
+    }
+    const limit = maxTokens === null ? Infinity : maxTokens - this.firstToken;
+    const tokens: K[] = [];
+    for (const count of [...groups.keys()].sort((a, b) => b - a)) {
+      if (tokens.length >= limit) break;
+      for (const token of this.sort(groups.get(count)!).reverse()) if (tokens.length < limit) tokens.push(token);
+    }
     this.take(tokens);
     if (outputMode === 'tfIdf') {
       const own = tokens.map((token) => Math.log(1 + this.documentCount / (1 + (this.documents.get(token) ?? 0))));

@@ -9,7 +9,7 @@ import { VocabularyLookup } from './vocabulary-lookup.js';
  */
 export class IntegerLookup extends VocabularyLookup<number, Numbers> {
   constructor(options: LookupOptions<number> = {}) {
-    super('IntegerLookup', options, -1, (a, b) => a - b);
+    super('IntegerLookup', options, -1, (numbers) => numbers.sort((a, b) => a - b));
   }
 
   protected override documents(data: Numbers): readonly (readonly number[])[] {

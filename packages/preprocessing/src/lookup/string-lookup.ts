@@ -1,6 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
 import { flatten, flattenNumbers, type Nested, type Numbers, nest } from '../internal/nested.js';
-import { compareBytes } from '../internal/order.js';
+import { sortByBytes } from '../internal/order.js';
 import type { LookupOptions } from './index-lookup.js';
 import { VocabularyLookup } from './vocabulary-lookup.js';
 
@@ -15,7 +15,7 @@ export type Strings = Nested<string>;
  */
 export class StringLookup extends VocabularyLookup<string, Strings> {
   constructor(options: LookupOptions<string> = {}) {
-    super('StringLookup', options, '[UNK]', compareBytes);
+    super('StringLookup', options, '[UNK]', sortByBytes);
   }
 
   protected override documents(data: Strings): readonly (readonly string[])[] {

@@ -4,7 +4,7 @@ import { IndexLookup, type LookupOptions } from './index-lookup.js';
 export abstract class VocabularyLookup<K extends string | number, Data> {
   protected readonly lookup: IndexLookup<K>;
 
-  protected constructor(name: string, options: LookupOptions<K>, oovToken: K, compare: (a: K, b: K) => number) {
+  protected constructor(name: string, options: LookupOptions<K>, oovToken: K, sort: (tokens: K[]) => K[]) {
     this.lookup = new IndexLookup<K>(
       {
         name,
@@ -19,7 +19,7 @@ export abstract class VocabularyLookup<K extends string | number, Data> {
         padToMaxTokens: options.padToMaxTokens ?? false,
         salt: options.salt ?? null,
       },
-      compare,
+      sort,
     );
   }
 

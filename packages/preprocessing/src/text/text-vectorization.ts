@@ -1,5 +1,5 @@
 import { type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { compareBytes } from '../internal/order.js';
+import { sortByBytes } from '../internal/order.js';
 import { IndexLookup, type LookupMode } from '../lookup/index-lookup.js';
 
 /** Options of {@link TextVectorization}; those of Keras. */
@@ -124,7 +124,7 @@ export class TextVectorization {
         padToMaxTokens: options.padToMaxTokens ?? false,
         salt: null,
       },
-      compareBytes,
+      sortByBytes,
     );
   }
 
