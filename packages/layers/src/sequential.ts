@@ -301,12 +301,14 @@ export class Sequential {
       throw new ValueError('fit: expected classWeight or sampleWeight, received both');
     const { validationData, validationBatchSize = batchSize, classWeight, stepsPerEpoch = null } = options;
     let batches: Batches;
-    let validation: Batches | null = null;
+    // Made for each validation: a data set then begins anew, also where only some of its batches are used.
+    let validation: (() => Batches) | null = null;
     if (isBatchSource(validationData))
-      validation = batchesFrom(validationData, options.validationSteps ?? null, 'fit (validationData)');
+      validation = () => batchesFrom(validationData, options.validationSteps ?? null, 'fit (validationData)');
     else if (validationData) {
       const [vx, vy, vw] = validationData;
-      validation = batchesInMemory(toSamples(vx, vy, vw ?? null, 'fit (validationData)'), validationBatchSize, false);
+      const held = toSamples(vx, vy, vw ?? null, 'fit (validationData)');
+      validation = () => batchesInMemory(held, validationBatchSize, false);
     }
     if (streamed) {
       for (const [name, given] of [
@@ -323,7 +325,7 @@ export class Sequential {
       if (!validation && validationSplit > 0) {
         const { rest, held } = holdOut(data, validationSplit);
         data = rest;
-        validation = batchesInMemory(held, validationBatchSize, false);
+        validation = () => batchesInMemory(held, validationBatchSize, false);
       }
       if (classWeight) data = { ...data, weight: classWeights(data.y!, classWeight) };
       batches = batchesInMemory(data, batchSize, shuffle);
@@ -341,31 +343,35 @@ export class Sequential {
     for (const callback of callbacks) await callback.onTrainBegin({ epochs, steps: batches.steps });
     let logs: Logs = {};
     const pacer = new Pacer();
-    for (let epoch = initialEpoch; epoch < epochs && !this.stopTraining; epoch++) {
-      trainer.reset();
-      for (const callback of callbacks) await callback.onEpochBegin(epoch);
-      let step = 0;
-      for await (const given of batches.epoch(epoch)) {
-        let batch = given;
-        if (streamed) {
-          this.buildFor(batch.x);
-          if (classWeight) batch = { ...batch, weight: classWeights(batch.y!, classWeight) };
+    try {
+      for (let epoch = initialEpoch; epoch < epochs && !this.stopTraining; epoch++) {
+        trainer.reset();
+        for (const callback of callbacks) await callback.onEpochBegin(epoch);
+        let step = 0;
+        for await (const given of batches.epoch(epoch)) {
+          let batch = given;
+          if (streamed) {
+            this.buildFor(batch.x);
+            if (classWeight) batch = { ...batch, weight: classWeights(batch.y!, classWeight) };
+          }
+          for (const callback of callbacks) await callback.onTrainBatchBegin(step);
+          logs = await trainer.trainBatch(batch);
+          for (const callback of callbacks) await callback.onTrainBatchEnd(step, logs);
+          step++;
+          if (this.stopTraining) break;
+          await pacer.pace();
         }
-        for (const callback of callbacks) await callback.onTrainBatchBegin(step);
-        logs = await trainer.trainBatch(batch);
-        for (const callback of callbacks) await callback.onTrainBatchEnd(step, logs);
-        step++;
-        if (this.stopTraining) break;
-        await pacer.pace();
+        if (validation && (epoch + 1) % validationFreq === 0) {
+          const found = await this.evaluateBatches(trainer, validation());
+          logs = {
+            ...logs,
+            ...Object.fromEntries(Object.entries(found).map(([name, value]) => [prefixed('val', name), value])),
+          };
+        }
+        for (const callback of callbacks) await callback.onEpochEnd(epoch, logs);
       }
-      if (validation && (epoch + 1) % validationFreq === 0) {
-        const found = await this.evaluateBatches(trainer, validation);
-        logs = {
-          ...logs,
-          ...Object.fromEntries(Object.entries(found).map(([name, value]) => [prefixed('val', name), value])),
-        };
-      }
-      for (const callback of callbacks) await callback.onEpochEnd(epoch, logs);
+    } finally {
+      await batches.close();
     }
     trainer.finalize();
     for (const callback of callbacks) await callback.onTrainEnd(logs);
@@ -376,10 +382,14 @@ export class Sequential {
     trainer.reset();
     let logs: Logs = {};
     const pacer = new Pacer();
-    for await (const batch of batches.epoch(0)) {
-      this.buildFor(batch.x);
-      logs = await trainer.testBatch(batch);
-      await pacer.pace();
+    try {
+      for await (const batch of batches.epoch(0)) {
+        this.buildFor(batch.x);
+        logs = await trainer.testBatch(batch);
+        await pacer.pace();
+      }
+    } finally {
+      await batches.close();
     }
     return logs;
   }

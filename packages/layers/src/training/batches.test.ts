@@ -89,6 +89,36 @@ test('stepsPerEpoch goes on where the last epoch ended', async () => {
   expect(batches).toBe(6);
 });
 
+test('a data set that is not read to its end is let go', async () => {
+  let ended = 0;
+  const source = Dataset.fromChunks(async function* () {
+    try {
+      for (;;) yield [[x, y] as [Tensor, Tensor]];
+    } finally {
+      ended++;
+    }
+  });
+  await model().fit(source, { epochs: 2, stepsPerEpoch: 3, verbose: 0, validationData: source, validationSteps: 1 });
+  // One for training, one for each validation.
+  expect(ended).toBe(3);
+});
+
+test('each validation sees the same batches of a data set, also where it takes only some', async () => {
+  const seen: number[] = [];
+  const held = Dataset.range(4).map((i) => {
+    seen.push(i);
+    return [x, y] as [Tensor, Tensor];
+  });
+  // One element at a time, so that no more are read than are used.
+  const single = Dataset.fromGenerator(async function* () {
+    yield* held;
+  });
+  await model().fit(x, y, { epochs: 2, verbose: 0, validationData: single, validationSteps: 2 });
+  const [first, second] = [seen.slice(0, seen.length / 2), seen.slice(seen.length / 2)];
+  expect(second).toEqual(first);
+  expect(first[0]).toBe(0);
+});
+
 test('mistakes are told', async () => {
   async function* once(): AsyncGenerator<[Tensor, Tensor]> {
     yield [x, y];

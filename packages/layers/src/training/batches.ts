@@ -28,11 +28,17 @@ export interface Batches {
   /** Batches an epoch, where that is known. */
   readonly steps: number | null;
   epoch(epoch: number): AsyncIterable<Samples> | Iterable<Samples>;
+  /** Lets go of what is still being read. */
+  close(): Promise<void>;
 }
 
 /** Those of samples in memory. */
 export function batchesInMemory(data: Samples, batchSize: number, shuffle: boolean): Batches {
-  return { steps: Math.ceil(data.count / batchSize), epoch: () => batchesOf(data, batchSize, shuffle) };
+  return {
+    steps: Math.ceil(data.count / batchSize),
+    epoch: () => batchesOf(data, batchSize, shuffle),
+    close: async () => {},
+  };
 }
 
 /** A batch as samples; throws as `toSamples`. */
@@ -74,6 +80,11 @@ export function batchesFrom(source: BatchSource, stepsPerEpoch: number | null, w
   };
   return {
     steps: stepsPerEpoch ?? size,
+    // A data set can begin anew; a generator of the caller's may be read on.
+    close: async () => {
+      if ('iterate' in source) await running?.return?.();
+      running = null;
+    },
     async *epoch(epoch) {
       if (stepsPerEpoch === null) {
         let seen = 0;

@@ -100,7 +100,7 @@ export interface PaddingOptions {
   readonly maxLength?: number | null;
   /** Pad to `maxLength` even where all sequences of a batch are shorter; false. */
   readonly padToMaxLength?: boolean;
-  /** 'post' (default: with it, masks from an Embedding suit the fast path of recurrent layers both ways) or 'pre'. */
+  /** 'post' (default) or 'pre'. */
   readonly padding?: 'pre' | 'post';
   /** Where longer sequences lose elements; 'post'. */
   readonly truncating?: 'pre' | 'post';
