@@ -7,7 +7,6 @@ import {
   bind,
   definePrimitive,
   formatShape,
-  isFloating,
   type LowerContext,
   type Primitive,
   ShapeError,
@@ -15,6 +14,7 @@ import {
   Tensor,
   zeros,
 } from '@recurra/tensor';
+import { pullbackOf } from './floating.js';
 
 /** Options of {@link dotProductAttention}. */
 export interface AttentionOptions {
@@ -123,19 +123,7 @@ const attentionBackward: Primitive<AttentionParams> = definePrimitive<AttentionP
     const [dq, dk, dv] = context.outputs;
     context.emit(Command.attentionBackward, [...head(context), out!, sums!, g!, dq!, dk!, dv!], workOf(context) * 2.5);
   },
-  vjp: ({ inputs, cotangents, params }) => {
-    const moving = inputs.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));
-    const { pullback } = vjp(
-      (own: Tensor[]) =>
-        gradients(
-          inputs.map((t, i) => (moving.includes(i) ? own[moving.indexOf(i)]! : t)),
-          params,
-        ),
-      moving.map((i) => inputs[i]!),
-    );
-    const [found] = pullback([...cotangents]);
-    return inputs.map((_, i) => (moving.includes(i) ? found[moving.indexOf(i)]! : null));
-  },
+  vjp: ({ inputs, cotangents, params }) => pullbackOf((own) => gradients(own, params), inputs, cotangents),
   samples: [],
 });
 

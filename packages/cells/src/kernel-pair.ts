@@ -3,7 +3,6 @@ import { isCompiling, isZero } from '@recurra/compiler';
 import {
   type Aval,
   definePrimitive,
-  isFloating,
   type LowerContext,
   type NDArray,
   type Primitive,
@@ -12,6 +11,7 @@ import {
   zeros,
 } from '@recurra/tensor';
 import type { SequenceKind } from './cell.js';
+import { pullbackOf } from './floating.js';
 import { loop, type Walk, walk } from './walk.js';
 
 /** Which results a gradient flows back from: all outputs, the last state h, the last state c. */
@@ -26,8 +26,8 @@ export interface KernelPair<P extends { readonly kind: SequenceKind }> {
   readonly name: string;
   /** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */
   steps(inputs: readonly Tensor[], params: P, by: Walk): Tensor[];
-  /** [ys, h, c?, residual]; the residual is what the backward pass needs. */
-  abstract(inputs: readonly Aval[], params: P): Aval[];
+  /** Sizes of the results, and how many float32 the forward pass leaves for the backward pass. */
+  sizes(inputs: readonly Aval[], params: P): { batch: number; time: number; units: number; residual: number };
   /** How many inputs, the last ones, no gradient flows to: masks. */
   constants(params: P): number;
   lower(context: LowerContext<P>): void;
@@ -64,27 +64,21 @@ export function definePair<P extends { readonly kind: SequenceKind }>(pair: Kern
     evaluate: (inputs, params) =>
       evaluateBy((tensors) => gradientsBySteps(tensors, params, walk), inputs, `${name}Backward`),
     lower: (context) => pair.lowerBackward(context),
-    vjp: ({ inputs, cotangents, params }) => {
-      // To differentiate once more, the gradient is computed step by step, and that is differentiated.
-      const floating = inputs.flatMap((t, i) => (isFloating(t.dtype) ? [i] : []));
-      const { pullback } = vjp(
-        (own: Tensor[]) =>
-          gradientsBySteps(
-            inputs.map((t, i) => (floating.includes(i) ? own[floating.indexOf(i)]! : t)),
-            params,
-            isCompiling() ? loop : walk,
-          ),
-        floating.map((i) => inputs[i]!),
-      );
-      const [gradients] = pullback([...cotangents]);
-      return inputs.map((_, i) => (floating.includes(i) ? gradients[floating.indexOf(i)]! : null));
-    },
+    // To differentiate once more, the gradient is computed step by step, and that is differentiated.
+    vjp: ({ inputs, cotangents, params }) =>
+      pullbackOf((own) => gradientsBySteps(own, params, isCompiling() ? loop : walk), inputs, cotangents),
     samples: [],
   });
 
   return definePrimitive<P>({
     name,
-    abstract: (inputs, params) => pair.abstract(inputs, params),
+    // [ys, h, c?, residual]
+    abstract: (inputs, params) => {
+      const { batch, time, units, residual } = pair.sizes(inputs, params);
+      const states = params.kind === 'lstm' ? 2 : 1;
+      const shapes = [[batch, time, units], ...new Array<number[]>(states).fill([batch, units]), [residual]];
+      return shapes.map((shape) => ({ shape, dtype: 'float32' }));
+    },
     evaluate: (inputs, params, outputs) => [
       ...evaluateBy((tensors) => steps(tensors, params, walk), inputs, name),
       zeros(outputs[outputs.length - 1]!.shape).concrete(name),

@@ -104,15 +104,10 @@ const recurrence: Primitive<RecurrenceParams> = definePair<RecurrenceParams>({
   name: 'recurrence',
   steps: bySteps,
   constants: ({ drop, mask }) => (drop ? 1 : 0) + (mask ? 1 : 0),
-  abstract: (inputs, params) => {
+  sizes: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
     const [kind, batch, time, units] = sizes(params, x, recurrent);
-    const state: Aval = { shape: [batch, units], dtype: 'float32' };
-    return [
-      { shape: [batch, time, units], dtype: 'float32' },
-      ...(params.kind === 'lstm' ? [state, state] : [state]),
-      { shape: [loadKernels().exports.recurrenceResidual(kind, batch, time, units)], dtype: 'float32' },
-    ];
+    return { batch, time, units, residual: loadKernels().exports.recurrenceResidual(kind, batch, time, units) };
   },
   lower: (context) => {
     const { x, recurrent } = named<Block>(context.inputs, context.params);

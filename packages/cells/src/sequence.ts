@@ -111,16 +111,9 @@ const sequence: Primitive<SequenceParams> = definePair<SequenceParams>({
   name: 'sequence',
   steps: bySteps,
   constants: ({ mask }) => (mask ? 1 : 0),
-  abstract: (inputs, params) => {
+  sizes: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
-    const { batch, time, units } = sizes(x, recurrent);
-    const state: Aval = { shape: [batch, units], dtype: 'float32' };
-    const residual = loadKernels().exports.residualSize(...lengths(params, x, recurrent));
-    return [
-      { shape: [batch, time, units], dtype: 'float32' },
-      ...(params.kind === 'lstm' ? [state, state] : [state]),
-      { shape: [residual], dtype: 'float32' },
-    ];
+    return { ...sizes(x, recurrent), residual: loadKernels().exports.residualSize(...lengths(params, x, recurrent)) };
   },
   lower: (context) => {
     const { x, recurrent } = named<Block>(context.inputs, context.params);

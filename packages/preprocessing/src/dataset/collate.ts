@@ -150,14 +150,16 @@ function isMatrix(sequences: readonly Sequence[]): boolean {
 /** The samples of a batch; see `Dataset.unbatch`. Throws `ShapeError` for components of different lengths. */
 export function samplesOf(batch: unknown): readonly unknown[] {
   if (batch instanceof Tensor) return Array.from({ length: batch.shape[0] ?? 0 }, (_, i) => batch.at(i));
-  const isPart = (v: unknown): boolean =>
-    v instanceof Tensor || Array.isArray(v) || (typeof v === 'object' && v !== null);
   if (Array.isArray(batch)) {
     // A tuple of batches has a tensor among its components; all else is a list of elements.
     if (!batch.some((v) => v instanceof Tensor)) return batch;
-    return zipped(batch.map((part) => samplesOf(part))).map((parts) => [...parts]);
+    return zipped(batch.map((part) => samplesOf(part)));
   }
-  if (typeof batch === 'object' && batch !== null && Object.values(batch).every(isPart)) {
+  if (
+    typeof batch === 'object' &&
+    batch !== null &&
+    Object.values(batch).every((part) => typeof part === 'object' && part !== null)
+  ) {
     const keys = Object.keys(batch);
     return zipped(Object.values(batch).map((part) => samplesOf(part))).map((parts) =>
       Object.fromEntries(parts.map((part, k) => [keys[k]!, part])),

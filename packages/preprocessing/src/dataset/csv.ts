@@ -98,7 +98,7 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
   // No byte is 256.
   const [q, d] = [quote?.charCodeAt(0) ?? 256, delimiter.charCodeAt(0)];
   const { lineColumn } = options;
-  const plain = !trim && comment === null && lineColumn === undefined;
+  const plain = !trim && comment === null;
   return Dataset.fromChunks(async function* () {
     const bad = new BadRows(options);
     // The build for browsers brings the parts of Node that the package uses.
@@ -109,17 +109,19 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
       bad.add({ reason, message, file, line, text });
 
     const rowsOf = ({ bytes, line }: LineBlock): CsvRow[] => {
-      const rows: CsvRow[] = [];
       const text = decode(bytes);
-      if (text === null) {
-        // Broken UTF-8 somewhere: row by row.
-        for (const row of split(bytes, q, d, line)) {
-          const own = decode(row.bytes);
-          if (own === null) tell('encoding', 'expected UTF-8', row.line, decodeLeniently(row.bytes).trimEnd());
-          else for (const parsed of parseText(own, row.line)) take(parsed, own, row.line, rows);
-        }
-        return rows;
-      }
+      if (text !== null) return (lineColumn === undefined && withoutLines(text)) || withLines(text, line);
+      // Broken UTF-8 somewhere: row by row.
+      return [...split(bytes, q, d, line)].flatMap((row) => {
+        const own = decode(row.bytes);
+        if (own !== null) return withLines(own, row.line);
+        tell('encoding', 'expected UTF-8', row.line, decodeLeniently(row.bytes).trimEnd());
+        return [];
+      });
+    };
+
+    /** The rows of a text; `null` where something is wrong, which is told with its line when they are read with lines. */
+    const withoutLines = (text: string): CsvRow[] | null => {
       let failed = false;
       const parseAll = (part: string): string[][] =>
         parse(part, {
@@ -130,27 +132,25 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
           },
         }) as string[][];
       const records = (plain && recordsOf(text, quote, delimiter, parseAll)) || parseAll(text);
-      const withHeader = header === null && records.length > 0 && !failed;
-      if (withHeader) header = new Header(records[0]!, options);
-      const columns = header?.names.length;
-      if (!failed && lineColumn === undefined && records.every((record) => record.length === columns)) {
-        for (let i = withHeader ? 1 : 0; i < records.length; i++) {
-          const row = header!.row(records[i]!);
-          if (typeof row !== 'string') {
-            rows.push(row);
-            continue;
-          }
-          failed = true;
-          break;
-        }
-        if (!failed) return rows;
-        rows.length = 0;
+      const [first] = records;
+      if (failed || !first) return failed ? null : [];
+      const names = header ?? new Header(first, options);
+      const rows: CsvRow[] = [];
+      for (let i = header === null ? 1 : 0; i < records.length; i++) {
+        if (records[i]!.length !== names.names.length) return null;
+        const row = names.row(records[i]!);
+        if (row instanceof Fault) return null;
+        rows.push(row);
       }
-      // Something is wrong: once more, with line numbers.
-      if (withHeader) header = null;
-      for (const parsed of parseText(text, line)) take(parsed, text, line, rows);
+      header = names;
       return rows;
     };
+
+    const withLines = (text: string, line: number): CsvRow[] =>
+      parseText(text, line).flatMap((parsed) => {
+        const row = take(parsed, text, line);
+        return row ? [row] : [];
+      });
 
     /** Records with the numbers of their lines; what csv-parse cannot read is told. */
     const parseText = (text: string, line: number): Parsed[] => {
@@ -170,21 +170,20 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
       return records;
     };
 
-    const take = ({ record, info }: Parsed, text: string, line: number, rows: CsvRow[]): void => {
-      const number = line + info.lines - 1;
+    const take = ({ record, info }: Parsed, text: string, line: number): CsvRow | null => {
       if (header === null) {
         header = new Header(record, options);
-        return;
+        return null;
       }
-      const shown = (): string => lineAt(text, number - line);
-      if (record.length !== header.names.length) {
-        tell('fieldCount', `expected ${header.names.length} fields, received ${record.length}`, number, shown());
-        return;
-      }
-      const row = header.row(record);
-      if (typeof row !== 'string') rows.push(lineColumn === undefined ? row : { ...row, [lineColumn]: number });
-      else if (row.startsWith('missing')) tell('missing', row.slice(8), number, shown());
-      else tell('type', row, number, shown());
+      const number = line + info.lines - 1;
+      const expected = header.names.length;
+      const row =
+        record.length === expected
+          ? header.row(record)
+          : new Fault('fieldCount', `expected ${expected} fields, received ${record.length}`);
+      if (!(row instanceof Fault)) return lineColumn === undefined ? row : { ...row, [lineColumn]: number };
+      tell(row.reason, row.message, number, lineAt(text, number - line));
+      return null;
     };
 
     let skipping = 0;
@@ -282,6 +281,17 @@ function* split(bytes: Uint8Array, quote: number, delimiter: number, first: numb
   }
 }
 
+/** What is wrong with a record. */
+class Fault {
+  readonly reason: BadRowReason;
+  readonly message: string;
+
+  constructor(reason: BadRowReason, message: string) {
+    this.reason = reason;
+    this.message = message;
+  }
+}
+
 /** The columns, and how a record becomes a row. */
 class Header {
   readonly names: readonly string[];
@@ -312,17 +322,18 @@ class Header {
   }
 
   /** The row of a record, or what is wrong with it. */
-  row(record: readonly string[]): CsvRow | string {
+  row(record: readonly string[]): CsvRow | Fault {
     const row: CsvRow = {};
     for (const { name, index, numeric, required } of this.kept) {
       const text = record[index]!;
-      if (required && text.trim() === '') return `missing expected a value of "${name}"`;
+      if (required && text.trim() === '') return new Fault('missing', `expected a value of "${name}"`);
       if (!numeric) {
         row[name] = text;
         continue;
       }
       const value = text.trim() === '' ? Number.NaN : Number(text);
-      if (Number.isNaN(value) && !/^\s*(nan)?\s*$/i.test(text)) return `expected a number in "${name}"`;
+      if (Number.isNaN(value) && !/^\s*(nan)?\s*$/i.test(text))
+        return new Fault('type', `expected a number in "${name}"`);
       row[name] = value;
     }
     return row;

@@ -52,20 +52,15 @@ function positive(name: string, what: string, n: number): void {
     throw new ValueError(`${name}: expected ${what} to be an integer >= 1, received ${n}`);
 }
 
-async function* chunksOf<T>(items: ArrayLike<T>, skip: number): AsyncGenerator<readonly T[], void, void> {
-  for (let i = skip; i < items.length; i += CHUNK) {
-    const end = Math.min(items.length, i + CHUNK);
-    yield Array.isArray(items)
-      ? (items as T[]).slice(i, end)
-      : Array.from({ length: end - i }, (_, k) => items[i + k]!);
-  }
+async function* chunksOf<T>(items: readonly T[], skip: number): AsyncGenerator<readonly T[], void, void> {
+  for (let i = skip; i < items.length; i += CHUNK) yield items.slice(i, i + CHUNK);
 }
 
-/** Leaves out the first `skip` elements of chunks. */
-async function* dropping<T>(
+/** Leaves out the first `skip` elements of chunks. Returns how many more would have to be left out. */
+async function* leavingOut<T>(
   chunks: AsyncIterable<readonly T[]>,
   skip: number,
-): AsyncGenerator<readonly T[], void, void> {
+): AsyncGenerator<readonly T[], number, void> {
   let rest = skip;
   for await (const chunk of chunks) {
     if (rest >= chunk.length) rest -= chunk.length;
@@ -74,6 +69,15 @@ async function* dropping<T>(
       rest = 0;
     } else yield chunk;
   }
+  return rest;
+}
+
+/** Leaves out the first `skip` elements of chunks. */
+async function* dropping<T>(
+  chunks: AsyncIterable<readonly T[]>,
+  skip: number,
+): AsyncGenerator<readonly T[], void, void> {
+  yield* leavingOut(chunks, skip);
 }
 
 /** Promises of another realm are promises too. */
@@ -387,21 +391,16 @@ export class Dataset<T> implements AsyncIterable<T> {
         }
         for (; pass < count; pass++) {
           let seen = 0;
-          // Passes of unknown size that are skipped whole have to be counted.
-          if (size === null && rest > 0) {
-            for await (const chunk of open(0, epoch * MAX_PASSES + pass)) {
-              seen += chunk.length;
-              if (rest >= chunk.length) rest -= chunk.length;
-              else {
-                yield chunk.slice(rest);
-                rest = 0;
-              }
-            }
-          } else {
-            for await (const chunk of open(rest, epoch * MAX_PASSES + pass)) {
+          async function* one(from: number): AsyncGenerator<readonly T[], void, void> {
+            for await (const chunk of open(from, epoch * MAX_PASSES + pass)) {
               seen += chunk.length;
               yield chunk;
             }
+          }
+          // Of passes of unknown size, those that are skipped whole have to be counted.
+          if (size === null) rest = yield* leavingOut(one(0), rest);
+          else {
+            yield* one(rest);
             seen += rest;
             rest = 0;
           }
@@ -454,17 +453,10 @@ export class Dataset<T> implements AsyncIterable<T> {
             rest -= part.size;
             continue;
           }
-          if (part.size !== null || rest === 0) {
+          if (part.size === null) rest = yield* leavingOut(part.open(0, epoch), rest);
+          else {
             yield* part.open(rest, epoch);
             rest = 0;
-            continue;
-          }
-          for await (const chunk of part.open(0, epoch)) {
-            if (rest >= chunk.length) rest -= chunk.length;
-            else {
-              yield rest === 0 ? chunk : chunk.slice(rest);
-              rest = 0;
-            }
           }
         }
       },

@@ -176,11 +176,6 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
 }
 
-async function hashText(text: string): Promise<string> {
-  const { sha256 } = await import('@noble/hashes/sha2.js');
-  return hex(sha256(new TextEncoder().encode(text)));
-}
-
 /** The incremental SHA-256 of the platform, else of a package. */
 async function hasher(): Promise<{ update(bytes: Uint8Array): void; hex(): string }> {
   const crypto = builtin('node:crypto');
@@ -191,6 +186,12 @@ async function hasher(): Promise<{ update(bytes: Uint8Array): void; hex(): strin
   const { sha256 } = await import('@noble/hashes/sha2.js');
   const hash = sha256.create();
   return { update: (bytes) => hash.update(bytes), hex: () => hex(hash.digest()) };
+}
+
+async function hashText(text: string): Promise<string> {
+  const hash = await hasher();
+  hash.update(new TextEncoder().encode(text));
+  return hash.hex();
 }
 
 /** Passes bytes on, counts and checks them. */

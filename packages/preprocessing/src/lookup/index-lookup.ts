@@ -111,10 +111,7 @@ export class IndexLookup<K extends string | number> {
 
   /** The tokens by id. */
   vocabulary(includeSpecialTokens: boolean): K[] {
-    if (!includeSpecialTokens) return [...this.tokens];
-    const { maskToken, oovToken, numOovIndices } = this.settings;
-    const masks = this.maskSlots === 1 ? [maskToken as K] : [];
-    return [...masks, ...new Array<K>(numOovIndices).fill(oovToken), ...this.tokens];
+    return [...(includeSpecialTokens ? this.specialTokens() : []), ...this.tokens];
   }
 
   /** Replaces the vocabulary. Special tokens may lead it, all of them in their order, or none. */
@@ -126,7 +123,7 @@ export class IndexLookup<K extends string | number> {
       throw new ValueError(`${name}: expected idfWeights in outputMode 'tfIdf' alone, received '${outputMode}'`);
     if (vocabulary.length === 0)
       throw new ValueError(`${name}: expected a vocabulary of at least one token, received none`);
-    const special = this.vocabularyOfSpecials();
+    const special = this.specialTokens();
     const led = special.length > 0 && special.every((token, i) => vocabulary[i] === token);
     const tokens = led ? vocabulary.slice(special.length) : vocabulary;
     const seen = new Set<K>();
@@ -156,7 +153,7 @@ export class IndexLookup<K extends string | number> {
     this.idf = idf;
   }
 
-  private vocabularyOfSpecials(): K[] {
+  private specialTokens(): K[] {
     const { maskToken, oovToken, numOovIndices } = this.settings;
     return [...(this.maskSlots === 1 ? [maskToken as K] : []), ...new Array<K>(numOovIndices).fill(oovToken)];
   }

@@ -30,6 +30,18 @@ export function foldWidth(text: string): string {
   );
 }
 
+/** What is done to a text before it is cut. */
+function preparation(
+  { normalize = null, foldWidth: fold = false, lower }: Pick<SegmentOptions, 'normalize' | 'foldWidth' | 'lower'>,
+  lowerByDefault: boolean,
+): (text: string) => string {
+  return (text) => {
+    let t = normalize === null ? text : text.normalize(normalize);
+    if (fold) t = foldWidth(t);
+    return (lower ?? lowerByDefault) ? t.toLowerCase() : t;
+  };
+}
+
 const SEPARATES = /^[\p{P}\p{S}\p{Z}\p{C}]+$/u;
 
 /**
@@ -37,13 +49,8 @@ const SEPARATES = /^[\p{P}\p{S}\p{Z}\p{C}]+$/u;
  * `TextVectorization`. Needs no download, in Node and in browsers. Throws `ValueError` for an unknown mode.
  */
 export function segmenter(options: SegmentOptions = {}): Splitter {
-  const { mode = 'word', locale = 'zh', normalize = null, foldWidth: fold = false } = options;
-  const { lower = mode === 'word', punctuation = mode !== 'word' } = options;
-  const prepare = (text: string): string => {
-    let t = normalize === null ? text : text.normalize(normalize);
-    if (fold) t = foldWidth(t);
-    return lower ? t.toLowerCase() : t;
-  };
+  const { mode = 'word', locale = 'zh', punctuation = mode !== 'word' } = options;
+  const prepare = preparation(options, mode === 'word');
   const kept = (parts: string[]): string[] => (punctuation ? parts : parts.filter((part) => !SEPARATES.test(part)));
   if (mode === 'character') return (text) => kept([...prepare(text)]);
   if (mode === 'byte') {
@@ -91,7 +98,8 @@ export interface JiebaOptions extends Pick<SegmentOptions, 'lower' | 'normalize'
  * dictionary that most Chinese corpora were cut with. Throws `ValueError` where the package is absent.
  */
 export async function jiebaSegmenter(options: JiebaOptions = {}): Promise<Splitter> {
-  const { hmm = true, search = false, lower = true, normalize = null, foldWidth: fold = false } = options;
+  const { hmm = true, search = false } = options;
+  const prepare = preparation(options, true);
   let jieba: Jieba;
   try {
     // By variables, so that bundlers do not ask for a package that is optional.
@@ -104,9 +112,7 @@ export async function jiebaSegmenter(options: JiebaOptions = {}): Promise<Splitt
     );
   }
   return (text) => {
-    let t = normalize === null ? text : text.normalize(normalize);
-    if (fold) t = foldWidth(t);
-    if (lower) t = t.toLowerCase();
+    const t = prepare(text);
     const parts = search ? jieba.cutForSearch(t, hmm) : jieba.cut(t, hmm);
     return parts.filter((part) => (options.punctuation ? part.trim() !== '' : !SEPARATES.test(part)));
   };

@@ -20,6 +20,15 @@ function eachRow(
   return [ndarray(dtype, shape, y)];
 }
 
+/** The largest m of a row, and the sum of e^(x - m). */
+function exponentials(x: ArrayLike<number>, start: number, n: number): [number, number] {
+  let m = -Infinity;
+  for (let i = start; i < start + n; i++) m = x[i]! > m || Number.isNaN(x[i]!) ? x[i]! : m;
+  let s = 0;
+  for (let i = start; i < start + n; i++) s += Math.exp(x[i]! - m);
+  return [m, s];
+}
+
 const first = (inputs: readonly Aval[]): Aval[] => [{ shape: inputs[0]!.shape, dtype: inputs[0]!.dtype }];
 const samples = (count: 1 | 2): Sample<null>[] =>
   [[2, 5], [3], [2, 0], [1, 2, 9]].map((shape) => ({
@@ -52,10 +61,7 @@ export const softmaxRows: Primitive<null> = definePrimitive<null>({
   abstract: first,
   evaluate: (inputs, _params, [out]) =>
     eachRow(inputs, out!, ([x], start, n, y) => {
-      let m = -Infinity;
-      for (let i = start; i < start + n; i++) m = x![i]! > m || Number.isNaN(x![i]!) ? x![i]! : m;
-      let s = 0;
-      for (let i = start; i < start + n; i++) s += Math.exp(x![i]! - m);
+      const [m, s] = exponentials(x!, start, n);
       for (let i = start; i < start + n; i++) y[i] = Math.exp(x![i]! - m) / s;
     }),
   vjp: ({ outputs: [y], cotangents: [g], bind }) => bind(softmaxBackward, [y!, g!], null),
@@ -85,10 +91,7 @@ export const logSoftmaxRows: Primitive<null> = definePrimitive<null>({
   abstract: first,
   evaluate: (inputs, _params, [out]) =>
     eachRow(inputs, out!, ([x], start, n, y) => {
-      let m = -Infinity;
-      for (let i = start; i < start + n; i++) m = x![i]! > m || Number.isNaN(x![i]!) ? x![i]! : m;
-      let s = 0;
-      for (let i = start; i < start + n; i++) s += Math.exp(x![i]! - m);
+      const [m, s] = exponentials(x!, start, n);
       const low = Math.log(s);
       for (let i = start; i < start + n; i++) y[i] = x![i]! - m - low;
     }),
