@@ -2,6 +2,8 @@ import { vjp } from '@recurra/autograd';
 import { isCompiling, isZero } from '@recurra/compiler';
 import {
   type Aval,
+  type Block,
+  type CommandOperand,
   definePrimitive,
   type LowerContext,
   type NDArray,
@@ -15,24 +17,36 @@ import { pullbackOf } from './floating.js';
 import { loop, type Walk, walk } from './walk.js';
 
 /** Which results a gradient flows back from: all outputs, the last state h, the last state c. */
-export interface Flows {
+interface Flows {
   readonly dys: boolean;
   readonly dh: boolean;
   readonly dc: boolean;
 }
 
+/** What parameters of all pairs say. */
+interface PairParams {
+  readonly kind: SequenceKind;
+  readonly bias: boolean;
+}
+
 /** What the forward and the backward pass over a whole sequence, by kernels, have of their own. */
-export interface KernelPair<P extends { readonly kind: SequenceKind }> {
+export interface KernelPair<P extends PairParams> {
   readonly name: string;
+  readonly command: { readonly forward: number; readonly backward: number };
+  /** How many inputs there are before the bias, and how many, the last ones, no gradient flows to: masks. */
+  readonly leading: number;
+  constants(params: P): number;
   /** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */
   steps(inputs: readonly Tensor[], params: P, by: Walk): Tensor[];
-  /** Sizes of the results, and how many float32 the forward pass leaves for the backward pass. */
-  sizes(inputs: readonly Aval[], params: P): { batch: number; time: number; units: number; residual: number };
-  /** How many inputs, the last ones, no gradient flows to: masks. */
-  constants(params: P): number;
-  lower(context: LowerContext<P>): void;
-  /** Inputs: those of the forward pass, the residual, then the gradients that {@link Flows} names. Outputs: the gradients of the inputs. */
-  lowerBackward(context: LowerContext<P & Flows>): void;
+  /** Sizes of the results; float32 that the forward pass leaves for the backward pass, and scratch memory of both, in float32. */
+  sizes(
+    inputs: readonly Aval[],
+    params: P,
+  ): { batch: number; time: number; units: number; residual: number; forward: number; backward: number };
+  /** Words that both commands begin with: sizes and inputs. */
+  head(context: LowerContext<P>): CommandOperand[];
+  /** About how many multiply-adds one pass of products takes. */
+  work(context: LowerContext<P>): number;
 }
 
 function evaluateBy(f: (inputs: Tensor[]) => Tensor[], arrays: readonly NDArray[], name: string): NDArray[] {
@@ -40,7 +54,7 @@ function evaluateBy(f: (inputs: Tensor[]) => Tensor[], arrays: readonly NDArray[
 }
 
 /** The primitive of the forward pass; that of the backward pass comes with its gradient. */
-export function definePair<P extends { readonly kind: SequenceKind }>(pair: KernelPair<P>): Primitive<P> {
+export function definePair<P extends PairParams>(pair: KernelPair<P>): Primitive<P> {
   const { name, steps } = pair;
   const given = (params: P & Flows): number => 1 + [params.dys, params.dh, params.dc].filter(Boolean).length;
   /** Those of the forward pass to which gradients flow. */
@@ -63,7 +77,23 @@ export function definePair<P extends { readonly kind: SequenceKind }>(pair: Kern
     abstract: (inputs, params) => differentiable(inputs, params).map(({ shape, dtype }) => ({ shape, dtype })),
     evaluate: (inputs, params) =>
       evaluateBy((tensors) => gradientsBySteps(tensors, params, walk), inputs, `${name}Backward`),
-    lower: (context) => pair.lowerBackward(context),
+    lower: (context) => {
+      const { inputs, outputs, params } = context;
+      const [residual, ...flowing] = inputs.slice(inputs.length - given(params));
+      const next = (there: boolean): Block | null => (there ? flowing.shift()! : null);
+      const gradients = outputs.slice(0, pair.leading);
+      const rest = outputs.slice(pair.leading);
+      const dBias = params.bias ? rest.shift()! : null;
+      context.emit(
+        pair.command.backward,
+        [
+          ...[...pair.head(context), residual!, context.scratch(pair.sizes(inputs, params).backward * 4)],
+          ...[next(params.dys), next(params.dh), next(params.dc)],
+          ...[...gradients, dBias, rest[0] ?? null, rest[1] ?? null],
+        ],
+        pair.work(context) * 2,
+      );
+    },
     // To differentiate once more, the gradient is computed step by step, and that is differentiated.
     vjp: ({ inputs, cotangents, params }) =>
       pullbackOf((own) => gradientsBySteps(own, params, isCompiling() ? loop : walk), inputs, cotangents),
@@ -83,7 +113,17 @@ export function definePair<P extends { readonly kind: SequenceKind }>(pair: Kern
       ...evaluateBy((tensors) => steps(tensors, params, walk), inputs, name),
       zeros(outputs[outputs.length - 1]!.shape).concrete(name),
     ],
-    lower: (context) => pair.lower(context),
+    lower: (context) => {
+      const { inputs, outputs, params } = context;
+      const [ys, h, c] = outputs as readonly [Block | null, Block | null, Block | null];
+      const residual = outputs[outputs.length - 1] ?? null;
+      const scratch = context.scratch(pair.sizes(inputs, params).forward * 4);
+      context.emit(
+        pair.command.forward,
+        [...pair.head(context), residual, scratch, ys, h, params.kind === 'lstm' ? c : null],
+        pair.work(context),
+      );
+    },
     vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
       const [dys, dh, dc] = cotangents as readonly [Tensor, Tensor, Tensor];
       const flows = { dys: !isZero(dys), dh: !isZero(dh), dc: params.kind === 'lstm' && !isZero(dc) };

@@ -2,7 +2,7 @@ import { treeLeaves, treeUnflatten } from '@recurra/autograd';
 import { Command, loadKernels } from '@recurra/kernels';
 import { type Aval, type Block, bind, type LowerContext, type Primitive, stack, type Tensor } from '@recurra/tensor';
 import type { Cell, CellParams, SequenceKind } from './cell.js';
-import { definePair, type Flows } from './kernel-pair.js';
+import { definePair } from './kernel-pair.js';
 import { type FusedOptions, type FusedResult, finish, KINDS, makeCell } from './sequence.js';
 import type { Walk } from './walk.js';
 
@@ -17,16 +17,15 @@ interface RecurrenceParams {
   readonly mask: boolean;
 }
 
-type Name = 'bias' | 'h0' | 'c0' | 'drop' | 'mask' | 'residual' | 'dys' | 'dh' | 'dc';
+type Name = 'bias' | 'h0' | 'c0' | 'drop' | 'mask';
 
-/** Inputs by name: [projected inputs, recurrentKernel, bias?, h0?, c0?, drop?, mask?], then those of the backward pass. */
+/** Inputs by name: [projected inputs, recurrentKernel, bias?, h0?, c0?, drop?, mask?]. Further ones are left out. */
 function named<T>(
   list: readonly T[],
-  params: RecurrenceParams & Partial<Flows>,
+  params: RecurrenceParams,
 ): Record<'x' | 'recurrent', T> & Partial<Record<Name, T>> {
   const rest = [...list];
-  const next = (there: boolean | undefined, name: string): Record<string, T> =>
-    there ? { [name]: rest.shift()! } : {};
+  const next = (there: boolean, name: string): Record<string, T> => (there ? { [name]: rest.shift()! } : {});
   return {
     ...next(true, 'x'),
     ...next(true, 'recurrent'),
@@ -35,10 +34,6 @@ function named<T>(
     ...next(params.initial && params.kind === 'lstm', 'c0'),
     ...next(params.drop, 'drop'),
     ...next(params.mask, 'mask'),
-    ...next(params.dys !== undefined, 'residual'),
-    ...next(params.dys, 'dys'),
-    ...next(params.dh, 'dh'),
-    ...next(params.dc, 'dc'),
   } as ReturnType<typeof named<T>>;
 }
 
@@ -102,39 +97,21 @@ function workOf(context: LowerContext<RecurrenceParams>): number {
  */
 const recurrence: Primitive<RecurrenceParams> = definePair<RecurrenceParams>({
   name: 'recurrence',
+  command: { forward: Command.recurrenceForward, backward: Command.recurrenceBackward },
+  leading: 2,
   steps: bySteps,
   constants: ({ drop, mask }) => (drop ? 1 : 0) + (mask ? 1 : 0),
+  head,
+  work: workOf,
   sizes: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
-    const [kind, batch, time, units] = sizes(params, x, recurrent);
-    return { batch, time, units, residual: loadKernels().exports.recurrenceResidual(kind, batch, time, units) };
-  },
-  lower: (context) => {
-    const { x, recurrent } = named<Block>(context.inputs, context.params);
-    const scratch = loadKernels().exports.recurrenceForwardScratch(...sizes(context.params, x, recurrent));
-    const [ys, h, second, third] = context.outputs;
-    const lstm = context.params.kind === 'lstm';
-    context.emit(
-      Command.recurrenceForward,
-      [...head(context), (lstm ? third : second) ?? null, context.scratch(scratch * 4), ys!, h!, lstm ? second! : null],
-      workOf(context),
-    );
-  },
-  lowerBackward: (context) => {
-    const { params } = context;
-    const { x, recurrent, residual, dys, dh, dc } = named<Block>(context.inputs, params);
-    const scratch = loadKernels().exports.recurrenceBackwardScratch(...sizes(params, x, recurrent));
-    const [dx, dRecurrent, ...rest] = context.outputs;
-    const dBias = params.bias ? rest.shift() : null;
-    context.emit(
-      Command.recurrenceBackward,
-      [
-        ...head(context),
-        ...[residual!, context.scratch(scratch * 4), dys ?? null, dh ?? null, dc ?? null],
-        ...[dx!, dRecurrent!, dBias ?? null, rest[0] ?? null, rest[1] ?? null],
-      ],
-      workOf(context) * 2,
-    );
+    const { recurrenceResidual, recurrenceForwardScratch, recurrenceBackwardScratch } = loadKernels().exports;
+    const all = sizes(params, x, recurrent);
+    const [, batch, time, units] = all;
+    return {
+      ...{ batch, time, units, residual: recurrenceResidual(...all) },
+      ...{ forward: recurrenceForwardScratch(...all), backward: recurrenceBackwardScratch(...all) },
+    };
   },
 });
 

@@ -3,7 +3,7 @@ import { Command, loadKernels } from '@recurra/kernels';
 import { type Aval, type Block, bind, type LowerContext, type Primitive, type Tensor } from '@recurra/tensor';
 import type { Cell, CellParams, SequenceKind } from './cell.js';
 import { GRUCell } from './gru.js';
-import { definePair, type Flows } from './kernel-pair.js';
+import { definePair } from './kernel-pair.js';
 import { LSTMCell } from './lstm.js';
 import { SimpleRNNCell } from './simple-rnn.js';
 import type { Walk } from './walk.js';
@@ -27,15 +27,13 @@ interface SequenceParams {
   readonly mask: boolean;
 }
 
-/** Inputs by name: [x, kernel, recurrentKernel, bias?, h0?, c0?, mask?], then those of the backward pass. */
+/** Inputs by name: [x, kernel, recurrentKernel, bias?, h0?, c0?, mask?]. Further ones are left out. */
 function named<T>(
   list: readonly T[],
-  params: SequenceParams & Partial<Flows>,
-): Record<'x' | 'kernel' | 'recurrent', T> &
-  Partial<Record<'bias' | 'h0' | 'c0' | 'mask' | 'residual' | 'dys' | 'dh' | 'dc', T>> {
+  params: SequenceParams,
+): Record<'x' | 'kernel' | 'recurrent', T> & Partial<Record<'bias' | 'h0' | 'c0' | 'mask', T>> {
   const rest = [...list];
-  const next = (there: boolean | undefined, name: string): Record<string, T> =>
-    there ? { [name]: rest.shift()! } : {};
+  const next = (there: boolean, name: string): Record<string, T> => (there ? { [name]: rest.shift()! } : {});
   const lstm = params.kind === 'lstm';
   return {
     ...next(true, 'x'),
@@ -45,10 +43,6 @@ function named<T>(
     ...next(params.initial, 'h0'),
     ...next(params.initial && lstm, 'c0'),
     ...next(params.mask, 'mask'),
-    ...next(params.dys !== undefined, 'residual'),
-    ...next(params.dys, 'dys'),
-    ...next(params.dh, 'dh'),
-    ...next(params.dc, 'dc'),
   } as ReturnType<typeof named<T>>;
 }
 
@@ -109,38 +103,20 @@ function lengths(params: SequenceParams, x: Aval, recurrent: Aval): [number, num
  */
 const sequence: Primitive<SequenceParams> = definePair<SequenceParams>({
   name: 'sequence',
+  command: { forward: Command.sequenceForward, backward: Command.sequenceBackward },
+  leading: 3,
   steps: bySteps,
   constants: ({ mask }) => (mask ? 1 : 0),
+  head,
+  work: workOf,
   sizes: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
-    return { ...sizes(x, recurrent), residual: loadKernels().exports.residualSize(...lengths(params, x, recurrent)) };
-  },
-  lower: (context) => {
-    const { x, recurrent } = named<Block>(context.inputs, context.params);
-    const scratch = loadKernels().exports.forwardScratch(...lengths(context.params, x, recurrent));
-    const [ys, h, second, third] = context.outputs;
-    const lstm = context.params.kind === 'lstm';
-    context.emit(
-      Command.sequenceForward,
-      [...head(context), (lstm ? third : second) ?? null, context.scratch(scratch * 4), ys!, h!, lstm ? second! : null],
-      workOf(context),
-    );
-  },
-  lowerBackward: (context) => {
-    const { params } = context;
-    const { x, recurrent, residual, dys, dh, dc } = named<Block>(context.inputs, params);
-    const scratch = loadKernels().exports.backwardScratch(...lengths(params, x, recurrent));
-    const [dx, dKernel, dRecurrent, ...rest] = context.outputs;
-    const dBias = params.bias ? rest.shift() : null;
-    context.emit(
-      Command.sequenceBackward,
-      [
-        ...head(context),
-        ...[residual!, context.scratch(scratch * 4), dys ?? null, dh ?? null, dc ?? null],
-        ...[dx!, dKernel!, dRecurrent!, dBias ?? null, rest[0] ?? null, rest[1] ?? null],
-      ],
-      workOf(context) * 2,
-    );
+    const { residualSize, forwardScratch, backwardScratch } = loadKernels().exports;
+    const all = lengths(params, x, recurrent);
+    return {
+      ...sizes(x, recurrent),
+      ...{ residual: residualSize(...all), forward: forwardScratch(...all), backward: backwardScratch(...all) },
+    };
   },
 });
 
