@@ -1,5 +1,5 @@
 /** Packages that are published as ES modules alone: Jest runs CommonJS. */
-const ESM = ['hyparquet', 'hyparquet-writer', '@noble+hashes'];
+const ESM = ['hyparquet', 'hyparquet-writer', '@noble+hashes', 'leven'];
 const swc = (parser) => [
   '@swc/jest',
   { jsc: { parser, target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },

@@ -1,8 +1,8 @@
 import {
-  camelCase,
   type DType,
   eye,
   full,
+  lookupByName,
   nextKey,
   randomNormal,
   randomUniform,
@@ -240,11 +240,10 @@ export const initializers: Record<InitializerName, (options?: never) => Initiali
 
 /** The initializer that an identifier names, with its default options. Throws `ValueError` with the known names. */
 export function resolveInitializer(identifier: InitializerIdentifier): Initializer {
-  if (typeof identifier !== 'string') return identifier;
-  const found = initializers[camelCase(identifier) as InitializerName];
-  if (!found)
-    throw new ValueError(
-      `initializer: expected one of ${Object.keys(initializers).join(', ')} or an Initializer, received "${identifier}"`,
-    );
-  return found();
+  if (typeof (identifier as Initializer | null)?.create === 'function') return identifier as Initializer;
+  if (typeof identifier === 'function') {
+    const { name } = identifier as { readonly name: string };
+    throw new ValueError(`initializer: expected an Initializer, received the function ${name}. Call it: ${name}().`);
+  }
+  return lookupByName(initializers, identifier, 'initializer', 'or an Initializer')();
 }

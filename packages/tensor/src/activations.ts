@@ -1,4 +1,4 @@
-import { ValueError } from './errors.js';
+import { lookupByName, type SnakeCase } from './names.js';
 import { arange } from './ops/creation.js';
 import { exp, where } from './ops/elementwise.js';
 import { split } from './ops/shape.js';
@@ -271,26 +271,9 @@ export const activations: Record<ActivationName, (x: TensorLike) => Tensor> = {
 /** An activation by name (camelCase or Keras' snake_case), or a function of one's own; `null` is linear. */
 export type ActivationIdentifier = ActivationName | SnakeCase<ActivationName> | Activation | null;
 
-/** `hardSigmoid` -> `hard_sigmoid`: Keras' spelling of a name, as a type. */
-export type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
-  ? Head extends Lowercase<Head>
-    ? `${Head}${SnakeCase<Tail>}`
-    : `_${Lowercase<Head>}${SnakeCase<Tail>}`
-  : S;
-
-/** `hard_sigmoid` -> `hardSigmoid`; names without underscores stay. */
-export function camelCase(name: string): string {
-  return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-}
-
 /** The activation that an identifier names. Throws `ValueError` with the known names. */
 export function resolveActivation(identifier: ActivationIdentifier | undefined): Activation {
   if (identifier === null || identifier === undefined) return linear;
   if (typeof identifier === 'function') return identifier;
-  const found = activations[camelCase(identifier) as ActivationName] as Activation | undefined;
-  if (!found)
-    throw new ValueError(
-      `activation: expected one of ${Object.keys(activations).join(', ')} or a function, received "${identifier}"`,
-    );
-  return found;
+  return lookupByName<Activation>(activations, identifier, 'activation', 'or a function');
 }

@@ -1,6 +1,15 @@
 export * from './activations.js';
 export { type DType, isFloating, promoteTypes, type TypedArray } from './dtype.js';
 export * from './errors.js';
+export {
+  camelCase,
+  closestName,
+  describeValue,
+  didYouMean,
+  knownName,
+  lookupByName,
+  type SnakeCase,
+} from './names.js';
 export { broadcastStrides, denseData, isContiguous, type NDArray, ndarray } from './ndarray.js';
 export * from './ops/convolution.js';
 export * from './ops/creation.js';
@@ -17,6 +26,7 @@ export {
   sparseCategoricalCrossentropy,
 } from './ops/softmax.js';
 export * from './ops/sorting.js';
+export { checkOptions, type OptionTable } from './options.js';
 export * from './primitive.js';
 export type { BinaryName } from './primitives/binary.js';
 export { allPrimitives, type NormalizeParams, type RandomParams } from './primitives/index.js';
