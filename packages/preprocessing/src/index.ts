@@ -13,6 +13,7 @@ export {
   type DatasetBatchOptions,
   type DatasetIterator,
   type DatasetPosition,
+  type GeneratorOptions,
   type ShuffleOptions,
 } from './dataset/dataset.js';
 export { type FolderOptions, type FolderText, folderDataset } from './dataset/folder.js';

@@ -1,4 +1,4 @@
-import { ShapeError, stack, Tensor, type TypedArray, tensor, ValueError } from '@recurra/tensor';
+import { type DType, ShapeError, stack, Tensor, type TypedArray, tensor, ValueError } from '@recurra/tensor';
 import { padSequences, type Sequence } from '../text/pad-sequences.js';
 
 /** What becomes one tensor in a batch. */
@@ -9,11 +9,13 @@ export type Batched<T> = T extends string
   ? string[]
   : T extends Leaf
     ? Tensor
-    : T extends readonly unknown[]
-      ? { -readonly [K in keyof T]: Batched<T[K]> }
-      : T extends object
-        ? { [K in keyof T]: Batched<T[K]> }
-        : T[];
+    : T extends Date | null | undefined | bigint
+      ? T[]
+      : T extends readonly unknown[]
+        ? { -readonly [K in keyof T]: Batched<T[K]> }
+        : T extends object
+          ? { [K in keyof T]: Batched<T[K]> }
+          : T[];
 
 /** What a sample of a batch is: the inverse of {@link Batched}, as far as types tell. */
 export type Unbatched<T> = T extends Tensor
@@ -30,68 +32,128 @@ const isTyped = (v: unknown): v is TypedArray => ArrayBuffer.isView(v) && !(v in
 const isVector = (v: unknown): v is readonly number[] =>
   Array.isArray(v) && v.length > 0 && v.every((x) => typeof x === 'number');
 
+/** An object whose fields are components; a Date, a Map and the like are values. */
+const isRecord = (v: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(v);
+  return prototype === null || prototype === Object.prototype || Object.keys(v).length > 0;
+};
+
+/** What elements of one batch have in common: other kinds beside each other would be cast, or lost. */
+function kindOf(v: unknown): string {
+  if (v === null || v === undefined) return 'no value';
+  if (typeof v !== 'object') return typeof v;
+  if (v instanceof Tensor) return `${v.dtype} tensor`;
+  if (Array.isArray(v)) return 'list';
+  if (ArrayBuffer.isView(v)) return v.constructor.name;
+  return isRecord(v) ? 'object' : (v.constructor?.name ?? 'object');
+}
+
+/** What elements of a batch are called in messages: with the way to the component. */
+const placed = (path: readonly (string | number)[]): string =>
+  path.length === 0 ? 'elements' : `components ${path.map((k) => `[${JSON.stringify(k)}]`).join('')}`;
+
 /** Puts the components of a list of elements together by `leaf`: tuples and objects by component. */
-function combine(elements: readonly unknown[], leaf: (values: readonly unknown[]) => unknown, depth = 0): unknown {
+function combine(
+  name: string,
+  elements: readonly unknown[],
+  leaf: (values: readonly unknown[], where: string) => unknown,
+  path: readonly (string | number)[] = [],
+): unknown {
   const first = elements[0];
+  const where = placed(path);
+  const kind = kindOf(first);
+  elements.forEach((e, i) => {
+    const other = kindOf(e);
+    if (other !== kind)
+      throw new ShapeError(
+        `${name}: expected ${where} of one kind, received ${kind} in the first element of the batch and ${other} in element ${i}. Make them alike (map), or leave such elements out (filter).`,
+      );
+  });
   if (typeof first === 'string') return elements;
-  if (first === null || first === undefined || typeof first !== 'object') return leaf(elements);
-  if (first instanceof Tensor || isTyped(first)) return leaf(elements);
-  if (Array.isArray(first)) {
+  if (kind === 'list') {
+    const lists = elements as readonly (readonly unknown[])[];
     // A list of numbers is a vector, and so is every list within a component; other lists at the top are tuples.
-    if (depth > 0 || elements.every((e) => isVector(e) || (Array.isArray(e) && e.length === 0))) return leaf(elements);
-    return first.map((_, k) =>
+    if (path.length > 0 || lists.every((e) => isVector(e) || e.length === 0)) return leaf(elements, where);
+    const { length } = lists[0]!;
+    lists.forEach((e, i) => {
+      if (e.length !== length)
+        throw new ShapeError(
+          `${name}: expected ${where} of ${length} components, as the first of the batch has, received ${e.length} in element ${i}`,
+        );
+    });
+    return lists[0]!.map((_, k) =>
       combine(
-        elements.map((e) => {
-          if (!Array.isArray(e) || e.length !== first.length)
-            throw new ShapeError(
-              `batch: expected elements of ${first.length} components, received ${JSON.stringify(e)?.slice(0, 80)}`,
-            );
-          return e[k];
-        }),
+        name,
+        lists.map((e) => e[k]),
         leaf,
-        depth + 1,
+        [...path, k],
       ),
     );
   }
+  if (kind !== 'object') return leaf(elements, where);
+  const records = elements as readonly Readonly<Record<string, unknown>>[];
+  const keys = Object.keys(records[0]!);
+  records.forEach((e, i) => {
+    const own = Object.keys(e);
+    if (own.length === keys.length && keys.every((key) => Object.hasOwn(e, key))) return;
+    const missing = keys.filter((key) => !Object.hasOwn(e, key));
+    const more = own.filter((key) => !keys.includes(key));
+    throw new ShapeError(
+      `${name}: expected ${where} with the keys of the first of the batch, ${JSON.stringify(keys)}, received element ${i} ${[
+        ...(missing.length > 0 ? [`without ${JSON.stringify(missing)}`] : []),
+        ...(more.length > 0 ? [`with ${JSON.stringify(more)} too`] : []),
+      ].join(' and ')}. Give all elements the same keys (map).`,
+    );
+  });
   return Object.fromEntries(
-    Object.keys(first).map((key) => [
+    keys.map((key) => [
       key,
       combine(
-        elements.map((e) => (e as Record<string, unknown>)[key]),
+        name,
+        records.map((e) => e[key]),
         leaf,
-        depth + 1,
+        [...path, key],
       ),
     ]),
   );
 }
 
-function leafTensor(values: readonly unknown[]): unknown {
+function leafTensor(values: readonly unknown[], where: string): unknown {
   const [first] = values;
-  if (first instanceof Tensor) return stack(values as readonly Tensor[]);
-  if (isTyped(first)) {
-    for (const v of values)
-      if (!isTyped(v) || v.length !== first.length)
+  const check = (shapes: readonly string[]): void => {
+    shapes.forEach((shape, i) => {
+      if (shape !== shapes[0])
         throw new ShapeError(
-          `batch: expected elements of ${first.length} values, received ${(v as TypedArray)?.length}. For elements of different lengths, use paddedBatch.`,
+          `batch: expected ${where} of one shape, received ${shapes[0]} in the first element of the batch and ${shape} in element ${i}. For sequences of different lengths, use paddedBatch.`,
         );
+    });
+  };
+  if (first instanceof Tensor) {
+    check((values as readonly Tensor[]).map((t) => JSON.stringify(t.shape)));
+    return stack(values as readonly Tensor[]);
+  }
+  if (isTyped(first)) {
+    check((values as readonly TypedArray[]).map((v) => `[${v.length}]`));
     return stack((values as readonly TypedArray[]).map((v) => tensor(v)));
   }
   if (typeof first === 'number' || typeof first === 'boolean' || Array.isArray(first)) {
     try {
       return tensor(values as number[]);
     } catch (error) {
-      throw new ShapeError(
-        `batch: expected elements of one shape: ${(error as Error).message}. For elements of different lengths, use paddedBatch.`,
-      );
+      const hint =
+        error instanceof ShapeError
+          ? 'For sequences of different lengths, use paddedBatch.'
+          : 'Turn texts into numbers first (a Tokenizer, StringLookup or LabelEncoder, in map).';
+      throw new ShapeError(`batch: expected ${where} of numbers, of one shape: ${(error as Error).message}. ${hint}`);
     }
   }
   return values;
 }
 
-/** A batch of elements: see `Dataset.batch`. Throws `ShapeError` for elements of different shapes. */
+/** A batch of elements: see `Dataset.batch`. Throws `ShapeError` for elements of different shapes, kinds or keys. */
 export function collate<T>(elements: readonly T[]): Batched<T> {
   if (elements.length === 0) throw new ValueError('batch: expected at least one element, received none');
-  return combine(elements, leafTensor) as Batched<T>;
+  return combine('batch', elements, leafTensor) as Batched<T>;
 }
 
 /** How sequences are padded in a batch. */
@@ -112,13 +174,27 @@ export interface PaddingOptions {
 export function collatePadded<T>(elements: readonly T[], options: PaddingOptions = {}): Batched<T> {
   if (elements.length === 0) throw new ValueError('paddedBatch: expected at least one element, received none');
   const { maxLength = null, padToMaxLength = false, padding = 'post', truncating = 'post', value = 0 } = options;
-  return combine(elements, (values) => {
+  if (maxLength !== null && !(Number.isInteger(maxLength) && maxLength >= 1))
+    throw new ValueError(`paddedBatch: expected maxLength to be an integer >= 1 or null, received ${maxLength}`);
+  if (padToMaxLength && maxLength === null)
+    throw new ValueError('paddedBatch: expected maxLength with padToMaxLength, received none');
+  if (typeof value !== 'number')
+    throw new ValueError(`paddedBatch: expected value to be a number, received ${typeof value}`);
+  return combine('paddedBatch', elements, (values, where) => {
     const [first] = values;
     const isSequence = Array.isArray(first) || isTyped(first) || (first instanceof Tensor && first.rank > 0);
-    if (!isSequence) return leafTensor(values);
-    const sequences = values.map((v) =>
-      v instanceof Tensor ? v.toArray() : isTyped(v) ? Array.from(v as ArrayLike<number>) : v,
-    ) as Sequence[];
+    if (!isSequence) return leafTensor(values, where);
+    const sequences = values.map((v) => {
+      if (v instanceof Tensor && v.rank !== (first as Tensor).rank)
+        throw new ShapeError(
+          `paddedBatch: expected ${where} of one rank, received ${(first as Tensor).rank} and ${v.rank}`,
+        );
+      return v instanceof Tensor
+        ? (v.dtype === 'bool' ? v.cast('int32') : v).toArray()
+        : isTyped(v)
+          ? Array.from(v as ArrayLike<number>)
+          : v;
+    }) as Sequence[];
     let longest = 0;
     let whole = true;
     for (const s of sequences) {
@@ -126,20 +202,24 @@ export function collatePadded<T>(elements: readonly T[], options: PaddingOptions
       if (whole) for (const x of s) if (typeof x === 'number' && !Number.isInteger(x)) whole = false;
     }
     const length = maxLength === null ? longest : padToMaxLength ? maxLength : Math.min(longest, maxLength);
-    const integers =
-      first instanceof Tensor
-        ? first.dtype === 'int32'
-        : isTyped(first)
-          ? first instanceof Int32Array
-          : whole && !isMatrix(sequences);
+    const dtype = dtypeOf(first, whole && !isMatrix(sequences));
     return padSequences(sequences, {
       maxLength: length,
       padding,
       truncating,
       value,
-      dtype: integers ? 'int32' : 'float32',
+      // A fraction that fills would be cut off.
+      dtype: dtype === 'int32' && !Number.isInteger(value) ? 'float32' : dtype,
     });
   }) as Batched<T>;
+}
+
+/** The dtype of padded sequences: that of tensors and typed arrays; of lists, int32 where all numbers are whole, else float32. */
+function dtypeOf(first: unknown, whole: boolean): DType {
+  if (first instanceof Tensor) return first.dtype;
+  if (!isTyped(first)) return whole ? 'int32' : 'float32';
+  if (first instanceof Float64Array) return 'float64';
+  return first instanceof Float32Array ? 'float32' : 'int32';
 }
 
 /** Sequences of vectors are features, float32, whether their values are whole or not. */

@@ -1,6 +1,6 @@
 import { type Tensor, tensor } from '@recurra/tensor';
 import fc from 'fast-check';
-import { Dataset } from '../index.js';
+import { Dataset, Discretization, IntegerLookup, Normalization, StringLookup, TextVectorization } from '../index.js';
 
 const numbers = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const sorted = (list: readonly number[]): number[] => [...list].sort((a, b) => a - b);
@@ -303,4 +303,235 @@ test('mistakes are told', async () => {
   expect(() => d.bucketByLength({ boundaries: [2], batchSize: [1] })).toThrow(/one batchSize, or 2/);
   expect(() => d.iterate({ index: -1 })).toThrow(/index to be an integer >= 0/);
   await expect(d.bucketByLength({ boundaries: [2], batchSize: 1 }).toArray()).rejects.toThrow(/Pass `length/);
+});
+
+describe('endless data sets', () => {
+  const endless = Dataset.range(3).repeat();
+  const marked = Dataset.fromGenerator(
+    function* () {
+      for (let i = 0; ; i++) yield i;
+    },
+    { size: Infinity },
+  );
+
+  test('are known, whatever is done with them', () => {
+    const ways: readonly ((d: Dataset<number>) => Dataset<unknown>)[] = [
+      (d) => d.map((x) => x),
+      (d) => d.filter((x) => x > 0),
+      (d) => d.flatMap((x) => [x]),
+      (d) => d.enumerate(),
+      (d) => d.batch(2),
+      (d) => d.batch(2, { dropRemainder: true }),
+      (d) => d.paddedBatch(2),
+      (d) => d.chunk(2).unbatch(),
+      (d) => d.bucketByLength({ boundaries: [1], batchSize: 2, length: () => 1 }),
+      (d) => d.shuffle({ bufferSize: 4 }),
+      (d) => d.skip(5),
+      (d) => d.repeat(2),
+      (d) => d.repeat(),
+      (d) => d.concat(Dataset.range(2)),
+      (d) => streamed(2).concat(d),
+      (d) => d.zip(d),
+      (d) => d.interleave((x) => Dataset.range(x)),
+      (d) => d.prefetch(),
+    ];
+    for (const d of [
+      endless,
+      marked,
+      streamed(3).repeat(),
+      Dataset.range(3)
+        .filter((x) => x > 1)
+        .repeat(),
+    ]) {
+      expect(d.size).toBe(Infinity);
+      for (const way of ways) expect(way(d).size).toBe(Infinity);
+    }
+  });
+
+  test('end where they are cut', async () => {
+    expect(endless.take(7).size).toBe(7);
+    expect(await endless.take(7).toArray()).toEqual([0, 1, 2, 0, 1, 2, 0]);
+    expect(await streamed(2).repeat().take(3).toArray()).toEqual([0, 1, 0]);
+    expect(endless.zip(Dataset.range(5)).size).toBe(5);
+    expect(endless.zip(streamed(5)).size).toBeNull();
+    expect(await marked.skip(1000).take(2).toArray()).toEqual([1000, 1001]);
+    expect([Dataset.range(0).repeat().size, endless.repeat(0).size, endless.take(0).size]).toEqual([0, 0, 0]);
+    const { train } = await endless.take(8).split();
+    expect(train.size).toBe(6);
+  });
+
+  test('are refused where all of them would be read', async () => {
+    for (const d of [endless, marked, streamed(3).repeat().map(String)] as Dataset<unknown>[]) {
+      await expect(d.toArray()).rejects.toThrow(
+        /toArray: expected data with an end, received an endless data set.*take\(n\)/,
+      );
+      await expect(d.count()).rejects.toThrow(/count: expected data with an end/);
+      await expect(d.split()).rejects.toThrow(/Split before repeat\(\)/);
+      expect(() => d.shuffle()).toThrow(/Give a bufferSize, or shuffle before repeat/);
+      expect(() => d.cache()).toThrow(/cache\(\) before repeat/);
+    }
+    const numbersOnly = endless.map((x) => [x]);
+    await expect(new TextVectorization().adaptStream(endless.map(String))).rejects.toThrow(
+      /TextVectorization.adaptStream: expected data with an end/,
+    );
+    await expect(new StringLookup().adaptStream(endless.map((x) => [String(x)]))).rejects.toThrow(/with an end/);
+    await expect(new IntegerLookup().adaptStream(numbersOnly)).rejects.toThrow(/with an end/);
+    await expect(new Normalization().adaptStream(numbersOnly)).rejects.toThrow(/with an end/);
+    await expect(new Discretization({ numBins: 2 }).adaptStream(numbersOnly)).rejects.toThrow(/with an end/);
+  });
+
+  test('nothing cannot be repeated for ever', async () => {
+    await expect(streamed(0).repeat().take(1).toArray()).rejects.toThrow(/none in pass 1/);
+    const once = [1, 2][Symbol.iterator]();
+    await expect(
+      Dataset.fromGenerator(() => once)
+        .repeat()
+        .take(5)
+        .toArray(),
+    ).rejects.toThrow(/none in pass 2.*can be read once/);
+    expect(await streamed(0).repeat(3).toArray()).toEqual([]);
+    // A pass may be empty by chance: the next one is not lost.
+    const some = Dataset.range(4)
+      .shuffle({ seed: 1 })
+      .take(1)
+      .filter((x) => x < 2);
+    const passes = await Promise.all(
+      numbers(12).map(async (pass) => {
+        const all: number[] = [];
+        for await (const x of some.iterate({ epoch: pass })) all.push(x);
+        return all;
+      }),
+    );
+    expect(await some.repeat(12).toArray()).toEqual(passes.flat());
+    expect(passes.some((p, i) => p.length === 0 && passes.slice(i + 1).flat().length > 0)).toBe(true);
+  });
+
+  test('a size that is given is checked', async () => {
+    const given = (n: number, size: number): Dataset<number> => Dataset.fromGenerator(() => numbers(n), { size });
+    expect(given(3, 3).size).toBe(3);
+    expect(await given(3, 3).repeat(2).toArray()).toEqual([0, 1, 2, 0, 1, 2]);
+    await expect(given(3, 4).toArray()).rejects.toThrow(/expected 4 elements \(its size\), received 3/);
+    await expect(given(3, 2).toArray()).rejects.toThrow(/expected 2 elements \(its size\), received more/);
+    await expect(given(3, Infinity).take(9).toArray()).rejects.toThrow(/without an end .* received 3/);
+    for (const size of [-1, 1.5, Number.NaN])
+      expect(() => given(1, size)).toThrow(/size to be an integer >= 0, Infinity or null/);
+  });
+});
+
+describe('rejections', () => {
+  /** Jest fails a test in whose time a promise is rejected that nobody handles: that is known after the microtasks of a turn. */
+  const turns = async (): Promise<void> => {
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  const later = async (ms: number, error?: string): Promise<number> => {
+    await new Promise((resolve) => setTimeout(resolve, ms));
+    if (error !== undefined) throw new Error(error);
+    return ms;
+  };
+
+  let open = 0;
+  const tracked = async (ms: number, error?: string): Promise<number> => {
+    open++;
+    try {
+      return await later(ms, error);
+    } finally {
+      open--;
+    }
+  };
+  const throws = (message: string): never => {
+    throw new Error(message);
+  };
+
+  test.each<[string, (i: number) => number | Promise<number>, string]>([
+    [
+      'throws at once while earlier calls reject later',
+      (i) => (i === 3 ? throws('at once') : tracked(3, `later ${i}`)),
+      'later 0',
+    ],
+    ['throws at once while earlier calls are under way', (i) => (i === 3 ? throws('at once') : tracked(3)), 'at once'],
+    ['throws at the first element', () => throws('at once'), 'at once'],
+    ['rejects early and late', (i) => tracked(i === 1 ? 1 : 6, i === 1 || i === 4 ? `call ${i}` : undefined), 'call 1'],
+    ['rejects at the last, after others were done', (i) => tracked(1, i === 7 ? 'call 7' : undefined), 'call 7'],
+    ['gives values beside promises', (i) => (i % 2 === 0 ? tracked(2, i === 2 ? 'call 2' : undefined) : i), 'call 2'],
+  ])('map whose function %s', async (_, f, message) => {
+    const d = Dataset.range(20).map(f, { concurrency: 8 });
+    for (const way of [
+      d,
+      d.prefetch(3),
+      d.batch(4),
+      d.batch(2).prefetch(2),
+      d.zip(d),
+      d.flatMap((x) => [x]),
+      d.shuffle(),
+      d.cache(),
+      d.take(15),
+      d.interleave((x) => Dataset.fromArray([x])),
+    ]) {
+      await expect((way as Dataset<unknown>).toArray()).rejects.toThrow(message);
+      expect(open).toBe(0);
+    }
+    await turns();
+  });
+
+  test('iterations that are left early, while others are ahead', async () => {
+    const d = Dataset.range(40).map((i) => tracked(1, i >= 8 ? `call ${i}` : undefined), { concurrency: 4 });
+    for (const way of [d, d.chunk(1), d.prefetch(4), d.chunk(2).prefetch(8), d.zip(d)] as Dataset<unknown>[]) {
+      try {
+        for await (const _ of way) break;
+      } catch {
+        // An error that comes before the first element does.
+      }
+      const iterator = way.iterate();
+      const calls = [iterator.next(), iterator.next(), iterator.return!()];
+      await Promise.allSettled(calls);
+    }
+    await turns();
+    expect(open).toBe(0);
+  });
+
+  test('an error at the end of one source ends the others too', async () => {
+    const ended: number[] = [];
+    const source = (k: number, error?: string): Dataset<number> =>
+      Dataset.fromChunks(async function* () {
+        try {
+          for (let i = 0; i < 5; i++) yield [i];
+        } finally {
+          ended.push(k);
+          if (error !== undefined) await later(1, error);
+        }
+      });
+    await expect(
+      (async () => {
+        for await (const _ of source(0, 'on closing').zip(source(1), source(2))) break;
+      })(),
+    ).rejects.toThrow('on closing');
+    expect(ended.sort()).toEqual([0, 1, 2]);
+    ended.length = 0;
+    const mixed = Dataset.range(3).interleave((k) => source(k, k === 0 ? 'on closing' : undefined));
+    await expect(
+      (async () => {
+        for await (const i of mixed) if (i > 0) break;
+      })(),
+    ).rejects.toThrow('on closing');
+    expect(ended.sort()).toEqual([0, 1, 2]);
+    await turns();
+  });
+
+  test('functions that have to give a value at once and give a promise are told', async () => {
+    const d = Dataset.range(3);
+    const failing = (async () => throws('never seen')) as never;
+    await expect(d.filter(failing).toArray()).rejects.toThrow(
+      /filter: expected a function that gives its value at once, received a promise/,
+    );
+    await expect(d.flatMap(failing).toArray()).rejects.toThrow(/flatMap: .* received a promise/);
+    await expect(d.split({ stratify: failing })).rejects.toThrow(/split: .* received a promise/);
+    await expect(d.interleave((() => [1]) as never).toArray()).rejects.toThrow(/gives a Dataset, received object/);
+    await expect(d.bucketByLength({ boundaries: [1], batchSize: 1, length: failing }).toArray()).rejects.toThrow(
+      /bucketByLength: .* a promise/,
+    );
+    await expect(
+      d.bucketByLength({ boundaries: [1], batchSize: 1, length: () => Number.NaN }).toArray(),
+    ).rejects.toThrow(/number >= 0, received NaN/);
+    await turns();
+  });
 });

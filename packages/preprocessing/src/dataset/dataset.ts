@@ -1,4 +1,6 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
+import { refuseEndless } from '../internal/endless.js';
+import { type ListOf, listOf } from '../internal/texts.js';
 import { type Batched, collate, collatePadded, type PaddingOptions, samplesOf, type Unbatched } from './collate.js';
 import { Draws } from './random.js';
 import { trainTestSplit } from './split.js';
@@ -29,6 +31,15 @@ export interface ShuffleOptions {
   readonly seed?: number;
   /** Another order in each epoch; true. */
   readonly reshuffleEachIteration?: boolean;
+}
+
+/** Options of {@link Dataset.fromGenerator} and {@link Dataset.fromChunks}. */
+export interface GeneratorOptions {
+  /**
+   * The number of elements, where it is known; `Infinity` for those that never end (what would read all of them then refuses at once, as `fit`
+   * does without `stepsPerEpoch`). `null` (default): not known. An iteration that gives another number throws `ValueError`.
+   */
+  readonly size?: number | null;
 }
 
 /** Options of {@link Dataset.batch}. */
@@ -85,6 +96,53 @@ function isPromise<U>(value: U | Promise<U>): value is Promise<U> {
   return typeof (value as { then?: unknown } | null)?.then === 'function';
 }
 
+/** What functions give that have to give it at once. A promise would be taken for a value: true, an object. */
+function notPromise<U>(name: string, value: U): U {
+  if (!isPromise(value)) return value;
+  (value as Promise<unknown>).catch(() => {});
+  throw new ValueError(
+    `${name}: expected a function that gives its value at once, received a promise. Use map before it.`,
+  );
+}
+
+/** Values in order. When one is an error, the others are waited for, and the first of the errors is thrown. */
+async function settled<U>(running: readonly Promise<U>[]): Promise<U[]> {
+  const results = await Promise.allSettled(running);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return results.map((result) => (result as PromiseFulfilledResult<U>).value);
+}
+
+/** Ends iterations, all of them, then throws the first error that one of them had. */
+async function closeAll(sources: readonly { return(): Promise<unknown> }[]): Promise<void> {
+  await settled(sources.map((source) => source.return()));
+}
+
+/** The size of what has some of the elements of another: not known, but of endless ones. */
+const someOf = (size: number | null): number | null => (size === Infinity ? Infinity : null);
+
+/** Chunks of a source that should have so many elements. Throws `ValueError` where it has others. */
+async function* counted<T>(
+  name: string,
+  chunks: AsyncIterable<readonly T[]>,
+  size: number | null,
+): AsyncGenerator<readonly T[], void, void> {
+  let n = 0;
+  for await (const chunk of chunks) {
+    n += chunk.length;
+    if (size !== null && n > size) throw new ValueError(`${name}: expected ${size} elements (its size), received more`);
+    yield chunk;
+  }
+  if (size !== null && n !== size)
+    throw new ValueError(
+      `${name}: expected ${size === Infinity ? 'elements without an end (size: Infinity)' : `${size} elements (its size)`}, received ${n}`,
+    );
+}
+
+function checkSize(name: string, size: number | null): void {
+  if (size !== null && size !== Infinity && !(Number.isInteger(size) && size >= 0))
+    throw new ValueError(`${name}: expected size to be an integer >= 0, Infinity or null, received ${size}`);
+}
+
 function lengthOf(element: unknown): number {
   if (typeof element === 'object' && element !== null) {
     if (ArrayBuffer.isView(element)) return (element as unknown as ArrayLike<number>).length;
@@ -113,7 +171,11 @@ function lengthOf(element: unknown): number {
  */
 export class Dataset<T> implements AsyncIterable<T> {
   private readonly open: Open<T>;
-  /** Number of elements, where it is known without reading: `null` else. */
+  /**
+   * Number of elements, where it is known without reading: `null` else. `Infinity` where it is known that they never end: after `repeat()` without
+   * a count, of a generator with `size: Infinity`, and of what is made from such data sets. What needs all elements (`toArray`, `count`,
+   * `split`, `cache`, a `shuffle` of all) refuses those at once.
+   */
   readonly size: number | null;
 
   /** @internal */
@@ -124,8 +186,14 @@ export class Dataset<T> implements AsyncIterable<T> {
 
   // ---- Sources
 
-  /** The elements of a list. */
+  /** The elements of a list. Throws `ValueError` for what is none. */
   static fromArray<T>(items: readonly T[]): Dataset<T> {
+    if (!Array.isArray(items) && !ArrayBuffer.isView(items)) {
+      listOf('Dataset.fromArray', 'elements', items);
+      throw new ValueError(
+        'Dataset.fromArray: expected an array. Of anything else that can be walked, make one: [...items].',
+      );
+    }
     return new Dataset<T>((skip) => chunksOf(items, skip), items.length);
   }
 
@@ -149,9 +217,14 @@ export class Dataset<T> implements AsyncIterable<T> {
   }
 
   /** What a function's iterable gives; the function is called for each iteration. */
-  static fromGenerator<T>(generate: () => Iterable<T> | AsyncIterable<T>): Dataset<T> {
-    return Dataset.fromChunks(async function* () {
+  static fromGenerator<T>(generate: () => ListOf<T> | AsyncIterable<T>, options: GeneratorOptions = {}): Dataset<T> {
+    const name = 'Dataset.fromGenerator';
+    if (typeof generate !== 'function')
+      throw new ValueError(`${name}: expected a function that gives an iterable, received ${typeof generate}`);
+    return Dataset.sized(name, options, async function* () {
       const source = generate();
+      if (typeof source !== 'object' || source === null || !(Symbol.asyncIterator in source))
+        listOf(name, 'elements', source);
       if (Symbol.asyncIterator in source) {
         for await (const item of source) yield [item];
         return;
@@ -167,13 +240,26 @@ export class Dataset<T> implements AsyncIterable<T> {
   }
 
   /** As {@link Dataset.fromGenerator}, for elements that come in lists: the way to write fast sources. */
-  static fromChunks<T>(generate: () => AsyncIterable<readonly T[]>): Dataset<T> {
-    return new Dataset<T>((skip) => dropping(generate(), skip));
+  static fromChunks<T>(generate: () => AsyncIterable<readonly T[]>, options: GeneratorOptions = {}): Dataset<T> {
+    return Dataset.sized('Dataset.fromChunks', options, generate);
+  }
+
+  private static sized<T>(
+    name: string,
+    options: GeneratorOptions,
+    generate: () => AsyncIterable<readonly T[]>,
+  ): Dataset<T> {
+    const { size = null } = options;
+    checkSize(name, size);
+    return new Dataset<T>((skip) => dropping(size === null ? generate() : counted(name, generate(), size), skip), size);
   }
 
   // ---- Element by element
 
-  /** f(element, index), in order; `f` may be asynchronous, then up to `concurrency` (8) calls overlap. */
+  /**
+   * f(element, index), in order; `f` may be asynchronous, then up to `concurrency` (8) calls overlap. Where one throws, those beside it are
+   * waited for, and the error comes in its element's place.
+   */
   map<U>(
     f: (element: T, index: number) => U | Promise<U>,
     options: { readonly concurrency?: number } = {},
@@ -194,8 +280,14 @@ export class Dataset<T> implements AsyncIterable<T> {
           }
           const running = [value];
           while (running.length < concurrency && i + running.length < chunk.length)
-            running.push(Promise.resolve(f(chunk[i + running.length]!, index + i + running.length)));
-          out.push(...(await Promise.all(running)));
+            try {
+              running.push(Promise.resolve(f(chunk[i + running.length]!, index + i + running.length)));
+            } catch (error) {
+              // The calls before it are under way.
+              running.push(Promise.reject(error));
+              break;
+            }
+          out.push(...(await settled(running)));
           i += running.length;
         }
         index += chunk.length;
@@ -213,16 +305,16 @@ export class Dataset<T> implements AsyncIterable<T> {
         for await (const chunk of open(0, epoch)) {
           const first = index;
           index += chunk.length;
-          const some = chunk.filter((element, i) => keep(element, first + i));
+          const some = chunk.filter((element, i) => notPromise('filter', keep(element, first + i)));
           if (some.length > 0) yield some;
         }
       }
       return dropping(kept(), skip);
-    });
+    }, someOf(this.size));
   }
 
   /** The elements of the lists (or data sets) that `f` gives, one after another. */
-  flatMap<U>(f: (element: T, index: number) => Iterable<U> | Dataset<U>): Dataset<U> {
+  flatMap<U>(f: (element: T, index: number) => ListOf<U> | Dataset<U>): Dataset<U> {
     const { open } = this;
     return new Dataset<U>((skip, epoch) => {
       async function* all(): AsyncGenerator<readonly U[], void, void> {
@@ -235,13 +327,13 @@ export class Dataset<T> implements AsyncIterable<T> {
               if (out.length > 0) yield out;
               out = [];
               yield* inner.open(0, epoch);
-            } else for (const item of inner) out.push(item);
+            } else for (const item of listOf('flatMap', 'elements', notPromise('flatMap', inner))) out.push(item);
           }
           if (out.length > 0) yield out;
         }
       }
       return dropping(all(), skip);
-    });
+    }, someOf(this.size));
   }
 
   /** [index, element] */
@@ -253,13 +345,17 @@ export class Dataset<T> implements AsyncIterable<T> {
 
   /**
    * `batchSize` elements at a time, put together: numbers, vectors and tensors of one shape become tensors with a first axis of
-   * samples, strings lists of them, tuples and objects stay. Throws `ShapeError`, in the iteration, for elements of different shapes.
+   * samples, strings lists of them, tuples and objects stay. Throws `ShapeError`, in the iteration, for elements of different shapes, dtypes or
+   * keys: nothing is cast or left out.
    */
   batch(batchSize: number, options: DatasetBatchOptions = {}): Dataset<Batched<T>> {
     return this.grouped('batch', batchSize, options).map((elements) => collate(elements));
   }
 
-  /** As {@link Dataset.batch}, sequences padded to the longest of their batch (`maxLength`, `padding` 'post', `value` 0, ...). */
+  /**
+   * As {@link Dataset.batch}, sequences padded to the longest of their batch (`maxLength`, `padding` 'post', `value` 0, ...). Lists of whole numbers
+   * become int32, others float32; typed arrays and tensors keep their dtype.
+   */
   paddedBatch(batchSize: number, options: PaddingOptions & DatasetBatchOptions = {}): Dataset<Batched<T>> {
     return this.grouped('paddedBatch', batchSize, options).map((elements) => collatePadded(elements, options));
   }
@@ -318,7 +414,9 @@ export class Dataset<T> implements AsyncIterable<T> {
         const buckets = sizes.map((): T[] => []);
         for await (const chunk of open(0, epoch))
           for (const element of chunk) {
-            const n = length(element);
+            const n: unknown = notPromise('bucketByLength', length(element));
+            if (!(typeof n === 'number' && n >= 0))
+              throw new ValueError(`bucketByLength: expected \`length\` to give a number >= 0, received ${String(n)}`);
             const found = boundaries.findIndex((bound) => n <= bound);
             const k = found < 0 ? boundaries.length : found;
             buckets[k]!.push(element);
@@ -330,7 +428,7 @@ export class Dataset<T> implements AsyncIterable<T> {
         if (!dropRemainder) for (const bucket of buckets) if (bucket.length > 0) yield [bucket];
       }
       return dropping(all(), skip);
-    });
+    }, someOf(this.size));
     return grouped.map((elements) => collatePadded(elements, options));
   }
 
@@ -343,11 +441,12 @@ export class Dataset<T> implements AsyncIterable<T> {
 
   /**
    * Elements in random order: each is drawn from a buffer of the next `bufferSize` (all, by default), which the following one then refills.
-   * The same seed and epoch give the same order.
+   * The same seed and epoch give the same order. Throws `ValueError` for all of an endless data set.
    */
   shuffle(options: ShuffleOptions = {}): Dataset<T> {
     const { bufferSize = Infinity, seed = 0, reshuffleEachIteration = true } = options;
     if (bufferSize !== Infinity) positive('shuffle', 'bufferSize', bufferSize);
+    else refuseEndless('shuffle', this, 'Give a bufferSize, or shuffle before repeat().');
     const { open } = this;
     return new Dataset<T>((skip, epoch) => {
       async function* mixed(): AsyncGenerator<readonly T[], void, void> {
@@ -376,7 +475,10 @@ export class Dataset<T> implements AsyncIterable<T> {
     }, this.size);
   }
 
-  /** The elements `count` times over (forever by default), each time as another epoch. */
+  /**
+   * The elements `count` times over (for ever by default: then `size` is `Infinity`), each time as another epoch. Without a count, a pass that gives
+   * no element throws `ValueError`: there is nothing to repeat, or the source can be read once only.
+   */
   repeat(count: number = Infinity): Dataset<T> {
     if (count !== Infinity && !(Number.isInteger(count) && count >= 0))
       throw new ValueError(`repeat: expected count to be an integer >= 0 or Infinity, received ${count}`);
@@ -385,7 +487,7 @@ export class Dataset<T> implements AsyncIterable<T> {
       async function* (skip, epoch) {
         let rest = skip;
         let pass = 0;
-        if (size !== null && size > 0) {
+        if (size !== null && size > 0 && size !== Infinity) {
           pass = Math.min(count, Math.floor(rest / size));
           rest -= pass * size;
         }
@@ -404,10 +506,14 @@ export class Dataset<T> implements AsyncIterable<T> {
             seen += rest;
             rest = 0;
           }
-          if (seen === 0) return;
+          if (seen === 0 && size !== 0 && count === Infinity)
+            throw new ValueError(
+              `repeat: expected elements to repeat for ever, received none in pass ${pass + 1}. A source that can be read once (a stream, a response) needs cache() before repeat().`,
+            );
+          if (size === 0) return;
         }
       },
-      size === null || count === Infinity ? null : size * count,
+      size === 0 || count === 0 ? 0 : count === Infinity ? Infinity : size === null ? null : size * count,
     );
   }
 
@@ -426,7 +532,7 @@ export class Dataset<T> implements AsyncIterable<T> {
           if (rest <= 0) return;
         }
       },
-      this.size === null ? null : Math.min(count, this.size),
+      count === 0 ? 0 : this.size === null ? null : Math.min(count, this.size),
     );
   }
 
@@ -460,7 +566,11 @@ export class Dataset<T> implements AsyncIterable<T> {
           }
         }
       },
-      sizes.includes(null) ? null : (sizes as number[]).reduce((a, b) => a + b, 0),
+      sizes.includes(Infinity)
+        ? Infinity
+        : sizes.includes(null)
+          ? null
+          : (sizes as number[]).reduce((a, b) => a + b, 0),
     );
   }
 
@@ -487,7 +597,7 @@ export class Dataset<T> implements AsyncIterable<T> {
             yield out;
           }
         } finally {
-          for (const source of sources) await source.return();
+          await closeAll(sources);
         }
       },
       sizes.includes(null) ? null : Math.min(...(sizes as number[])),
@@ -513,7 +623,12 @@ export class Dataset<T> implements AsyncIterable<T> {
           while (running.length < cycleLength) {
             const next = await elements.next();
             if (next.done) return;
-            running.push(f(next.value).chunk(blockLength).unbatched(epoch));
+            const inner: unknown = f(next.value);
+            if (!(inner instanceof Dataset))
+              throw new ValueError(
+                `interleave: expected a function that gives a Dataset, received ${inner === null ? 'null' : typeof inner}`,
+              );
+            running.push((inner as Dataset<U>).chunk(blockLength).unbatched(epoch));
           }
         };
         try {
@@ -530,12 +645,11 @@ export class Dataset<T> implements AsyncIterable<T> {
             k = (k + 1) % running.length;
           }
         } finally {
-          for (const source of running) await source.return();
-          await elements.return();
+          await closeAll([...running, elements]);
         }
       }
       return dropping(mixed(), skip);
-    });
+    }, someOf(this.size));
   }
 
   /** @internal The lists of a data set of lists, one at a time. */
@@ -545,8 +659,12 @@ export class Dataset<T> implements AsyncIterable<T> {
 
   // ---- Keeping and reading ahead
 
-  /** Keeps the elements of the first whole iteration in memory; later ones read nothing. Not for data that differ by epoch. */
+  /**
+   * Keeps the elements of the first whole iteration in memory; later ones read nothing. Not for data that differ by epoch. Throws `ValueError` for
+   * an endless data set, which no iteration reads whole.
+   */
   cache(): Dataset<T> {
+    refuseEndless('cache', this, 'Use cache() before repeat().');
     const { open } = this;
     let kept: T[] | null = null;
     return new Dataset<T>(async function* (skip, epoch) {
@@ -598,7 +716,8 @@ export class Dataset<T> implements AsyncIterable<T> {
   /**
    * Two data sets, for training and for a test: `testSize` (0.25; a share or a number) of the elements are drawn for the second, with
    * `stratify` such that classes keep their shares. Reads the elements once, to count them (and read their labels), and keeps none; each
-   * part then reads them again. Throws `ValueError` where a part would be empty.
+   * part then reads them again, always in the order of epoch 0, so that no element wanders from one part to the other where a shuffle comes
+   * before (shuffle the part for training instead). Throws `ValueError` where a part would be empty, and for an endless data set.
    */
   async split(
     options: {
@@ -609,6 +728,7 @@ export class Dataset<T> implements AsyncIterable<T> {
     } = {},
   ): Promise<{ train: Dataset<T>; test: Dataset<T> }> {
     const { stratify, ...rest } = options;
+    refuseEndless('split', this, 'Split before repeat().');
     let count = this.size;
     let labels: (string | number)[] | null = null;
     if (count === null || stratify) {
@@ -616,7 +736,7 @@ export class Dataset<T> implements AsyncIterable<T> {
       labels = stratify ? [] : null;
       for await (const chunk of this.open(0, 0)) {
         count += chunk.length;
-        if (labels) for (const element of chunk) labels.push(stratify!(element));
+        if (labels) for (const element of chunk) labels.push(notPromise('split', stratify!(element)));
       }
     }
     const { test } = trainTestSplit(count, { ...rest, ...(labels ? { stratify: labels } : {}) });
@@ -624,7 +744,7 @@ export class Dataset<T> implements AsyncIterable<T> {
     for (const i of test) held[i] = 1;
     const part = (which: number, size: number): Dataset<T> => {
       const kept = this.filter((_, i) => held[i] === which);
-      return new Dataset<T>(kept.open, size);
+      return new Dataset<T>((skip) => dropping(counted('split', kept.open(0, 0), size), skip), size);
     };
     return { train: part(0, count - test.length), test: part(1, test.length) };
   }
@@ -648,15 +768,17 @@ export class Dataset<T> implements AsyncIterable<T> {
     return this.iterate();
   }
 
-  /** All elements, in a list. */
+  /** All elements, in a list. Throws `ValueError` for an endless data set. */
   async toArray(): Promise<T[]> {
+    refuseEndless('toArray', this);
     const all: T[] = [];
     for await (const chunk of this.open(0, 0)) for (const element of chunk) all.push(element);
     return all;
   }
 
-  /** The number of elements; reads them where it is not known. */
+  /** The number of elements; reads them where it is not known. Throws `ValueError` for an endless data set. */
   async count(): Promise<number> {
+    refuseEndless('count', this);
     if (this.size !== null) return this.size;
     let n = 0;
     for await (const chunk of this.open(0, 0)) n += chunk.length;

@@ -1,6 +1,7 @@
 import { ValueError } from '@recurra/tensor';
 import type { AsyncBuffer, Compressors } from 'hyparquet';
 import { builtin } from '../internal/builtin.js';
+import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';
 import { type DataSource, nameOf, ReadError, type ReadOptions, readBytes } from './source.js';
 
@@ -66,7 +67,8 @@ export function parquetDataset<T = Record<string, unknown>>(
   source: DataSource,
   options: ParquetOptions = {},
 ): Dataset<T> {
-  const { columns, compressors, rowsPerRead = 10_000 } = options;
+  const { compressors, rowsPerRead = 10_000 } = options;
+  const columns = options.columns === undefined ? undefined : stringsOf('parquetDataset', 'columns', options.columns);
   if (!(Number.isInteger(rowsPerRead) && rowsPerRead >= 1))
     throw new ValueError(`parquetDataset: expected rowsPerRead to be an integer >= 1, received ${rowsPerRead}`);
   const name = nameOf(source, options);

@@ -13,11 +13,14 @@ export interface SplitOptions {
   readonly seed?: number;
   /** Shuffle before splitting; true. Without it the last samples are held out. */
   readonly shuffle?: boolean;
-  /** Labels whose shares both parts should keep. */
+  /** Labels, one a sample, whose shares both parts should keep. */
   readonly stratify?: readonly (string | number)[];
 }
 
-/** Indices of samples for training and for test: every sample in exactly one. Throws `ValueError` if a part would be empty. */
+/**
+ * Indices of samples for training and for test: every sample in exactly one. The time grows in step with the samples, with `stratify` too.
+ * Throws `ValueError` if a part would be empty, or a sample has no label.
+ */
 export function trainTestSplit(count: number, options: SplitOptions = {}): { train: number[]; test: number[] } {
   const { testSize = 0.25, seed = 0, shuffle = true, stratify } = options;
   const held = testSize < 1 ? Math.round(count * testSize) : testSize;
@@ -35,7 +38,16 @@ export function trainTestSplit(count: number, options: SplitOptions = {}): { tra
       `trainTestSplit: expected one label for each of ${count} samples, received ${stratify.length}`,
     );
   const groups = new Map<string | number, number[]>();
-  for (const i of order) groups.set(stratify[i]!, [...(groups.get(stratify[i]!) ?? []), i]);
+  for (const i of order) {
+    const label: unknown = stratify[i];
+    if (typeof label !== 'string' && typeof label !== 'number' && typeof label !== 'boolean')
+      throw new ValueError(
+        `trainTestSplit: expected labels (strings or numbers) in stratify, received ${label === null ? 'null' : typeof label} at index ${i}`,
+      );
+    const members = groups.get(stratify[i]!);
+    if (members) members.push(i);
+    else groups.set(stratify[i]!, [i]);
+  }
   // Each class gives its share; what rounding leaves goes to the classes with the largest remainder.
   const shares = [...groups.values()].map((members) => ({ members, exact: (members.length * held) / count }));
   const take = shares.map((s) => Math.floor(s.exact));
@@ -44,8 +56,13 @@ export function trainTestSplit(count: number, options: SplitOptions = {}): { tra
     if (rest-- <= 0) break;
     take[i]!++;
   }
-  const test = new Set(shares.flatMap((s, i) => s.members.slice(0, take[i])));
-  return { train: order.filter((i) => !test.has(i)), test: order.filter((i) => test.has(i)) };
+  const inTest = new Uint8Array(count);
+  shares.forEach(({ members }, j) => {
+    // In order, the last of each class are held out, as without stratify.
+    const first = shuffle ? 0 : members.length - take[j]!;
+    for (let k = first; k < first + take[j]!; k++) inTest[members[k]!] = 1;
+  });
+  return { train: order.filter((i) => inTest[i] === 0), test: order.filter((i) => inTest[i] === 1) };
 }
 
 /** Options of {@link batchIndices}. */

@@ -18,8 +18,8 @@ export function encodeIds(
   weights: ArrayLike<number> | null = null,
 ): Tensor {
   for (let i = 0; i < ids.length; i++)
-    if (!(ids[i]! >= 0 && ids[i]! < depth))
-      throw new ValueError(`${name}: expected ids in 0..${depth - 1}, received ${ids[i]}`);
+    if (!(ids[i]! >= 0 && ids[i]! < depth && Number.isInteger(ids[i])))
+      throw new ValueError(`${name}: expected integer ids in 0..${depth - 1}, received ${ids[i]}`);
   const allocate = (n: number): Int32Array | Float32Array | Float64Array =>
     dtype === 'int32' ? new Int32Array(n) : dtype === 'float64' ? new Float64Array(n) : new Float32Array(n);
   const dims = shape.length === 0 ? [1] : shape;

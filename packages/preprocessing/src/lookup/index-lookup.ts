@@ -1,6 +1,7 @@
 import { type DType, type Tensor, tensor, ValueError } from '@recurra/tensor';
 import { fingerprint64 } from '../internal/farmhash.js';
 import { sipHash24 } from '../internal/siphash.js';
+import { listOf } from '../internal/texts.js';
 import { type EncodeMode, encodeIds } from './encode.js';
 
 /** What a lookup gives: ids, or rows of numbers. */
@@ -115,7 +116,13 @@ export class IndexLookup<K extends string | number> {
   }
 
   /** Replaces the vocabulary. Special tokens may lead it, all of them in their order, or none. */
-  setVocabulary(vocabulary: readonly K[], idfWeights: readonly number[] | null = null): void {
+  setVocabulary(tokenList: readonly K[], idfWeights: readonly number[] | null = null): void {
+    const vocabulary = [...listOf(this.settings.name, 'tokens', tokenList)];
+    vocabulary.forEach((token, i) => {
+      this.check(token, i);
+    });
+    if (idfWeights?.some((w) => !Number.isFinite(w)))
+      throw new ValueError(`${this.settings.name}: expected idfWeights to be finite numbers, received others`);
     const { name, maskToken, oovToken, numOovIndices, maxTokens, outputMode, invert, padToMaxTokens } = this.settings;
     if (outputMode === 'tfIdf' && idfWeights === null)
       throw new ValueError(`${name}: expected idfWeights beside the vocabulary in outputMode 'tfIdf', received none`);
@@ -153,6 +160,15 @@ export class IndexLookup<K extends string | number> {
     this.idf = idf;
   }
 
+  /** Throws `ValueError` for what is no token: `undefined` among strings, a fraction among integers. */
+  private check(token: unknown, index: number): void {
+    const kind = typeof this.settings.oovToken;
+    if (typeof token === kind && (kind === 'string' || Number.isInteger(token))) return;
+    throw new ValueError(
+      `${this.settings.name}: expected ${kind === 'string' ? 'strings' : 'integers'}, received ${typeof token === 'number' ? token : token === null ? 'null' : Array.isArray(token) ? 'a list' : typeof token} at index ${index}`,
+    );
+  }
+
   private specialTokens(): K[] {
     const { maskToken, oovToken, numOovIndices } = this.settings;
     return [...(this.maskSlots === 1 ? [maskToken as K] : []), ...new Array<K>(numOovIndices).fill(oovToken)];
@@ -179,13 +195,16 @@ export class IndexLookup<K extends string | number> {
     if (this.given)
       throw new ValueError(`${this.settings.name}: expected no vocabulary before adapt, received one: it is fixed`);
     const { places, counts } = this;
+    let index = 0;
     for (const token of document) {
       const place = places.get(token);
       if (place !== undefined) counts[place]!++;
       else {
+        this.check(token, index);
         places.set(token, counts.length);
         counts.push(1);
       }
+      index++;
     }
     if (this.settings.outputMode === 'tfIdf')
       for (const token of new Set(document)) this.documents.set(token, (this.documents.get(token) ?? 0) + 1);
@@ -224,10 +243,14 @@ export class IndexLookup<K extends string | number> {
     this.reset();
   }
 
-  /** The id of a token. Throws `ValueError` for an unknown one where no id stands for those. */
-  id(token: K): number {
+  /**
+   * The id of a token, which stands at `index` of what was given. Throws `ValueError` for an unknown one where no id stands for those, and for what
+   * is no token.
+   */
+  id(token: K, index = 0): number {
     const id = this.ids.get(token);
     if (id !== undefined) return id;
+    this.check(token, index);
     const { maskToken, numOovIndices, salt, name } = this.settings;
     if (token === maskToken && this.maskSlots === 1) return 0;
     if (numOovIndices === 1) return this.maskSlots;

@@ -25,7 +25,7 @@ export class IntegerLookup extends VocabularyLookup<number, Numbers> {
     const { outputMode, invert } = this.lookup.settings;
     if (invert) return this.invert(x);
     const { flat, shape } = flattenNumbers('IntegerLookup', x);
-    const ids = Int32Array.from(flat, (v) => this.lookup.id(v));
+    const ids = Int32Array.from(flat, (v, i) => this.lookup.id(v, i));
     return this.lookup.encode(ids, shape, outputMode === 'int' ? 'int32' : 'float32');
   }
 

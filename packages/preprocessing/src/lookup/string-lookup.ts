@@ -30,7 +30,7 @@ export class StringLookup extends VocabularyLookup<string, Strings> {
     const { outputMode, invert } = this.lookup.settings;
     if (invert) return this.invert(x as Numbers);
     const { flat, shape } = flatten('StringLookup', x as Strings);
-    const ids = Int32Array.from(flat, (s) => this.lookup.id(s));
+    const ids = Int32Array.from(flat, (s, i) => this.lookup.id(s, i));
     return this.lookup.encode(ids, shape, outputMode === 'int' ? 'int32' : 'float32');
   }
 

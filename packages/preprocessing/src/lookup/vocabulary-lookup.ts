@@ -1,3 +1,4 @@
+import { refuseEndless } from '../internal/endless.js';
 import { IndexLookup, type LookupOptions } from './index-lookup.js';
 
 /** What `StringLookup` and `IntegerLookup` have in common: a vocabulary that is given or learnt. */
@@ -33,8 +34,9 @@ export abstract class VocabularyLookup<K extends string | number, Data> {
     this.lookup.finish();
   }
 
-  /** {@link VocabularyLookup.adapt} over a stream of such data. */
+  /** {@link VocabularyLookup.adapt} over a stream of such data. Throws `ValueError` for an endless data set. */
   async adaptStream(stream: AsyncIterable<Data>): Promise<void> {
+    refuseEndless(`${this.lookup.settings.name}.adaptStream`, stream);
     this.lookup.reset();
     for await (const data of stream) for (const document of this.documents(data)) this.lookup.count(document);
     this.lookup.finish();

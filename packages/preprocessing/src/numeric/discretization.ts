@@ -1,4 +1,5 @@
 import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { refuseEndless } from '../internal/endless.js';
 import { flattenNumbers, type Numbers } from '../internal/nested.js';
 import { encodeIds } from '../lookup/encode.js';
 
@@ -113,8 +114,9 @@ export class Discretization {
     this.finish(this.add(null, data));
   }
 
-  /** {@link Discretization.adapt} over a stream of batches. */
+  /** {@link Discretization.adapt} over a stream of batches. Throws `ValueError` for an endless data set. */
   async adaptStream(stream: AsyncIterable<Numbers>): Promise<void> {
+    refuseEndless('Discretization.adaptStream', stream);
     let summary: Summary | null = null;
     for await (const batch of stream) summary = this.add(summary, batch);
     if (summary) this.finish(summary);
@@ -143,8 +145,9 @@ export class Discretization {
       let high = boundaries.length;
       while (low < high) {
         const middle = (low + high) >> 1;
-        if (boundaries[middle]! <= v) low = middle + 1;
-        else high = middle;
+        // NaN goes behind all others, as in NumPy.
+        if (v < boundaries[middle]!) high = middle;
+        else low = middle + 1;
       }
       return low;
     });

@@ -1,10 +1,18 @@
 import { asTensor, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { type ListOf, stringsOf } from '../internal/texts.js';
 
-/** Class indices as one-hot rows, float64 [..., classes] (a last axis of size 1 is dropped). Keras `to_categorical`. */
+/**
+ * Class indices as one-hot rows, float64 [..., classes] (a last axis of size 1 is dropped). Keras `to_categorical`, which cuts fractions off:
+ * here they throw `ValueError`, as indices out of range do.
+ */
 export function toCategorical(labels: TensorLike, numClasses: number | null = null): Tensor {
-  let t = asTensor(labels, 'int32').cast('int32');
+  if (numClasses !== null && !(Number.isInteger(numClasses) && numClasses >= 1))
+    throw new ValueError(`toCategorical: expected numClasses to be an integer >= 1 or null, received ${numClasses}`);
+  let t = asTensor(labels);
   if (t.rank > 1 && t.shape[t.rank - 1] === 1) t = t.squeeze(-1);
   const ids = t.data;
+  for (const id of ids)
+    if (!Number.isInteger(id)) throw new ValueError(`toCategorical: expected labels to be integers, received ${id}`);
   let classes = numClasses ?? 0;
   if (numClasses === null) for (const id of ids) classes = Math.max(classes, id + 1);
   const data = new Float64Array(ids.length * classes);
@@ -22,9 +30,9 @@ export class LabelEncoder {
   readonly classes: readonly string[];
   private readonly ids: Map<string, number>;
 
-  /** @param labels names, with repetitions; ids follow their sorted order */
-  constructor(labels: Iterable<string>) {
-    this.classes = [...new Set(labels)].sort();
+  /** @param labels names, with repetitions; ids follow their sorted order. Throws `ValueError` for one string, and names that are none. */
+  constructor(labels: ListOf<string>) {
+    this.classes = [...new Set(stringsOf('LabelEncoder', 'names', labels))].sort();
     this.ids = new Map(this.classes.map((name, i) => [name, i]));
   }
 

@@ -1,4 +1,5 @@
 import { type Axes, asTensor, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { refuseEndless } from '../internal/endless.js';
 import { flatten, type Nested } from '../internal/nested.js';
 
 /** Options of {@link Normalization}; those of Keras. */
@@ -98,8 +99,9 @@ export class Normalization {
     this.statistics = sums.finish();
   }
 
-  /** {@link Normalization.adapt} over a stream of batches. Throws `ValueError` for an empty one. */
+  /** {@link Normalization.adapt} over a stream of batches. Throws `ValueError` for an empty one, and for an endless data set. */
   async adaptStream(stream: AsyncIterable<TensorLike>): Promise<void> {
+    refuseEndless('Normalization.adaptStream', stream);
     const sums = new Sums();
     for await (const batch of stream) this.add(sums, asTensor(batch));
     this.statistics = sums.finish();

@@ -1,6 +1,7 @@
-import { tensor } from '@recurra/tensor';
+import { type Tensor, tensor } from '@recurra/tensor';
 import fc from 'fast-check';
 import {
+  type Dataset,
   Discretization,
   difference,
   Normalization,
@@ -98,6 +99,108 @@ test('Discretization makes bins of about as many values each, from a stream too'
   }
   expect(() => new Discretization({})).toThrow(/both or neither/);
   expect(() => new Discretization({ binBoundaries: [1, 0] })).toThrow(/to rise/);
+});
+
+describe('timeseriesDatasetFromArray is that of Keras', () => {
+  /**
+   * The windows of Keras' `timeseries_dataset_from_array` (keras/src/utils/timeseries_dataset_utils.py), step by step as it computes them: start
+   * positions, and what stands there in the slices `data[start:end]` and `targets[start:end]`. `null` where `tf.gather` fails, or nothing is left.
+   */
+  function keras(
+    data: readonly number[],
+    targets: readonly number[] | null,
+    o: { length: number; stride: number; rate: number; start?: number; end?: number },
+  ): [number[], number][] | null {
+    const start = o.start ?? 0;
+    const end = o.end ?? data.length;
+    let sequences = end - start - (o.length - 1) * o.rate;
+    if (targets) sequences = Math.min(sequences, targets.length);
+    const steps = data.slice(start, end);
+    const own = targets?.slice(start, end);
+    const all: [number[], number][] = [];
+    for (let position = 0; position < sequences; position += o.stride) {
+      const window: number[] = [];
+      for (let i = position; i < position + o.length * o.rate; i += o.rate) window.push(steps[i]!);
+      if (window.includes(undefined as never) || (own && own[position] === undefined)) return null;
+      all.push([window, own ? own[position]! : -1]);
+    }
+    return all.length === 0 ? null : all;
+  }
+
+  test('for all options', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.record({
+          time: fc.integer({ min: 2, max: 24 }),
+          targets: fc.option(fc.integer({ min: 0, max: 26 })),
+          length: fc.integer({ min: 1, max: 6 }),
+          stride: fc.integer({ min: 1, max: 5 }),
+          rate: fc.integer({ min: 1, max: 4 }),
+          start: fc.option(fc.nat(23), { nil: undefined }),
+          end: fc.option(fc.nat(24), { nil: undefined }),
+          batchSize: fc.option(fc.integer({ min: 1, max: 7 })),
+          shuffle: fc.boolean(),
+          seed: fc.nat(9),
+        }),
+        async ({ time, targets, length, stride, rate, start, end, batchSize, shuffle, seed }) => {
+          fc.pre(stride < time && rate < time && (start ?? 0) < (end ?? time) && (end ?? time) <= time);
+          // No value is 0: what was read past an end would show.
+          const data = Array.from({ length: time }, (_, i) => 100 + i);
+          const ys = targets === null ? null : Array.from({ length: targets }, (_, i) => 1000 + i);
+          const expected = keras(data, ys, {
+            length,
+            stride,
+            rate,
+            ...(start === undefined ? {} : { start }),
+            ...(end === undefined ? {} : { end }),
+          });
+          const options = {
+            ...{ sequenceLength: length, sequenceStride: stride, samplingRate: rate, batchSize, shuffle, seed },
+            ...(start === undefined ? {} : { startIndex: start }),
+            ...(end === undefined ? {} : { endIndex: end }),
+          };
+          const y = ys === null ? null : tensor(Float32Array.from(ys));
+          const build = (): Dataset<unknown> =>
+            timeseriesDatasetFromArray(data, y as never, options) as Dataset<unknown>;
+          if (expected === null) {
+            expect(build).toThrow(/timeseriesDatasetFromArray: expected/);
+            return;
+          }
+          const found: [number[], number][] = [];
+          for await (const element of build()) {
+            const [x, t] = (ys === null ? [element, null] : element) as [Tensor, Tensor | null];
+            const rows = (batchSize === null ? [x.toArray()] : x.toArray()) as number[][];
+            const own = t === null ? rows.map(() => -1) : ([t.toArray()].flat() as number[]);
+            expect(own).toHaveLength(rows.length);
+            if (batchSize !== null) expect(rows.length).toBeLessThanOrEqual(batchSize);
+            rows.forEach((row, i) => {
+              found.push([row, own[i]!]);
+            });
+          }
+          if (shuffle) found.sort((a, b) => a[0][0]! - b[0][0]!);
+          expect(found).toEqual(expected);
+        },
+      ),
+      { numRuns: 600 },
+    );
+  });
+
+  test('targets that end too early for startIndex', () => {
+    const data = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+    const build = (targets: readonly number[], startIndex: number, sequenceStride = 1): unknown =>
+      timeseriesDatasetFromArray(data, tensor([...targets]), { sequenceLength: 3, startIndex, sequenceStride });
+    expect(() => build(data.slice(3), 2)).toThrow(/the last of which begins at step 7, received 7 targets/);
+    expect(() => build([1], 4)).toThrow(/received 1 targets/);
+    build(data, 2);
+    build(data.slice(2), 2);
+    build(data.slice(3), 2, 4);
+  });
+});
+
+test('NaN falls into the last bin, as in NumPy', () => {
+  expect(new Discretization({ binBoundaries: [0, 1] }).call([-1, 0, 0.5, 1, Number.NaN]).toArray()).toEqual([
+    0, 1, 1, 2, 2,
+  ]);
 });
 
 test('mistakes are told', () => {

@@ -31,10 +31,13 @@ function integer(name: string, what: string, value: number, low: number, below: 
 
 /** Rows of a tensor [time, ...] at some steps: [steps, ...], in one copy. */
 function rowsAt(x: Tensor, steps: readonly number[], shape: readonly number[]): Tensor {
-  const inner = x.size / x.shape[0]!;
+  const time = x.shape[0]!;
+  const inner = x.size / time;
   const data = x.data as TypedArray;
   const out = new (data.constructor as new (n: number) => TypedArray)(steps.length * inner);
   steps.forEach((step, i) => {
+    // Past its end a typed array has nothing to copy, and zeros would stay.
+    if (!(step >= 0 && step < time)) throw new ValueError(`expected steps in 0..${time - 1}, received ${step}`);
     out.set(data.subarray(step * inner, (step + 1) * inner), i * inner);
   });
   return tensor(out, { shape: [...shape, ...x.shape.slice(1)], dtype: x.dtype });
@@ -43,9 +46,11 @@ function rowsAt(x: Tensor, steps: readonly number[], shape: readonly number[]): 
 /**
  * Batches of windows over a series: from steps x_0, x_1, ... windows [x_s, x_{s+r}, ..., x_{s+(n-1)r}] for s = 0, stride, 2 stride, ...
  * [batch, sequenceLength, ...]. With targets, pairs with `targets[s]`: the target of a window stands at the index of its first step, so
- * shift targets to look ahead (see `windows` for horizons). Keras `timeseries_dataset_from_array`.
+ * shift targets to look ahead (see `windows` for horizons). With fewer targets than windows there are only so many windows. Keras
+ * `timeseries_dataset_from_array`.
  *
- * data [time, ...]. Throws `ValueError` for options that leave no window or point outside of the data.
+ * data [time, ...], targets [time, ...]. Throws `ValueError` for options that leave no window or point outside of the data, and where
+ * `startIndex` leads to windows beyond the last target.
  */
 export function timeseriesDatasetFromArray(
   data: TensorLike,
@@ -81,6 +86,11 @@ export function timeseriesDatasetFromArray(
       `${name}: expected at least one window of ${sequenceLength} steps ${samplingRate} apart, received ${endIndex - startIndex} steps${y ? ` and ${y.shape[0]} targets` : ''}`,
     );
   const windows = Math.ceil(count / sequenceStride);
+  const last = startIndex + (windows - 1) * sequenceStride;
+  if (y && last >= y.shape[0]!)
+    throw new ValueError(
+      `${name}: expected a target for each window, the last of which begins at step ${last}, received ${y.shape[0]} targets. Targets count from step 0 of the data, not from startIndex (${startIndex}).`,
+    );
   const starts = Dataset.range(windows).map((i) => startIndex + i * sequenceStride);
   const ordered = shuffle ? starts.shuffle({ seed }) : starts;
   const stepsOf = (first: readonly number[]): number[] =>

@@ -1,4 +1,5 @@
 import { FormatError, ValueError } from '@recurra/tensor';
+import { checkOneText, type ListOf, stringsOf, textsOf } from '../internal/texts.js';
 
 /** Options of {@link BytePairTokenizer.train}. */
 export interface BytePairOptions {
@@ -109,9 +110,13 @@ export class BytePairTokenizer {
     this.normalize = normalize;
   }
 
-  /** Learns a vocabulary from texts. Throws `ValueError` where `vocabularySize` has no room for bytes and special tokens. */
-  static train(texts: Iterable<string>, options: BytePairOptions): BytePairTokenizer {
-    const { vocabularySize, specialTokens = [], minFrequency = 2, normalize = null } = options;
+  /**
+   * Learns a vocabulary from texts. Throws `ValueError` where `vocabularySize` has no room for bytes and special tokens, for one string instead
+   * of a list, and for an item that is no string, by its index.
+   */
+  static train(texts: ListOf<string>, options: BytePairOptions): BytePairTokenizer {
+    const { vocabularySize, minFrequency = 2, normalize = null } = options;
+    const specialTokens = stringsOf('BytePairTokenizer.train', 'specialTokens', options.specialTokens ?? []);
     if (!(Number.isInteger(vocabularySize) && vocabularySize >= 256 + specialTokens.length))
       throw new ValueError(
         `BytePairTokenizer.train: expected vocabularySize to be an integer >= ${256 + specialTokens.length} (256 bytes and ${specialTokens.length} special tokens), received ${vocabularySize}`,
@@ -124,7 +129,7 @@ export class BytePairTokenizer {
         `BytePairTokenizer.train: expected special tokens that differ from each other and from single characters, received ${JSON.stringify(specialTokens)}`,
       );
     const frequencies = new Map<string, number>();
-    for (const text of texts)
+    for (const text of textsOf('BytePairTokenizer.train', texts))
       for (const [piece] of (normalize ? text.normalize(normalize) : text).matchAll(PIECES))
         frequencies.set(piece, (frequencies.get(piece) ?? 0) + 1);
 
@@ -210,6 +215,7 @@ export class BytePairTokenizer {
 
   /** The ids of a text. Special tokens in it become their ids. */
   encode(text: string): number[] {
+    checkOneText('BytePairTokenizer.encode', text);
     const ids: number[] = [];
     for (const part of this.specialPattern ? text.split(this.specialPattern) : [text]) {
       const special = this.specials.get(part);

@@ -1,5 +1,6 @@
 import type { Tokenizer as Model } from '@huggingface/tokenizers';
 import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkOneText, type ListOf, textsOf } from '../internal/texts.js';
 
 /** Options of {@link HuggingFaceTokenizer.callBatch}. */
 export interface EncodeBatchOptions {
@@ -81,6 +82,7 @@ export class HuggingFaceTokenizer {
 
   /** The ids of a text. */
   encode(text: string, options: { readonly addSpecialTokens?: boolean } = {}): number[] {
+    checkOneText('HuggingFaceTokenizer.encode', text);
     return this.model.encode(text, { add_special_tokens: options.addSpecialTokens ?? true }).ids;
   }
 
@@ -93,7 +95,7 @@ export class HuggingFaceTokenizer {
   }
 
   /** Ids of texts, cut and padded, and the mask of what counts. Throws `ValueError` where padding is needed and no token is known for it. */
-  callBatch(texts: readonly string[], options: EncodeBatchOptions = {}): EncodedBatch {
+  callBatch(texts: ListOf<string>, options: EncodeBatchOptions = {}): EncodedBatch {
     const { addSpecialTokens = true, padding = 'longest' } = options;
     const side = options.paddingSide ?? this.config.padding_side ?? 'right';
     const own = this.config.model_max_length;
@@ -101,7 +103,7 @@ export class HuggingFaceTokenizer {
     if (padding === 'maxLength' && limit === null)
       throw new ValueError("HuggingFaceTokenizer: expected maxLength with padding: 'maxLength', received none");
     const bare = this.encode('', { addSpecialTokens }).length;
-    const rows = texts.map((text) => {
+    const rows = Array.from(textsOf('HuggingFaceTokenizer.callBatch', texts), (text) => {
       const ids = this.encode(text, { addSpecialTokens });
       if (limit === null || ids.length <= limit) return ids;
       if (bare === 0) return ids.slice(0, limit);

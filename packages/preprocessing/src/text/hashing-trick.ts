@@ -1,6 +1,7 @@
 import { md5 } from '@noble/hashes/legacy.js';
 import { ValueError } from '@recurra/tensor';
 import { fingerprint64 } from '../internal/farmhash.js';
+import { checkOneText } from '../internal/texts.js';
 import { type WordOptions, wordSplitter } from './words.js';
 
 /** How a word becomes a number: 'farmhash' (default), 'md5' (as Keras' `hash_function="md5"`), or a function of one's own. */
@@ -33,6 +34,7 @@ function hashOf(hash: HashFunction): (word: string) => bigint {
 export function hashingTrick(text: string, n: number, options: HashingTrickOptions = {}): number[] {
   if (!(Number.isInteger(n) && n >= 2))
     throw new ValueError(`hashingTrick: expected n to be an integer >= 2, received ${n}`);
+  checkOneText('hashingTrick', text);
   const { hashFunction = 'farmhash', analyzer, ...words } = options;
   const hash = hashOf(hashFunction);
   const size = BigInt(n - 1);

@@ -1,4 +1,5 @@
 import { type DType, ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { listOf } from '../internal/texts.js';
 
 /** Options of {@link padSequences}. */
 export interface PadSequencesOptions<V = number> {
@@ -40,7 +41,15 @@ export function padSequences(
     if (side !== 'pre' && side !== 'post')
       throw new ValueError(`padSequences: expected ${name} 'pre' or 'post', received '${String(side)}'`);
   let longest = 0;
-  for (const sequence of sequences) longest = Math.max(longest, sequence.length);
+  let index = 0;
+  for (const sequence of listOf<Sequence | readonly string[]>('padSequences', 'sequences', sequences)) {
+    if (!Array.isArray(sequence) && !ArrayBuffer.isView(sequence))
+      throw new ValueError(
+        `padSequences: expected lists of numbers, received ${sequence === null ? 'null' : typeof sequence} at index ${index}. One sequence needs another list around it.`,
+      );
+    longest = Math.max(longest, sequence.length);
+    index++;
+  }
   const length = options.maxLength ?? longest;
   if (!Number.isInteger(length) || length < 0)
     throw new ValueError(`padSequences: expected maxLength to be an integer >= 0, received ${length}`);

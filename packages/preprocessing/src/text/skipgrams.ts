@@ -50,6 +50,12 @@ export function skipgrams(
     throw new ValueError(`skipgrams: expected windowSize to be an integer >= 1, received ${windowSize}`);
   if (!(negativeSamples >= 0))
     throw new ValueError(`skipgrams: expected negativeSamples >= 0, received ${negativeSamples}`);
+  sequence.forEach((word, i) => {
+    if (!(Number.isInteger(word) && word >= 0 && word < vocabularySize))
+      throw new ValueError(
+        `skipgrams: expected ids in 0..${vocabularySize - 1}, received ${String(word)} at index ${i}`,
+      );
+  });
   const draw = (n: number, stream: number): ArrayLike<number> =>
     randomUniform([n], { key: randomKey(seed * 4 + stream) }).data;
   const keep = samplingTable === null ? null : draw(sequence.length, 0);

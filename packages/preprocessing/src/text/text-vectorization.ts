@@ -1,5 +1,7 @@
 import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { refuseEndless } from '../internal/endless.js';
 import { sortByBytes } from '../internal/order.js';
+import { checkOneText, checkText, type ListOf, textsOf } from '../internal/texts.js';
 import { IndexLookup, type LookupMode } from '../lookup/index-lookup.js';
 
 /** Options of {@link TextVectorization}; those of Keras. */
@@ -130,6 +132,7 @@ export class TextVectorization {
 
   /** The tokens of a text, with n-grams. */
   tokens(text: string): string[] {
+    checkOneText('TextVectorization.tokens', text);
     const tokens = this.split(this.standardize(text));
     if (!this.lengths) return tokens;
     const all: string[] = [];
@@ -138,18 +141,30 @@ export class TextVectorization {
     return all;
   }
 
-  /** Learns the vocabulary (and, for 'tfIdf', document frequencies) from texts. */
-  adapt(texts: Iterable<string>): void {
+  /**
+   * Learns the vocabulary (and, for 'tfIdf', document frequencies) from texts. Throws `ValueError` for one string instead of a list, and for
+   * an item that is no string, by its index.
+   */
+  adapt(texts: ListOf<string>): void {
     this.lookup.reset();
-    for (const text of texts) this.lookup.count(this.tokens(text));
+    for (const text of textsOf('TextVectorization.adapt', texts)) this.lookup.count(this.tokens(text));
     this.lookup.finish();
   }
 
-  /** {@link TextVectorization.adapt} over a stream of texts, or of batches of them. */
+  /**
+   * {@link TextVectorization.adapt} over a stream of texts, or of batches of them. Throws `ValueError` for an endless data set, and for what
+   * is no text, by its index in the stream.
+   */
   async adaptStream(stream: AsyncIterable<string | readonly string[]>): Promise<void> {
+    const name = 'TextVectorization.adaptStream';
+    refuseEndless(name, stream);
     this.lookup.reset();
+    let index = 0;
     for await (const batch of stream)
-      for (const text of typeof batch === 'string' ? [batch] : batch) this.lookup.count(this.tokens(text));
+      for (const text of Array.isArray(batch) ? (batch as readonly string[]) : [batch as string]) {
+        checkText(name, text, index++);
+        this.lookup.count(this.tokens(text));
+      }
     this.lookup.finish();
   }
 
@@ -174,12 +189,14 @@ export class TextVectorization {
   }
 
   /** Ids of the texts in lists, as long as the texts are. */
-  callRagged(texts: Iterable<string>): number[][] {
-    return Array.from(texts, (text) => this.tokens(text).map((token) => this.lookup.id(token)));
+  callRagged(texts: ListOf<string>): number[][] {
+    return Array.from(textsOf('TextVectorization', texts), (text) =>
+      this.tokens(text).map((token) => this.lookup.id(token)),
+    );
   }
 
   /** int32 [texts, length] in mode 'int', padded with 0; else float32 [texts, vocabulary]. */
-  call(texts: readonly string[]): Tensor {
+  call(texts: ListOf<string>): Tensor {
     if (this.ragged)
       throw new ValueError('TextVectorization: expected callRagged for ragged: true, since a tensor has one length');
     const rows = this.callRagged(texts);

@@ -1,4 +1,5 @@
 import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkText, type ListOf, listOf } from '../internal/texts.js';
 import { FILTERS, type Splitter, type WordOptions, wordSplitter } from './words.js';
 
 /** A text, or the words of one. */
@@ -74,21 +75,34 @@ export class Tokenizer {
   }
 
   /** The words of a text, as the options say. */
-  private analyze(text: Text): readonly string[] {
-    if (typeof text !== 'string') return this.words.lower ? text.map((w) => w.toLowerCase()) : text;
-    return this.analyzer(text);
+  private analyze(name: string, text: Text, index: number): readonly string[] {
+    if (typeof text === 'string') return this.analyzer(text);
+    if (!Array.isArray(text)) checkText(name, text, index);
+    (text as readonly unknown[]).forEach((word, k) => {
+      if (typeof word !== 'string')
+        throw new ValueError(
+          `${name}: expected words (strings) in the text at index ${index}, received ${word === null ? 'null' : typeof word} as word ${k}`,
+        );
+    });
+    const words = text as readonly string[];
+    return this.words.lower ? words.map((w) => w.toLowerCase()) : words;
   }
 
-  /** Counts the words of texts, and gives ids by their frequency. May be called again with more texts. */
-  fitOnTexts(texts: Iterable<Text>): void {
+  /**
+   * Counts the words of texts, and gives ids by their frequency. May be called again with more texts. Throws `ValueError` for one string
+   * instead of a list, and for an item that is no text, by its index; nothing is counted then.
+   */
+  fitOnTexts(texts: ListOf<Text>): void {
     // One look into a table for each word: its place in lists of counts, and of the last text that had it.
     const places = new Map<string, number>();
     const counts: number[] = [];
     const documents: number[] = [];
     const last: number[] = [];
-    for (const text of texts) {
-      const document = ++this.documentCount;
-      for (const word of this.analyze(text)) {
+    const before = this.documentCount;
+    let document = before;
+    for (const text of listOf('Tokenizer.fitOnTexts', 'texts', texts)) {
+      document++;
+      for (const word of this.analyze('Tokenizer.fitOnTexts', text, document - before - 1)) {
         const place = places.get(word);
         if (place === undefined) {
           places.set(word, counts.length);
@@ -104,6 +118,7 @@ export class Tokenizer {
         }
       }
     }
+    this.documentCount = document;
     for (const [word, place] of places) {
       this.wordCounts.set(word, (this.wordCounts.get(word) ?? 0) + counts[place]!);
       this.wordDocs.set(word, (this.wordDocs.get(word) ?? 0) + documents[place]!);
@@ -122,18 +137,21 @@ export class Tokenizer {
 
   /** Counts ids for the matrix modes, where texts are ids already. */
   fitOnSequences(sequences: Iterable<readonly number[]>): void {
-    for (const sequence of sequences) {
+    for (const sequence of sequencesOf('Tokenizer.fitOnSequences', sequences)) {
       this.documentCount++;
       for (const id of new Set(sequence)) this.indexDocs.set(id, (this.indexDocs.get(id) ?? 0) + 1);
     }
   }
 
-  /** The ids of texts; unknown words are left out, or become the unknown token's id. */
-  textsToSequences(texts: Iterable<Text>): number[][] {
+  /**
+   * The ids of texts; unknown words are left out, or become the unknown token's id. Throws `ValueError` for one string instead of a list, and
+   * for an item that is no text, by its index.
+   */
+  textsToSequences(texts: ListOf<Text>): number[][] {
     const oov = this.oovToken === null ? undefined : this.wordIndex.get(this.oovToken);
-    return Array.from(texts, (text) => {
+    return Array.from(listOf('Tokenizer.textsToSequences', 'texts', texts), (text, i) => {
       const ids: number[] = [];
-      for (const word of this.analyze(text)) {
+      for (const word of this.analyze('Tokenizer.textsToSequences', text, i)) {
         const id = this.wordIndex.get(word);
         if (id !== undefined && (this.numWords === null || id < this.numWords)) ids.push(id);
         else if (oov !== undefined) ids.push(oov);
@@ -145,7 +163,7 @@ export class Tokenizer {
   /** The words of ids, joined by spaces; unknown ids are left out, or become the unknown token. */
   sequencesToTexts(sequences: Iterable<readonly number[]>): string[] {
     const oov = this.oovToken === null ? undefined : this.indexWord.get(this.wordIndex.get(this.oovToken) ?? -1);
-    return Array.from(sequences, (sequence) => {
+    return Array.from(sequencesOf('Tokenizer.sequencesToTexts', sequences), (sequence) => {
       const words: string[] = [];
       for (const id of sequence) {
         const word = this.indexWord.get(id);
@@ -157,7 +175,7 @@ export class Tokenizer {
   }
 
   /** {@link Tokenizer.sequencesToMatrix} of texts. */
-  textsToMatrix(texts: Iterable<Text>, mode: MatrixMode = 'binary'): Tensor {
+  textsToMatrix(texts: ListOf<Text>, mode: MatrixMode = 'binary'): Tensor {
     return this.sequencesToMatrix(this.textsToSequences(texts), mode);
   }
 
@@ -175,8 +193,9 @@ export class Tokenizer {
     if (mode === 'tfidf' && this.documentCount === 0)
       throw new ValueError('sequencesToMatrix: expected a fitted tokenizer for tfidf, received one that saw no texts');
     const columns = this.numWords ?? this.wordIndex.size + 1;
-    const data = new Float64Array(sequences.length * columns);
-    sequences.forEach((sequence, row) => {
+    const rows = [...sequencesOf('Tokenizer.sequencesToMatrix', sequences)];
+    const data = new Float64Array(rows.length * columns);
+    rows.forEach((sequence, row) => {
       const counts = new Map<number, number>();
       for (const id of sequence) if (id < columns) counts.set(id, (counts.get(id) ?? 0) + 1);
       for (const [id, count] of counts) {
@@ -188,7 +207,7 @@ export class Tokenizer {
         data[row * columns + id] = value;
       }
     });
-    return tensor(data, { shape: [sequences.length, columns] });
+    return tensor(data, { shape: [rows.length, columns] });
   }
 
   /** Options and counts as the JSON that Keras' `to_json` writes. An `analyzer` cannot be written: give it again at loading. */
@@ -244,6 +263,22 @@ export class Tokenizer {
     for (const [id, word] of read('index_word')) tokenizer.indexWord.set(Number(id), word as string);
     for (const [word, id] of read('word_index')) tokenizer.wordIndex.set(word, id as number);
     return tokenizer;
+  }
+}
+
+/** Lists of ids. Throws `ValueError` for anything else, by its index: an id below 0 would land in another row. */
+function* sequencesOf(name: string, sequences: Iterable<readonly number[]>): Generator<readonly number[], void, void> {
+  let index = 0;
+  for (const sequence of listOf(name, 'lists of ids', sequences)) {
+    if (!Array.isArray(sequence) && !ArrayBuffer.isView(sequence))
+      throw new ValueError(
+        `${name}: expected lists of ids, received ${sequence === null ? 'null' : typeof sequence} at index ${index}. One list of ids needs another around it.`,
+      );
+    for (const id of sequence as Iterable<unknown>)
+      if (!(Number.isInteger(id) && (id as number) >= 0))
+        throw new ValueError(`${name}: expected ids to be integers >= 0, received ${String(id)} in list ${index}`);
+    index++;
+    yield sequence;
   }
 }
 

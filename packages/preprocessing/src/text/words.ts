@@ -1,4 +1,5 @@
 import { ValueError } from '@recurra/tensor';
+import { checkOneText } from '../internal/texts.js';
 
 /** The characters that Keras removes by default: punctuation (not the apostrophe), tabs and line breaks. */
 export const FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n';
@@ -53,5 +54,6 @@ export function wordSplitter(options: WordOptions = {}): Splitter {
 
 /** The words of a text: lower case, filtered characters as separators, empty words dropped. Keras `text_to_word_sequence`. */
 export function textToWordSequence(text: string, options: WordOptions = {}): string[] {
+  checkOneText('textToWordSequence', text);
   return wordSplitter(options)(text);
 }
