@@ -128,10 +128,21 @@ function power(a: usize, b: usize, to: usize, end: usize): void {
   }
 }
 
-/** Python's remainder: the sign of the divisor. */
+/** Python's remainder: the sign of the divisor, also of a remainder of 0. */
 function floorMod(a: f64, b: f64): f64 {
   const r = a % b;
-  return r != 0 && (r < 0) != (b < 0) ? r + b : r;
+  if (r == 0) return b < 0 ? -0.0 : 0;
+  return (r < 0) != (b < 0) ? r + b : r;
+}
+
+/** Python's quotient, from the exact remainder: the rounded quotient may be the integer above. */
+function floorDivide(a: f64, b: f64): f64 {
+  if (b == 0) return a / b;
+  const r = a % b;
+  const q = (a - r) / b - (r != 0 && (r < 0) != (b < 0) ? 1 : 0);
+  if (q == 0) return (a < 0) != (b < 0) ? -0.0 : 0;
+  const low = Math.floor(q);
+  return q - low > 0.5 ? low + 1 : low;
 }
 
 /** A float64 as int32: what is no number is 0. */
@@ -143,7 +154,7 @@ function toInt32(v: f64): i32 {
 function divide(n: i32, a: usize, b: usize, to: usize, end: usize): void {
   for (; to < end; to += 4, a += 4, b += 4) {
     if (n == op.F32_MOD) store<f32>(to, <f32>floorMod(<f64>load<f32>(a), <f64>load<f32>(b)));
-    else if (n == op.F32_FLOOR_DIVIDE) store<f32>(to, <f32>Math.floor(<f64>load<f32>(a) / <f64>load<f32>(b)));
+    else if (n == op.F32_FLOOR_DIVIDE) store<f32>(to, <f32>floorDivide(<f64>load<f32>(a), <f64>load<f32>(b)));
     else if (n == op.I32_MOD) store<i32>(to, toInt32(floorMod(<f64>load<i32>(a), <f64>load<i32>(b))));
     else store<i32>(to, toInt32(Math.floor(<f64>load<i32>(a) / <f64>load<i32>(b))));
   }

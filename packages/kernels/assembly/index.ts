@@ -2,7 +2,7 @@
 import { attentionBackward, attentionForward } from "./attention";
 import { chain } from "./elementwise";
 import { gemm } from "./gemm";
-import { gather, scatterAdd } from "./indexing";
+import { checkIndices, gather, scatterAdd } from "./indexing";
 import * as op from "./opcodes";
 import { philox, random, uniform } from "./random";
 import { recurrenceBackward, recurrenceForward } from "./recurrence";
@@ -157,6 +157,7 @@ function execute(program: usize, end: usize, worker: i32, workers: i32, control:
         case op.COMMAND_RECURRENCE_FORWARD: recurrenceForward(program, w, team); break;
         case op.COMMAND_RECURRENCE_BACKWARD: recurrenceBackward(program, w, team, scratch, scratchBytes); break;
         case op.COMMAND_ROWS: rows(program, w, team); break;
+        case op.COMMAND_CHECK_INDICES: checkIndices(program, w, team); break;
         case op.COMMAND_LOOP: loop(program, length & ~SERIAL, w, team, control, scratch, scratchBytes); break;
         default: unreachable();
       }

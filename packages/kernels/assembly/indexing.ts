@@ -1,9 +1,5 @@
 /** Slices by index, and their sums. */
-import { fail } from "./sync";
-
-/** Codes that the host turns into errors. */
-const OUT_OF_RANGE_GATHER: i32 = 1;
-const OUT_OF_RANGE_SCATTER: i32 = 2;
+import { BAD_FLOAT, BAD_INTEGER, fail } from "./sync";
 
 /** Copies a row of floats: shorter than a call for those of a few hundred bytes. */
 // @ts-ignore: decorator
@@ -35,7 +31,7 @@ export function gather(command: usize, worker: i32, workers: i32): void {
     let index = load<i32>(indices + (<usize>(r - o * count) << 2));
     if (index < 0) index += size;
     if (<u32>index >= <u32>size) {
-      fail(OUT_OF_RANGE_GATHER, load<i32>(indices + (<usize>(r - o * count) << 2)));
+      fail(BAD_INTEGER, load<i32>(indices + (<usize>(r - o * count) << 2)), command);
       continue;
     }
     copyRow(to + <usize>r * row, from + <usize>(o * size + index) * row, row);
@@ -64,7 +60,7 @@ export function scatterAdd(command: usize, worker: i32, workers: i32): void {
       let index = load<i32>(indices + (<usize>i << 2));
       if (index < 0) index += size;
       if (<u32>index >= <u32>size) {
-        if (worker == 0) fail(OUT_OF_RANGE_SCATTER, load<i32>(indices + (<usize>i << 2)));
+        if (worker == 0) fail(BAD_INTEGER, load<i32>(indices + (<usize>i << 2)), command);
         continue;
       }
       if (index < first || index >= last) continue;
@@ -77,5 +73,39 @@ export function scatterAdd(command: usize, worker: i32, workers: i32): void {
         for (; p < end; p += 4, d += 4) store<f32>(d, load<f32>(d) + load<f32>(p));
       }
     }
+  }
+}
+
+/**
+ * [count, floats, negative, from, to, sizes, size...]: to[i] = the place that from[i] names along an axis of the size of its turn, counted from
+ * the end where that is allowed. A value that names none fails.
+ */
+export function checkIndices(command: usize, worker: i32, workers: i32): void {
+  const count = load<i32>(command, 8);
+  const floats = load<i32>(command, 12) != 0;
+  const negative = load<i32>(command, 16) != 0;
+  const from = <usize>load<u32>(command, 20);
+  const to = <usize>load<u32>(command, 24);
+  const sizes = load<i32>(command, 28);
+  const last = <i32>((<i64>count * (worker + 1)) / workers);
+  for (let i = <i32>((<i64>count * worker) / workers); i < last; i++) {
+    const at = <usize>i << 2;
+    const size = load<i32>(command + (<usize>(i % sizes) << 2), 32);
+    let index: i32;
+    if (floats) {
+      const value = load<f32>(from + at);
+      // What is no integer of 32 bits becomes another value, or (NaN) 0.
+      index = <i32>value;
+      if (<f32>index != value) {
+        fail(BAD_FLOAT, load<i32>(from + at), command);
+        continue;
+      }
+    } else index = load<i32>(from + at);
+    if (negative && index < 0) index += size;
+    if (<u32>index >= <u32>size) {
+      fail(floats ? BAD_FLOAT : BAD_INTEGER, load<i32>(from + at), command);
+      continue;
+    }
+    store<i32>(to + at, index);
   }
 }

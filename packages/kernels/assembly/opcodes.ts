@@ -20,6 +20,7 @@ export const COMMAND_ATTENTION_BACKWARD: i32 = 13;
 export const COMMAND_RECURRENCE_FORWARD: i32 = 14;
 export const COMMAND_RECURRENCE_BACKWARD: i32 = 15;
 export const COMMAND_ROWS: i32 = 16;
+export const COMMAND_CHECK_INDICES: i32 = 17;
 
 // ---- Element-wise operations on float32 lanes, of one argument
 export const F32_NEG: i32 = 1;

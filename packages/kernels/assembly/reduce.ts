@@ -1,5 +1,5 @@
 /**
- * Reductions of a dense [outer, n, inner] to [outer, inner]. Sums and products run in float64: along n in four interleaved
+ * Reductions of a dense [outer, n, inner] to [outer, inner]. Sums and products of integers run in int32, modulo 2^32; those of floats in float64: along n in four interleaved
  * partial sums of two lanes (inner = 1), or one sum a column (inner > 1), from the first element to the last; rounded once.
  */
 
@@ -22,11 +22,10 @@ function read(p: usize, type: i32): f64 {
   return <f64>load<u8>(p);
 }
 
-/** A float64 as int32, modulo 2^32, as typed arrays store it. */
 // @ts-ignore: decorator
 @inline
-function toInt32(v: f64): i32 {
-  return <i32>(<i64>v);
+function readInteger(p: usize, type: i32): i32 {
+  return type == I32 ? load<i32>(p) : <i32>load<u8>(p);
 }
 
 /** The sum of n dense float32. */
@@ -80,8 +79,25 @@ function start(kind: i32): f64 {
 
 function write(to: usize, at: i32, v: f64, type: i32): void {
   if (type == F32) store<f32>(to + (<usize>at << 2), <f32>v);
-  else if (type == I32) store<i32>(to + (<usize>at << 2), toInt32(v));
+  else if (type == I32) store<i32>(to + (<usize>at << 2), <i32>v);
   else store<u8>(to + at, v != 0 ? 1 : 0);
+}
+
+/** Sums or products modulo 2^32. */
+function reduceIntegers(
+  product: bool, outer: i32, n: i32, inner: i32, from: usize, to: usize, type: i32, worker: i32, workers: i32,
+): void {
+  const bytes: usize = type == BOOL ? 1 : 4;
+  const step = <usize>inner * bytes;
+  const total = outer * inner;
+  const last = <i32>((<i64>total * (worker + 1)) / workers);
+  for (let r = <i32>((<i64>total * worker) / workers); r < last; r++) {
+    let p = from + (<usize>(r / inner) * n * inner + (r % inner)) * bytes;
+    let acc: i32 = product ? 1 : 0;
+    if (product) for (let k = n; k > 0; k--, p += step) acc *= readInteger(p, type);
+    else for (let k = n; k > 0; k--, p += step) acc += readInteger(p, type);
+    store<i32>(to + (<usize>r << 2), acc);
+  }
 }
 
 /** [kind, outer, n, inner, from, to, type of the input, type of the output] */
@@ -95,6 +111,10 @@ export function reduce(command: usize, worker: i32, workers: i32, scratch: usize
   const type = load<i32>(command, 32);
   const result = load<i32>(command, 36);
   const bytes = type == BOOL ? 1 : 4;
+  if (result == I32 && kind <= PROD) {
+    reduceIntegers(kind == PROD, outer, n, inner, from, to, type, worker, workers);
+    return;
+  }
   if (inner == 1) {
     const o0 = <i32>((<i64>outer * worker) / workers);
     const o1 = <i32>((<i64>outer * (worker + 1)) / workers);
@@ -140,7 +160,7 @@ export function reduce(command: usize, worker: i32, workers: i32, scratch: usize
   }
 }
 
-/** The index of the first largest (or smallest) of n: [largest, outer, n, inner, from, to, type] */
+/** The index of the first largest (or smallest) of n, or of the first NaN: [largest, outer, n, inner, from, to, type] */
 export function argReduce(command: usize, worker: i32, workers: i32): void {
   const largest = load<i32>(command, 8) != 0;
   const outer = load<i32>(command, 12);
@@ -159,7 +179,8 @@ export function argReduce(command: usize, worker: i32, workers: i32): void {
     for (let k = 1; k < n; k++) {
       p += <usize>inner * bytes;
       const v = read(p, type);
-      if (largest ? v > best : v < best) {
+      if (largest ? !(v <= best) : !(v >= best)) {
+        if (best != best) break;
         best = v;
         at = k;
       }
@@ -186,14 +207,22 @@ export function cumulate(command: usize, worker: i32, workers: i32): void {
   const last = <i32>((<i64>rows * (worker + 1)) / workers);
   for (let r = <i32>((<i64>rows * worker) / workers); r < last; r++) {
     const start = (r / inner) * n * inner + (r % inner);
+    if (type == I32) {
+      let whole: i32 = product ? 1 : 0;
+      for (let k = 0; k < n; k++) {
+        const at = <usize>(start + (reverse ? n - 1 - k : k) * inner) << 2;
+        const next = product ? whole * load<i32>(from + at) : whole + load<i32>(from + at);
+        store<i32>(to + at, exclusive ? whole : next);
+        whole = next;
+      }
+      continue;
+    }
     let total: f64 = product ? 1 : 0;
     for (let k = 0; k < n; k++) {
       const at = <usize>(start + (reverse ? n - 1 - k : k) * inner) << 2;
-      const v = read(from + at, type);
+      const v = <f64>load<f32>(from + at);
       const next = product ? total * v : total + v;
-      const y = exclusive ? total : next;
-      if (type == F32) store<f32>(to + at, <f32>y);
-      else store<i32>(to + at, toInt32(y));
+      store<f32>(to + at, <f32>(exclusive ? total : next));
       total = next;
     }
   }

@@ -13,9 +13,13 @@ const STOPPED: usize = 12;
 const SPINS: i32 = 200_000;
 const NAP: i64 = 30_000; // nanoseconds
 
-/** Where errors of kernels are left: a code (see commands) and the offending value. */
+/** Where errors of kernels are left: what kind of value offends, the value, and the address of the command that met it. */
 export const ERROR_CODE: usize = 16;
 export const ERROR_VALUE: usize = 20;
+export const ERROR_COMMAND: usize = 24;
+/** Codes: the value is an int32, or the bits of a float32. */
+export const BAD_INTEGER: i32 = 1;
+export const BAD_FLOAT: i32 = 2;
 
 let control: usize = 0;
 let team: i32 = 1;
@@ -54,6 +58,8 @@ export function failed(): bool {
 }
 
 /** Notes the first error of a program; it goes on, and the host throws at its end. */
-export function fail(code: i32, value: i32): void {
-  if (atomic.cmpxchg<i32>(control, 0, code, ERROR_CODE) == 0) store<i32>(control, value, ERROR_VALUE);
+export function fail(code: i32, value: i32, command: usize): void {
+  if (atomic.cmpxchg<i32>(control, 0, code, ERROR_CODE) != 0) return;
+  store<i32>(control, value, ERROR_VALUE);
+  store<usize>(control, command, ERROR_COMMAND);
 }

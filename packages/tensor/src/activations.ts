@@ -62,17 +62,21 @@ export interface ReluOptions {
 export function relu(x: TensorLike, options: ReluOptions = {}): Tensor {
   const { negativeSlope = 0, maxValue = null, threshold = 0 } = options;
   const t = asTensor(x);
-  let y = threshold === 0 ? t.relu() : t.mul(t.greater(threshold).cast(t.dtype));
-  if (maxValue !== null) y = y.clip(0, maxValue);
+  let y = threshold === 0 ? t.relu() : t.greater(threshold).select(t, 0);
+  if (maxValue !== null) y = atMost(threshold < 0 ? y.relu() : y, maxValue);
   if (negativeSlope === 0) return y;
   const below = threshold === 0 ? t.neg().relu() : t.neg().add(threshold).relu();
   return y.sub(below.mul(negativeSlope));
 }
-/** min(max(x, 0), 6) */
-export function relu6(x: TensorLike): Tensor {
-  return asTensor(x).clip(0, 6);
+/** The smaller one; the gradient is 0 from the bound on. */
+function atMost(x: Tensor, bound: number): Tensor {
+  return x.greaterEqual(bound).select(bound, x);
 }
-/** x where x >= 0, negativeSlope * x (0.2 by default) below */
+/** min(max(x, 0), 6); the gradient is 0 at both ends (Keras) */
+export function relu6(x: TensorLike): Tensor {
+  return atMost(asTensor(x).relu(), 6);
+}
+/** x where x > 0, negativeSlope * x (0.2 by default) below */
 export function leakyRelu(x: TensorLike, options: { negativeSlope?: number } = {}): Tensor {
   const t = asTensor(x);
   return t.greater(0).select(t, t.mul(options.negativeSlope ?? 0.2));
@@ -80,23 +84,21 @@ export function leakyRelu(x: TensorLike, options: { negativeSlope?: number } = {
 /** x where x > 0, alpha * (e^x - 1) below (alpha 1 by default) */
 export function elu(x: TensorLike, options: { alpha?: number } = {}): Tensor {
   const t = asTensor(x);
-  return t.greater(0).select(
-    t,
-    t
-      .minimum(0)
-      .expm1()
-      .mul(options.alpha ?? 1),
-  );
+  const positive = t.greater(0);
+  // e^x of what is not chosen could be infinite.
+  const below = positive.select(0, t).expm1();
+  return positive.select(t, below.mul(options.alpha ?? 1));
 }
 /** scale * elu(x, alpha) with the constants of Klambauer et al. 2017 that keep mean 0 and variance 1 */
 export function selu(x: TensorLike): Tensor {
   return elu(x, { alpha: 1.6732632423543772 }).mul(1.0507009873554805);
 }
-/** max(0, x) + min(0, alpha * (e^(x/alpha) - 1)), alpha 1 by default */
+/** x where x > 0, alpha * (e^(x/alpha) - 1) below, alpha 1 by default */
 export function celu(x: TensorLike, options: { alpha?: number } = {}): Tensor {
   const alpha = options.alpha ?? 1;
   const t = asTensor(x);
-  return t.maximum(0).add(t.div(alpha).minimum(0).expm1().mul(alpha));
+  const positive = t.greater(0);
+  return positive.select(t, positive.select(0, t).div(alpha).expm1().mul(alpha));
 }
 /** x * sigmoid(x) (also called swish) */
 export function silu(x: TensorLike): Tensor {

@@ -21,7 +21,7 @@ export function promoteTypes(a: DType, b: DType): DType {
 /** The dtype that a JavaScript number takes beside a tensor of `dtype` (see {@link promoteTypes}). */
 export function weakNumberType(value: number, dtype: DType): DType {
   if (dtype === 'float32' || dtype === 'float64') return dtype;
-  return Number.isInteger(value) && Math.abs(value) < 2 ** 31 ? 'int32' : 'float32';
+  return value === (value | 0) ? 'int32' : 'float32';
 }
 
 /** Is `dtype` one of the floating-point types, the only ones that carry gradients? */

@@ -1,6 +1,7 @@
 export * from './activations.js';
 export { type DType, isFloating, promoteTypes, type TypedArray } from './dtype.js';
 export * from './errors.js';
+export { indexMessage } from './internal/indices.js';
 export {
   camelCase,
   closestName,
@@ -14,6 +15,7 @@ export { broadcastStrides, denseData, isContiguous, type NDArray, ndarray } from
 export * from './ops/convolution.js';
 export * from './ops/creation.js';
 export * from './ops/elementwise.js';
+export { checkIds } from './ops/indices.js';
 export * from './ops/linalg.js';
 export * from './ops/reduction.js';
 export * from './ops/shape.js';
@@ -29,6 +31,7 @@ export * from './ops/sorting.js';
 export { checkOptions, type OptionTable } from './options.js';
 export * from './primitive.js';
 export type { BinaryName } from './primitives/binary.js';
+export type { CheckedIndicesParams } from './primitives/checked-indices.js';
 export { allPrimitives, type NormalizeParams, type RandomParams } from './primitives/index.js';
 export type { ReduceName, ReduceParams } from './primitives/reduce.js';
 export type { UnaryName } from './primitives/unary.js';

@@ -224,7 +224,7 @@ export class Tensor {
   logicalNot(): Tensor {
     return apply1(unary.logicalNot, this);
   }
-  /** Conversion to another dtype: floats truncate towards zero to int32; all but 0 is true */
+  /** Conversion to another dtype: floats to int32 truncate towards zero, what is beyond its range becomes its end, NaN 0; all but 0 is true */
   cast(dtype: DType): Tensor {
     return dtype === this.dtype ? this : bind(cast, [this], { dtype })[0]!;
   }
@@ -359,9 +359,9 @@ export class Tensor {
     return x.sub(x.mean(axis, true)).square().mean(axis, keepDims);
   }
 
-  /** Population standard deviation over axes. */
+  /** Population standard deviation over axes. Where it is 0, so is its gradient (PyTorch). */
   std(axis?: Axes, keepDims = false): Tensor {
-    return this.variance(axis, keepDims).sqrt();
+    return rootAboveZero(this.variance(axis, keepDims), (v) => v.sqrt());
   }
 
   /** Index of the first largest element along `axis`, or in the flattened tensor. int32. */
@@ -564,10 +564,20 @@ export function asTensor(value: TensorLike, dtype?: DType): Tensor {
   return tensor(value, dtype === undefined ? {} : { dtype });
 }
 
-/** A scalar tensor. */
+/** A number as an element of a dtype: booleans are 0 or 1. Throws `DTypeError` where int32 cannot hold it. */
+export function elementOf(value: number, dtype: DType, operation: string): number {
+  if (dtype === 'bool') return value === 0 ? 0 : 1;
+  if (dtype === 'int32' && value !== (value | 0))
+    throw new DTypeError(
+      `${operation}: expected 32-bit integers for dtype int32, received ${value}. Round or cast first.`,
+    );
+  return value;
+}
+
+/** A scalar tensor. Throws `DTypeError` for a number that is no 32-bit integer with dtype int32. */
 export function scalar(value: number, dtype: DType = 'float32'): Tensor {
   const data = allocate(dtype, 1);
-  data[0] = value;
+  data[0] = elementOf(value, dtype, 'scalar');
   return new Tensor([], dtype, ndarray(dtype, [], data));
 }
 
@@ -618,12 +628,7 @@ export function tensor(values: TensorLike, options: { shape?: Shape; dtype?: DTy
   }
   const dtype = options.dtype ?? natural;
   const data = allocate(dtype, flat.length);
-  for (let i = 0; i < flat.length; i++) {
-    const v = flat[i]!;
-    if (dtype === 'int32' && v !== (v | 0))
-      throw new DTypeError(`tensor: expected 32-bit integers for dtype int32, received ${v}. Round or cast first.`);
-    data[i] = dtype === 'bool' ? (v === 0 ? 0 : 1) : v;
-  }
+  for (let i = 0; i < flat.length; i++) data[i] = elementOf(flat[i]!, dtype, 'tensor');
   const final = options.shape ?? shape;
   checkShape(
     final.map((d) => (d === -1 ? 0 : d)),
@@ -672,6 +677,15 @@ function applyArg(
   const a = normalizeAxis(axis, x.rank, primitive.name);
   const y = bind(primitive, [x], { axis: a })[0]!;
   return keepDims ? y.expandDims(a) : y;
+}
+
+/**
+ * @internal `root` of numbers >= 0, which keeps 0; there the gradient is 0 too, where that of a root would be infinite, and times the 0
+ * that comes before it no number.
+ */
+export function rootAboveZero(x: Tensor, root: (x: Tensor) => Tensor): Tensor {
+  const zero = x.equal(0);
+  return zero.select(0, root(zero.select(1, x)));
 }
 
 /** Throws `DTypeError` unless `x` is floating. */

@@ -34,11 +34,9 @@ interface Segment {
   readonly work: number;
 }
 
-/** What kernels report, by code: a message for the offending value. */
-const FAILURES: Readonly<Record<number, (value: number) => string>> = {
-  1: (v) => `gather: expected indices inside of the axis, received ${v}`,
-  2: (v) => `scatterAdd: expected indices inside of the axis, received ${v}`,
-};
+/** Where kernels report what they do not take, in words of the control block; codes as in `assembly/sync.ts`. */
+const ErrorWord = { code: 4, value: 5, command: 6 } as const;
+const BAD_FLOAT = 2;
 
 const ALIGNMENT = 64;
 const align = (n: number): number => Math.ceil(n / ALIGNMENT) * ALIGNMENT;
@@ -226,11 +224,33 @@ export class Plan {
   private check(): void {
     const { heap, control } = this.runtime.kernels;
     const { i32 } = heap.arrays;
-    const code = i32[(control >> 2) + 4]!;
+    const words = i32.subarray(control / 4, control / 4 + 8);
+    const code = words[ErrorWord.code]!;
     if (code === 0) return;
-    const value = i32[(control >> 2) + 5]!;
+    const bits = Int32Array.of(words[ErrorWord.value]!);
+    const value = code === BAD_FLOAT ? new Float32Array(bits.buffer)[0]! : bits[0]!;
+    const command = this.commandAt(words[ErrorWord.command]! >>> 0);
     this.runtime.resetControl();
-    throw new ValueError(FAILURES[code]?.(value) ?? `kernel: failed with code ${code} at ${value}`);
+    throw new ValueError(command?.failure?.(value) ?? `${command?.label ?? 'kernel'}: failed at ${value}`);
+  }
+
+  /** The command, of the program or of a loop in it, that begins at an address. */
+  private commandAt(address: number): Command | null {
+    const find = (command: Command, start: number): Command | null => {
+      if (address === start) return command;
+      let at = start + command.words.length * 4;
+      for (const inner of command.body) {
+        const found = find(inner, at);
+        if (found) return found;
+        at += lengthOf(inner) * 4;
+      }
+      return null;
+    };
+    for (const [i, step] of this.steps.entries()) {
+      const found = 'words' in step ? find(step, this.starts[i]!) : null;
+      if (found) return found;
+    }
+    return null;
   }
 
   private collect(inputs: readonly Tensor[]): Tensor[] {

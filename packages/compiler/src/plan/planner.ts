@@ -26,6 +26,7 @@ import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js
 import type { Emission } from './emission.js';
 import { emitMatmul, type Product } from './matmul.js';
 import { Address, Program, type Command as ProgramCommand } from './program.js';
+import { refusingNodes } from './refusals.js';
 import type { ChainOperation } from './registers.js';
 import { RULES } from './rules.js';
 import { type Unit, Units } from './units.js';
@@ -368,7 +369,10 @@ export class Planner implements Emission {
   }
 
   // ---------------------------------------------------------------- variables
-  /** Lets updates write into their variable's block where nothing is read from there later; returns the others. */
+  /**
+   * Lets updates write into their variable's block where nothing is read from there later, and nothing can fail any more: variables of
+   * a step that fails are as they were. Returns the others.
+   */
   private placeUpdates(order: readonly Unit[]): { readonly variable: Variable; readonly value: Value }[] {
     const position = new Map(order.map((unit, i) => [unit, i]));
     const reading = new Map<Buffer, Set<Unit>>();
@@ -380,6 +384,8 @@ export class Planner implements Emission {
         if (set) set.add(unit);
         else reading.set(buffer, new Set([unit]));
       }
+    const refusing = refusingNodes(this.graph);
+    const lastRefusal = order.findLastIndex((unit) => unit.nodes.some((node) => refusing.has(node)));
     const late = new Set([...this.results].map((value) => this.refOf(value).buffer));
     const rest: { variable: Variable; value: Value }[] = [];
     for (const update of this.graph.updates) {
@@ -394,7 +400,7 @@ export class Planner implements Emission {
             ? unit.kind === 'chain' && this.readsAligned(unit, block)
             : position.get(other)! < position.get(unit!)!,
         );
-      if (fits && !late.has(block) && inOrder()) {
+      if (fits && !late.has(block) && position.get(unit)! > lastRefusal && inOrder()) {
         ref.buffer.place = 'fixed';
         ref.buffer.at = block.at;
         this.staged.add(ref.buffer);

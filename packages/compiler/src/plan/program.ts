@@ -21,6 +21,8 @@ export interface Command {
   readonly work: number;
   /** The commands that a loop repeats; they follow its own words. */
   readonly body: readonly Command[];
+  /** What a value is told that its kernel does not take; absent for kernels that take all. */
+  readonly failure?: (value: number) => string;
 }
 
 /** The length of a command in words, with its body. */
@@ -57,7 +59,7 @@ export class Program {
     buffer.root.touch(this.position);
   }
 
-  /** Appends a kernel command. `shared`: is it worth while to share it among workers? */
+  /** Appends a kernel command. `shared`: is it worth while to share it among workers? `failure`: see {@link Command}. */
   command(
     label: string,
     number: number,
@@ -65,6 +67,7 @@ export class Program {
     work: number,
     body: readonly Command[] = [],
     shared: boolean = work >= SHARED_WORK,
+    failure?: (value: number) => string,
   ): void {
     const length = body.reduce((sum, inner) => sum + lengthOf(inner), operands.length + 2);
     const words = [number, shared ? length : length | SERIAL];
@@ -83,7 +86,7 @@ export class Program {
       }
     };
     touchAll(body);
-    this.steps.push({ label, words, fixups, work, body });
+    this.steps.push({ label, words, fixups, work, body, ...(failure ? { failure } : {}) });
   }
 
   /** Appends an evaluation on the calling thread. */

@@ -1,6 +1,8 @@
 import { Command } from '@recurra/kernels';
 import {
+  type CheckedIndicesParams,
   type DType,
+  indexMessage,
   type NormalizeParams,
   type PadParams,
   type RandomParams,
@@ -25,6 +27,7 @@ export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['argMin', (emission, node) => emitArgReduce(emission, node, 0)],
   ['gather', emitGather],
   ['scatterAdd', emitScatterAdd],
+  ['checkedIndices', emitCheckedIndices],
   ['concat', emitConcat],
   ['pad', emitPad],
   ['random', emitRandom],
@@ -103,6 +106,7 @@ function emitGather(emission: Emission, node: Node): boolean {
       ...[emission.address(x), emission.address(indices), emission.address(out)],
     ],
     sizeOf(out.shape),
+    ...refusing('gather', x.shape[axis]!, true),
   );
   return true;
 }
@@ -123,6 +127,33 @@ function emitScatterAdd(emission: Emission, node: Node): boolean {
       ...[emission.address(out), updates.dtype === 'int32' ? 1 : 0],
     ],
     sizeOf(out.shape) + sizeOf(updates.shape),
+    ...refusing('scatterAdd', size, true),
+  );
+  return true;
+}
+
+/** The last arguments of a command that refuses indices. */
+function refusing(operation: string, size: number, negative: boolean): [[], undefined, (value: number) => string] {
+  return [[], undefined, (value) => indexMessage(operation, [size], negative, value)];
+}
+
+function emitCheckedIndices(emission: Emission, node: Node): boolean {
+  const x = emission.dense(emission.refOf(node.inputs[0]!));
+  const out = emission.refOf(node.outputs[0]!);
+  const { sizes, negative, operation } = node.params as CheckedIndicesParams;
+  const count = sizeOf(out.shape);
+  if (count === 0) return true;
+  emission.program.command(
+    `${operation} (indices)`,
+    Command.checkIndices,
+    [
+      ...[count, x.dtype === 'float32' ? 1 : 0, negative ? 1 : 0, emission.address(x), emission.address(out)],
+      ...[sizes.length, ...sizes],
+    ],
+    count * 2,
+    [],
+    undefined,
+    (value) => indexMessage(operation, sizes, negative, value),
   );
   return true;
 }

@@ -1,3 +1,4 @@
+import { type DType, isFloating } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
 import { formatShape } from '../shape.js';
 import { asTensor, promote, type Tensor, type TensorLike } from '../tensor.js';
@@ -172,9 +173,15 @@ function pool(x: TensorLike, size: number, options: Pool1dOptions, fill: number,
   return fold(windows(padded, size, stride, 1));
 }
 
+/** What is never larger than an element. */
+function lowestOf(dtype: DType): number {
+  return isFloating(dtype) ? -Infinity : dtype === 'int32' ? -(2 ** 31) : 0;
+}
+
 /** The largest element of each window over time: [batch, time, channels] -> [batch, windows, channels]. */
 export function maxPool1d(x: TensorLike, size: number, options: Pool1dOptions = {}): Tensor {
-  return pool(x, size, options, -Infinity, (w) => w.max(2));
+  const t = asTensor(x);
+  return pool(t, size, options, lowestOf(t.dtype), (w) => w.max(2));
 }
 
 /** The mean of each window over time; padding does not count. */

@@ -2,7 +2,7 @@ import { allocate, type DType } from '../dtype.js';
 import { ValueError } from '../errors.js';
 import { ndarray } from '../ndarray.js';
 import { checkShape, type Shape, sizeOf } from '../shape.js';
-import { scalar, Tensor } from '../tensor.js';
+import { elementOf, scalar, Tensor } from '../tensor.js';
 
 /** A tensor full of one value (a broadcast view of it). */
 export function full(shape: Shape, value: number, dtype: DType = 'float32'): Tensor {
@@ -31,17 +31,19 @@ export function onesLike(x: Tensor): Tensor {
 }
 
 /**
- * start, start + step, ... before stop; `arange(n)` counts from 0. int32 where all three are integers, else float32.
- * Throws `ValueError` for a step of 0.
+ * start, start + step, ... before stop; `arange(n)` counts from 0. int32 where all three are integers (and its numbers have 32 bits), else float32.
+ * Throws `ValueError` for a step of 0, `DTypeError` for numbers that the dtype asked for cannot hold.
  */
 export function arange(start: number, stop?: number, step = 1, dtype?: DType): Tensor {
   const [from, to] = stop === undefined ? [0, start] : [start, stop];
   if (step === 0 || ![from, to, step].every(Number.isFinite))
     throw new ValueError(`arange: expected finite bounds and a step other than 0, received ${from}, ${to}, ${step}`);
-  const type = dtype ?? ([from, to, step].every(Number.isInteger) ? 'int32' : 'float32');
   const n = Math.max(0, Math.ceil((to - from) / step));
+  const last = from + Math.max(0, n - 1) * step;
+  const whole = [from, to, step].every(Number.isInteger) && from === (from | 0) && last === (last | 0);
+  const type = dtype ?? (whole ? 'int32' : 'float32');
   const data = allocate(type, n);
-  for (let i = 0; i < n; i++) data[i] = from + i * step;
+  for (let i = 0; i < n; i++) data[i] = elementOf(from + i * step, type, 'arange');
   return new Tensor([n], type, ndarray(type, [n], data));
 }
 

@@ -1,4 +1,4 @@
-import type { DType } from '../dtype.js';
+import { type DType, isFloating } from '../dtype.js';
 import { binary } from '../primitives/binary.js';
 import { stopGradient as stopGradientPrimitive, unary } from '../primitives/unary.js';
 import { asTensor, bind, promote, type Tensor, type TensorLike } from '../tensor.js';
@@ -94,15 +94,15 @@ export const sub: Binary = /* @__PURE__ */ two('sub');
 export const mul: Binary = /* @__PURE__ */ two('mul');
 /** x / y, floating even for integers */
 export const div: Binary = /* @__PURE__ */ two('div');
-/** x^y; d/dx is 0 where y = 0, d/dy is 0 where x <= 0 */
+/** x^y; d/dx is 0 where y = 0, d/dy is 0 where x <= 0. Integers wrap; throws `ValueError` for integers to a negative power (NumPy) */
 export const pow: Binary = /* @__PURE__ */ two('pow');
-/** The larger one; NaN if either is. Ties: the gradient goes to the first */
+/** The larger one; NaN if either is. Ties: the gradient goes to the first (TensorFlow) */
 export const maximum: Binary = /* @__PURE__ */ two('maximum');
-/** The smaller one; NaN if either is. Ties: the gradient goes to the first */
+/** The smaller one; NaN if either is. Ties: the gradient goes to the first (TensorFlow) */
 export const minimum: Binary = /* @__PURE__ */ two('minimum');
-/** Remainder with the sign of the divisor (Python) */
+/** Remainder with the sign of the divisor (Python); of integers, 0 where y = 0 (NumPy) */
 export const mod: Binary = /* @__PURE__ */ two('mod');
-/** floor(x / y) */
+/** floor(x / y), from the exact remainder (Python); of integers, 0 where y = 0 (NumPy) */
 export const floorDivide: Binary = /* @__PURE__ */ two('floorDivide');
 /** x / y, 0 where y = 0 */
 export const divideNoNan: Binary = /* @__PURE__ */ two('divideNoNan');
@@ -150,14 +150,19 @@ export function round(x: TensorLike, decimals = 0): Tensor {
         .div(10 ** decimals);
 }
 
-/** NaN and the infinities replaced (by default 0 and the largest finite float32 of each sign). */
+/** NaN and the infinities replaced (by default 0 and the largest finite number of each sign of the dtype). Integers stay as they are. */
 export function nanToNum(x: TensorLike, options: { nan?: number; posinf?: number; neginf?: number } = {}): Tensor {
-  const { nan = 0, posinf = 3.4028234663852886e38, neginf = -3.4028234663852886e38 } = options;
   const t = asTensor(x);
+  if (!isFloating(t.dtype)) return t;
+  const largest = t.dtype === 'float64' ? Number.MAX_VALUE : 3.4028234663852886e38;
+  const { nan = 0, posinf = largest, neginf = -largest } = options;
   return isNaN(t).select(nan, t.equal(Infinity).select(posinf, t.equal(-Infinity).select(neginf, t)));
 }
 
-/** Conversion to another dtype: floats truncate towards zero to int32; all but 0 is true. */
+/**
+ * Conversion to another dtype. Floats to int32 truncate towards zero; beyond its range they become its ends, NaN becomes 0. All but 0 is
+ * true, NaN included.
+ */
 export function cast(x: TensorLike, dtype: DType): Tensor {
   return asTensor(x).cast(dtype);
 }

@@ -1,7 +1,7 @@
 import { toFloating } from '../dtype.js';
 import { ValueError } from '../errors.js';
 import { type Axes, normalizeAxes } from '../shape.js';
-import { asTensor, type Tensor, type TensorLike } from '../tensor.js';
+import { asTensor, rootAboveZero, type Tensor, type TensorLike } from '../tensor.js';
 import { isFinite, stopGradient } from './elementwise.js';
 import { sort } from './sorting.js';
 
@@ -86,29 +86,29 @@ export function logSumExp(x: TensorLike, axis?: Axes, options: ReduceOptions = {
   return options.keepDims ? y : y.squeeze(normalizeAxes(axis, t.rank, 'logSumExp'));
 }
 
-/** The p-norm over axes: sum(|x|^p)^(1/p); p = 2 by default, Infinity is the largest |x|. */
+/** The p-norm over axes: sum(|x|^p)^(1/p); p = 2 by default, Infinity is the largest |x|. Where it is 0, so is its gradient (PyTorch). */
 export function norm(x: TensorLike, axis?: Axes, options: ReduceOptions & { ord?: number } = {}): Tensor {
   const { ord = 2, keepDims = false } = options;
   const t = floating(x);
   if (ord === Infinity) return t.abs().max(axis, keepDims);
   if (ord === 1) return t.abs().sum(axis, keepDims);
-  if (ord === 2) return t.square().sum(axis, keepDims).sqrt();
+  if (ord === 2) return rootAboveZero(t.square().sum(axis, keepDims), (v) => v.sqrt());
   if (!(ord > 0)) throw new ValueError(`norm: expected ord > 0 or Infinity, received ${ord}`);
-  return t
-    .abs()
-    .pow(ord)
-    .sum(axis, keepDims)
-    .pow(1 / ord);
+  const powers = rootAboveZero(t.abs(), (v) => v.pow(ord));
+  return rootAboveZero(powers.sum(axis, keepDims), (v) => v.pow(1 / ord));
 }
 
-/** The middle of the sorted elements along `axis` (or of all): the mean of the two middle ones for an even count. */
+/** The middle of the sorted elements along `axis` (or of all): the mean of the two middle ones for an even count; NaN if one of them is. */
 export function median(x: TensorLike, axis: number | null = null, options: ReduceOptions = {}): Tensor {
   const t = floating(x);
   const from = axis === null ? t.flatten() : t.moveAxis(axis, -1);
   const n = from.shape[from.rank - 1]!;
   if (n === 0) throw new ValueError('median: expected at least one element, received none');
   const sorted = sort(from, -1);
-  const middle = sorted.narrow(-1, Math.floor((n - 1) / 2), n % 2 === 0 ? 2 : 1).mean(-1);
+  const between = sorted.narrow(-1, Math.floor((n - 1) / 2), n % 2 === 0 ? 2 : 1).mean(-1);
+  // NaN is sorted last.
+  const last = sorted.at(-1, -1);
+  const middle = last.equal(last).select(between, last);
   if (!options.keepDims) return middle;
   return axis === null ? middle.reshape(t.shape.map(() => 1)) : middle.expandDims(axis);
 }

@@ -3,7 +3,7 @@ import { ShapeError, ValueError } from '../errors.js';
 import { concat as concatPrimitive, split as splitPrimitive } from '../primitives/indexing.js';
 import { pad as padPrimitive, slice as slicePrimitive } from '../primitives/view.js';
 import { type Axes, formatShape, normalizeAxis, type Shape } from '../shape.js';
-import { asTensor, bind, type Tensor, type TensorLike } from '../tensor.js';
+import { asTensor, bind, elementOf, type Tensor, type TensorLike } from '../tensor.js';
 import { arange } from './creation.js';
 
 /** The same elements under another shape; one size may be -1. */
@@ -168,7 +168,7 @@ export function pad(
       low: width.map((w) => w[0]),
       high: width.map((w) => w[1]),
       interior: width.map(() => 0),
-      value,
+      value: elementOf(value, t.dtype, 'pad'),
     })[0]!;
   let y = t;
   for (const [axis, [low, high]] of width.entries()) {

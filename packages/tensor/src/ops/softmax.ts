@@ -3,8 +3,9 @@ import { logSoftmaxRows, normalizeRows, softmaxRows } from '../primitives/rows.j
 import { type Axes, formatShape, normalizeAxis } from '../shape.js';
 import { asTensor, bind, expectFloating, type Tensor, type TensorLike } from '../tensor.js';
 import { stopGradient } from './elementwise.js';
+import { checkIds } from './indices.js';
 import { logSumExp } from './reduction.js';
-import { oneHot } from './sorting.js';
+import { isClass } from './sorting.js';
 
 /** e^x / sum(e^x) over an axis (or several), without overflow. */
 export function softmax(x: TensorLike, axis: Axes = -1): Tensor {
@@ -101,10 +102,19 @@ export function categoricalCrossentropy(
         .div(y.sum(axis, true))
         .clip(EPSILON, 1 - EPSILON)
         .log();
-  return t.mul(logs).sum(axis).neg();
+  return weighted(t, logs).sum(axis).neg();
 }
 
-/** {@link categoricalCrossentropy} for class indices: -log(output[target]); target has the shape of output without `axis`. */
+/** w x, where nothing of what is infinite is nothing: 0 * Infinity = 0. */
+function weighted(w: Tensor, x: Tensor): Tensor {
+  const gone = w.equal(0).logicalAnd(x.abs().equal(Infinity));
+  return w.mul(gone.select(0, x));
+}
+
+/**
+ * {@link categoricalCrossentropy} for class indices: -log(output[target]); target has the shape of output without `axis`. Throws
+ * `ValueError` for a target that is no class index.
+ */
 export function sparseCategoricalCrossentropy(
   target: TensorLike,
   output: TensorLike,
@@ -112,7 +122,7 @@ export function sparseCategoricalCrossentropy(
 ): Tensor {
   const { axis = -1 } = options;
   const y = asTensor(output);
-  let index = asTensor(target).cast('int32');
+  let index = asTensor(target);
   if (index.rank === y.rank && index.shape[index.rank - 1] === 1) index = index.squeeze(-1);
   if (index.rank !== y.rank - 1)
     throw new ShapeError(
@@ -121,10 +131,15 @@ export function sparseCategoricalCrossentropy(
   // As Keras on TensorFlow: probabilities are clipped, and their logarithms normalised (not the probabilities first).
   const logs = logSoftmax(options.fromLogits ? y : y.clip(EPSILON, 1 - EPSILON).log(), axis);
   const classes = y.shape[axis < 0 ? axis + y.rank : axis]!;
-  return oneHot(index, classes, axis).cast(y.dtype).mul(logs).sum(axis).neg();
+  const own = isClass(checkIds(index, classes, 'sparseCategoricalCrossentropy'), classes, axis, 'oneHot');
+  // Chosen, not multiplied: a score of -Infinity elsewhere counts for nothing.
+  return own.select(logs, 0).sum(axis).neg();
 }
 
-/** -(t log(y) + (1 - t) log(1 - y)), element by element; probabilities clipped to [1e-7, 1 - 1e-7] (Keras). */
+/**
+ * -(t log(y) + (1 - t) log(1 - y)), element by element; probabilities clipped to [1e-7, 1 - 1e-7] (Keras). From logits z:
+ * t softplus(-z) + (1 - t) softplus(z), whose gradient is sigmoid(z) - t everywhere.
+ */
 export function binaryCrossentropy(
   target: TensorLike,
   output: TensorLike,
@@ -138,7 +153,7 @@ export function binaryCrossentropy(
     throw new ShapeError(
       `binaryCrossentropy: expected target and output of one shape, received ${formatShape(t.shape)} and ${formatShape(y.shape)}`,
     );
-  if (options.fromLogits) return y.maximum(0).sub(y.mul(t)).add(y.abs().neg().exp().log1p());
+  if (options.fromLogits) return weighted(t, y.neg().softplus()).add(weighted(t.neg().add(1), y.softplus()));
   const p = y.clip(EPSILON, 1 - EPSILON);
   return t
     .mul(p.log())

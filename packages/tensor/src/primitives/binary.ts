@@ -1,9 +1,10 @@
 import { allocate, type DType, type TypedArray, toFloating } from '../dtype.js';
-import { DTypeError } from '../errors.js';
+import { DTypeError, ValueError } from '../errors.js';
 import { broadcastStrides, forEachRun2, ndarray } from '../ndarray.js';
 import { definePrimitive, type Primitive, type Sample } from '../primitive.js';
 import { broadcastShapes, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { floatingArray } from './unary.js';
 
 /** One run of two strided inputs `a` and `b` into `n` dense results at `y[k]`. */
 type Loop = (
@@ -29,10 +30,33 @@ interface Row {
 }
 type VjpRow = (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => Tensor | null;
 
-/** Python's `%`: the sign of the divisor. */
+/** Python's `%`: the sign of the divisor, also of a remainder of 0. */
 function floorMod(a: number, b: number): number {
   const r = a % b;
-  return r !== 0 && r < 0 !== b < 0 ? r + b : r;
+  if (r === 0) return b < 0 ? -0 : 0;
+  return r < 0 !== b < 0 ? r + b : r;
+}
+
+/** Python's `//`, from the exact remainder: the rounded quotient may be the integer above (1 // 0.1 is 9). As NumPy at infinities. */
+function floorDivide(a: number, b: number): number {
+  if (b === 0) return a / b;
+  const r = a % b;
+  const q = (a - r) / b - (r !== 0 && r < 0 !== b < 0 ? 1 : 0);
+  if (q === 0) return a < 0 !== b < 0 ? -0 : 0;
+  const low = Math.floor(q);
+  return q - low > 0.5 ? low + 1 : low;
+}
+
+/** Integer powers modulo 2^32, by squaring. Throws `ValueError` for a negative exponent, whose result is no integer (NumPy). */
+function integerPower(a: number, b: number): number {
+  if (b < 0)
+    throw new ValueError(
+      `pow: expected exponents >= 0 for int32, received ${b}. Cast to float32 for fractional results.`,
+    );
+  let result = 1;
+  for (let base = a, n = b; n > 0; n >>>= 1, base = Math.imul(base, base))
+    if ((n & 1) === 1) result = Math.imul(result, base);
+  return result;
 }
 
 /** IEEE pow: unlike JavaScript's, 1 ** NaN = 1 and (-1) ** Infinity = 1. */
@@ -64,6 +88,11 @@ export type BinaryName =
   | 'logicalOr'
   | 'logicalXor';
 
+/** What an argument of maximum or minimum gets of the gradient. A choice, not a product with 0: an infinite one stays where it belongs. */
+function where(won: Tensor, g: Tensor): Tensor {
+  return won.select(g, g.zerosLike());
+}
+
 // biome-ignore format: one operation a line
 const ROWS: Record<BinaryName, Row> = {
   add:         { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = a[i]! + b[j]!; }, vjp: [(g) => g, (g) => g] },
@@ -72,15 +101,17 @@ const ROWS: Record<BinaryName, Row> = {
                  int: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.imul(a[i]!, b[j]!); }, vjp: [(g, _a, b) => g.mul(b), (g, a) => g.mul(a)] },
   div:         { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = a[i]! / b[j]!; }, vjp: [(g, _a, b) => g.div(b), (g, _a, b, y) => g.mul(y.div(b).neg())], domain: [0.4, 2] },
   // d a^b/da = b a^(b-1), 0 where b = 0; d a^b/db = a^b log a, 0 where a <= 0 (as TensorFlow).
-  pow:         { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = power(a[i]!, b[j]!); }, vjp: [
+  pow:         { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = power(a[i]!, b[j]!); },
+                 int: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = integerPower(a[i]!, b[j]!); }, vjp: [
                  (g, a, b) => g.mul(b.equal(0).select(b.zerosLike(), b.mul(a.pow(b.sub(1))))), (g, a, _b, y) => g.mul(a.greater(0).select(y.mul(a.greater(0).select(a, a.onesLike()).log()), y.zerosLike()))], domain: [0.4, 2] },
-  // Ties: all of the gradient goes to the first argument (TensorFlow).
-  maximum:     { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.max(a[i]!, b[j]!); }, vjp: [(g, a, b) => g.mul(a.greaterEqual(b).cast(g.dtype)), (g, a, b) => g.mul(a.less(b).cast(g.dtype))] },
-  minimum:     { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.min(a[i]!, b[j]!); }, vjp: [(g, a, b) => g.mul(a.lessEqual(b).cast(g.dtype)), (g, a, b) => g.mul(a.greater(b).cast(g.dtype))] },
-  mod:         { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = floorMod(a[i]!, b[j]!); }, vjp: [(g) => g, (g, a, b) => g.mul(a.div(b).floor().neg())], domain: [0.4, 2] },
-  floorDivide: { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.floor(a[i]! / b[j]!); }, vjp: null },
+  // Ties: all of the gradient goes to the first argument (Keras on TensorFlow; on JAX, and in PyTorch, half to each).
+  maximum:     { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.max(a[i]!, b[j]!); }, vjp: [(g, a, b) => where(a.greaterEqual(b), g), (g, a, b) => where(a.less(b), g)] },
+  minimum:     { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.min(a[i]!, b[j]!); }, vjp: [(g, a, b) => where(a.lessEqual(b), g), (g, a, b) => where(a.greater(b), g)] },
+  mod:         { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = floorMod(a[i]!, b[j]!); }, vjp: [(g) => g, (g, a, b) => g.mul(a.floorDivide(b).neg())], domain: [0.4, 2] },
+  floorDivide: { result: 'same', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = floorDivide(a[i]!, b[j]!); },
+                 int: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.floor(a[i]! / b[j]!); }, vjp: null },
   divideNoNan: { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) { const d = b[j]!; y[k++] = d === 0 ? 0 : a[i]! / d; } }, vjp: [(g, _a, b) => g.divideNoNan(b), (g, _a, b, y) => g.mul(y.divideNoNan(b).neg())], domain: [0.4, 2] },
-  atan2:       { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.atan2(a[i]!, b[j]!); }, vjp: [(g, a, b) => g.mul(b.div(a.square().add(b.square()))), (g, a, b) => g.mul(a.div(a.square().add(b.square())).neg())], domain: [0.4, 2] },
+  atan2:       { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.atan2(a[i]!, b[j]!); }, vjp: [(g, a, b) => g.mul(b.divideNoNan(a.square().add(b.square()))), (g, a, b) => g.mul(a.divideNoNan(a.square().add(b.square())).neg())], domain: [0.4, 2] },
   logAddExp:   { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) { const u = a[i]!; const v = b[j]!; y[k++] = u === v ? u + Math.LN2 : Math.max(u, v) + Math.log1p(Math.exp(-Math.abs(u - v))); } }, vjp: [(g, a, b) => g.mul(a.sub(b).sigmoid()), (g, a, b) => g.mul(b.sub(a).sigmoid())] },
   equal:        { result: 'bool', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = a[i] === b[j] ? 1 : 0; }, vjp: null },
   notEqual:     { result: 'bool', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = a[i] !== b[j] ? 1 : 0; }, vjp: null },
@@ -131,8 +162,9 @@ function define(name: string, row: Row): Primitive<null> {
         );
       return [{ shape: broadcastShapes(a!.shape, b!.shape, name), dtype: resultType(row, a!.dtype) }];
     },
-    evaluate: ([a, b], _params, [out]) => {
+    evaluate: ([first, second], _params, [out]) => {
       const { shape, dtype } = out!;
+      const [a, b] = row.result === 'float' ? [floatingArray(first!), floatingArray(second!)] : [first, second];
       const y = allocate(dtype, sizeOf(shape));
       const loop = dtype === 'int32' && row.int ? row.int : row.loop;
       forEachRun2(

@@ -1,5 +1,6 @@
 import type { Primitive } from '../primitive.js';
 import { binary, select } from './binary.js';
+import { checkedIndices } from './checked-indices.js';
 import { concat, gather, scatterAdd, scatterAlong, segmentMax, sort, split, takeAlong } from './indexing.js';
 import { matmul } from './matmul.js';
 import { type RandomParams, random } from './random.js';
@@ -44,6 +45,7 @@ export function allPrimitives(): readonly Primitive<never>[] {
     segmentMax,
     takeAlong,
     scatterAlong,
+    checkedIndices,
     matmul,
     random,
     softmaxRows,

@@ -1,7 +1,9 @@
 import { allocate, type DType, type TypedArray } from '../dtype.js';
-import { ShapeError, ValueError } from '../errors.js';
+import { DTypeError, ShapeError, ValueError } from '../errors.js';
+import { indexMessage, placeOf } from '../internal/indices.js';
+import { compare } from '../internal/order.js';
 import { denseData, type NDArray, ndarray, permuted } from '../ndarray.js';
-import { definePrimitive, type Primitive } from '../primitive.js';
+import { type Aval, definePrimitive, type Primitive } from '../primitive.js';
 import { formatShape, sizeOf } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 
@@ -83,7 +85,7 @@ export const split: Primitive<{ axis: number; sizes: readonly number[] }> = defi
   ],
 });
 
-/** Stable sort along an axis, NaN last: (values, indices). */
+/** Stable sort along an axis in the order of `compare`, or against it: (values, indices). */
 export const sort: Primitive<{ axis: number; descending: boolean }> = definePrimitive<{
   axis: number;
   descending: boolean;
@@ -96,16 +98,10 @@ export const sort: Primitive<{ axis: number; descending: boolean }> = definePrim
     const values = allocate(x!.dtype, data.length);
     const indices = new Int32Array(data.length);
     const order = new Uint32Array(n);
+    const sign = descending ? -1 : 1;
     for (let start = 0; start < data.length; start += n) {
       for (let i = 0; i < n; i++) order[i] = i;
-      order.sort((p, q) => {
-        const a = data[start + p]!;
-        const b = data[start + q]!;
-        if (a === b) return p - q;
-        if (Number.isNaN(a)) return Number.isNaN(b) ? p - q : 1;
-        if (Number.isNaN(b)) return -1;
-        return descending ? b - a || (b > a ? 1 : -1) : a - b || (a > b ? 1 : -1);
-      });
+      order.sort((p, q) => sign * compare(data[start + p]!, data[start + q]!) || p - q);
       for (let i = 0; i < n; i++) {
         values[start + i] = data[start + order[i]!]!;
         indices[start + i] = order[i]!;
@@ -125,9 +121,25 @@ export const sort: Primitive<{ axis: number; descending: boolean }> = definePrim
 });
 
 function checkIndex(index: number, size: number, name: string): number {
-  if (index < -size || index >= size)
-    throw new ValueError(`${name}: expected indices in ${-size}..${size - 1}, received ${index}`);
-  return index < 0 ? index + size : index;
+  const place = placeOf(index, size, true);
+  if (place < 0) throw new ValueError(indexMessage(name, [size], true, index));
+  return place;
+}
+
+/** Throws `DTypeError` unless they are int32, `ShapeError` unless there is one for each slice of `updates` along the axis. */
+function expectIndices(name: string, updates: Aval, indices: Aval, axis: number): void {
+  expectInt32(name, indices);
+  if (indices.shape.length !== 1 || indices.shape[0] !== updates.shape[axis])
+    throw new ShapeError(
+      `${name}: expected ${updates.shape[axis] ?? 'no'} indices, one for each slice of ${formatShape(updates.shape)} along axis ${axis}, received shape ${formatShape(indices.shape)}`,
+    );
+}
+
+function expectInt32(name: string, indices: Aval): void {
+  if (indices.dtype !== 'int32')
+    throw new DTypeError(
+      `${name}: expected indices of dtype int32, received ${indices.dtype}. Round and cast them first.`,
+    );
 }
 
 function alongAxis(shape: readonly number[], axis: number): { outer: number; inner: number } {
@@ -137,9 +149,10 @@ function alongAxis(shape: readonly number[], axis: number): { outer: number; inn
 /** x[..., indices, ...]: whole slices along an axis; negative indices count from the end, others out of range throw. */
 export const gather: Primitive<{ axis: number }> = definePrimitive<{ axis: number }>({
   name: 'gather',
-  abstract: ([x, indices], { axis }) => [
-    { shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)], dtype: x!.dtype },
-  ],
+  abstract: ([x, indices], { axis }) => {
+    expectInt32('gather', indices!);
+    return [{ shape: [...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)], dtype: x!.dtype }];
+  },
   evaluate: ([x, indices], { axis }, [out]) => {
     const { outer, inner } = alongAxis(x!.shape, axis);
     const size = x!.shape[axis]!;
@@ -173,9 +186,10 @@ export const gather: Primitive<{ axis: number }> = definePrimitive<{ axis: numbe
 /** The transpose of {@link gather} with 1-D indices: sums slices of `updates` into `size` slots along an axis. */
 export const scatterAdd: Primitive<{ axis: number; size: number }> = definePrimitive<{ axis: number; size: number }>({
   name: 'scatterAdd',
-  abstract: ([updates], { axis, size }) => [
-    { shape: updates!.shape.map((d, i) => (i === axis ? size : d)), dtype: updates!.dtype },
-  ],
+  abstract: ([updates, indices], { axis, size }) => {
+    expectIndices('scatterAdd', updates!, indices!, axis);
+    return [{ shape: updates!.shape.map((d, i) => (i === axis ? size : d)), dtype: updates!.dtype }];
+  },
   evaluate: ([updates, indices], { axis, size }, [out]) => {
     const { outer, inner } = alongAxis(out!.shape, axis);
     const data = denseData(updates!);
@@ -185,7 +199,9 @@ export const scatterAdd: Primitive<{ axis: number; size: number }> = definePrimi
     for (let o = 0; o < outer; o++)
       for (let i = 0; i < index.length; i++) {
         const to = (o * size + checkIndex(index[i]!, size, 'scatterAdd')) * inner;
-        for (let k = 0; k < inner; k++) y[to + k]! += data[at++]!;
+        // Of booleans any, as NumPy adds them.
+        if (out!.dtype === 'bool') for (let k = 0; k < inner; k++) y[to + k]! |= data[at++]!;
+        else for (let k = 0; k < inner; k++) y[to + k]! += data[at++]!;
       }
     return [ndarray(out!.dtype, out!.shape, y)];
   },
@@ -209,7 +225,10 @@ const LOWEST: Record<DType, number> = {
 /** The largest of the slices of `updates` that go to each of `size` slots along axis 0; the lowest value where none does. */
 export const segmentMax: Primitive<{ size: number }> = definePrimitive<{ size: number }>({
   name: 'segmentMax',
-  abstract: ([updates], { size }) => [{ shape: [size, ...updates!.shape.slice(1)], dtype: updates!.dtype }],
+  abstract: ([updates, indices], { size }) => {
+    expectIndices('segmentMax', updates!, indices!, 0);
+    return [{ shape: [size, ...updates!.shape.slice(1)], dtype: updates!.dtype }];
+  },
   evaluate: ([updates, indices], { size }, [out]) => {
     const inner = sizeOf(out!.shape.slice(1));
     const data = denseData(updates!);
@@ -236,6 +255,7 @@ export const segmentMax: Primitive<{ size: number }> = definePrimitive<{ size: n
 export const takeAlong: Primitive<{ axis: number }> = definePrimitive<{ axis: number }>({
   name: 'takeAlong',
   abstract: ([x, indices], { axis }) => {
+    expectInt32('takeAlongAxis', indices!);
     if (x!.shape.length !== indices!.shape.length || x!.shape.some((d, i) => i !== axis && d !== indices!.shape[i]))
       throw new ShapeError(
         `takeAlongAxis: expected indices shaped as x but for axis ${axis}, received ${formatShape(indices!.shape)} for ${formatShape(x!.shape)}`,
@@ -267,9 +287,10 @@ export const takeAlong: Primitive<{ axis: number }> = definePrimitive<{ axis: nu
 /** The transpose of {@link takeAlong}: sums each update into the slot that its index names. */
 export const scatterAlong: Primitive<{ axis: number; size: number }> = definePrimitive<{ axis: number; size: number }>({
   name: 'scatterAlong',
-  abstract: ([updates], { axis, size }) => [
-    { shape: updates!.shape.map((d, i) => (i === axis ? size : d)), dtype: updates!.dtype },
-  ],
+  abstract: ([updates, indices], { axis, size }) => {
+    expectInt32('scatterAlong', indices!);
+    return [{ shape: updates!.shape.map((d, i) => (i === axis ? size : d)), dtype: updates!.dtype }];
+  },
   evaluate: ([updates, indices], { axis, size }, [out]) => {
     const { outer, inner } = alongAxis(out!.shape, axis);
     const count = updates!.shape[axis]!;

@@ -1,5 +1,6 @@
 import { allocate, type DType, type TypedArray } from '../dtype.js';
 import { ValueError } from '../errors.js';
+import { isLarger, isSmaller } from '../internal/order.js';
 import { denseData, forEachRun2, type NDArray, ndarray } from '../ndarray.js';
 import { definePrimitive, type Primitive, type Sample } from '../primitive.js';
 import { formatShape, reducedShape, rowMajorStrides, sizeOf } from '../shape.js';
@@ -13,11 +14,21 @@ export interface ReduceParams {
 }
 
 /** One run: folds `a[i], a[i + s], ...` into `acc[o]` (t = 0) or into `acc[o], acc[o + t], ...`. */
-type Loop = (a: TypedArray, i: number, s: number, acc: Float64Array, o: number, t: number, n: number) => void;
+type Loop = (
+  a: TypedArray,
+  i: number,
+  s: number,
+  acc: Float64Array | Int32Array,
+  o: number,
+  t: number,
+  n: number,
+) => void;
 
 interface Row {
   readonly start: number;
   readonly loop: Loop;
+  /** Another loop for int32 results, with int32 totals: they wrap, where float64 would round. */
+  readonly int?: Loop;
   readonly result: (dtype: DType) => DType;
   /** May it reduce an empty set? */
   readonly empty: boolean;
@@ -33,7 +44,7 @@ function shareAmongTies(g: Tensor, x: Tensor, y: Tensor, axes: readonly number[]
 /** Names of the reductions. */
 export type ReduceName = 'sum' | 'prod' | 'max' | 'min' | 'any' | 'all';
 
-// Sums and products accumulate in float64 whatever the dtype, and are rounded once at the end.
+// Sums and products of floats accumulate in float64 and are rounded once at the end; those of integers wrap as int32 does.
 const ROWS: Record<ReduceName, Row> = {
   sum: {
     start: 0,
@@ -44,6 +55,9 @@ const ROWS: Record<ReduceName, Row> = {
         acc[o] = v;
       } else for (; n > 0; n--, i += s, o += t) acc[o]! += a[i]!;
     },
+    int: (a, i, s, acc, o, t, n) => {
+      for (; n > 0; n--, i += s, o += t) acc[o] = acc[o]! + a[i]!;
+    },
     result: (dtype) => (dtype === 'bool' ? 'int32' : dtype),
     empty: true,
     vjp: (g, x) => g.broadcastTo(x.shape),
@@ -52,6 +66,9 @@ const ROWS: Record<ReduceName, Row> = {
     start: 1,
     loop: (a, i, s, acc, o, t, n) => {
       for (; n > 0; n--, i += s, o += t) acc[o]! *= a[i]!;
+    },
+    int: (a, i, s, acc, o, t, n) => {
+      for (; n > 0; n--, i += s, o += t) acc[o] = Math.imul(acc[o]!, a[i]!);
     },
     result: (dtype) => (dtype === 'bool' ? 'int32' : dtype),
     empty: true,
@@ -124,11 +141,14 @@ function define(name: string, row: Row): Primitive<ReduceParams> {
     evaluate: ([x], { axes }, [out]) => {
       const kept = reducedShape(x!.shape, axes, true);
       const strides = rowMajorStrides(kept).map((stride, i) => (axes.includes(i) ? 0 : stride));
-      const acc = new Float64Array(sizeOf(kept)).fill(row.start);
+      const integers = row.int !== undefined && out!.dtype === 'int32';
+      const acc = integers ? new Int32Array(sizeOf(kept)) : new Float64Array(sizeOf(kept));
+      acc.fill(row.start);
+      const loop = integers ? row.int! : row.loop;
       forEachRun2(x!.shape, x!.offset, x!.strides, 0, strides, (i, s, o, t, _k, n) =>
-        row.loop(x!.data, i, s, acc, o, t, n),
+        loop(x!.data, i, s, acc, o, t, n),
       );
-      if (out!.dtype === 'float64') return [ndarray('float64', out!.shape, acc)];
+      if (integers || out!.dtype === 'float64') return [ndarray(out!.dtype, out!.shape, acc)];
       const y = allocate(out!.dtype, acc.length);
       y.set(acc);
       return [ndarray(out!.dtype, out!.shape, y)];
@@ -150,7 +170,7 @@ export const reduce: Record<ReduceName, Primitive<ReduceParams>> = Object.fromEn
 ) as Record<ReduceName, Primitive<ReduceParams>>;
 
 function argReduce(name: 'argMax' | 'argMin'): Primitive<{ axis: number }> {
-  const best = name === 'argMax' ? (a: number, b: number) => a > b : (a: number, b: number) => a < b;
+  const best = name === 'argMax' ? isLarger : isSmaller;
   return definePrimitive<{ axis: number }>({
     name,
     abstract: ([x], { axis }) => {
@@ -177,9 +197,9 @@ function argReduce(name: 'argMax' | 'argMin'): Primitive<{ axis: number }> {
   });
 }
 
-/** Index of the first largest element along an axis. */
+/** Index of the first largest element along an axis; of the first NaN, if there is one. */
 export const argMax: Primitive<{ axis: number }> = argReduce('argMax');
-/** Index of the first smallest element along an axis. */
+/** Index of the first smallest element along an axis; of the first NaN, if there is one. */
 export const argMin: Primitive<{ axis: number }> = argReduce('argMin');
 
 /** A running fold along an axis: inclusive or not, from the start or from the end. */
@@ -195,13 +215,16 @@ function runningFold(x: NDArray, { axis, exclusive, reverse }: ScanParams, dtype
   const inner = sizeOf(x.shape.slice(axis + 1));
   const outer = sizeOf(x.shape.slice(0, axis));
   const y = allocate(dtype, data.length);
+  const integers = dtype === 'int32';
   for (let o = 0; o < outer; o++)
     for (let i = 0; i < inner; i++) {
       let total = product ? 1 : 0;
       for (let k = 0; k < n; k++) {
         const at = (o * n + (reverse ? n - 1 - k : k)) * inner + i;
         if (exclusive) y[at] = total;
-        total = product ? total * data[at]! : total + data[at]!;
+        // Floats run in float64; integers wrap.
+        if (product) total = integers ? Math.imul(total, data[at]!) : total * data[at]!;
+        else total = integers ? (total + data[at]!) | 0 : total + data[at]!;
         if (!exclusive) y[at] = total;
       }
     }

@@ -10,6 +10,8 @@ type Loop = (x: TypedArray, i: number, s: number, y: TypedArray, k: number, n: n
 interface Row {
   /** The whole loop, so that nothing is called per element. */
   readonly loop: Loop;
+  /** Another loop for int32, where float64 arithmetic would not wrap as 32-bit integers do. */
+  readonly int?: Loop;
   /** dx from the cotangent g, the input x and the output y; `null` where the derivative is zero everywhere. */
   readonly vjp: ((g: Tensor, x: Tensor, y: Tensor) => Tensor) | null;
   /** `same` keeps integers and booleans as they are; `float` (default) makes them float32; `bool` answers a question. */
@@ -76,8 +78,9 @@ const ROWS: Record<UnaryName, Row> = {
   neg:        { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = -x[i]!; }, vjp: (g) => g.neg() },
   abs:        { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.abs(x[i]!); }, vjp: (g, x) => g.mul(x.sign()) },
   sign:       { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.sign(x[i]!); }, vjp: null },
-  square:     { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v * v; } }, vjp: (g, x) => g.mul(x.mul(2)) },
-  relu:       { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.max(x[i]!, 0); }, vjp: (g, _x, y) => y.greater(0).select(g, g.zerosLike()) },
+  square:     { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v * v; } },
+                int: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = Math.imul(v, v); } }, vjp: (g, x) => g.mul(x.mul(2)) },
+  relu:       { result: 'same', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = !(v < 0) ? v : 0; } }, vjp: (g, _x, y) => y.greater(0).select(g, g.zerosLike()) },
   floor:      { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.floor(x[i]!); }, vjp: null },
   ceil:       { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.ceil(x[i]!); }, vjp: null },
   trunc:      { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = Math.trunc(x[i]!); }, vjp: null },
@@ -141,7 +144,10 @@ function define(name: string, row: Row): Primitive<null> {
   return definePrimitive<null>({
     name,
     abstract: ([x]) => [{ shape: x!.shape, dtype: resultType(row, x!.dtype) }],
-    evaluate: ([x], _params, [out]) => [mapLoop(x!, out!.dtype, row.loop)],
+    evaluate: ([x], _params, [out]) => {
+      const from = row.result ? x! : floatingArray(x!);
+      return [mapLoop(from, out!.dtype, out!.dtype === 'int32' && row.int ? row.int : row.loop)];
+    },
     vjp: vjp && (({ inputs, outputs, cotangents }) => [vjp(cotangents[0]!, inputs[0]!, outputs[0]!)]),
     samples,
   });
@@ -155,15 +161,36 @@ export const unary: Record<UnaryName, Primitive<null>> = Object.fromEntries(
 const copyLoop: Loop = (x, i, s, y, k, n) => {
   for (; n > 0; n--, i += s) y[k++] = x[i]!;
 };
+/** What is beyond the range becomes its end, NaN becomes 0: as the instruction of WebAssembly does, and JAX. */
+const integerLoop: Loop = (x, i, s, y, k, n) => {
+  for (; n > 0; n--, i += s) {
+    y[k++] = Math.max(-2147483648, Math.min(x[i]!, 2147483647));
+  }
+};
 const truthLoop: Loop = (x, i, s, y, k, n) => {
   for (; n > 0; n--, i += s) y[k++] = x[i] === 0 ? 0 : 1;
 };
 
-/** Conversion of the dtype: floats to int32 truncate towards zero; anything that is not 0 (NaN included) is true. */
+const CAST_LOOPS: Readonly<Record<DType, Loop>> = {
+  float32: copyLoop,
+  float64: copyLoop,
+  int32: integerLoop,
+  bool: truthLoop,
+};
+
+/** Integers and booleans in the float32 that a floating result is computed from (JAX, PyTorch); floats as they are. */
+export function floatingArray(x: NDArray): NDArray {
+  return isFloating(x.dtype) ? x : mapLoop(x, 'float32', copyLoop);
+}
+
+/**
+ * Conversion of the dtype. Floats to int32 truncate towards zero; beyond its range they become its ends, NaN becomes 0 (JAX). Anything
+ * that is not 0 (NaN included) is true.
+ */
 export const cast: Primitive<{ dtype: DType }> = definePrimitive<{ dtype: DType }>({
   name: 'cast',
   abstract: ([x], { dtype }) => [{ shape: x!.shape, dtype }],
-  evaluate: ([x], { dtype }) => [x!.dtype === dtype ? x! : mapLoop(x!, dtype, dtype === 'bool' ? truthLoop : copyLoop)],
+  evaluate: ([x], { dtype }) => [x!.dtype === dtype ? x! : mapLoop(x!, dtype, CAST_LOOPS[dtype])],
   vjp: ({ inputs, cotangents, params }) => {
     const from = inputs[0]!.dtype;
     return [isFloating(from) && isFloating(params.dtype) ? cotangents[0]!.cast(from) : null];
