@@ -3,6 +3,7 @@ import type { AsyncBuffer, Compressors } from 'hyparquet';
 import { builtin } from '../internal/builtin.js';
 import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';
+import { checkReadOptions } from './read-options.js';
 import { type DataSource, nameOf, ReadError, type ReadOptions, readBytes } from './source.js';
 
 /** Options of {@link parquetDataset}. */
@@ -69,6 +70,7 @@ export function parquetDataset<T = Record<string, unknown>>(
 ): Dataset<T> {
   const { compressors, rowsPerRead = 10_000 } = options;
   const columns = options.columns === undefined ? undefined : stringsOf('parquetDataset', 'columns', options.columns);
+  checkReadOptions(options);
   if (!(Number.isInteger(rowsPerRead) && rowsPerRead >= 1))
     throw new ValueError(`parquetDataset: expected rowsPerRead to be an integer >= 1, received ${rowsPerRead}`);
   const name = nameOf(source, options);

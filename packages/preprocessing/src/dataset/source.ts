@@ -1,5 +1,12 @@
 import { RecurraError, ValueError } from '@recurra/tensor';
 import { builtin } from '../internal/builtin.js';
+import { sha256 as sha256Of } from '../internal/sha256.js';
+import { within } from '../internal/waiting.js';
+import { announced, type Opened, openUrl, TIMEOUT } from './download.js';
+import { keptBlob, keptFile } from './download-cache.js';
+import { checkReadOptions, messageOf, ReadError, type ReadOptions, readError } from './read-options.js';
+
+export { ReadError, type ReadOptions, type ReadProgress } from './read-options.js';
 
 /** Where bytes come from: a path (Node) or URL, a File or Blob, a fetch response, a stream, or bytes in memory. */
 export type DataSource =
@@ -11,40 +18,7 @@ export type DataSource =
   | AsyncIterable<Uint8Array>
   | Uint8Array;
 
-/** How far reading has come. */
-export interface ReadProgress {
-  /** Bytes read, before decompression. */
-  readonly bytes: number;
-  /** All bytes, where the source says. */
-  readonly total: number | null;
-}
-
-/** Options of everything that reads a {@link DataSource}. */
-export interface ReadOptions {
-  /** Called as bytes arrive. */
-  readonly onProgress?: (progress: ReadProgress) => void;
-  /** The expected SHA-256 of the bytes (before decompression), in hexadecimal; checked at the end. */
-  readonly sha256?: string;
-  /** URLs: how often a failed request is made again, going on where it broke off; 3. */
-  readonly retries?: number;
-  /** URLs: the wait before the first repetition, which doubles with each, in milliseconds; 500. */
-  readonly retryDelay?: number;
-  /** URLs: keep the file in this folder (Node) or browser cache of this name, and read it from there next time. */
-  readonly cache?: string;
-  /** URLs: headers of the request. */
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Ends reading. */
-  readonly signal?: AbortSignal;
-  /** 'auto' (default): gzip is recognised by its first bytes; 'none': bytes as they are. */
-  readonly decompress?: 'auto' | 'none';
-  /** What errors and bad rows call the source; by default its path, URL or file name. */
-  readonly name?: string;
-}
-
-/** A source could not be read, or is not what was expected. */
-export class ReadError extends RecurraError {}
-
-const isUrl = (text: string): boolean => /^(https?|blob|data):/i.test(text);
+const isUrl = (text: string): boolean => /^(https?|blob|data|file):/i.test(text);
 
 /** What errors call a source. */
 export function nameOf(source: DataSource, options: ReadOptions = {}): string {
@@ -85,11 +59,6 @@ function file(path: string): typeof import('node:fs') {
   return fs;
 }
 
-interface Opened {
-  readonly chunks: AsyncIterable<Uint8Array>;
-  readonly total: number | null;
-}
-
 async function openFile(path: string): Promise<Opened> {
   const fs = file(path);
   try {
@@ -104,180 +73,106 @@ async function openFile(path: string): Promise<Opened> {
   }
 }
 
-const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-/** The bytes of a URL. A request that fails, or breaks off, is made again from where it was. */
-async function openUrl(url: string, options: ReadOptions): Promise<Opened> {
-  const { retries = 3, retryDelay = 500, headers = {}, signal } = options;
-  let got = 0;
-  let attempt = 0;
-  let tag: string | null = null;
-  const request = async (): Promise<Response> => {
-    for (;;) {
-      let failure: string;
-      try {
-        const range = got > 0 ? { Range: `bytes=${got}-`, ...(tag ? { 'If-Range': tag } : {}) } : {};
-        const response = await fetch(url, { headers: { ...headers, ...range }, ...(signal ? { signal } : {}) });
-        if (response.ok) return response;
-        failure = `status ${response.status} ${response.statusText}`;
-        await response.body?.cancel();
-        // What the client did wrong will not be right next time.
-        if (response.status >= 400 && response.status < 500 && ![408, 425, 429].includes(response.status))
-          throw new ReadError(`${url}: expected the file, received ${failure}`);
-      } catch (error) {
-        if (error instanceof ReadError || signal?.aborted) throw error;
-        failure = (error as Error).message;
-      }
-      if (attempt >= retries)
-        throw new ReadError(`${url}: expected the file, received ${failure} (tried ${attempt + 1} times)`);
-      await wait(retryDelay * 2 ** attempt++);
-    }
-  };
-  const first = await request();
-  tag = first.headers.get('etag');
-  const encoded = first.headers.get('content-encoding');
-  const length = first.headers.get('content-length');
-  // With a content encoding the length is that of the encoded bytes, of which we see none.
-  const total = length !== null && (encoded === null || encoded === 'identity') ? Number(length) : null;
-  async function* chunks(): AsyncGenerator<Uint8Array, void, void> {
-    let response = first;
-    for (;;) {
-      // A server that knows no ranges begins anew.
-      let skip = response.status === 206 ? 0 : got;
-      try {
-        if (response.body)
-          for await (const chunk of ofStream(response.body)) {
-            if (skip >= chunk.length) {
-              skip -= chunk.length;
-              continue;
-            }
-            const fresh = skip > 0 ? chunk.subarray(skip) : chunk;
-            skip = 0;
-            got += fresh.length;
-            yield fresh;
-          }
-        if (total === null || got >= total) return;
-        throw new Error(`the end after ${got} of ${total} bytes`);
-      } catch (error) {
-        if (signal?.aborted) throw error;
-        if (attempt >= retries)
-          throw new ReadError(
-            `${url}: expected the whole file, received ${(error as Error).message} (tried ${attempt + 1} times)`,
-          );
-        await wait(retryDelay * 2 ** attempt++);
-        response = await request();
-      }
-    }
-  }
-  return { chunks: chunks(), total };
-}
-
-function hex(bytes: Uint8Array): string {
-  return Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('');
-}
-
-/** The incremental SHA-256 of the platform, else of a package. */
-async function hasher(): Promise<{ update(bytes: Uint8Array): void; hex(): string }> {
-  const crypto = builtin('node:crypto');
-  if (crypto) {
-    const hash = crypto.createHash('sha256');
-    return { update: (bytes) => hash.update(bytes), hex: () => hash.digest('hex') };
-  }
-  const { sha256 } = await import('@noble/hashes/sha2.js');
-  const hash = sha256.create();
-  return { update: (bytes) => hash.update(bytes), hex: () => hex(hash.digest()) };
-}
-
-async function hashText(text: string): Promise<string> {
-  const hash = await hasher();
-  hash.update(new TextEncoder().encode(text));
-  return hash.hex();
-}
-
-/** Passes bytes on, counts and checks them. */
-async function* watched(opened: Opened, name: string, options: ReadOptions): AsyncGenerator<Uint8Array, void, void> {
+/** Passes bytes on, counts and checks them; ends when the signal or the time does, whatever the source does then. */
+async function* watched(
+  opened: Opened,
+  name: string,
+  options: ReadOptions,
+  timeout: number,
+): AsyncGenerator<Uint8Array, void, void> {
   const { onProgress, sha256, signal } = options;
-  const hash = sha256 === undefined ? null : await hasher();
+  const hash = sha256 === undefined ? null : await sha256Of();
+  const iterator = opened.chunks[Symbol.asyncIterator]();
+  const late = (): Error => new ReadError(`${name}: expected more bytes, received nothing for ${timeout} ms`);
   let bytes = 0;
-  for await (const chunk of opened.chunks) {
-    signal?.throwIfAborted();
-    bytes += chunk.length;
-    hash?.update(chunk);
-    onProgress?.({ bytes, total: opened.total });
-    yield chunk;
+  /** A source that is still at work is not waited for. */
+  let left = true;
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      let next: IteratorResult<Uint8Array, unknown>;
+      try {
+        next = await within(iterator.next(), timeout, signal, late);
+      } catch (error) {
+        left = false;
+        Promise.resolve(iterator.return?.()).catch(() => {});
+        signal?.throwIfAborted();
+        if (error instanceof RecurraError) throw error;
+        throw readError(`${name}: expected bytes that can be read, received ${messageOf(error)}`, error);
+      }
+      if (next.done) {
+        left = false;
+        break;
+      }
+      const chunk: unknown = next.value;
+      if (!(ArrayBuffer.isView(chunk) && (chunk as Uint8Array).BYTES_PER_ELEMENT === 1))
+        throw new ReadError(
+          `${name}: expected bytes (Uint8Array), received ${typeof chunk === 'string' ? 'text: encode it first (TextEncoderStream)' : Object.prototype.toString.call(chunk)}`,
+        );
+      bytes += (chunk as Uint8Array).length;
+      hash?.update(chunk as Uint8Array);
+      onProgress?.({ bytes, total: opened.total });
+      yield chunk as Uint8Array;
+    }
+  } finally {
+    if (left) await iterator.return?.();
   }
   const found = hash?.hex();
   if (found !== undefined && found !== sha256!.toLowerCase())
     throw new ReadError(`${name}: expected SHA-256 ${sha256}, received ${found}. The file is another one, or damaged.`);
 }
 
-/** The bytes of a URL by way of a folder: written beside, checked, then renamed. */
-async function* throughFolder(url: string, options: ReadOptions): AsyncGenerator<Uint8Array, void, void> {
-  const fs = file(options.cache!);
-  const path = builtin('node:path')!;
-  const kept = path.join(options.cache!, await hashText(url));
-  if (!fs.existsSync(kept)) {
-    await fs.promises.mkdir(options.cache!, { recursive: true });
-    const beside = `${kept}.${Math.random().toString(36).slice(2)}.part`;
-    const out = await fs.promises.open(beside, 'wx');
-    try {
-      for await (const chunk of watched(await openUrl(url, options), url, options)) await out.write(chunk);
-      await out.close();
-      await fs.promises.rename(beside, kept);
-    } catch (error) {
-      await out.close().catch(() => {});
-      await fs.promises.rm(beside, { force: true });
-      throw error;
-    }
-    yield* (await openFile(kept)).chunks;
-    return;
+/** The path of a URL of a file. */
+function pathOf(url: string): string {
+  const { fileURLToPath } = builtin('node:url') ?? {};
+  try {
+    return fileURLToPath!(url);
+  } catch (error) {
+    throw readError(`${url}: expected the URL of a file that can be read, received ${messageOf(error)}`, error);
   }
-  yield* watched(await openFile(kept), url, options);
-}
-
-/** The bytes of a URL by way of the browser's cache. */
-async function* throughCaches(url: string, options: ReadOptions): AsyncGenerator<Uint8Array, void, void> {
-  const cache = await caches.open(options.cache!);
-  const kept = await cache.match(url);
-  if (kept?.body) {
-    yield* watched({ chunks: ofStream(kept.body), total: null }, url, options);
-    return;
-  }
-  const parts: BlobPart[] = [];
-  for await (const chunk of watched(await openUrl(url, options), url, options)) {
-    parts.push(chunk as BlobPart);
-    yield chunk;
-  }
-  await cache.put(url, new Response(new Blob(parts)));
 }
 
 async function openSource(source: DataSource, name: string, options: ReadOptions): Promise<AsyncIterable<Uint8Array>> {
+  checkReadOptions(options);
+  const { timeout = Infinity, signal } = options;
+  signal?.throwIfAborted();
+  const pass = (opened: Opened, limit = timeout): AsyncIterable<Uint8Array> => watched(opened, name, options, limit);
   const url = source instanceof URL ? source.href : typeof source === 'string' && isUrl(source) ? source : null;
-  if (url !== null && /^file:/i.test(url))
-    return watched(await openFile(decodeURIComponent(new URL(url).pathname)), name, options);
-  if (url !== null && options.cache !== undefined) {
-    if (builtin('node:fs')) return throughFolder(url, options);
-    return throughCaches(url, options);
+  if (url !== null && /^file:/i.test(url)) return pass(await openFile(pathOf(url)));
+  // Who downloads has its own limit, and tries again.
+  if (url !== null && options.cache === undefined) return pass(await openUrl(url, options), Infinity);
+  if (url !== null) {
+    const fetchAll = async (): Promise<AsyncIterable<Uint8Array>> => pass(await openUrl(url, options), Infinity);
+    // What was fetched just now was counted and checked on the way.
+    const reread = (opened: Opened, fresh: boolean): AsyncIterable<Uint8Array> =>
+      watched(opened, name, fresh ? (signal ? { signal } : {}) : options, timeout);
+    if (builtin('node:fs')) {
+      const { copy, fresh } = await keptFile(url, options, fetchAll);
+      return reread(await openFile(copy), fresh);
+    }
+    const { copy, fresh } = await keptBlob(url, options, fetchAll);
+    return reread({ chunks: ofStream(copy.stream()), total: copy.size }, fresh);
   }
-  if (url !== null) return watched(await openUrl(url, options), name, options);
-  if (typeof source === 'string') return watched(await openFile(source), name, options);
-  if (source instanceof Uint8Array) return watched({ chunks: ofBytes(source), total: source.length }, name, options);
+  if (typeof source === 'string') return pass(await openFile(source));
+  if (source instanceof Uint8Array) return pass({ chunks: ofBytes(source), total: source.length });
   if (typeof Blob !== 'undefined' && source instanceof Blob)
-    return watched({ chunks: ofStream(source.stream()), total: source.size }, name, options);
+    return pass({ chunks: ofStream(source.stream()), total: source.size });
   if (typeof Response !== 'undefined' && source instanceof Response) {
-    if (!source.ok) throw new ReadError(`${name}: expected a successful response, received status ${source.status}`);
+    if (!source.ok || source.status === 206)
+      throw new ReadError(
+        `${name}: expected a successful response with all of the file, received status ${source.status}`,
+      );
     if (source.bodyUsed || !source.body)
       throw new ReadError(`${name}: expected a response whose body was not read yet. A response can be read once.`);
-    const length = source.headers.get('content-length');
-    return watched({ chunks: ofStream(source.body), total: length === null ? null : Number(length) }, name, options);
+    return pass({ chunks: ofStream(source.body), total: announced(source.headers) }, options.timeout ?? TIMEOUT);
   }
   if (source instanceof ReadableStream) {
     if (source.locked)
       throw new ReadError(`${name}: expected a stream that was not read yet. A stream can be read once.`);
-    return watched({ chunks: ofStream(source), total: null }, name, options);
+    return pass({ chunks: ofStream(source), total: null });
   }
-  if (typeof source === 'object' && Symbol.asyncIterator in source)
-    return watched({ chunks: source, total: null }, name, options);
+  if (typeof source === 'object' && source !== null && Symbol.asyncIterator in source)
+    return pass({ chunks: source, total: null });
   throw new ValueError(
     `read: expected a path, URL, File, Response, stream or bytes, received ${Object.prototype.toString.call(source)}`,
   );
@@ -355,6 +250,7 @@ export async function* readBytes(
     try {
       yield* inflated(all());
     } catch (error) {
+      options.signal?.throwIfAborted();
       if (error instanceof RecurraError) throw error;
       throw new ReadError(`${name}: expected a whole gzip file, received a damaged one (${(error as Error).message})`);
     }

@@ -4,6 +4,7 @@ type Builtins = {
   'node:path': typeof import('node:path');
   'node:zlib': typeof import('node:zlib');
   'node:crypto': typeof import('node:crypto');
+  'node:url': typeof import('node:url');
   'node:stream': typeof import('node:stream');
 };
 
