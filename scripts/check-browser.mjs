@@ -17,7 +17,6 @@ const imports = {
     names.map((name) => [name === 'recurra' ? name : `@recurra/${name}`, `/packages/${name}/dist/index.js`]),
   ),
   '@noble/hashes/': `${foreign}/@noble/hashes/`,
-  'csv-parse/browser/esm/sync': `${foreign}/csv-parse/dist/esm/sync.js`,
 };
 
 const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify({ imports })}</script>

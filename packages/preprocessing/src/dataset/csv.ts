@@ -1,12 +1,11 @@
 import { ValueError } from '@recurra/tensor';
-import type { CsvError, Options } from 'csv-parse/sync';
-import { builtin } from '../internal/builtin.js';
+import { CsvRows, DELIMITERS, type Fault } from './csv-rows.js';
 import { Dataset } from './dataset.js';
-import { blocks, decode, decodeLeniently, type LineBlock } from './lines.js';
-import { type BadRowOptions, type BadRowReason, BadRows } from './rows.js';
-import { type DataSource, nameOf, type ReadOptions } from './source.js';
+import { attempt, checkLimit, lineBlocks } from './lines.js';
+import { type BadRowOptions, BadRows } from './rows.js';
+import { type DataSource, nameOf, ReadError, type ReadOptions } from './source.js';
 
-/** A row by the names of its columns. */
+/** A row by the names of its columns: its own properties, whatever they are called. */
 export type CsvRow = Record<string, string | number>;
 
 /** Options of {@link csvDataset}. */
@@ -31,262 +30,122 @@ export interface CsvOptions extends ReadOptions, BadRowOptions {
   readonly lineColumn?: string;
   /** Bytes of the longest row: what is longer is a bad row, as one that has lost its closing quote; 1 MiB. */
   readonly maxRowBytes?: number;
+  /** Bytes of the longest field: a row with a longer one is a bad row; as `maxRowBytes`. */
+  readonly maxFieldBytes?: number;
 }
 
-const NEWLINE = 10;
-
-/** Length of the whole rows at the start of bytes; -1 where the first one never ends within `limit`. */
-function wholeRows(bytes: Uint8Array, last: boolean, quote: number, delimiter: number, limit: number): number {
-  const quoted = bytes.indexOf(quote);
-  if (quoted < 0) {
-    const end = bytes.lastIndexOf(NEWLINE) + 1;
-    if (last) return bytes.length;
-    return end > 0 || bytes.length <= limit ? end : -1;
-  }
-  // A quote opens at the start of a field, and closes at the next one that is not doubled.
-  let end = bytes.lastIndexOf(NEWLINE, quoted) + 1;
-  let fieldStart = true;
-  for (let i = end; i < bytes.length; i++) {
-    const c = bytes[i]!;
-    if (c === quote && fieldStart) {
-      for (i++; i < bytes.length; i++) {
-        if (bytes[i] !== quote) continue;
-        if (bytes[i + 1] !== quote) break;
-        i++;
-      }
-      // Open to the end.
-      if (i >= bytes.length) return end > 0 || (!last && bytes.length <= limit) ? end : -1;
-      fieldStart = false;
-    } else if (c === NEWLINE) {
-      end = i + 1;
-      fieldStart = true;
-    } else fieldStart = c === delimiter;
-  }
-  if (last) return bytes.length;
-  return end > 0 || bytes.length <= limit ? end : -1;
-}
-
-interface Parsed {
-  readonly record: string[];
-  readonly info: { readonly lines: number };
-}
-
-/**
- * The rows of a file of comma-separated values (RFC 4180; `delimiter: '\t'` for TSV) by the names of their columns. Read in blocks: memory does
- * not grow with the file. Rows with another number of fields, broken UTF-8, unclosed or stray quotes, missing required values, or text in a
- * numeric column are bad rows. Fields by `csv-parse`.
- */
-export function csvDataset(source: DataSource, options: CsvOptions = {}): Dataset<CsvRow> {
-  const { delimiter = ',', quote = '"', comment = null, trim = false, maxRowBytes = 1 << 20 } = options;
+function checkCharacters(delimiter: string, quote: string | null, comment: string | null): void {
   for (const [name, c] of [
     ['delimiter', delimiter],
     ['quote', quote],
   ] as const)
-    if (c !== null && (c.length !== 1 || c.charCodeAt(0) > 127))
-      throw new ValueError(`csvDataset: expected ${name} to be one ASCII character, received ${JSON.stringify(c)}`);
+    if (c !== null && (typeof c !== 'string' || c.length !== 1 || c.charCodeAt(0) > 127 || c === '\n' || c === '\r'))
+      throw new ValueError(
+        `csvDataset: expected ${name} to be one ASCII character, and no line end, received ${JSON.stringify(c)}`,
+      );
+  if (delimiter === quote)
+    throw new ValueError(`csvDataset: expected delimiter and quote to differ, received ${JSON.stringify(quote)} twice`);
+  if (comment === '') throw new ValueError('csvDataset: expected comment to be text or null, received an empty text');
+}
+
+/**
+ * The rows of a file of comma-separated values (RFC 4180; `delimiter: '\t'` for TSV) by the names of their columns. Lines end with LF, CR LF or CR. Read in
+ * blocks: memory does not grow with the file, and neither rows nor reports depend on how its bytes come.
+ *
+ * Rows with another number of fields, broken UTF-8, unclosed or stray quotes, missing required values, text in a numeric column, or more bytes than
+ * `maxRowBytes` are bad rows. After stray quotes reading goes on at the next line that makes a whole row, so that no good row is lost.
+ *
+ * Throws `ReadError` for a header that cannot be read, whatever `onBadRow` says, and `ValueError` for columns that are not there.
+ */
+export function csvDataset(source: DataSource, options: CsvOptions = {}): Dataset<CsvRow> {
+  const { delimiter = ',', quote = '"', comment = null, trim = false, maxRowBytes = 1 << 20, lineColumn } = options;
+  const { maxFieldBytes = maxRowBytes } = options;
+  checkCharacters(delimiter, quote, comment);
+  checkLimit('csvDataset', 'maxRowBytes', maxRowBytes);
+  checkLimit('csvDataset', 'maxFieldBytes', maxFieldBytes);
   const file = nameOf(source, options);
-  const settings: Options = {
-    delimiter,
-    quote,
-    trim,
-    ...(comment === null ? {} : { comment, comment_no_infix: true }),
-    record_delimiter: ['\n', '\r\n'],
-    skip_empty_lines: true,
-    relax_column_count: true,
-    skip_records_with_error: true,
-  };
-  // No byte is 256.
-  const [q, d] = [quote?.charCodeAt(0) ?? 256, delimiter.charCodeAt(0)];
-  const { lineColumn } = options;
-  const plain = !trim && comment === null;
   return Dataset.fromChunks(async function* () {
     const bad = new BadRows(options);
-    // The build for browsers brings the parts of Node that the package uses.
-    const { parse } = builtin('node:fs') ? await import('csv-parse/sync') : await import('csv-parse/browser/esm/sync');
-    let header: Header | null = options.columns ? new Header(options.columns, options) : null;
-    /** A row that cannot be used; its line may be that of the block's first row and more. */
-    const tell = (reason: BadRowReason, message: string, line: number, text: string): void =>
-      bad.add({ reason, message, file, line, text });
-
-    const rowsOf = ({ bytes, line }: LineBlock): CsvRow[] => {
-      const text = decode(bytes);
-      if (text !== null) return (lineColumn === undefined && withoutLines(text)) || withLines(text, line);
-      // Broken UTF-8 somewhere: row by row.
-      return [...split(bytes, q, d, line)].flatMap((row) => {
-        const own = decode(row.bytes);
-        if (own !== null) return withLines(own, row.line);
-        tell('encoding', 'expected UTF-8', row.line, decodeLeniently(row.bytes).trimEnd());
-        return [];
-      });
-    };
-
-    /** The rows of a text; `null` where something is wrong, which is told with its line when they are read with lines. */
-    const withoutLines = (text: string): CsvRow[] | null => {
-      let failed = false;
-      const parseAll = (part: string): string[][] =>
-        parse(part, {
-          ...settings,
-          on_skip: () => {
-            failed = true;
-            return undefined;
-          },
-        }) as string[][];
-      const records = (plain && recordsOf(text, quote, delimiter, parseAll)) || parseAll(text);
-      const [first] = records;
-      if (failed || !first) return failed ? null : [];
-      const names = header ?? new Header(first, options);
-      const rows: CsvRow[] = [];
-      for (let i = header === null ? 1 : 0; i < records.length; i++) {
-        if (records[i]!.length !== names.names.length) return null;
-        const row = names.row(records[i]!);
-        if (row instanceof Fault) return null;
-        rows.push(row);
-      }
-      header = names;
-      return rows;
-    };
-
-    const withLines = (text: string, line: number): CsvRow[] =>
-      parseText(text, line).flatMap((parsed) => {
-        const row = take(parsed, text, line);
-        return row ? [row] : [];
-      });
-
-    /** Records with the numbers of their lines; what csv-parse cannot read is told. */
-    const parseText = (text: string, line: number): Parsed[] => {
-      const problems: CsvError[] = [];
-      const records = parse(text, {
-        ...settings,
-        info: true,
-        on_skip: (error) => {
-          if (error) problems.push(error);
-          return undefined;
+    let header: Header | null = options.columns ? new Header(options.columns, file, options) : null;
+    let rows: CsvRow[] = [];
+    const reader = new CsvRows(
+      { delimiter, quote, comment, trim, maxRowBytes, maxFieldBytes },
+      {
+        get width() {
+          return header === null ? null : header.names.length;
         },
-      }) as unknown as Parsed[];
-      for (const problem of problems) {
-        const number = line + Number((problem as unknown as { lines: number }).lines) - 1;
-        tell('quotes', `expected well-formed quotes (${problem.message})`, number, lineAt(text, number - line));
-      }
-      return records;
+        take(fields, line) {
+          if (header === null) {
+            checkDelimiter(fields, delimiter, file);
+            header = new Header(fields, file, options);
+            return null;
+          }
+          const row = header.row(fields);
+          if (row instanceof BadValue) return row;
+          if (lineColumn !== undefined) setOwn(row, lineColumn, line);
+          rows.push(row);
+          return null;
+        },
+        tell({ reason, message }, line, lines, text) {
+          if (header === null) throw malformedHeader(file, line, message, text);
+          bad.add({ reason, message, file, line, lines, text });
+        },
+      },
+    );
+    /** What was read so far, also where a row ends the iteration then. */
+    const taken = (): CsvRow[] => {
+      const own = rows;
+      rows = [];
+      bad.report.good += own.length;
+      return own;
     };
-
-    const take = ({ record, info }: Parsed, text: string, line: number): CsvRow | null => {
-      if (header === null) {
-        header = new Header(record, options);
-        return null;
-      }
-      const number = line + info.lines - 1;
-      const expected = header.names.length;
-      const row =
-        record.length === expected
-          ? header.row(record)
-          : new Fault('fieldCount', `expected ${expected} fields, received ${record.length}`);
-      if (!(row instanceof Fault)) return lineColumn === undefined ? row : { ...row, [lineColumn]: number };
-      tell(row.reason, row.message, number, lineAt(text, number - line));
-      return null;
-    };
-
-    let skipping = 0;
-    for await (const block of blocks(source, options, (bytes, last) => {
-      const size = wholeRows(bytes, last, q, d, maxRowBytes);
-      if (size >= 0) return size;
-      // A quote that never closes: its line alone is given up.
-      skipping = bytes.indexOf(NEWLINE) + 1 || bytes.length;
-      return skipping;
-    })) {
-      if (skipping > 0) {
-        skipping = 0;
-        const text = decodeLeniently(block.bytes).trimEnd();
-        const long = quote === null || !text.includes(quote);
-        tell(
-          'quotes',
-          long ? `expected a row of at most ${maxRowBytes} bytes` : 'expected a closing quote',
-          block.line,
-          text,
-        );
-        continue;
-      }
-      const rows = rowsOf(block);
-      bad.report.good += rows.length;
-      yield rows;
+    for await (const block of lineBlocks(source, options, maxRowBytes)) {
+      const failure = attempt(() =>
+        'begins' in block ? reader.long(block.begins) : reader.push(block.text, block.broken),
+      );
+      if (rows.length > 0) yield taken();
+      if (failure) throw failure;
     }
+    const failure = attempt(() => reader.finish());
+    if (rows.length > 0) yield taken();
+    if (failure) throw failure;
+    if (header === null)
+      throw new ReadError(`${file}: expected a header with the names of the columns, received no rows at all`);
     bad.finish();
   });
 }
 
-/**
- * The records of a text: lines without quotes are cut at delimiters here, which is most of most files and several times as fast; all those
- * with quotes are parsed together. `null` where quotes are not as they should be.
- */
-function recordsOf(
-  text: string,
-  quote: string | null,
-  delimiter: string,
-  parseAll: (part: string) => string[][],
-): string[][] | null {
-  const records: (string[] | null)[] = [];
-  let quoted = '';
-  let count = 0;
-  for (let at = 0; at < text.length; ) {
-    const found = text.indexOf('\n', at);
-    let end = found < 0 ? text.length : found;
-    const line = text.slice(at, text.charCodeAt(end - 1) === 13 && end > at ? end - 1 : end);
-    if (quote === null || !line.includes(quote)) {
-      if (line !== '') records.push(line.split(delimiter));
-      at = end + 1;
-      continue;
-    }
-    // As far as its quotes are even.
-    let quotes = 0;
-    for (let i = at; ; ) {
-      for (let k = text.indexOf(quote, i); k >= 0 && k < end; k = text.indexOf(quote, k + 1)) quotes++;
-      if (quotes % 2 === 0) break;
-      if (end >= text.length) return null;
-      i = end + 1;
-      const next = text.indexOf('\n', i);
-      end = next < 0 ? text.length : next;
-    }
-    quoted += `${text.slice(at, end)}\n`;
-    records.push(null);
-    count++;
-    at = end + 1;
-  }
-  if (count === 0) return records as string[][];
-  const parsed = parseAll(quoted);
-  if (parsed.length !== count) return null;
-  let next = 0;
-  for (let i = 0; i < records.length; i++) records[i] ??= parsed[next++]!;
-  return records as string[][];
+/** A header is never left out as other bad rows are: the next row would take its place. */
+function malformedHeader(file: string, line: number, message: string, text: string): ReadError {
+  const encoding = text.startsWith('\ufffd\ufffd') ? ' It seems to be UTF-16: save it as UTF-8.' : '';
+  return new ReadError(
+    `${file}, line ${line}: expected a header with the names of the columns: ${message}, received ${JSON.stringify(text.slice(0, 200))}. Repair it.${encoding}`,
+  );
 }
 
-function lineAt(text: string, index: number): string {
-  return (text.split('\n', index + 1)[index] ?? '').replace(/\r$/, '');
+/** One column whose name holds another delimiter is a file that is separated by that one. */
+function checkDelimiter(fields: readonly string[], delimiter: string, file: string): void {
+  if (fields.length !== 1) return;
+  const other = DELIMITERS.find((d) => d !== delimiter && fields[0]!.includes(d));
+  if (other !== undefined)
+    throw new ValueError(
+      `${file}: expected columns separated by ${JSON.stringify(delimiter)}, received one column ${JSON.stringify(fields[0])}. Give delimiter: ${JSON.stringify(other)} (or its name by \`columns\`, if it is one).`,
+    );
 }
 
-/** Single rows, as bytes. */
-function* split(bytes: Uint8Array, quote: number, delimiter: number, first: number): Generator<LineBlock> {
-  let line = first;
-  for (let at = 0; at < bytes.length; ) {
-    // The shortest run of lines that is whole.
-    let end = at;
-    let lines = 0;
-    do {
-      const found = bytes.indexOf(NEWLINE, end);
-      end = found < 0 ? bytes.length : found + 1;
-      lines++;
-    } while (end < bytes.length && wholeRows(bytes.subarray(at, end), false, quote, delimiter, Infinity) !== end - at);
-    yield { bytes: bytes.subarray(at, end), line };
-    line += lines;
-    at = end;
-  }
+/** Sets a property of an object's own: assigning to `__proto__` would do something else. */
+function setOwn(row: CsvRow, name: string, value: string | number): void {
+  if (name === '__proto__')
+    Object.defineProperty(row, name, { value, enumerable: true, configurable: true, writable: true });
+  else row[name] = value;
 }
 
-/** What is wrong with a record. */
-class Fault {
-  readonly reason: BadRowReason;
+/** What is wrong with a value. */
+class BadValue implements Fault {
+  readonly reason: Fault['reason'];
   readonly message: string;
 
-  constructor(reason: BadRowReason, message: string) {
+  constructor(reason: Fault['reason'], message: string) {
     this.reason = reason;
     this.message = message;
   }
@@ -302,39 +161,43 @@ class Header {
     readonly required: boolean;
   }[];
 
-  constructor(names: readonly string[], options: CsvOptions) {
+  constructor(names: readonly string[], file: string, options: CsvOptions) {
     this.names = names;
-    const { select, numeric = [], required = [] } = options;
+    const { select, numeric = [], required = [], lineColumn } = options;
     const known = new Set(names);
     if (known.size !== names.length)
       throw new ValueError(
-        `csvDataset: expected columns of different names, received ${JSON.stringify(names)}. Give names by \`columns\`.`,
+        `csvDataset: ${file}: expected columns of different names, received ${JSON.stringify(names)}. Give names by \`columns\`.`,
       );
     for (const name of [...(select ?? []), ...(numeric === 'all' ? [] : numeric), ...required])
       if (!known.has(name))
-        throw new ValueError(`csvDataset: expected a column "${name}", received ${JSON.stringify(names)}`);
+        throw new ValueError(`csvDataset: ${file}: expected a column "${name}", received ${JSON.stringify(names)}`);
+    if (lineColumn !== undefined && known.has(lineColumn))
+      throw new ValueError(
+        `csvDataset: ${file}: expected lineColumn to be no column of the file, received ${JSON.stringify(lineColumn)}`,
+      );
     const wanted = select === undefined ? null : new Set(select);
+    const [numbers, needed] = [new Set(numeric === 'all' ? names : numeric), new Set(required)];
     this.kept = names.flatMap((name, index) => {
-      const needed = required.includes(name);
-      if (wanted && !wanted.has(name) && !needed) return [];
-      return [{ name, index, numeric: numeric === 'all' || numeric.includes(name), required: needed }];
+      if (wanted && !wanted.has(name) && !needed.has(name)) return [];
+      return [{ name, index, numeric: numbers.has(name), required: needed.has(name) }];
     });
   }
 
   /** The row of a record, or what is wrong with it. */
-  row(record: readonly string[]): CsvRow | Fault {
+  row(record: readonly string[]): CsvRow | BadValue {
     const row: CsvRow = {};
     for (const { name, index, numeric, required } of this.kept) {
       const text = record[index]!;
-      if (required && text.trim() === '') return new Fault('missing', `expected a value of "${name}"`);
+      if (required && text.trim() === '') return new BadValue('missing', `expected a value of "${name}"`);
       if (!numeric) {
-        row[name] = text;
+        setOwn(row, name, text);
         continue;
       }
       const value = text.trim() === '' ? Number.NaN : Number(text);
       if (Number.isNaN(value) && !/^\s*(nan)?\s*$/i.test(text))
-        return new Fault('type', `expected a number in "${name}"`);
-      row[name] = value;
+        return new BadValue('type', `expected a number in "${name}"`);
+      setOwn(row, name, value);
     }
     return row;
   }

@@ -1,7 +1,7 @@
 import { RecurraError } from '@recurra/tensor';
 
 /** Why a row cannot be used. */
-export type BadRowReason = 'fieldCount' | 'encoding' | 'quotes' | 'json' | 'missing' | 'type';
+export type BadRowReason = 'fieldCount' | 'encoding' | 'quotes' | 'length' | 'json' | 'missing' | 'type';
 
 /** A row that cannot be used, and where it stands. */
 export interface BadRow {
@@ -10,11 +10,16 @@ export interface BadRow {
   readonly message: string;
   /** Name of the file (or URL). */
   readonly file: string;
-  /** Number of its first line, from 1. */
+  /** Number of the line where it begins, from 1. */
   readonly line: number;
+  /** How many lines it has: with stray quotes, all that are left out with it. */
+  readonly lines: number;
   /** Its text, cut after 200 characters. */
   readonly text: string;
 }
+
+/** Characters of a bad row's text that are kept. */
+export const SHOWN = 200;
 
 /** A row of a file cannot be used: thrown with `onBadRow: 'error'`. */
 export class BadRowError extends RecurraError {
@@ -75,9 +80,10 @@ export class BadRows {
     this.report.reset();
   }
 
-  /** One row that cannot be used. Throws `BadRowError` with 'error'. */
-  add(row: BadRow): void {
-    const short = row.text.length > 200 ? { ...row, text: `${row.text.slice(0, 200)}...` } : row;
+  /** One row that cannot be used, of one line where `lines` is left out. Throws `BadRowError` with 'error'. */
+  add(row: Omit<BadRow, 'lines'> & { readonly lines?: number }): void {
+    const text = row.text.length > SHOWN ? `${row.text.slice(0, SHOWN)}...` : row.text;
+    const short: BadRow = { lines: 1, ...row, text };
     if (this.how === 'error') throw new BadRowError(short);
     const { report } = this;
     report.bad++;
