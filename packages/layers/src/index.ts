@@ -23,12 +23,8 @@ export {
   SimpleRNN,
   type SimpleRNNOptions,
 } from './layers/recurrent.js';
-export * from './losses.js';
-export * from './metrics/accuracy.js';
-export * from './metrics/confusion.js';
-export * from './metrics/metric.js';
-export * from './metrics/regression.js';
-export { type MetricIdentifier, type MetricName, resolveMetric } from './metrics/resolve.js';
+export * from './losses/index.js';
+export * from './metrics/index.js';
 export { type EvaluateOptions, type FitOptions, Sequential } from './sequential.js';
 export { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
 export type { Batch, BatchSource } from './training/batches.js';

@@ -1,84 +1,144 @@
-import { inTopK, type Tensor, ValueError } from '@recurra/tensor';
-import { alignRanks, classIndices } from '../losses.js';
-import { MeanMetricWrapper } from './metric.js';
+import {
+  asTensor,
+  promoteTypes,
+  ShapeError,
+  type Tensor,
+  type TensorLike,
+  takeAlongAxis,
+  ValueError,
+  where,
+} from '@recurra/tensor';
+import { alignShapes, alignTargets, asTargets, classIndices, floating } from '../losses/alignment.js';
+import { MeanMetricWrapper } from './mean.js';
+import type { MetricOptions } from './metric.js';
 
-/** 1 where prediction = target. */
-export function accuracy(yTrue: Tensor, yPred: Tensor): Tensor {
-  const [t, p] = alignRanks(yTrue.cast(yPred.dtype), yPred);
+/** 1 where prediction = target, compared as they are: 1.5 is not 1. Throws `ShapeError` where the shapes differ. */
+export function accuracy(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const given = asTargets(yTrue, 'accuracy');
+  const predictions = asTensor(yPred);
+  // Whole numbers stay whole: beyond 2^24, float32 does not tell them apart.
+  const dtype = promoteTypes(given.dtype, predictions.dtype);
+  const [t, p] = alignShapes(given.cast(dtype), predictions.cast(dtype), 'accuracy');
   return t.equal(p).cast('float32');
 }
 
-/** 1 where the prediction is on the target's side of the threshold. */
-export function binaryAccuracy(yTrue: Tensor, yPred: Tensor, threshold = 0.5): Tensor {
-  const [t, p] = alignRanks(yTrue, yPred);
-  return t.cast('float32').equal(p.greater(threshold).cast('float32')).cast('float32');
+/** 1 where the prediction is on the target's side of the threshold; NaN is on neither. Throws `ShapeError` where the shapes differ. */
+export function binaryAccuracy(yTrue: TensorLike, yPred: TensorLike, threshold = 0.5): Tensor {
+  const [t, p] = alignTargets(yTrue, yPred, 'binaryAccuracy');
+  return where(p.greater(threshold), t.equal(1), p.lessEqual(threshold).logicalAnd(t.equal(0))).cast('float32');
 }
 
-/** 1 where the largest prediction (last axis) stands where the largest target does. */
-export function categoricalAccuracy(yTrue: Tensor, yPred: Tensor): Tensor {
-  return yTrue.argMax(-1).equal(yPred.argMax(-1)).cast('float32');
+/** Is the largest of the last axis at `index`, in rows whose largest is a number? */
+function hits(index: Tensor, scores: Tensor): Tensor {
+  const largest = scores.max(-1);
+  return index.equal(scores.argMax(-1)).logicalAnd(largest.equal(largest)).cast('float32');
 }
 
-/** 1 where the largest prediction stands at the target's index. */
-export function sparseCategoricalAccuracy(yTrue: Tensor, yPred: Tensor): Tensor {
-  return classIndices(yTrue, yPred).equal(yPred.argMax(-1)).cast('float32');
+/**
+ * 1 where the largest prediction (last axis) stands where the largest target does; rows with NaN are no hits. Throws `ShapeError` where the
+ * shapes differ.
+ */
+export function categoricalAccuracy(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const [t, p] = alignTargets(yTrue, yPred, 'categoricalAccuracy');
+  return hits(t.argMax(-1), p);
 }
 
-/** 1 where the target's index is among the k largest predictions. */
-export function sparseTopKCategoricalAccuracy(yTrue: Tensor, yPred: Tensor, k = 5): Tensor {
-  const t = yTrue.cast('int32');
-  const classes = yPred.shape[yPred.rank - 1]!;
-  if (yPred.rank < 2)
-    throw new ValueError(`topK accuracy: expected predictions [..., classes], received rank ${yPred.rank}`);
-  return inTopK(t.flatten(), yPred.reshape([-1, classes]), k)
-    .cast('float32')
-    .reshape(t.shape);
+/**
+ * 1 where the largest prediction stands at the target's index; rows with NaN are no hits. Throws `ShapeError` for targets of another shape.
+ */
+export function sparseCategoricalAccuracy(yTrue: TensorLike, yPred: TensorLike): Tensor {
+  const p = floating(asTensor(yPred));
+  return hits(classIndices(yTrue, p, 'sparseCategoricalAccuracy'), p);
+}
+
+/** Options of {@link sparseTopKCategoricalAccuracy}. */
+export interface SparseTopKOptions {
+  /** How many of the largest count; 5. */
+  readonly k?: number;
+  /** The predictions are class indices in order of their scores, not scores; false. */
+  readonly fromSortedIds?: boolean;
+}
+
+/**
+ * 1 where the target's index is among the k (5) largest predictions; of equal ones all count. A score that is NaN is no hit, nor is an index
+ * that is none. Throws `ShapeError` for targets of another shape, `ValueError` unless k >= 1.
+ */
+export function sparseTopKCategoricalAccuracy(
+  yTrue: TensorLike,
+  yPred: TensorLike,
+  options: number | SparseTopKOptions = {},
+): Tensor {
+  const { k = 5, fromSortedIds = false } = typeof options === 'number' ? { k: options } : options;
+  const what = 'sparseTopKCategoricalAccuracy';
+  if (!Number.isInteger(k) || k < 1) throw new ValueError(`${what}: expected k >= 1, received ${k}`);
+  const p = floating(asTensor(yPred));
+  if (p.rank < 2) throw new ShapeError(`${what}: expected predictions [..., classes], received rank ${p.rank}`);
+  const t = classIndices(yTrue, p, what).expandDims(-1);
+  const classes = p.shape[p.rank - 1]!;
+  if (fromSortedIds) return p.narrow(-1, 0, Math.min(k, classes)).equal(t.cast(p.dtype)).any(-1).cast('float32');
+  const known = t.greaterEqual(0).logicalAnd(t.less(classes));
+  const own = takeAlongAxis(p, where(known, t, 0), -1);
+  // Fewer than k are larger. A comparison with NaN is never true, so that it must be left out by itself.
+  const among = p.greater(own).cast('int32').sum(-1).less(k);
+  return among.logicalAnd(known.logicalAnd(own.equal(own)).squeeze(-1)).cast('float32');
 }
 
 /** {@link sparseTopKCategoricalAccuracy} for one-hot targets. */
-export function topKCategoricalAccuracy(yTrue: Tensor, yPred: Tensor, k = 5): Tensor {
-  return sparseTopKCategoricalAccuracy(yTrue.argMax(-1), yPred, k);
-}
-
-interface Named {
-  readonly name?: string;
+export function topKCategoricalAccuracy(yTrue: TensorLike, yPred: TensorLike, k = 5): Tensor {
+  const [t, p] = alignTargets(yTrue, yPred, 'topKCategoricalAccuracy');
+  return sparseTopKCategoricalAccuracy(t.argMax(-1), p, k);
 }
 
 /** Share of predictions that equal their target. */
 export class Accuracy extends MeanMetricWrapper {
-  constructor(options: Named = {}) {
-    super(accuracy, { name: options.name ?? 'accuracy' });
+  constructor(options: MetricOptions = {}) {
+    super(accuracy, options, { className: 'Accuracy', direction: 'up' });
   }
 }
+
 /** Share of predictions on the right side of `threshold` (0.5). */
 export class BinaryAccuracy extends MeanMetricWrapper {
-  constructor(options: Named & { readonly threshold?: number } = {}) {
-    super((t, p) => binaryAccuracy(t, p, options.threshold), { name: options.name ?? 'binaryAccuracy' });
+  constructor(options: MetricOptions & { readonly threshold?: number } = {}) {
+    super((t, p) => binaryAccuracy(t, p, options.threshold), options, {
+      className: 'BinaryAccuracy',
+      direction: 'up',
+      defaults: { threshold: 0.5 },
+    });
   }
 }
+
 /** Share of samples whose most likely class is the target's, targets one-hot. */
 export class CategoricalAccuracy extends MeanMetricWrapper {
-  constructor(options: Named = {}) {
-    super(categoricalAccuracy, { name: options.name ?? 'categoricalAccuracy' });
+  constructor(options: MetricOptions = {}) {
+    super(categoricalAccuracy, options, { className: 'CategoricalAccuracy', direction: 'up' });
   }
 }
+
 /** Share of samples whose most likely class is the target, targets are indices. */
 export class SparseCategoricalAccuracy extends MeanMetricWrapper {
-  constructor(options: Named = {}) {
-    super(sparseCategoricalAccuracy, { name: options.name ?? 'sparseCategoricalAccuracy' });
+  constructor(options: MetricOptions = {}) {
+    super(sparseCategoricalAccuracy, options, { className: 'SparseCategoricalAccuracy', direction: 'up' });
   }
 }
+
 /** Share of samples whose target is among the `k` (5) most likely classes, targets one-hot. */
 export class TopKCategoricalAccuracy extends MeanMetricWrapper {
-  constructor(options: Named & { readonly k?: number } = {}) {
-    super((t, p) => topKCategoricalAccuracy(t, p, options.k), { name: options.name ?? 'topKCategoricalAccuracy' });
+  constructor(options: MetricOptions & { readonly k?: number } = {}) {
+    super((t, p) => topKCategoricalAccuracy(t, p, options.k), options, {
+      className: 'TopKCategoricalAccuracy',
+      direction: 'up',
+      defaults: { k: 5 },
+    });
   }
 }
+
 /** Share of samples whose target is among the `k` (5) most likely classes, targets are indices. */
 export class SparseTopKCategoricalAccuracy extends MeanMetricWrapper {
-  constructor(options: Named & { readonly k?: number } = {}) {
-    super((t, p) => sparseTopKCategoricalAccuracy(t, p, options.k), {
-      name: options.name ?? 'sparseTopKCategoricalAccuracy',
+  constructor(options: MetricOptions & SparseTopKOptions = {}) {
+    super((t, p) => sparseTopKCategoricalAccuracy(t, p, options), options, {
+      className: 'SparseTopKCategoricalAccuracy',
+      direction: 'up',
+      defaults: { k: 5, fromSortedIds: false },
     });
   }
 }

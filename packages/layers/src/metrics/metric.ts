@@ -1,20 +1,65 @@
-import { asTensor, scalar, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { alignRanks, floatingOrNull, maskedWeights } from '../losses.js';
+import { type DType, type Tensor, type TensorLike, ValueError, zeros } from '@recurra/tensor';
+import { checkOptions, describe } from '../internal/options.js';
 import { Variable } from '../variable.js';
 
 /** What goes with an update: weights of the samples (or of their steps), and which steps count. */
 export interface UpdateOptions {
+  /** [n] weighs samples, [n, time] their steps. */
   readonly sampleWeight?: TensorLike | null;
   readonly mask?: Tensor | null;
 }
 
+/** Is a metric better when larger ('up') or smaller ('down')? `null`: it does not say. */
+export type Direction = 'up' | 'down' | null;
+
+/** Options of every metric. */
+export interface MetricOptions {
+  /** Its name in logs; by default that of its class. */
+  readonly name?: string;
+  /** The dtype of the accumulators; 'float32'. */
+  readonly dtype?: DType;
+}
+
+/** A metric as plain data: its options, under Keras' names in camelCase. */
+export interface MetricConfig {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly [option: string]: unknown;
+}
+
 /** A number (or several) kept over batches: `updateState` with each, `result` at any time, `resetState` to start again. */
 export abstract class Metric {
+  /** Keras' name of the class. */
+  readonly className: string;
   readonly name: string;
+  readonly dtype: DType;
+  /** Is more better ('up') or less ('down')? What callbacks that monitor the metric ask. */
+  readonly direction: Direction = null;
   private readonly own: Variable[] = [];
+  private readonly fields: Readonly<Record<string, unknown>>;
 
-  constructor(name: string) {
-    this.name = name;
+  /**
+   * @param name the name of metrics of the class that have no own
+   * @param defaults the class's own options with their defaults; others are refused
+   * @param className Keras' name of the class; by default that of the JavaScript class
+   */
+  constructor(
+    name: string,
+    options: MetricOptions = {},
+    defaults: Readonly<Record<string, unknown>> = {},
+    className?: string,
+  ) {
+    this.className = className ?? new.target.name;
+    if (className !== undefined) checkOptions(className, options, ['name', 'dtype', ...Object.keys(defaults)]);
+    const { dtype = 'float32' } = options;
+    if (!['float32', 'float64', 'int32'].includes(dtype))
+      throw new ValueError(`${this.className}: expected dtype float32, float64 or int32, received ${describe(dtype)}`);
+    this.name = options.name ?? name;
+    this.dtype = dtype;
+    const given = options as Readonly<Record<string, unknown>>;
+    this.fields = Object.fromEntries(
+      Object.entries(defaults).map(([key, value]) => [key, given[key] === undefined ? value : given[key]]),
+    );
   }
 
   /** The accumulators. */
@@ -22,7 +67,7 @@ export abstract class Metric {
     return this.own;
   }
 
-  /** Takes one batch in. */
+  /** Takes one batch in. Throws `ShapeError` where targets, predictions, weights and mask do not fit (`losses/alignment.ts`). */
   abstract updateState(yTrue: TensorLike, yPred: TensorLike, options?: UpdateOptions): void;
 
   /** The value over all batches since the last reset. */
@@ -33,95 +78,30 @@ export abstract class Metric {
     for (const v of this.own) v.assign(v.value.zerosLike());
   }
 
+  /** Name, dtype and options, under Keras' names in camelCase. */
+  getConfig(): MetricConfig {
+    return { name: this.name, dtype: this.dtype, ...this.fields };
+  }
+
+  /** The metric that {@link getConfig} describes. */
+  static fromConfig<T extends Metric>(this: new (options: never) => T, config: Readonly<Record<string, unknown>>): T {
+    return new this(config as never);
+  }
+
+  /** An accumulator that begins with `value`. */
   protected addVariable(name: string, value: Tensor): Variable {
     const variable = new Variable(value, `${this.name}/${name}`, { trainable: false });
     this.own.push(variable);
     return variable;
   }
-}
 
-/** Values brought down to one per sample, times their weights (Keras' rule for weights of lower rank). */
-function samplewise(
-  values: Tensor,
-  weights: Tensor | null,
-  fold: (x: Tensor, axes: number[]) => Tensor,
-): { values: Tensor; weights: Tensor | null } {
-  const axes = (from: number, to: number): number[] =>
-    Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
-  let v = values;
-  let w = weights;
-  if (w) {
-    [v, w] = alignRanks(v, w);
-    if (v.rank > w.rank) v = fold(v, axes(w.rank, v.rank));
-    w = w.broadcastTo(v.shape);
-    v = v.mul(w);
-    if (w.rank > 1) w = fold(w, axes(1, w.rank));
-  }
-  if (v.rank > 1) v = fold(v, axes(1, v.rank));
-  return { values: v, weights: w };
-}
-
-/** The weighted mean of all values: sum(w v) / sum(w), 0 before the first. */
-export class Mean extends Metric {
-  protected readonly total: Variable;
-  protected readonly count: Variable;
-
-  constructor(options: { readonly name?: string } = {}) {
-    super(options.name ?? 'mean');
-    this.total = this.addVariable('total', scalar(0));
-    this.count = this.addVariable('count', scalar(0));
-  }
-
-  /** Takes values in (a second argument is ignored, so that all metrics are updated alike). */
-  updateState(values: TensorLike, _unused?: TensorLike, options: UpdateOptions = {}): void {
-    this.add(asTensor(values).cast('float32'), floatingOrNull(options.sampleWeight));
-  }
-
-  protected add(values: Tensor, weights: Tensor | null): void {
-    const s = samplewise(values, weights, (x, axes) => x.mean(axes));
-    this.total.assign(this.total.value.add(s.values.sum()));
-    this.count.assign(this.count.value.add(s.weights ? s.weights.sum() : (s.values.shape[0] ?? 1)));
-  }
-
-  result(): Tensor {
-    return this.total.value.divideNoNan(this.count.value);
+  /** An accumulator of zeros, in the metric's dtype. */
+  protected addZeros(name: string, shape: readonly number[] = []): Variable {
+    return this.addVariable(name, zeros([...shape], this.dtype));
   }
 }
 
-/** The weighted sum of all values. */
-export class Sum extends Metric {
-  private readonly total: Variable;
-
-  constructor(options: { readonly name?: string } = {}) {
-    super(options.name ?? 'sum');
-    this.total = this.addVariable('total', scalar(0));
-  }
-
-  updateState(values: TensorLike, _unused?: TensorLike, options: UpdateOptions = {}): void {
-    const s = samplewise(asTensor(values).cast('float32'), floatingOrNull(options.sampleWeight), (x, axes) =>
-      x.sum(axes),
-    );
-    this.total.assign(this.total.value.add(s.values.sum()));
-  }
-
-  result(): Tensor {
-    return this.total.value;
-  }
-}
-
-/** The mean of a function of targets and predictions. */
-export class MeanMetricWrapper extends Mean {
-  private readonly f: (yTrue: Tensor, yPred: Tensor) => Tensor;
-
-  constructor(f: (yTrue: Tensor, yPred: Tensor) => Tensor, options: { readonly name?: string } = {}) {
-    super({ name: options.name ?? f.name });
-    this.f = f;
-  }
-
-  override updateState(yTrue: TensorLike, yPred?: TensorLike, options: UpdateOptions = {}): void {
-    if (yPred === undefined)
-      throw new ValueError(`${this.name}: expected targets and predictions, received one argument`);
-    const values = this.f(asTensor(yTrue), asTensor(yPred));
-    this.add(values.cast('float32'), maskedWeights(floatingOrNull(options.sampleWeight), options.mask ?? null, 'sum'));
-  }
+/** Adds to an accumulator, in its dtype. */
+export function accumulate(variable: Variable, value: Tensor): void {
+  variable.assign(variable.value.add(value.cast(variable.value.dtype)));
 }

@@ -1,13 +1,24 @@
-import { camelCase, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
-import type { LossName } from '../losses.js';
+import { type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
+import { describe, didYouMean } from '../internal/options.js';
+import * as losses from '../losses/index.js';
 import * as accuracy from './accuracy.js';
-import { AUC, FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives } from './confusion.js';
-import { MeanMetricWrapper, Metric } from './metric.js';
+import { AUC } from './auc.js';
+import * as correlation from './correlation.js';
+import * as counting from './counting.js';
+import { F1Score, FBetaScore } from './fscore.js';
+import * as hinges from './hinge.js';
+import * as iou from './iou.js';
+import { Mean, MeanMetricWrapper, Sum } from './mean.js';
+import { type Direction, Metric, type MetricConfig } from './metric.js';
+import * as point from './operating-point.js';
+import { Perplexity } from './perplexity.js';
+import { Precision, Recall } from './precision-recall.js';
+import * as probabilistic from './probabilistic.js';
+import { R2Score } from './r2.js';
 import * as regression from './regression.js';
 
 /** Names of metrics: those of the losses, whose mean they are, and their own. */
 export type MetricName =
-  | Exclude<LossName, 'huber'>
   | 'accuracy'
   | 'acc'
   | 'binaryAccuracy'
@@ -18,65 +29,210 @@ export type MetricName =
   | 'precision'
   | 'recall'
   | 'auc'
-  | 'rootMeanSquaredError'
+  | 'f1Score'
+  | 'fbetaScore'
   | 'truePositives'
   | 'trueNegatives'
   | 'falsePositives'
-  | 'falseNegatives';
+  | 'falseNegatives'
+  | 'binaryIoU'
+  | 'meanSquaredError'
+  | 'meanAbsoluteError'
+  | 'meanAbsolutePercentageError'
+  | 'meanSquaredLogarithmicError'
+  | 'rootMeanSquaredError'
+  | 'cosineSimilarity'
+  | 'logCosh'
+  | 'logCoshError'
+  | 'r2Score'
+  | 'pearsonCorrelation'
+  | 'concordanceCorrelation'
+  | 'binaryCrossentropy'
+  | 'categoricalCrossentropy'
+  | 'sparseCategoricalCrossentropy'
+  | 'klDivergence'
+  | 'poisson'
+  | 'perplexity'
+  | 'hinge'
+  | 'squaredHinge'
+  | 'categoricalHinge'
+  | 'bce'
+  | 'kld'
+  | 'mae'
+  | 'mape'
+  | 'mse'
+  | 'msle';
 
-/** A metric by name (camelCase or snake_case), one with options, or a function of targets and predictions. */
-export type MetricIdentifier = MetricName | SnakeCase<MetricName> | Metric | ((yTrue: Tensor, yPred: Tensor) => Tensor);
-
-const BY_NAME: Record<Exclude<MetricName, 'accuracy' | 'acc'>, (name: string) => Metric> = {
-  binaryAccuracy: (name) => new accuracy.BinaryAccuracy({ name }),
-  categoricalAccuracy: (name) => new accuracy.CategoricalAccuracy({ name }),
-  sparseCategoricalAccuracy: (name) => new accuracy.SparseCategoricalAccuracy({ name }),
-  topKCategoricalAccuracy: (name) => new accuracy.TopKCategoricalAccuracy({ name }),
-  sparseTopKCategoricalAccuracy: (name) => new accuracy.SparseTopKCategoricalAccuracy({ name }),
-  precision: (name) => new Precision({ name }),
-  recall: (name) => new Recall({ name }),
-  auc: (name) => new AUC({ name }),
-  meanSquaredError: (name) => new regression.MeanSquaredErrorMetric({ name }),
-  meanAbsoluteError: (name) => new regression.MeanAbsoluteErrorMetric({ name }),
-  mse: (name) => new regression.MeanSquaredErrorMetric({ name }),
-  mae: (name) => new regression.MeanAbsoluteErrorMetric({ name }),
-  binaryCrossentropy: (name) => new regression.BinaryCrossentropyMetric({ name }),
-  categoricalCrossentropy: (name) => new regression.CategoricalCrossentropyMetric({ name }),
-  sparseCategoricalCrossentropy: (name) => new regression.SparseCategoricalCrossentropyMetric({ name }),
-  rootMeanSquaredError: (name) => new regression.RootMeanSquaredError({ name }),
-  meanAbsolutePercentageError: (name) => new regression.MeanAbsolutePercentageErrorMetric({ name }),
-  meanSquaredLogarithmicError: (name) => new regression.MeanSquaredLogarithmicErrorMetric({ name }),
-  cosineSimilarity: (name) => new regression.CosineSimilarityMetric({ name }),
-  logCosh: (name) => new regression.LogCoshError({ name }),
-  hinge: (name) => new regression.HingeMetric({ name }),
-  squaredHinge: (name) => new regression.SquaredHingeMetric({ name }),
-  categoricalHinge: (name) => new regression.CategoricalHingeMetric({ name }),
-  klDivergence: (name) => new regression.KLDivergenceMetric({ name }),
-  poisson: (name) => new regression.PoissonMetric({ name }),
-  truePositives: (name) => new TruePositives({ name }),
-  trueNegatives: (name) => new TrueNegatives({ name }),
-  falsePositives: (name) => new FalsePositives({ name }),
-  falseNegatives: (name) => new FalseNegatives({ name }),
+/** The metrics that can be made without options, by name. */
+const NAMED: Readonly<Record<Exclude<MetricName, 'accuracy' | 'acc'>, new (options: { name?: string }) => Metric>> = {
+  binaryAccuracy: accuracy.BinaryAccuracy,
+  categoricalAccuracy: accuracy.CategoricalAccuracy,
+  sparseCategoricalAccuracy: accuracy.SparseCategoricalAccuracy,
+  topKCategoricalAccuracy: accuracy.TopKCategoricalAccuracy,
+  sparseTopKCategoricalAccuracy: accuracy.SparseTopKCategoricalAccuracy,
+  precision: Precision,
+  recall: Recall,
+  auc: AUC,
+  f1Score: F1Score,
+  fbetaScore: FBetaScore,
+  truePositives: counting.TruePositives,
+  trueNegatives: counting.TrueNegatives,
+  falsePositives: counting.FalsePositives,
+  falseNegatives: counting.FalseNegatives,
+  binaryIoU: iou.BinaryIoU,
+  meanSquaredError: regression.MeanSquaredErrorMetric,
+  meanAbsoluteError: regression.MeanAbsoluteErrorMetric,
+  meanAbsolutePercentageError: regression.MeanAbsolutePercentageErrorMetric,
+  meanSquaredLogarithmicError: regression.MeanSquaredLogarithmicErrorMetric,
+  rootMeanSquaredError: regression.RootMeanSquaredError,
+  cosineSimilarity: regression.CosineSimilarityMetric,
+  logCosh: regression.LogCoshError,
+  logCoshError: regression.LogCoshError,
+  r2Score: R2Score,
+  pearsonCorrelation: correlation.PearsonCorrelation,
+  concordanceCorrelation: correlation.ConcordanceCorrelation,
+  binaryCrossentropy: probabilistic.BinaryCrossentropyMetric,
+  categoricalCrossentropy: probabilistic.CategoricalCrossentropyMetric,
+  sparseCategoricalCrossentropy: probabilistic.SparseCategoricalCrossentropyMetric,
+  klDivergence: probabilistic.KLDivergenceMetric,
+  poisson: probabilistic.PoissonMetric,
+  perplexity: Perplexity,
+  hinge: hinges.HingeMetric,
+  squaredHinge: hinges.SquaredHingeMetric,
+  categoricalHinge: hinges.CategoricalHingeMetric,
+  bce: probabilistic.BinaryCrossentropyMetric,
+  kld: probabilistic.KLDivergenceMetric,
+  mae: regression.MeanAbsoluteErrorMetric,
+  mape: regression.MeanAbsolutePercentageErrorMetric,
+  mse: regression.MeanSquaredErrorMetric,
+  msle: regression.MeanSquaredLogarithmicErrorMetric,
 };
 
+/** Those that need options, by Keras' names of their classes: for {@link deserializeMetric} alone. */
+const WITH_OPTIONS = {
+  Accuracy: accuracy.Accuracy,
+  Mean,
+  Sum,
+  SensitivityAtSpecificity: point.SensitivityAtSpecificity,
+  SpecificityAtSensitivity: point.SpecificityAtSensitivity,
+  PrecisionAtRecall: point.PrecisionAtRecall,
+  RecallAtPrecision: point.RecallAtPrecision,
+  IoU: iou.IoU,
+  MeanIoU: iou.MeanIoU,
+  OneHotIoU: iou.OneHotIoU,
+  OneHotMeanIoU: iou.OneHotMeanIoU,
+};
+
+/** A metric as data: Keras' name of its class, and its options. */
+export interface SerializedMetric {
+  readonly className: string;
+  readonly config: MetricConfig;
+}
+
 /**
- * The metric that an identifier names. 'accuracy' is binary, categorical or sparse, by the shapes of targets and
- * predictions. Throws `ValueError` with the known names.
+ * A metric by name (camelCase, snake_case or Keras' name of the class), one with options, one as data, or a function of targets and
+ * predictions.
+ */
+export type MetricIdentifier =
+  | MetricName
+  | SnakeCase<MetricName>
+  | Metric
+  | SerializedMetric
+  | ((yTrue: Tensor, yPred: Tensor) => Tensor);
+
+type MetricClass = (new (
+  options: object,
+) => Metric) & { fromConfig(config: Readonly<Record<string, unknown>>): Metric };
+
+const plain = (name: string): string => name.replace(/_/g, '').toLowerCase();
+
+/** A class by any spelling of its name. Only own names count: "constructor" is no metric. */
+function find(table: Readonly<Record<string, unknown>>, name: string): MetricClass | undefined {
+  return Object.entries(table).find(([known]) => plain(known) === plain(name))?.[1] as MetricClass | undefined;
+}
+
+const KNOWN = ['accuracy', ...Object.keys(NAMED)];
+
+/** What exported functions say of themselves: a function has no property for it. */
+const DIRECTIONS: ReadonlyMap<unknown, Direction> = new Map<unknown, Direction>([
+  [accuracy.accuracy, 'up'],
+  [accuracy.binaryAccuracy, 'up'],
+  [accuracy.categoricalAccuracy, 'up'],
+  [accuracy.sparseCategoricalAccuracy, 'up'],
+  [accuracy.topKCategoricalAccuracy, 'up'],
+  [accuracy.sparseTopKCategoricalAccuracy, 'up'],
+  [correlation.pearsonCorrelation, 'up'],
+  [correlation.concordanceCorrelation, 'up'],
+  [losses.cosineSimilarity, 'up'],
+  ...[
+    losses.meanSquaredError,
+    losses.meanAbsoluteError,
+    losses.meanAbsolutePercentageError,
+    losses.meanSquaredLogarithmicError,
+    losses.huber,
+    losses.logCosh,
+    losses.hinge,
+    losses.squaredHinge,
+    losses.categoricalHinge,
+    losses.klDivergence,
+    losses.poisson,
+    losses.binaryCrossentropy,
+    losses.categoricalCrossentropy,
+    losses.sparseCategoricalCrossentropy,
+    losses.binaryFocalCrossentropy,
+    losses.categoricalFocalCrossentropy,
+    losses.categoricalGeneralizedCrossEntropy,
+    losses.dice,
+    losses.tversky,
+    losses.circle,
+    losses.ctc,
+  ].map((f): [unknown, Direction] => [f, 'down']),
+]);
+
+/** Which accuracy 'accuracy' means, by the shapes (Keras). */
+function accuracyFor(yTrue: Tensor, yPred: Tensor, name: string): Metric {
+  const width = yPred.shape[yPred.rank - 1];
+  if (yPred.rank < 2 || width === 1) return new accuracy.BinaryAccuracy({ name });
+  const sparse = yTrue.rank < yPred.rank || yTrue.shape[yTrue.rank - 1] === 1;
+  return sparse ? new accuracy.SparseCategoricalAccuracy({ name }) : new accuracy.CategoricalAccuracy({ name });
+}
+
+/**
+ * The metric that an identifier names. 'accuracy' is binary, categorical or sparse, by the shapes of targets and predictions. Throws
+ * `ValueError` with the known names, also for a class in place of a metric.
  */
 export function resolveMetric(identifier: MetricIdentifier, yTrue: Tensor, yPred: Tensor): Metric {
   if (identifier instanceof Metric) return identifier;
-  if (typeof identifier === 'function') return new MeanMetricWrapper(identifier);
-  const name = camelCase(identifier);
-  if (name === 'accuracy' || name === 'acc') {
-    const width = yPred.shape[yPred.rank - 1];
-    if (yPred.rank < 2 || width === 1) return new accuracy.BinaryAccuracy({ name });
-    const sparse = yTrue.rank < yPred.rank || (yTrue.shape[yTrue.rank - 1] === 1 && width !== 1);
-    return sparse ? new accuracy.SparseCategoricalAccuracy({ name }) : new accuracy.CategoricalAccuracy({ name });
+  if (typeof identifier === 'function') {
+    if (identifier.prototype instanceof Metric)
+      throw new ValueError(
+        `metric: expected a Metric, received its class ${identifier.name}. Write new ${identifier.name}().`,
+      );
+    // The functions of this package take options as a third argument: what is passed on are targets and predictions alone.
+    return new MeanMetricWrapper(identifier, { direction: DIRECTIONS.get(identifier) ?? null });
   }
-  const make = BY_NAME[name as keyof typeof BY_NAME];
-  if (!make)
+  if (typeof identifier === 'object' && identifier !== null && typeof identifier.className === 'string')
+    return deserializeMetric(identifier);
+  if (typeof identifier !== 'string')
+    throw new ValueError(`metric: expected a name, a Metric or a function, received ${describe(identifier)}`);
+  if (['accuracy', 'acc'].includes(identifier.toLowerCase())) return accuracyFor(yTrue, yPred, identifier);
+  const known = Object.keys(NAMED).find((name) => plain(name) === plain(identifier));
+  const Class = known === undefined ? undefined : find(NAMED, known);
+  if (!Class)
     throw new ValueError(
-      `metric: expected one of accuracy, ${Object.keys(BY_NAME).join(', ')} or a Metric, received "${identifier}"`,
+      `metric: expected one of ${KNOWN.join(', ')} or a Metric, received "${identifier}".${didYouMean(identifier, KNOWN)}`,
     );
-  return make(name);
+  return new Class({ name: known });
+}
+
+/** A metric as data, that {@link resolveMetric} and {@link deserializeMetric} read. Throws `ValueError` for functions. */
+export function serializeMetric(metric: Metric): SerializedMetric {
+  return { className: metric.className, config: metric.getConfig() };
+}
+
+/** The metric that {@link serializeMetric} wrote. Throws `ValueError` for an unknown class. */
+export function deserializeMetric({ className, config }: SerializedMetric): Metric {
+  const Class = find(WITH_OPTIONS, className) ?? find(NAMED, className);
+  if (!Class) throw new ValueError(`metric: expected Keras' name of a metric class, received "${className}"`);
+  return Class.fromConfig(config ?? {});
 }

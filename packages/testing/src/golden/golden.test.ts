@@ -3,20 +3,56 @@ import { areasIn, replayArea } from './replay.js';
 
 const dir = join(__dirname, '../../golden');
 
-/** What is not built yet, by area: cases of these names are skipped, and no others. */
-const NOT_YET: Record<string, RegExp> = {
-  ops: /^$/,
-  activations: /^$/,
-  initializers: /^$/,
-  optimizers: /^$/,
-  losses: /\/(BinaryFocal|CategoricalFocal|CategoricalGeneralized|Dice|Tversky|Circle|CTC)/,
-  metrics:
-    /\/(SensitivityAt|SpecificityAt|PrecisionAt|RecallAt|F1Score|FBetaScore|R2Score|PearsonCorrelation|ConcordanceCorrelation)/,
-  layers:
-    /^(attention|merging|normalization|conv_pooling)\/|mask_passing_(LayerNormalization|ReLU|Flatten|Reshape|ZeroPadding1D)$|\/(EinsumDense|TimeDistributed|chain_Embedding_Bidirectional_GlobalAverage|Flatten|Reshape|Permute|Cropping1D|ZeroPadding1D|UpSampling1D|RepeatVector|SpatialDropout1D|GaussianNoise|GaussianDropout|AlphaDropout|PReLU|LeakyReLU|ELU|Softmax|ReLU|Rescaling|UnitNormalization|Identity|ActivityRegularization)/,
-  training: /^(batchnorm_dense|conv1d_gru|residual_two_inputs|time_distributed|transformer_block)/,
-  preprocessing: /^$/,
+/**
+ * What is not built yet, by area: cases whose names hold one of these texts are skipped, and no others. A text that no skipped case holds is
+ * stale, and fails.
+ */
+const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
+  ops: [],
+  activations: [],
+  initializers: [],
+  optimizers: [],
+  losses: [],
+  metrics: [],
+  layers: [
+    /^attention\//,
+    /^merging\//,
+    /^normalization\//,
+    /^conv_pooling\//,
+    ...['LayerNormalization', 'ReLU', 'Flatten', 'Reshape', 'ZeroPadding1D'].map(
+      (name) => new RegExp(`mask_passing_${name}$`),
+    ),
+    ...[
+      'EinsumDense',
+      'TimeDistributed',
+      'chain_Embedding_Bidirectional_GlobalAverage',
+      'Flatten',
+      'Reshape',
+      'Permute',
+      'Cropping1D',
+      'ZeroPadding1D',
+      'UpSampling1D',
+      'RepeatVector',
+      'SpatialDropout1D',
+      'GaussianNoise',
+      'GaussianDropout',
+      'AlphaDropout',
+      'PReLU',
+      'LeakyReLU',
+      'ELU',
+      'Softmax',
+      'ReLU',
+      'Rescaling',
+      'UnitNormalization',
+      'Identity',
+    ].map((name) => `/${name}`),
+  ],
+  training: [/^batchnorm_dense/, /^conv1d_gru/, /^residual_two_inputs/, /^time_distributed/, /^transformer_block/],
+  preprocessing: [],
 };
+
+const holds = (name: string, text: string | RegExp): boolean =>
+  typeof text === 'string' ? name.includes(text) : text.test(name);
 
 test('the golden folder holds every area that is replayed', () => {
   expect(areasIn(dir)).toEqual(Object.keys(NOT_YET));
@@ -32,5 +68,7 @@ test.each([
   const report = await replayArea(dir, area, { compiled: mode === 'compiled' });
   expect(report.failed).toEqual([]);
   expect(report.passed.length).toBeGreaterThan(0);
-  expect(report.skipped.filter((name) => !NOT_YET[area]!.test(name))).toEqual([]);
+  const notYet = NOT_YET[area]!;
+  expect(report.skipped.filter((name) => !notYet.some((text) => holds(name, text)))).toEqual([]);
+  expect(notYet.filter((text) => !report.skipped.some((name) => holds(name, text)))).toEqual([]);
 });

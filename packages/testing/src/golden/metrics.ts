@@ -1,52 +1,28 @@
 import * as layers from '@recurra/layers';
-import { camelCase, type Tensor } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenWeight, toTensor } from './format.js';
+import { compareConfig, optionsOf } from './losses.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
 type Json = any;
 
-/** Metrics that exist here, by Keras' names. */
-const METRICS: Record<string, new (o: Json) => layers.Metric> = {
-  Accuracy: layers.Accuracy,
-  BinaryAccuracy: layers.BinaryAccuracy,
-  CategoricalAccuracy: layers.CategoricalAccuracy,
-  SparseCategoricalAccuracy: layers.SparseCategoricalAccuracy,
-  TopKCategoricalAccuracy: layers.TopKCategoricalAccuracy,
-  SparseTopKCategoricalAccuracy: layers.SparseTopKCategoricalAccuracy,
-  Precision: layers.Precision,
-  Recall: layers.Recall,
-  AUC: layers.AUC,
-  MeanSquaredError: layers.MeanSquaredErrorMetric,
-  MeanAbsoluteError: layers.MeanAbsoluteErrorMetric,
-  BinaryCrossentropy: layers.BinaryCrossentropyMetric,
-  CategoricalCrossentropy: layers.CategoricalCrossentropyMetric,
-  SparseCategoricalCrossentropy: layers.SparseCategoricalCrossentropyMetric,
-  RootMeanSquaredError: layers.RootMeanSquaredError,
-  MeanAbsolutePercentageError: layers.MeanAbsolutePercentageErrorMetric,
-  MeanSquaredLogarithmicError: layers.MeanSquaredLogarithmicErrorMetric,
-  CosineSimilarity: layers.CosineSimilarityMetric,
-  LogCoshError: layers.LogCoshError,
-  Hinge: layers.HingeMetric,
-  SquaredHinge: layers.SquaredHingeMetric,
-  CategoricalHinge: layers.CategoricalHingeMetric,
-  KLDivergence: layers.KLDivergenceMetric,
-  Poisson: layers.PoissonMetric,
-  TruePositives: layers.TruePositives,
-  TrueNegatives: layers.TrueNegatives,
-  FalsePositives: layers.FalsePositives,
-  FalseNegatives: layers.FalseNegatives,
-  Mean: layers.Mean,
-  Sum: layers.Sum,
-};
+/** The metric of a case, or `null` where there is no such class yet. */
+function metricOf(className: string, config: Record<string, Json>): layers.Metric | null {
+  try {
+    return layers.deserializeMetric({ className, config: config as layers.MetricConfig });
+  } catch (error) {
+    if (error instanceof Error && error.message.includes("expected Keras' name of a metric class")) return null;
+    throw error;
+  }
+}
 
-/** Replays one case of the area `metrics`. */
+/** Replays one case of the area `metrics`: configuration, results after each update, and state. */
 export async function replayMetric(c: GoldenCase, comparison: Comparison): Promise<boolean> {
-  const Class = METRICS[c['config'].class_name];
-  if (!Class) return false;
-  const metric = new Class(
-    Object.fromEntries(Object.entries<Json>(c['config'].arguments).map(([k, v]) => [camelCase(k), v])),
-  );
+  const { class_name: className, config, arguments: given } = c['config'];
+  const metric = metricOf(className, optionsOf(given, ['curve']));
+  if (!metric) return false;
+  compareConfig(comparison, metric, config);
   for (const [i, { inputs, result }] of (c['updates'] as Json[]).entries()) {
     const found = await comparison.run(
       (a: Tensor, b: Tensor | null, sampleWeight: Tensor | null) => {

@@ -1,0 +1,78 @@
+import { asTensor, type TensorLike } from '@recurra/tensor';
+import { alignWeights, classIndices } from '../losses/alignment.js';
+import {
+  binaryCrossentropy,
+  type CrossentropyFunctionOptions,
+  categoricalCrossentropy,
+  type SparseCrossentropyOptions,
+  sparseCategoricalCrossentropy,
+} from '../losses/crossentropy.js';
+import { klDivergence, poisson } from '../losses/divergence.js';
+import { MeanMetricWrapper } from './mean.js';
+import type { MetricOptions, UpdateOptions } from './metric.js';
+
+/** Mean of {@link klDivergence}. */
+export class KLDivergenceMetric extends MeanMetricWrapper {
+  constructor(options: MetricOptions = {}) {
+    super(klDivergence, options, { className: 'KLDivergence', direction: 'down' });
+  }
+}
+
+/** Mean of {@link poisson}. */
+export class PoissonMetric extends MeanMetricWrapper {
+  constructor(options: MetricOptions = {}) {
+    super(poisson, options, { className: 'Poisson', direction: 'down' });
+  }
+}
+
+/** Mean of {@link binaryCrossentropy}. */
+export class BinaryCrossentropyMetric extends MeanMetricWrapper {
+  constructor(options: MetricOptions & Omit<CrossentropyFunctionOptions, 'axis'> = {}) {
+    super((t, p) => binaryCrossentropy(t, p, options), options, {
+      className: 'BinaryCrossentropy',
+      direction: 'down',
+      defaults: { fromLogits: false, labelSmoothing: 0 },
+    });
+  }
+}
+
+/** Mean of {@link categoricalCrossentropy}. */
+export class CategoricalCrossentropyMetric extends MeanMetricWrapper {
+  constructor(options: MetricOptions & CrossentropyFunctionOptions = {}) {
+    super((t, p) => categoricalCrossentropy(t, p, options), options, {
+      className: 'CategoricalCrossentropy',
+      direction: 'down',
+      defaults: { fromLogits: false, labelSmoothing: 0, axis: -1 },
+    });
+  }
+}
+
+/**
+ * Mean of {@link sparseCategoricalCrossentropy}. Labels of `ignoreClass` lose 0: without weights or a mask they count in the mean, with them
+ * they do not (both as Keras; the loss leaves them out always).
+ */
+export class SparseCategoricalCrossentropyMetric extends MeanMetricWrapper {
+  private readonly ignoreClass: number | null;
+  private readonly axis: number;
+
+  constructor(options: MetricOptions & SparseCrossentropyOptions = {}) {
+    super((t, p) => sparseCategoricalCrossentropy(t, p, options), options, {
+      className: 'SparseCategoricalCrossentropy',
+      direction: 'down',
+      defaults: { fromLogits: false, ignoreClass: null, axis: -1 },
+    });
+    this.ignoreClass = options.ignoreClass ?? null;
+    this.axis = options.axis ?? -1;
+  }
+
+  override updateState(yTrue: TensorLike, yPred?: TensorLike, options: UpdateOptions = {}): void {
+    const { sampleWeight = null, mask = null } = options;
+    if (this.ignoreClass === null || yPred === undefined || (sampleWeight === null && mask === null)) {
+      super.updateState(yTrue, yPred, options);
+      return;
+    }
+    const counts = classIndices(yTrue, asTensor(yPred), this.name, this.axis).notEqual(this.ignoreClass);
+    const left = mask ? alignWeights(mask.cast('bool'), counts.shape, this.name, 'a mask').logicalAnd(counts) : counts;
+    super.updateState(yTrue, yPred, { sampleWeight, mask: left });
+  }
+}
