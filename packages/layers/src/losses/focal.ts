@@ -85,7 +85,7 @@ export function categoricalFocalCrossentropy(yTrue: TensorLike, yPred: TensorLik
   const what = 'categoricalFocalCrossentropy';
   const [t, given] = categoricalTargets(yTrue, yPred, labelSmoothing, axis, what);
   const scores = fromLogits ? softmax(given, { axis }) : given;
-  const p = scores.div(sum(scores, axis, { keepDims: true })).clip(EPSILON, 1 - EPSILON);
+  const p = scores.divideNoNan(sum(scores, axis, { keepDims: true })).clip(EPSILON, 1 - EPSILON);
   const loss = t.mul(p.log()).neg();
   const factor = focus(p.neg().add(1), gamma, what);
   return (factor ? factor.mul(loss) : loss).sum(axis).mul(alpha);

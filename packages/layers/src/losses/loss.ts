@@ -1,6 +1,14 @@
-import { asTensor, camelCase, normalizeAxis, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import {
+  asTensor,
+  camelCase,
+  checkOptions,
+  describeValue,
+  normalizeAxis,
+  type Tensor,
+  type TensorLike,
+  ValueError,
+} from '@recurra/tensor';
 import { classNameToName } from '../internal/class-name.js';
-import { checkOptions, describe } from '../internal/options.js';
 import { alignRanks, asTargets, floating, joinWeights } from './alignment.js';
 
 /** How the losses of single samples become one number. */
@@ -62,11 +70,11 @@ export abstract class Loss {
     className?: string,
   ) {
     this.className = className ?? new.target.name;
-    if (className !== undefined) checkOptions(className, options, ['reduction', 'name', ...Object.keys(defaults)]);
+    if (className !== undefined) checkOptions(className, options, { reduction: true, name: true, ...defaults });
     const reduction = options.reduction === null ? 'none' : camelCase(options.reduction ?? 'sumOverBatchSize');
     if (!REDUCTIONS.includes(reduction as Reduction))
       throw new ValueError(
-        `${this.className}: expected reduction ${REDUCTIONS.map((r) => `'${r}'`).join(', ')}, received ${describe(options.reduction)}`,
+        `${this.className}: expected reduction ${REDUCTIONS.map((r) => `'${r}'`).join(', ')}, received ${describeValue(options.reduction)}`,
       );
     this.name = options.name ?? name;
     this.reduction = reduction as Reduction;

@@ -1,5 +1,4 @@
-import { type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
-import { describe, didYouMean } from '../internal/options.js';
+import { describeValue, lookupByName, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
 import { Circle } from './circle.js';
 import { BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy } from './crossentropy.js';
 import { CTC } from './ctc.js';
@@ -100,17 +99,9 @@ export type LossIdentifier =
 
 type LossClass = (new () => Loss) & { fromConfig(config: Readonly<Record<string, unknown>>): Loss };
 
-const plain = (name: string): string => name.replace(/_/g, '').toLowerCase();
-
-/** A class by any spelling of its name. Only own names count: "constructor" is no loss. */
-function lossClass(name: string): LossClass {
-  const found = Object.entries(losses).find(([known]) => plain(known) === plain(name))?.[1] as LossClass | undefined;
-  if (!found)
-    throw new ValueError(
-      `loss: expected one of ${Object.keys(losses).join(', ')} or a Loss, received "${name}".${didYouMean(name, Object.keys(losses))}`,
-    );
-  return found;
-}
+/** A class by any spelling of its name. */
+const lossClass = (name: string): LossClass =>
+  lookupByName<new () => Loss>(losses, name, 'loss', 'or a Loss') as LossClass;
 
 /** The loss that an identifier names. Throws `ValueError` with the known names. */
 export function resolveLoss(identifier: LossIdentifier): Loss {
@@ -125,7 +116,7 @@ export function resolveLoss(identifier: LossIdentifier): Loss {
   }
   if (typeof identifier === 'object' && identifier !== null && typeof identifier.className === 'string')
     return lossClass(identifier.className).fromConfig(identifier.config ?? {});
-  throw new ValueError(`loss: expected a name, a Loss or a function, received ${describe(identifier)}`);
+  throw new ValueError(`loss: expected a name, a Loss or a function, received ${describeValue(identifier)}`);
 }
 
 /** A loss as data, that `resolveLoss` reads. Throws `ValueError` for functions. */

@@ -1,5 +1,6 @@
 import {
   asTensor,
+  describeValue,
   formatShape,
   ShapeError,
   type Tensor,
@@ -8,7 +9,6 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
-import { describe } from '../internal/options.js';
 import type { Variable } from '../variable.js';
 import { type Count, countAt, thresholdList } from './counting.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
@@ -43,7 +43,9 @@ const EDGE = 1e-7;
 /** Throws `ValueError` for a name that is not among `known`. */
 function expectOneOf(value: string, known: readonly string[], name: string): void {
   if (!known.includes(value))
-    throw new ValueError(`AUC: expected ${name} ${known.map((k) => `'${k}'`).join(', ')}, received ${describe(value)}`);
+    throw new ValueError(
+      `AUC: expected ${name} ${known.map((k) => `'${k}'`).join(', ')}, received ${describeValue(value)}`,
+    );
 }
 
 /**

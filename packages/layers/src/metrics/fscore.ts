@@ -1,5 +1,4 @@
-import { EPSILON, max, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
-import { describe } from '../internal/options.js';
+import { describeValue, EPSILON, max, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
 import { asTargets } from '../losses/alignment.js';
 import type { Variable } from '../variable.js';
 import { checkBinary } from './counting.js';
@@ -53,7 +52,7 @@ export class FBetaScore extends Metric {
     const { average = null, beta = 1, threshold = null } = options;
     if (![null, 'micro', 'macro', 'weighted'].includes(average))
       throw new ValueError(
-        `${className}: expected average null, 'micro', 'macro' or 'weighted', received ${describe(average)}`,
+        `${className}: expected average null, 'micro', 'macro' or 'weighted', received ${describeValue(average)}`,
       );
     if (!(beta > 0 && beta < Infinity)) throw new ValueError(`${className}: expected beta > 0, received ${beta}`);
     if (threshold !== null && !(threshold > 0 && threshold <= 1))

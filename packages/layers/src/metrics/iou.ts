@@ -1,6 +1,15 @@
 import { guard } from '@recurra/compiler';
-import { asTensor, diagonal, EPSILON, oneHot, type Tensor, type TensorLike, ValueError, where } from '@recurra/tensor';
-import { checkOptions } from '../internal/options.js';
+import {
+  asTensor,
+  checkOptions,
+  diagonal,
+  EPSILON,
+  oneHot,
+  type Tensor,
+  type TensorLike,
+  ValueError,
+  where,
+} from '@recurra/tensor';
 import { alignShapes, asTargets, joinWeights } from '../losses/alignment.js';
 import { checkLabels } from '../losses/crossentropy.js';
 import type { Variable } from '../variable.js';
@@ -42,7 +51,7 @@ function derive<T extends object, D extends object>(
   options: T,
   derived: D,
 ): T & D {
-  checkOptions(className, options, ['name', 'dtype', ...Object.keys(defaults)]);
+  checkOptions<object>(className, options, { name: true, dtype: true, ...defaults });
   return { ...options, ...derived };
 }
 

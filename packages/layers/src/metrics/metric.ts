@@ -1,5 +1,12 @@
-import { type DType, type Tensor, type TensorLike, ValueError, zeros } from '@recurra/tensor';
-import { checkOptions, describe } from '../internal/options.js';
+import {
+  checkOptions,
+  type DType,
+  describeValue,
+  type Tensor,
+  type TensorLike,
+  ValueError,
+  zeros,
+} from '@recurra/tensor';
 import { Variable } from '../variable.js';
 
 /** What goes with an update: weights of the samples (or of their steps), and which steps count. */
@@ -50,10 +57,12 @@ export abstract class Metric {
     className?: string,
   ) {
     this.className = className ?? new.target.name;
-    if (className !== undefined) checkOptions(className, options, ['name', 'dtype', ...Object.keys(defaults)]);
+    if (className !== undefined) checkOptions(className, options, { name: true, dtype: true, ...defaults });
     const { dtype = 'float32' } = options;
     if (!['float32', 'float64', 'int32'].includes(dtype))
-      throw new ValueError(`${this.className}: expected dtype float32, float64 or int32, received ${describe(dtype)}`);
+      throw new ValueError(
+        `${this.className}: expected dtype float32, float64 or int32, received ${describeValue(dtype)}`,
+      );
     this.name = options.name ?? name;
     this.dtype = dtype;
     const given = options as Readonly<Record<string, unknown>>;

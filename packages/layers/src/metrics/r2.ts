@@ -1,5 +1,4 @@
-import { scalar, type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
-import { describe } from '../internal/options.js';
+import { describeValue, scalar, type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
 import type { Variable } from '../variable.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 import { toRows } from './rows.js';
@@ -53,7 +52,7 @@ export class R2Score extends Metric {
     );
     if (aggregation === undefined)
       throw new ValueError(
-        `R2Score: expected classAggregation 'uniformAverage', 'varianceWeightedAverage' or null, received ${describe(classAggregation)}`,
+        `R2Score: expected classAggregation 'uniformAverage', 'varianceWeightedAverage' or null, received ${describeValue(classAggregation)}`,
       );
     if (!(Number.isInteger(numRegressors) && numRegressors >= 0))
       throw new ValueError(`R2Score: expected numRegressors >= 0, received ${numRegressors}`);

@@ -1,5 +1,4 @@
-import { type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
-import { describe, didYouMean } from '../internal/options.js';
+import { knownName, lookupByName, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
 import * as losses from '../losses/index.js';
 import * as accuracy from './accuracy.js';
 import { AUC } from './auc.js';
@@ -144,15 +143,6 @@ type MetricClass = (new (
   options: object,
 ) => Metric) & { fromConfig(config: Readonly<Record<string, unknown>>): Metric };
 
-const plain = (name: string): string => name.replace(/_/g, '').toLowerCase();
-
-/** A class by any spelling of its name. Only own names count: "constructor" is no metric. */
-function find(table: Readonly<Record<string, unknown>>, name: string): MetricClass | undefined {
-  return Object.entries(table).find(([known]) => plain(known) === plain(name))?.[1] as MetricClass | undefined;
-}
-
-const KNOWN = ['accuracy', ...Object.keys(NAMED)];
-
 /** What exported functions say of themselves: a function has no property for it. */
 const DIRECTIONS: ReadonlyMap<unknown, Direction> = new Map<unknown, Direction>([
   [accuracy.accuracy, 'up'],
@@ -213,16 +203,9 @@ export function resolveMetric(identifier: MetricIdentifier, yTrue: Tensor, yPred
   }
   if (typeof identifier === 'object' && identifier !== null && typeof identifier.className === 'string')
     return deserializeMetric(identifier);
-  if (typeof identifier !== 'string')
-    throw new ValueError(`metric: expected a name, a Metric or a function, received ${describe(identifier)}`);
-  if (['accuracy', 'acc'].includes(identifier.toLowerCase())) return accuracyFor(yTrue, yPred, identifier);
-  const known = Object.keys(NAMED).find((name) => plain(name) === plain(identifier));
-  const Class = known === undefined ? undefined : find(NAMED, known);
-  if (!Class)
-    throw new ValueError(
-      `metric: expected one of ${KNOWN.join(', ')} or a Metric, received "${identifier}".${didYouMean(identifier, KNOWN)}`,
-    );
-  return new Class({ name: known });
+  const known = knownName(['accuracy', 'acc', ...Object.keys(NAMED)], identifier, 'metric', 'or a Metric');
+  if (known === 'accuracy' || known === 'acc') return accuracyFor(yTrue, yPred, known);
+  return new (NAMED as Readonly<Record<string, new (options: { name?: string }) => Metric>>)[known]!({ name: known });
 }
 
 /** A metric as data, that {@link resolveMetric} and {@link deserializeMetric} read. Throws `ValueError` for functions. */
@@ -232,7 +215,6 @@ export function serializeMetric(metric: Metric): SerializedMetric {
 
 /** The metric that {@link serializeMetric} wrote. Throws `ValueError` for an unknown class. */
 export function deserializeMetric({ className, config }: SerializedMetric): Metric {
-  const Class = find(WITH_OPTIONS, className) ?? find(NAMED, className);
-  if (!Class) throw new ValueError(`metric: expected Keras' name of a metric class, received "${className}"`);
+  const Class = lookupByName<unknown>({ ...NAMED, ...WITH_OPTIONS }, className, 'metric class') as MetricClass;
   return Class.fromConfig(config ?? {});
 }

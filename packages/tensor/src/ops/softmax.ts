@@ -82,7 +82,7 @@ export interface CrossentropyOptions {
 
 /**
  * -sum(target * log(output)) over `axis`, for target distributions. Probabilities are first normalised to sum 1 and clipped
- * to [1e-7, 1 - 1e-7] (Keras). Throws `ShapeError` unless the shapes agree.
+ * to [1e-7, 1 - 1e-7] (Keras; where all are 0, which has no sum of 1, they stay so: Keras gives NaN). Throws `ShapeError` unless the shapes agree.
  */
 export function categoricalCrossentropy(
   target: TensorLike,
@@ -99,7 +99,7 @@ export function categoricalCrossentropy(
   const logs = fromLogits
     ? logSoftmax(y, axis)
     : y
-        .div(y.sum(axis, true))
+        .divideNoNan(y.sum(axis, true))
         .clip(EPSILON, 1 - EPSILON)
         .log();
   return weighted(t, logs).sum(axis).neg();

@@ -12,7 +12,7 @@ function metricOf(className: string, config: Record<string, Json>): layers.Metri
   try {
     return layers.deserializeMetric({ className, config: config as layers.MetricConfig });
   } catch (error) {
-    if (error instanceof Error && error.message.includes("expected Keras' name of a metric class")) return null;
+    if (error instanceof Error && error.message.includes('metric class: expected one of')) return null;
     throw error;
   }
 }
