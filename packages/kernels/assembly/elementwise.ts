@@ -140,7 +140,8 @@ function floorDivide(a: f64, b: f64): f64 {
   if (b == 0) return a / b;
   const r = a % b;
   const q = (a - r) / b - (r != 0 && (r < 0) != (b < 0) ? 1 : 0);
-  if (q == 0) return (a < 0) != (b < 0) ? -0.0 : 0;
+  // The sign of the quotient, which is below 1.
+  if (q == 0) return (a / b) * 0;
   const low = Math.floor(q);
   return q - low > 0.5 ? low + 1 : low;
 }

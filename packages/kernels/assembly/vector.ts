@@ -221,7 +221,8 @@ export function expm14(x: v128): v128 {
   const t = powerOfTwo(i32x4.sub(i, half));
   const direct = f32x4.add(f32x4.mul(f32x4.mul(q, s), t), f32x4.sub(f32x4.mul(s, t), constant(ONE)));
   const scaled = f32x4.sub(f32x4.mul(f32x4.mul(f32x4.add(q, constant(ONE)), s), t), constant(ONE));
-  return v128.bitselect(scaled, direct, i32x4.gt_s(i, i32x4.splat(60)));
+  // The sign of x, also of a zero.
+  return v128.or(v128.bitselect(scaled, direct, i32x4.gt_s(i, i32x4.splat(60))), v128.and(x, i32x4.splat(0x80000000)));
 }
 
 /** tanh x, rational, as gates take it: cheaper than through e^x, and to 6e-8 absolute (at most 5 ulp without fused multiply-add). */
@@ -389,7 +390,8 @@ export function gelu4(x: v128): v128 {
   const rear = geluQuotient(upper(a), upper(q), upper(d));
   const tail = f32x4.mul(v128.shuffle<f32>(low, rear, 0, 1, 4, 5), powerOfTwo(shifted));
   const y = f32x4.sub(f32x4.pmax(x, f32x4.splat(0)), tail);
-  return v128.andnot(y, f32x4.lt(x, f32x4.neg(constant(GELU_MAX))));
+  // Below, -0: subnormal results are flushed.
+  return v128.bitselect(f32x4.splat(-0.0), y, f32x4.lt(x, f32x4.neg(constant(GELU_MAX))));
 }
 
 // @ts-ignore: decorator

@@ -11,7 +11,7 @@ const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
  */
 export function erf(x: number): number {
   const a = Math.abs(x);
-  if (Number.isNaN(x)) return Number.NaN;
+  if (Number.isNaN(x) || x === 0) return x;
   if (a > 6) return Math.sign(x);
   if (a < SPLIT) {
     const square = a * a;

@@ -112,7 +112,7 @@ const ROWS: Record<UnaryName, Row> = {
   softplus:   { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))); } }, vjp: (g, x) => g.mul(x.sigmoid()) },
   erf:        { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = erf(x[i]!); }, vjp: (g, x) => g.mul(x.square().neg().exp().mul(2 / Math.sqrt(Math.PI))) },
   erfinv:     { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = erfinv(x[i]!); }, vjp: (g, _x, y) => g.mul(y.square().exp().mul(Math.sqrt(Math.PI) / 2)), domain: [-0.8, 0.8] },
-  gelu:       { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v === -Infinity ? 0 : 0.5 * v * erfc(v * -Math.SQRT1_2); } }, vjp: (g, x) => g.mul(x.mul(Math.SQRT1_2).erf().add(1).mul(0.5).add(x.mul(x.square().mul(-0.5).exp()).mul(Math.sqrt(0.5 / Math.PI)))) },
+  gelu:       { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v === -Infinity ? -0 : 0.5 * v * erfc(v * -Math.SQRT1_2); } }, vjp: (g, x) => g.mul(x.mul(Math.SQRT1_2).erf().add(1).mul(0.5).add(x.mul(x.square().mul(-0.5).exp()).mul(Math.sqrt(0.5 / Math.PI)))) },
   logicalNot: { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = x[i] === 0 ? 1 : 0; }, vjp: null },
   isNaN:      { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = Number.isNaN(v) ? 1 : 0; } }, vjp: null },
   isInf:      { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v === Infinity || v === -Infinity ? 1 : 0; } }, vjp: null },

@@ -3,7 +3,7 @@ import { Command, F32, loadKernels, SCRATCH_BYTES } from '@recurra/kernels';
 const { heap, exports, control, scratch } = loadKernels();
 
 /** erf(x), or with `complement` 1 - erf(x), in float64: the series, or the continued fraction of erfc (Abramowitz & Stegun 7.1.6, 7.1.14). */
-function erf(x: number, complement = false): number {
+export function erf(x: number, complement = false): number {
   const a = Math.abs(x);
   if (a > 6 && !complement) return Math.sign(x);
   if (a < 2.5) {
