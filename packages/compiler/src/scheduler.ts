@@ -8,6 +8,13 @@ const MAX_AUTO = 8;
 /** Less work (multiply-adds) than this, a few milliseconds, runs on the calling thread: waking workers and meeting takes its time. */
 const THREADED_WORK = 20_000_000;
 
+let threadedWork = THREADED_WORK;
+
+/** @internal From how much work on steps run on the pool; `null`: as usual. For tests, which share small ones too. */
+export function setThreadedWork(work: number | null): void {
+  threadedWork = work ?? THREADED_WORK;
+}
+
 /** On how many threads large steps run, and why. */
 export interface Threads {
   readonly count: number;
@@ -103,7 +110,7 @@ function hold(job: Promise<unknown>): void {
 /** Runs a plan: small ones on the calling thread, large ones on the pool; one after another. */
 export function execute(plan: Plan, inputs: readonly Tensor[]): Tensor[] | Promise<Tensor[]> {
   return inTurn(() => {
-    if (plan.work < THREADED_WORK) return plan.runInline(inputs);
+    if (plan.work < threadedWork) return plan.runInline(inputs);
     const found = executor();
     if (found === null) return plan.runInline(inputs);
     if (found instanceof Executor) return plan.runOn(found, inputs);

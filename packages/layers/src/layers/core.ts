@@ -3,6 +3,7 @@ import { guard } from '@recurra/compiler';
 import {
   type Activation as ActivationFunction,
   type ActivationIdentifier,
+  checkIds,
   DTypeError,
   formatShape,
   nextKey,
@@ -188,8 +189,8 @@ export class Embedding extends Layer {
             `${this.label}: expected ids in 0..${this.inputDim - 1}, received ${id}. inputDim must be larger than the largest id.`,
           );
     });
-    const ids = x.cast('int32');
-    return [this.embeddings.value.gather(ids, 0)];
+    // Ids that the model computes itself are checked by the step.
+    return [this.embeddings.value.gather(checkIds(x, this.inputDim, this.label), 0)];
   }
 
   override computeMask(inputs: Tensor): Tensor | null {

@@ -1,0 +1,57 @@
+/** Tries random cases for some time: `pnpm fuzz TARGET --seconds N --seed S`. Exit codes: 0 all held, 1 something broke, 2 wrong arguments. */
+import { parseArgs } from 'node:util';
+import { setThreads } from '@recurra/compiler';
+import { programs } from './programs.js';
+import type { FuzzTarget } from './target.js';
+
+/** The targets by name. */
+const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map([['programs', programs]]);
+
+const USAGE = [
+  `usage: pnpm fuzz ${[...TARGETS.keys()].join('|')} [--seconds N] [--seed S] [--path P]`,
+  ...[...TARGETS].map(([name, { description }]) => `  ${name}: ${description}`),
+  '  --seconds: how long to go on (60); --seed: an integer (the time); --path: one case, as a failure prints it',
+].join('\n');
+
+/** A number among the arguments; throws `Error` for anything else. */
+function numberOf(text: string | undefined, name: string, fallback: number): number {
+  if (text === undefined) return fallback;
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new Error(`expected a number for --${name}, received ${text}`);
+  return value;
+}
+
+async function main(): Promise<number> {
+  let target: FuzzTarget | undefined;
+  let name: string | undefined;
+  let options: { seconds: number; seed: number; path?: string };
+  try {
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: { seconds: { type: 'string' }, seed: { type: 'string' }, path: { type: 'string' } },
+    });
+    [name] = positionals;
+    target = TARGETS.get(name ?? '');
+    if (!target || positionals.length !== 1)
+      throw new Error(`expected one target, received ${positionals.join(' ') || 'none'}`);
+    const seed = numberOf(values.seed, 'seed', Math.floor(Date.now() / 1000) % 1_000_000);
+    if (!Number.isInteger(seed)) throw new Error(`expected an integer for --seed, received ${seed}`);
+    options = {
+      seconds: numberOf(values.seconds, 'seconds', 60),
+      seed,
+      ...(values.path === undefined ? {} : { path: values.path }),
+    };
+  } catch (error) {
+    console.error(`fuzz: ${(error as Error).message}\n${USAGE}`);
+    return 2;
+  }
+  console.log(`fuzz ${name}: ${options.seconds} s from seed ${options.seed}`);
+  const { passed, failures } = await target.run(options);
+  for (const { repeat, message } of failures) console.log(`FAILED: pnpm fuzz ${name} ${repeat}\n${message}\n`);
+  console.log(`${passed} passed, ${failures.length} failed`);
+  await setThreads(1);
+  return failures.length > 0 ? 1 : 0;
+}
+
+process.exitCode = await main();

@@ -1,0 +1,59 @@
+import fc from 'fast-check';
+
+/** What a run is asked for. */
+export interface FuzzOptions {
+  /** How long to go on. */
+  readonly seconds: number;
+  /** The seed of the first round; every round after it has the next one. */
+  readonly seed: number;
+  /** One counterexample of that seed, as a failure prints it, and nothing else. */
+  readonly path?: string;
+}
+
+/** How a run ended: cases that held, and what broke, each with the arguments that repeat it. */
+export interface FuzzReport {
+  readonly passed: number;
+  readonly failures: readonly { readonly repeat: string; readonly message: string }[];
+}
+
+/** Something to try random cases on. */
+export interface FuzzTarget {
+  /** What it tries, in one line. */
+  readonly description: string;
+  run(options: FuzzOptions): Promise<FuzzReport>;
+}
+
+/** Cases a round: each round begins with small ones again, and has a seed of its own. */
+const ROUND = 25;
+
+/** A target that holds a property of random cases; a failing case is made smaller before it is reported. */
+export function propertyTarget<T>(
+  description: string,
+  arbitrary: fc.Arbitrary<T>,
+  holds: (value: T) => Promise<void>,
+): FuzzTarget {
+  return {
+    description,
+    run: async ({ seconds, seed, path }) => {
+      const end = performance.now() + seconds * 1000;
+      const failures: { repeat: string; message: string }[] = [];
+      let passed = 0;
+      for (let round = seed; path !== undefined ? round === seed : performance.now() < end; round++) {
+        const result = await fc.check(fc.asyncProperty(arbitrary, holds), {
+          seed: round,
+          numRuns: ROUND,
+          ...(path === undefined ? {} : { path, endOnFailure: true }),
+        });
+        passed += result.failed ? Math.max(0, result.numRuns - 1) : result.numRuns;
+        if (!result.failed) continue;
+        const error = result.errorInstance;
+        const message = error instanceof Error ? error.message : String(error);
+        failures.push({
+          repeat: `--seed ${round} --path ${result.counterexamplePath}`,
+          message: `${message}\n${fc.stringify(result.counterexample)}`,
+        });
+      }
+      return { passed, failures };
+    },
+  };
+}
