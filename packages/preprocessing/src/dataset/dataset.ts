@@ -378,7 +378,8 @@ export class Dataset<T> implements AsyncIterable<T> {
         let at = 0;
         if (rest.length > 0) {
           at = Math.min(chunk.length, size - rest.length);
-          rest.push(...chunk.slice(0, at));
+          // Not by `push(...)`: a long list would overflow the stack.
+          for (let i = 0; i < at; i++) rest.push(chunk[i]!);
           if (rest.length === size) {
             out.push(rest);
             rest = [];

@@ -31,6 +31,49 @@ const pairOf = (left: number, right: number): number => left * 2 ** 26 + right;
 const leftOf = (pair: number): number => Math.floor(pair / 2 ** 26);
 const rightOf = (pair: number): number => pair % 2 ** 26;
 
+/** Pieces of at most so many bytes are joined without a heap, which is faster for them. */
+const SHORT = 32;
+/** Longer pieces are seldom seen again. */
+const REMEMBERED = 256;
+/** Places of a piece in one number with a rank, both below 2^26. */
+const PLACES = 2 ** 26;
+/** In the place of an id that was joined to the one before. */
+const GONE = -1;
+
+/** A heap of numbers, the lowest first. */
+class NumberHeap {
+  private readonly items: number[] = [];
+
+  push(item: number): void {
+    const { items } = this;
+    let i = items.push(item) - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (items[parent]! <= item) break;
+      items[i] = items[parent]!;
+      i = parent;
+    }
+    items[i] = item;
+  }
+
+  pop(): number | undefined {
+    const { items } = this;
+    const top = items[0];
+    const last = items.pop();
+    const { length } = items;
+    if (length === 0 || last === undefined) return top;
+    let i = 0;
+    for (let child = 1; child < length; child = 2 * i + 1) {
+      if (child + 1 < length && items[child + 1]! < items[child]!) child++;
+      if (items[child]! >= last) break;
+      items[i] = items[child]!;
+      i = child;
+    }
+    items[i] = last;
+    return top;
+  }
+}
+
 /** A heap of pairs by falling count, ties by rising ids; counts that have changed since are noticed when they come up. */
 class PairHeap {
   private readonly items: { pair: number; count: number }[] = [];
@@ -181,20 +224,29 @@ export class BytePairTokenizer {
       for (const w of places.get(top.pair) ?? []) {
         const word = words[w]!;
         const n = counts[w]!;
-        for (let i = 0; i + 1 < word.length; i++) {
-          if (word[i] !== left || word[i + 1] !== right) continue;
-          if (i > 0) {
-            note(pairOf(word[i - 1]!, left), -n, w);
-            note(pairOf(word[i - 1]!, id), n, w);
-            changed.add(pairOf(word[i - 1]!, id));
+        // What is joined moves forward in place: one way through the word.
+        let to = 0;
+        for (let i = 0; i < word.length; ) {
+          if (word[i] !== left || word[i + 1] !== right) {
+            word[to++] = word[i++]!;
+            continue;
+          }
+          if (to > 0) {
+            const before = word[to - 1]!;
+            note(pairOf(before, left), -n, w);
+            note(pairOf(before, id), n, w);
+            changed.add(pairOf(before, id));
           }
           if (i + 2 < word.length) {
-            note(pairOf(right, word[i + 2]!), -n, w);
-            note(pairOf(id, word[i + 2]!), n, w);
-            changed.add(pairOf(id, word[i + 2]!));
+            const after = word[i + 2]!;
+            note(pairOf(right, after), -n, w);
+            note(pairOf(id, after), n, w);
+            changed.add(pairOf(id, after));
           }
-          word.splice(i, 2, id);
+          word[to++] = id;
+          i += 2;
         }
+        word.length = to;
       }
       pairCounts.delete(top.pair);
       places.delete(top.pair);
@@ -230,22 +282,58 @@ export class BytePairTokenizer {
   private piece(piece: string): readonly number[] {
     const known = this.known.get(piece);
     if (known) return known;
-    const word = Array.from(encoder.encode(piece), (b) => this.ids.get(BYTE_CHARACTERS[b]!)!);
-    while (word.length > 1) {
-      let best = Infinity;
-      for (let i = 0; i + 1 < word.length; i++) {
-        const rank = this.ranks.get(pairOf(word[i]!, word[i + 1]!));
-        if (rank !== undefined && rank < best) best = rank;
-      }
-      if (best === Infinity) break;
-      const [left, right] = this.merges[best]!;
-      for (let i = 0; i + 1 < word.length; i++)
-        if (word[i] === left && word[i + 1] === right) word.splice(i, 2, this.joined[best]!);
-    }
+    const bytes = Array.from(encoder.encode(piece), (b) => this.ids.get(BYTE_CHARACTERS[b]!)!);
+    const word = bytes.length <= SHORT ? this.joinShort(bytes) : this.joinLong(bytes);
     // Most text consists of few different pieces; the others shall not fill the memory.
     if (this.known.size > 100_000) this.known.clear();
-    this.known.set(piece, word);
+    if (bytes.length <= REMEMBERED) this.known.set(piece, word);
     return word;
+  }
+
+  /** Joins the pair of the lowest rank, the first of several, until none is left; looks at all pairs each time. */
+  private joinShort(word: number[]): number[] {
+    for (;;) {
+      let best = Infinity;
+      let at = 0;
+      for (let i = 0; i + 1 < word.length; i++) {
+        const rank = this.ranks.get(pairOf(word[i]!, word[i + 1]!));
+        if (rank !== undefined && rank < best) {
+          best = rank;
+          at = i;
+        }
+      }
+      if (best === Infinity) return word;
+      word.splice(at, 2, this.joined[best]!);
+    }
+  }
+
+  /** The same by a heap of pairs and links between neighbours, in n log n. */
+  private joinLong(word: number[]): number[] {
+    const n = word.length;
+    const previous = Int32Array.from(word, (_, i) => i - 1);
+    const next = Int32Array.from(word, (_, i) => i + 1);
+    const heap = new NumberHeap();
+    const rankAt = (i: number): number | undefined =>
+      next[i]! < n ? this.ranks.get(pairOf(word[i]!, word[next[i]!]!)) : undefined;
+    const offer = (i: number): void => {
+      const rank = rankAt(i);
+      if (rank !== undefined) heap.push(rank * PLACES + i);
+    };
+    for (let i = 0; i < n; i++) offer(i);
+    for (let key = heap.pop(); key !== undefined; key = heap.pop()) {
+      const rank = Math.floor(key / PLACES);
+      const i = key % PLACES;
+      // Neighbours may have been joined since: then this is another pair, or none.
+      if (word[i] === GONE || rankAt(i) !== rank) continue;
+      const right = next[i]!;
+      word[i] = this.joined[rank]!;
+      word[right] = GONE;
+      next[i] = next[right]!;
+      if (next[i]! < n) previous[next[i]!] = i;
+      offer(i);
+      if (previous[i]! >= 0) offer(previous[i]!);
+    }
+    return word.filter((id) => id !== GONE);
   }
 
   /** The text of ids. Throws `ValueError` for one that is none. */

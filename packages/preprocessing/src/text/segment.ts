@@ -62,13 +62,44 @@ export function segmenter(options: SegmentOptions = {}): Splitter {
       `segmenter: expected mode 'word', 'character', 'grapheme' or 'byte', received '${String(mode)}'`,
     );
   const by = new Intl.Segmenter(locale, { granularity: mode });
-  if (mode === 'grapheme') return (text) => kept(Array.from(by.segment(prepare(text)), ({ segment }) => segment));
   return (text) => {
-    const words: string[] = [];
-    for (const { segment, isWordLike } of by.segment(prepare(text)))
-      if (isWordLike || (punctuation && segment.trim() !== '')) words.push(segment);
-    return words;
+    const parts: string[] = [];
+    eachSegment(by, prepare(text), ({ segment, isWordLike }) => {
+      if (mode === 'grapheme' || isWordLike || (punctuation && segment.trim() !== '')) parts.push(segment);
+    });
+    return mode === 'grapheme' ? kept(parts) : parts;
   };
+}
+
+/** Characters that are given to `Intl.Segmenter` at once, and those at their end whose segments may depend on what follows. */
+const WINDOW = 2048;
+const MARGIN = 128;
+
+/**
+ * The segments of a text. Engines copy the text for each segment, so that a long one takes time that grows with its square: it is given in windows,
+ * each of which begins where a segment of the last one ended. Rules look no further back than that, dictionaries no further ahead than the margin.
+ */
+function eachSegment(by: Intl.Segmenter, text: string, use: (segment: Intl.SegmentData) => void): void {
+  let size = WINDOW;
+  for (let at = 0; at < text.length; ) {
+    const end = at + size;
+    if (end >= text.length && size === WINDOW) {
+      for (const segment of by.segment(at === 0 ? text : text.slice(at))) use(segment);
+      return;
+    }
+    const last = end >= text.length ? Number.POSITIVE_INFINITY : size - MARGIN;
+    let taken = 0;
+    for (const segment of by.segment(text.slice(at, end))) {
+      const to = segment.index + segment.segment.length;
+      if (to > last) break;
+      use(segment);
+      taken = to;
+      // Behind a segment that is longer than a window, windows are short again.
+      if (size > WINDOW) break;
+    }
+    at += taken;
+    size = taken === 0 ? 2 * size : WINDOW;
+  }
 }
 
 let words: Splitter | null = null;

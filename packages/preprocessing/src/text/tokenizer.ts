@@ -293,5 +293,5 @@ function jsonToEntries(text: unknown, key: string): [string, unknown][] {
     throw new FormatError(`Tokenizer.fromJson: expected "${key}" to be a JSON text, received ${typeof text}`);
   const entries = JSON.parse(text) as Record<string, unknown>;
   const order = [...text.matchAll(/("(?:[^"\\]|\\.)*")\s*:/g)].map((m) => JSON.parse(m[1]!) as string);
-  return order.filter((k) => k in entries).map((k) => [k, entries[k]]);
+  return order.filter((k) => Object.hasOwn(entries, k)).map((k) => [k, entries[k]]);
 }
