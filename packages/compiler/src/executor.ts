@@ -1,4 +1,4 @@
-import { SCRATCH_BYTES } from '@recurra/kernels';
+import { type Holder, SCRATCH_BYTES } from '@recurra/kernels';
 import { RecurraError } from '@recurra/tensor';
 import type { Runtime } from './runtime.js';
 import { workerSource } from './worker-source.js';
@@ -97,6 +97,7 @@ function spawn(name: string, listeners: Listeners): Port {
 
 /** Words of the block through which the pool gives its orders. */
 const Sync = { epoch: 0, start: 1, end: 2, remaining: 3, directory: 4, chains: 5 } as const;
+const WORKERS: Holder = { kind: 'blocks of workers', name: 'workers' };
 /** Words of the control block of the kernels. */
 const Control = { generation: 1, aborted: 2 } as const;
 
@@ -115,13 +116,20 @@ export class Executor {
   private constructor(runtime: Runtime, count: number) {
     this.runtime = runtime;
     this.count = count;
-    const { heap } = runtime.kernels;
-    this.sync = heap.allocate(64);
-    heap.arrays.u8.fill(0, this.sync, this.sync + 64);
-    for (let i = 0; i < count; i++) this.scratch.push(heap.allocate(SCRATCH_BYTES));
+    this.sync = runtime.allocate(64, WORKERS);
+    runtime.words(this.sync, 16).fill(0);
+    try {
+      for (let i = 0; i < count; i++) this.scratch.push(runtime.allocate(SCRATCH_BYTES, WORKERS));
+    } catch (error) {
+      for (const address of [this.sync, ...this.scratch]) runtime.release(address);
+      throw error;
+    }
   }
 
-  /** Starts `count` workers; resolves when all of them are ready. Rejects with `WorkerError` where one does not start. */
+  /**
+   * Starts `count` workers; resolves when all of them are ready. Rejects with `WorkerError` where one does not start, with `HeapError` where
+   * their memory is not to be had. Only between steps: the arena may have to move.
+   */
   static async start(runtime: Runtime, count: number): Promise<Executor> {
     const executor = new Executor(runtime, count);
     try {
@@ -143,7 +151,7 @@ export class Executor {
     return new Promise((resolve, reject) => {
       let ready = 0;
       for (let i = 0; i < this.count; i++) {
-        const port = spawn(`recurra ${i}`, {
+        const listeners: Listeners = {
           message: (data) => {
             const { kind, error } = data as { kind: 'ready' | 'done' | 'error'; error?: string };
             if (kind === 'ready' && ++ready === this.count) {
@@ -157,7 +165,15 @@ export class Executor {
             reject(error);
             this.fail(error);
           },
-        });
+        };
+        let port: Port;
+        try {
+          port = spawn(`recurra ${i}`, listeners);
+        } catch (error) {
+          // Node's permission model and a page's content security policy forbid workers so.
+          reject(new WorkerError((error as Error).message));
+          return;
+        }
         port.hold(true);
         this.ports.push(port);
         port.post({
@@ -175,7 +191,7 @@ export class Executor {
   }
 
   private words(address: number): Int32Array {
-    return this.runtime.kernels.heap.arrays.i32.subarray(address >> 2, (address >> 2) + 16);
+    return this.runtime.words(address, 16);
   }
 
   /** Runs commands from `start` to `end` on all workers. Rejects with `WorkerError` if one dies meanwhile. */

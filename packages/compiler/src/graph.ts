@@ -38,12 +38,8 @@ export interface Update {
   readonly value: Value;
 }
 
-let graphs = 0;
-
 /** A traced function: nodes in the order in which they were traced, which is a topological one. */
 export class Graph {
-  /** Tells graphs apart where they are parameters of operations. */
-  readonly id: number = graphs++;
   readonly inputs: readonly Value[];
   readonly nodes: readonly Node[];
   readonly outputs: readonly Value[];
@@ -59,10 +55,6 @@ export class Graph {
     this.outputs = outputs;
     this.updates = updates;
     this.nodes = liveNodes(nodes, [...outputs, ...updates.map((u) => u.value)]);
-  }
-
-  toJSON(): string {
-    return `graph ${this.id}`;
   }
 }
 

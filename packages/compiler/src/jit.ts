@@ -1,9 +1,12 @@
 import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
+import { formatBytes } from '@recurra/kernels';
 import { nextKey, Tensor, TraceError, ValueError, withKeys } from '@recurra/tensor';
 import { Graph } from './graph.js';
+import { breathe } from './pacer.js';
 import { type KernelTime, type MemoryUse, Plan, type PlanBlock } from './plan/plan.js';
 import { runtime } from './runtime.js';
 import { execute, executeTimed } from './scheduler.js';
+import { signatureOf } from './signature.js';
 import { type Guard, Tracer } from './tracer.js';
 import { activeTracer, whileTracing } from './tracers.js';
 
@@ -64,7 +67,10 @@ const forgotten = new FinalizationRegistry<Set<PlanBlock>>((blocks) => {
  * `toArray`) throws `TraceError`.
  *
  * Values that the function closes over are constants of the compiled code; what changes from call to call is an argument or a
- * `Variable`. Gradients are float32: kernels sum in another order than eager evaluation, so that results agree to rounding.
+ * `Variable`. Static parts are compared by content (arrays, plain objects, `Map`, `Set`, `Date`), functions and variables by identity; typed
+ * arrays and instances of classes that are not frozen are refused, since the compiled code would not see them change. A call gives the
+ * event loop a turn when 16 ms have passed without one. Where memory is short, a call waits for that of objects that are gone.
+ * A step that fails leaves variables as they were. Gradients are float32: kernels sum in another order than eager evaluation, so that results agree to rounding.
  */
 export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): Step<A, R> {
   const name = options.name ?? (f.name || 'step');
@@ -80,7 +86,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
 
   const find = (args: A): { compiled: Compiled; leaves: Tensor[] } => {
     const leaves: Tensor[] = [];
-    const signature = signatureOf(args, leaves);
+    const signature = signatureOf(args, leaves, name);
     for (const leaf of leaves)
       if (leaf.trace !== null)
         throw new TraceError(
@@ -118,13 +124,16 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
       );
     const { compiled, leaves } = find(args);
     compiled.plan.block.use();
+    let outputs: Tensor[];
     try {
       const running = execute(compiled.plan, inputsOf(compiled, leaves));
-      const outputs = running instanceof Promise ? await running : running;
-      return treeUnflatten(compiled.result, outputs) as R;
+      outputs = running instanceof Promise ? await running : running;
     } finally {
       compiled.plan.block.leave();
     }
+    const turn = breathe();
+    if (turn) await turn;
+    return treeUnflatten(compiled.result, outputs) as R;
   };
 
   const step = Object.assign(call, {
@@ -155,53 +164,6 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
   return step as Step<A, R>;
 }
 
-const identities = new WeakMap<object, number>();
-let nextIdentity = 0;
-
-/** Shapes and dtypes of the tensors of a tree (which go to `leaves`), and everything else as it is: equal texts, equal plans. */
-function signatureOf(node: unknown, leaves: Tensor[]): string {
-  if (node instanceof Tensor) {
-    leaves.push(node);
-    return `${node.dtype}[${node.shape.join()}]`;
-  }
-  if (Array.isArray(node)) {
-    let text = '(';
-    for (const child of node) text += `${signatureOf(child, leaves)},`;
-    return `${text})`;
-  }
-  switch (typeof node) {
-    case 'object': {
-      if (node === null) return 'null';
-      const prototype = Object.getPrototypeOf(node);
-      if (prototype === Object.prototype || prototype === null) {
-        let text = '{';
-        for (const key of Object.keys(node))
-          text += `${JSON.stringify(key)}:${signatureOf((node as Record<string, unknown>)[key], leaves)},`;
-        return `${text}}`;
-      }
-      return identityOf(node);
-    }
-    case 'function':
-      return identityOf(node);
-    case 'string':
-      return JSON.stringify(node);
-    case 'number':
-      return Object.is(node, -0) ? '-0' : String(node);
-    default:
-      return `${typeof node} ${String(node)}`;
-  }
-}
-
-/** A number for an object that has no structure to compare. */
-function identityOf(value: object): string {
-  let id = identities.get(value);
-  if (id === undefined) {
-    id = nextIdentity++;
-    identities.set(value, id);
-  }
-  return `#${id}`;
-}
-
 function compile<A extends unknown[], R>(
   f: (...args: A) => R,
   args: A,
@@ -228,14 +190,12 @@ function compile<A extends unknown[], R>(
   const plan = new Plan(
     drawsKey ? graph : new Graph(graph.inputs.slice(0, leaves.length), graph.nodes, graph.outputs, graph.updates),
     runtime(),
+    name,
   );
   // Only the structure is kept of what the function returned.
   const structure = treeMap((leaf) => new Tensor(leaf.shape, leaf.dtype, null), result as unknown);
   return { plan, result: structure, drawsKey, guards: tracer.guards };
 }
-
-const kilobytes = (bytes: number): string =>
-  bytes < 1 << 20 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(2)} MiB`;
 
 function explain(name: string, plan: Plan): string {
   const { graph, memory, notes, labels } = plan;
@@ -249,7 +209,7 @@ function explain(name: string, plan: Plan): string {
     ...notes.map((note) => `  ${note}`),
     `program: ${labels.length} commands`,
     ...[...counts].map(([label, count]) => `  ${label}${count > 1 ? ` (${count} times)` : ''}`),
-    `memory: arena ${kilobytes(memory.arena)} (${kilobytes(memory.unplanned)} without sharing), plan ${kilobytes(memory.plan)}, variables ${kilobytes(memory.variables)}`,
+    `memory: arena ${formatBytes(memory.arena)} (${formatBytes(memory.unplanned)} without sharing), plan ${formatBytes(memory.plan)}, variables ${formatBytes(memory.variables)}`,
   ].join('\n');
 }
 

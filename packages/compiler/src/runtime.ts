@@ -1,4 +1,4 @@
-import { CONTROL_BYTES, type Kernels, loadKernels } from '@recurra/kernels';
+import { CONTROL_BYTES, type Holder, type Kernels, loadKernels } from '@recurra/kernels';
 import {
   type DType,
   denseData,
@@ -11,13 +11,19 @@ import {
 } from '@recurra/tensor';
 
 import { Chains } from './emit/chains.js';
+import { type MemoryError, memoryError, type Needs } from './memory.js';
 
 /** Bytes of an element. */
 export function bytesOf(dtype: DType): number {
   return dtype === 'float64' ? 8 : dtype === 'bool' ? 1 : 4;
 }
 
-/** A range of WebAssembly memory that plans share, since one step runs at a time: it is as large as the largest needs. */
+const ARENA: Holder = { kind: 'arenas', name: 'intermediate values' };
+
+/**
+ * A range of WebAssembly memory that plans share, since one step runs at a time: it is as large as the largest needs. It lies at the end
+ * of memory, so that it gets its old place back when it grows; what stays is taken from the bottom.
+ */
 class Arena {
   base = 0;
   bytes = 0;
@@ -30,10 +36,8 @@ class Arena {
   /** Makes room; the content is lost where it has to move. */
   ensure(bytes: number): void {
     if (bytes <= this.bytes) return;
-    if (this.bytes > 0) this.kernels.heap.release(this.base);
-    // A block that fails to be had leaves none.
-    this.bytes = 0;
-    this.base = this.kernels.heap.allocate(bytes);
+    this.release();
+    this.base = this.kernels.heap.allocate(bytes, ARENA, true);
     this.bytes = bytes;
   }
 
@@ -50,16 +54,13 @@ export class Runtime {
   readonly kernels: Kernels = loadKernels();
   readonly arena: Arena = new Arena(this.kernels);
   readonly chains: Chains = new Chains(this);
-  /** Blocks go with their owners. */
-  private readonly owners = new FinalizationRegistry<number>((address) => this.kernels.heap.release(address));
 
   /** A typed array over `length` elements at an address. */
   view(address: number, dtype: DType, length: number): TypedArray {
     const { f32, f64, i32, u8 } = this.kernels.heap.arrays;
-    if (dtype === 'float32') return f32.subarray(address >> 2, (address >> 2) + length);
-    if (dtype === 'int32') return i32.subarray(address >> 2, (address >> 2) + length);
-    if (dtype === 'float64') return f64.subarray(address >> 3, (address >> 3) + length);
-    return u8.subarray(address, address + length);
+    const array = dtype === 'float32' ? f32 : dtype === 'int32' ? i32 : dtype === 'float64' ? f64 : u8;
+    const first = address / bytesOf(dtype);
+    return array.subarray(first, first + length);
   }
 
   /** A copy of the elements at an address. */
@@ -74,11 +75,37 @@ export class Runtime {
     this.view(address, array.dtype, data.length).set(data);
   }
 
-  /** A block for a value, released once `owner` is gone. */
-  allocateFor(owner: object, value: Tensor): number {
-    const address = this.kernels.heap.allocate(value.size * bytesOf(value.dtype));
-    this.owners.register(owner, address);
-    return address;
+  /** Throws `MemoryError` where a step cannot fit into what others leave. Its memory is not yet taken. */
+  expectRoom(step: string, needs: Needs): void {
+    const { heap } = this.kernels;
+    if (this.others(needs) + needs.arena + needs.plan + needs.variables > heap.limit) throw this.noRoom(step, needs);
+  }
+
+  /** The error that says what a step needs, and what is in its way. */
+  noRoom(step: string, needs: Needs): MemoryError {
+    return memoryError(step, needs, this.kernels.heap, this.others(needs));
+  }
+
+  /** Bytes that others than this step hold: the arena is nobody's between steps. */
+  private others(needs: Needs): number {
+    return this.kernels.heap.usage().allocated - this.arena.bytes - needs.held;
+  }
+
+  /** A block that stays, until it is released. Only before a step runs: the arena may have to move. Throws `HeapError`. */
+  allocate(bytes: number, holder: Holder): number {
+    const { heap } = this.kernels;
+    if (!heap.hasFree(bytes)) this.arena.release();
+    return heap.allocate(bytes, holder);
+  }
+
+  /** Gives a block back. */
+  release(address: number): void {
+    this.kernels.heap.release(address);
+  }
+
+  /** The words at an address. */
+  words(address: number, count: number): Int32Array {
+    return this.view(address, 'int32', count) as Int32Array;
   }
 
   /** Clears the words through which workers meet and report errors. */

@@ -17,6 +17,7 @@ import {
 } from '@recurra/tensor';
 import type { Graph, Value } from './graph.js';
 import { isZero, Tracer } from './tracer.js';
+import { insideLoop } from './tracers.js';
 
 /** Parameters of the primitive: the body takes [carries, elements, constants] and gives [next carries, results]. */
 export interface ScanParams {
@@ -202,7 +203,7 @@ export function scan<C, X, Y>(
   const carried = first.map((t) => tracer.input(t));
   const element = elements.map((t) => tracer.input({ shape: t.shape.slice(1), dtype: t.dtype }));
   const valid = mask && tracer.input({ shape: mask.shape.slice(1), dtype: mask.dtype });
-  const step = body(treeUnflatten(init, carried), treeUnflatten(xs, element));
+  const step = insideLoop(() => body(treeUnflatten(init, carried), treeUnflatten(xs, element)));
   let next = treeLeaves(step.carry);
   if (next.length !== first.length)
     throw new ShapeError(`scan: expected a carry of ${first.length} tensors, received ${next.length}`);

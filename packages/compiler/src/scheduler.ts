@@ -1,7 +1,11 @@
+import { HeapError } from '@recurra/kernels';
 import { type Tensor, ValueError } from '@recurra/tensor';
 import { Executor, obstacle, processors, WorkerError } from './executor.js';
+import { MemoryError, reclaim } from './memory.js';
+import { rested } from './pacer.js';
 import type { Plan } from './plan/plan.js';
 import { runtime } from './runtime.js';
+import { idle, inTurn, pause } from './turns.js';
 
 /** More threads than this seldom pay for sequences: they share the batch. */
 const MAX_AUTO = 8;
@@ -26,8 +30,6 @@ let pool: Promise<Executor> | null = null;
 let current: Executor | null = null;
 /** Why there is no pool although one was wanted. */
 let refusal: string | null = null;
-/** The step in progress; others wait for it. */
-let tail: Promise<unknown> | null = null;
 
 /**
  * On how many threads large steps run: a number, or 'auto' (the default: one a processor, at most 8). Results are the same to
@@ -39,7 +41,7 @@ export async function setThreads(count: number | 'auto'): Promise<void> {
   if (count === wanted) return;
   wanted = count;
   refusal = null;
-  await tail?.catch(() => {});
+  await idle();
   const old = pool;
   pool = null;
   current = null;
@@ -81,41 +83,35 @@ function executor(): Executor | Promise<Executor | null> | null {
         refusal = `workers do not start here: ${error.message}`;
         return null;
       }
+      // No memory is left for the workers' own: this step runs without them.
+      if (error instanceof HeapError) return null;
       throw error;
     },
   );
 }
 
-/** Runs a job when those before it are done; at once where none is. */
-function inTurn<T>(job: () => T | Promise<T>): T | Promise<T> {
-  if (tail === null) {
-    const result = job();
-    if (!(result instanceof Promise)) return result;
-    hold(result);
-    return result;
-  }
-  const result = tail.then(job, job);
-  hold(result);
-  return result;
-}
-
-function hold(job: Promise<unknown>): void {
-  tail = job;
-  const clear = (): void => {
-    if (tail === job) tail = null;
-  };
-  job.then(clear, clear);
-}
-
 /** Runs a plan: small ones on the calling thread, large ones on the pool; one after another. */
 export function execute(plan: Plan, inputs: readonly Tensor[]): Tensor[] | Promise<Tensor[]> {
-  return inTurn(() => {
-    if (plan.work < threadedWork) return plan.runInline(inputs);
-    const found = executor();
-    if (found === null) return plan.runInline(inputs);
-    if (found instanceof Executor) return plan.runOn(found, inputs);
-    return found.then((started) => (started ? plan.runOn(started, inputs) : plan.runInline(inputs)));
+  return inTurn(() => placed(plan, () => run(plan, inputs)));
+}
+
+function run(plan: Plan, inputs: readonly Tensor[]): Tensor[] | Promise<Tensor[]> {
+  if (plan.work < threadedWork) return plan.runInline(inputs);
+  const found = executor();
+  if (found === null) return plan.runInline(inputs);
+  if (found instanceof Executor) return onPool(plan, found, inputs);
+  return found.then((started) => {
+    // The workers' memory may have moved the arena.
+    plan.place();
+    return started ? onPool(plan, started, inputs) : plan.runInline(inputs);
   });
+}
+
+async function onPool(plan: Plan, pool: Executor, inputs: readonly Tensor[]): Promise<Tensor[]> {
+  const outputs = await plan.runOn(pool, inputs);
+  // The workers' answer came with a turn of the event loop.
+  rested();
+  return outputs;
 }
 
 /** Runs a plan on the calling thread, measuring every command. */
@@ -123,7 +119,30 @@ export function executeTimed(
   plan: Plan,
   inputs: readonly Tensor[],
 ): ReturnType<Plan['runTimed']> | Promise<ReturnType<Plan['runTimed']>> {
-  return inTurn(() => plan.runTimed(inputs));
+  return inTurn(() => placed(plan, () => plan.runTimed(inputs)));
+}
+
+/** Gives a plan its memory, then runs it. Where there is none, what is held by objects that are gone is given back first. */
+function placed<T>(plan: Plan, run: () => T | Promise<T>): T | Promise<T> {
+  try {
+    plan.place();
+  } catch (error) {
+    if (!(error instanceof MemoryError && error.mayFit)) throw error;
+    const again = (): boolean => {
+      try {
+        plan.place();
+        return true;
+      } catch (failure) {
+        if (failure instanceof MemoryError) return false;
+        throw failure;
+      }
+    };
+    return pause(() => reclaim(again)).then((found) => {
+      if (!found) plan.place();
+      return run();
+    });
+  }
+  return run();
 }
 
 /** @internal The pool in use: for tests. */

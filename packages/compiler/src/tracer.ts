@@ -12,6 +12,7 @@ import {
   TraceError,
 } from '@recurra/tensor';
 import { Graph, isUniform, type Node, type Source, type Update, Value } from './graph.js';
+import { copyOf, keyOf } from './params.js';
 import { simplify } from './simplify.js';
 import type { Variable } from './variable.js';
 
@@ -113,14 +114,15 @@ export class Tracer implements Interpreter {
   }
 
   private apply<P>(primitive: Primitive<P>, values: readonly Value[], params: P, outputs: readonly Aval[]): Tensor[] {
-    const key = `${primitive.name} ${values.map((v) => v.id).join()} ${keyOf(params)}`;
-    let node = this.known.get(key);
+    const content = keyOf(params);
+    const key = content === null ? null : `${primitive.name} ${values.map((v) => v.id).join()} ${content}`;
+    let node = key === null ? undefined : this.known.get(key);
     if (!node || node.primitive !== (primitive as unknown)) {
       node = {
         index: this.nodes.length,
         primitive: primitive as unknown as Primitive<unknown>,
         inputs: values,
-        params,
+        params: copyOf(params),
         outputs: [],
       };
       const made: Node = node;
@@ -128,7 +130,7 @@ export class Tracer implements Interpreter {
         this.value(shape, dtype, { kind: 'node', node: made, output }),
       );
       this.nodes.push(node);
-      this.known.set(key, node);
+      if (key !== null) this.known.set(key, node);
     }
     return node.outputs.map((value) => this.tensorOf(value));
   }
@@ -136,7 +138,7 @@ export class Tracer implements Interpreter {
   private entry(variable: Variable): { readonly initial: Tensor; now: Tensor } {
     let entry = this.variables.get(variable);
     if (!entry) {
-      const { shape, dtype } = variable.concrete();
+      const { shape, dtype } = variable;
       const initial = this.tensorOf(this.value(shape, dtype, { kind: 'variable', variable }));
       entry = { initial, now: initial };
       this.variables.set(variable, entry);
@@ -171,13 +173,6 @@ export class Tracer implements Interpreter {
       if (now !== initial) updates.push({ variable, value: this.valueOf(now, variable.path) });
     return new Graph([...this.inputs, ...this.captures.values()], this.nodes, outputs, updates);
   }
-}
-
-/** Parameters as text: equal texts mean equal parameters. */
-function keyOf(params: unknown): string {
-  return JSON.stringify(params, (_, v: unknown) =>
-    typeof v === 'number' && (!Number.isFinite(v) || Object.is(v, -0)) ? `number ${Object.is(v, -0) ? '-0' : v}` : v,
-  );
 }
 
 /** The zero gradient that a transformation puts where nothing flows, seen through any marks? */

@@ -1,6 +1,6 @@
-import { grad } from '@recurra/autograd';
-import { type Tensor, tensor, zeros } from '@recurra/tensor';
-import { jit, Variable, withValues } from './index.js';
+import { grad, valueAndGrad, vjp } from '@recurra/autograd';
+import { bind, definePrimitive, type Tensor, tensor, zeros } from '@recurra/tensor';
+import { jit, scan, Variable, withValues } from './index.js';
 
 test('steps update variables in place; they are read and written eagerly at any time', async () => {
   const v = new Variable(tensor([1, 2, 3]), 'v');
@@ -100,4 +100,148 @@ test('a step that fails leaves what was known before it', async () => {
   expect(v.value.toArray()).toEqual([1, 2]);
   expect((await step(tensor(Int32Array.of(1)))).item()).toBe(4);
   expect(v.value.toArray()).toEqual([2, 4]);
+});
+
+test('a value that a gradient watches is stored as it is: eagerly, in nested gradients and in a pullback', () => {
+  const v = new Variable(tensor([0, 0]), 'v');
+  const x = tensor([2, 3]);
+  const loss = (t: Tensor): Tensor => {
+    v.assign(t.mul(2));
+    // What is read back is a constant: d/dt sum(t * c) = c.
+    return t.mul(v.value).sum();
+  };
+  expect(grad(loss)(x).toArray()).toEqual([4, 6]);
+  expect(v.value.toArray()).toEqual([4, 6]);
+  expect(v.value.trace).toBeNull();
+  expect(v.value.add(1).toArray()).toEqual([5, 7]);
+  // d/dt sum(g(t)^2) with g = 2c constant, plus the inner assignment of a value watched twice.
+  const outer = grad((t: Tensor) =>
+    grad((u: Tensor) => {
+      v.assign(u.mul(t));
+      return u.square().mul(t).sum();
+    })(t).sum(),
+  );
+  // d/dt of 2 t * t
+  expect(outer(x).toArray()).toEqual([8, 12]);
+  expect(v.value.toArray()).toEqual([4, 9]);
+  const { pullback } = vjp((t: Tensor) => {
+    v.assign(t.neg());
+    return t.mul(3);
+  }, x);
+  expect(pullback(tensor([1, 1]))[0].toArray()).toEqual([3, 3]);
+  expect(v.value.toArray()).toEqual([-2, -3]);
+});
+
+test('statistics that are assigned inside of a differentiated loss are those of the step, compiled as eagerly', async () => {
+  const run = async (compiled: boolean): Promise<unknown> => {
+    const mean = new Variable(tensor([0]), 'mean');
+    const count = new Variable(tensor(0), 'count');
+    const f = (w: Tensor, x: Tensor): { value: Tensor; gradient: Tensor } =>
+      valueAndGrad((u: Tensor) => {
+        const y = x.mul(u);
+        const batch = y.mean(0);
+        mean.assign(mean.value.mul(0.5).add(batch.mul(0.5)));
+        count.assign(count.value.add(1));
+        return y.sub(batch).square().mean().add(mean.value.sum());
+      })(w);
+    const step = compiled ? jit(f) : f;
+    const results: unknown[] = [];
+    for (let i = 0; i < 3; i++) {
+      const { value, gradient } = await step(tensor([2]), tensor([[1], [3]]));
+      results.push(value.item(), gradient.toArray());
+    }
+    return [results, mean.value.toArray(), count.value.item()];
+  };
+  // y = [2, 6]: mean 4, variance 4; d(variance)/dw = 2 w var(x) = 4. The moving mean 2, 3, 3.5 is a constant.
+  const expected = [[6, [4], 7, [4], 7.5, [4]], [3.5], 3];
+  expect(await run(false)).toEqual(expected);
+  expect(await run(true)).toEqual(expected);
+});
+
+test('what is assigned while other values are shown is seen at once, and stays', () => {
+  const v = new Variable(tensor([1]), 'v');
+  const seen = grad((x: Tensor) =>
+    withValues([v], [x], () => {
+      const before = v.value;
+      v.assign(before.mul(10));
+      return before.mul(v.value).sum();
+    }),
+  )(tensor([3]));
+  // d/dx x * c with c = 30
+  expect(seen.toArray()).toEqual([30]);
+  expect(v.value.toArray()).toEqual([30]);
+});
+
+test.each([
+  ['eagerly', async (f: () => Tensor) => f()],
+  ['compiled', (f: () => Tensor) => jit(f)()],
+  ['in a gradient', async (f: () => Tensor) => grad((x: Tensor) => f().mul(x).sum())(tensor([1]))],
+])('an assignment in the body of a loop is refused %s: it would happen once', async (_, run) => {
+  const v = new Variable(tensor([0]), 'v');
+  const body = (value: (c: Tensor) => Tensor) => () =>
+    scan(
+      (c: Tensor, x: Tensor) => {
+        v.assign(value(c));
+        return { carry: c.add(x), y: {} };
+      },
+      tensor([0]),
+      tensor([[1], [2]]),
+    ).carry;
+  for (const value of [(c: Tensor) => c, () => v.value.add(1)])
+    await expect((async () => run(body(value)))()).rejects.toThrow(
+      /v: expected an assignment outside of the body of scan, .* Make the value a part of the carry/,
+    );
+  expect(v.value.toArray()).toEqual([0]);
+});
+
+test('a value of a compiled function that has ended is refused', async () => {
+  const v = new Variable(tensor([1]), 'v');
+  let escaped: Tensor | null = null;
+  await jit((x: Tensor) => {
+    escaped = x.add(1);
+    return x;
+  })(tensor([1]));
+  expect(() => v.assign(escaped!)).toThrow(
+    /expected a value with data, received one of a compiled function that has ended/,
+  );
+  expect(v.value.toArray()).toEqual([1]);
+});
+
+const explode = definePrimitive<{ at: number }>({
+  name: 'explode',
+  abstract: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
+  evaluate: ([x], { at }) => {
+    if (x!.data[x!.offset] === at) throw new Error('explode: boom');
+    return [x!];
+  },
+  vjp: null,
+  samples: [],
+});
+
+test.each<[string, (x: Tensor, ids: Tensor) => Tensor]>([
+  ['a kernel', (x, ids) => x.gather(ids)],
+  ['one of several', (x, ids) => x.mul(2).gather(ids.mul(1)).add(x.gather(ids))],
+  ['an evaluation on the calling thread', (x, ids) => bind(explode, [ids.cast('float32')], { at: 7 })[0]!.add(x.sum())],
+  [
+    'the body of a loop',
+    (x, ids) => scan((c: Tensor, i: Tensor) => ({ carry: c.add(x.gather(i)), y: {} }), tensor(0), ids).carry,
+  ],
+])('where %s fails, variables whose values lie in memory alone stay too', async (_, fails) => {
+  const v = new Variable(tensor([1, 2]), 'v');
+  const big = new Variable(zeros([600]), 'big');
+  const step = jit((ids: Tensor) => {
+    // Assigned before what fails is computed, and read by nobody else.
+    v.assign(v.value.mul(2));
+    big.assign(big.value.add(1));
+    return fails(tensor([1, 2, 3]).add(v.value.sum().mul(0)), ids);
+  });
+  const good = tensor(Int32Array.of(0, 2));
+  await step(good);
+  await step(good);
+  await expect(step(tensor(Int32Array.of(7, 7)))).rejects.toThrow(/received 7|boom/);
+  expect(v.value.toArray()).toEqual([4, 8]);
+  expect(big.value.data[599]).toBe(2);
+  await step(good);
+  expect(v.value.toArray()).toEqual([8, 16]);
+  expect(big.value.data[599]).toBe(3);
 });

@@ -1,22 +1,45 @@
-import { formatShape, type Shape, ShapeError, sameShape, type Tensor, TraceError } from '@recurra/tensor';
-import { runtime } from './runtime.js';
-import { activeTracer } from './tracers.js';
+import {
+  type DType,
+  formatShape,
+  type Shape,
+  ShapeError,
+  sameShape,
+  sizeOf,
+  stopGradient,
+  type Tensor,
+  TraceError,
+  ValueError,
+} from '@recurra/tensor';
+import { bytesOf, runtime } from './runtime.js';
+import { activeTracer, isInsideLoop } from './tracers.js';
+import { whenIdle } from './turns.js';
+
+/** The memory of a variable. It knows nothing of the variable, so that whoever keeps it to give it back does not keep that alive. */
+interface Place {
+  address: number;
+  /** Is the value on the JavaScript side newer? */
+  stale: boolean;
+}
+
+/** Variables that are gone give their memory back. No step in progress uses it: its plan would hold them. */
+const forgotten = new FinalizationRegistry<Place>((place) => runtime().release(place.address));
 
 /**
  * A long-lived, mutable place for a tensor: weights, slots of optimizers, states that a layer keeps. Read it (`value`) and write
  * it (`assign`) anywhere; inside of a compiled function, reads and writes become part of the step, which updates the variable's
- * block in place. It is released with its owner, like any object.
+ * block in place. It is released with its owner, like any object, or at once by {@link Variable.dispose}.
  */
 export class Variable {
   /** How it is called in explanations and errors. */
   readonly path: string;
   readonly shape: Shape;
-  private readonly dtype: Tensor['dtype'];
+  readonly dtype: DType;
   /** The value on the JavaScript side; `null` while a compiled step holds a newer one. */
   private current: Tensor | null;
-  private block: Block | null = null;
+  private place: Place | null = null;
   /** What {@link withValues} shows in its place. */
   private shown: Tensor | null = null;
+  private disposed = false;
 
   constructor(value: Tensor, path = 'variable') {
     if (value.array === null || value.trace !== null)
@@ -29,11 +52,14 @@ export class Variable {
     this.current = value;
   }
 
-  /** The value now. Inside of a compiled function, that of the step. */
+  /** The value now. Inside of a compiled function, that of the step. Throws `ValueError` after {@link Variable.dispose}. */
   get value(): Tensor {
     if (this.shown) return this.shown;
     const tracer = activeTracer();
-    if (tracer) return tracer.read(this);
+    if (tracer) {
+      this.expectAlive();
+      return tracer.read(this);
+    }
     return this.concrete();
   }
 
@@ -44,51 +70,109 @@ export class Variable {
     return before;
   }
 
-  /** Replaces the value. Throws `ShapeError` for another shape or dtype. */
+  /**
+   * Replaces the value. A value that a gradient watches is stored as it is, without its history: nothing flows back through a variable
+   * (as in Keras), so that statistics of batches may be kept inside of a differentiated loss.
+   *
+   * Throws `ShapeError` for another shape or dtype; `TraceError` inside of the body of a loop (`scan`), where it would happen once
+   * rather than in each step; `ValueError` after {@link Variable.dispose}.
+   */
   assign(value: Tensor): void {
+    this.expectAlive();
     if (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype)
       throw new ShapeError(
         `${this.path}: expected a value of ${this.dtype} ${formatShape(this.shape)}, received ${value.dtype} ${formatShape(value.shape)}`,
       );
+    if (isInsideLoop())
+      throw new TraceError(
+        `${this.path}: expected an assignment outside of the body of scan, received one inside, where it would happen once rather than in each step. Make the value a part of the carry, and assign it after the loop.`,
+      );
+    const plain = value.trace === null ? value : stopGradient(value);
     const tracer = activeTracer();
-    if (tracer) {
-      tracer.write(this, value);
-      return;
+    if (tracer) tracer.write(this, plain);
+    else {
+      if (plain.array === null)
+        throw new TraceError(
+          `${this.path}: expected a value with data, received one of a compiled function that has ended. Return it from that function.`,
+        );
+      this.current = plain;
+      if (this.place) this.place.stale = true;
     }
-    this.current = value;
-    if (this.block) this.block.stale = true;
+    // Who reads it while another value is shown sees the new one too.
+    if (this.shown) this.shown = plain;
+  }
+
+  /**
+   * Gives its memory back now, when no step is in progress any more, rather than when the object is gone. Reading or assigning it, and
+   * steps that use it, then throw `ValueError`. A second call does nothing.
+   */
+  dispose(): void {
+    if (this.disposed) return;
+    this.disposed = true;
+    this.current = null;
+    whenIdle(() => this.forget());
   }
 
   /** @internal The value as data, also while a function is traced. */
   concrete(): Tensor {
-    if (this.current === null) this.current = runtime().read(this.block!.address, this.shape, this.dtype);
+    this.expectAlive();
+    if (this.current === null) this.current = runtime().read(this.place!.address, this.shape, this.dtype);
     return this.current;
   }
 
-  /** @internal The address of its block in WebAssembly memory, which it gets now if it has none. */
+  /** @internal Bytes of its block. */
+  get bytes(): number {
+    return sizeOf(this.shape) * bytesOf(this.dtype);
+  }
+
+  /** @internal Has it a block? */
+  get isPlaced(): boolean {
+    return this.place !== null;
+  }
+
+  /** @internal The address of its block in WebAssembly memory, which it gets now if it has none. Throws `HeapError`. */
   address(): number {
-    if (!this.block) {
-      this.block = { address: runtime().allocateFor(this, this.concrete()), stale: true };
+    if (!this.place) {
+      this.expectAlive();
+      const address = runtime().allocate(this.bytes, { kind: 'variables', name: this.path });
+      this.place = { address, stale: true };
+      forgotten.register(this, this.place, this);
     }
-    return this.block.address;
+    return this.place.address;
+  }
+
+  /** @internal Gives its block back: nobody uses it, and its content is known on the JavaScript side, or to no one. */
+  forget(): void {
+    if (!this.place) return;
+    forgotten.unregister(this);
+    runtime().release(this.place.address);
+    this.place = null;
   }
 
   /** @internal Brings the block up to date before a step. */
   upload(): void {
-    const block = this.block!;
-    if (!block.stale) return;
-    runtime().write(block.address, this.concrete());
-    block.stale = false;
+    this.expectAlive();
+    const place = this.place!;
+    if (!place.stale) return;
+    runtime().write(place.address, this.concrete());
+    place.stale = false;
   }
 
   /** @internal A step failed that might have written the block: what is known on the JavaScript side is written again. */
   restore(): void {
-    if (this.current !== null && this.block) this.block.stale = true;
+    if (this.current !== null && this.place) this.place.stale = true;
   }
 
   /** @internal A step has written the block. */
   updated(): void {
     this.current = null;
+  }
+
+  private expectAlive(): void {
+    if (this.disposed)
+      throw new ValueError(
+        `${this.path}: expected a variable in use, received one that was disposed of. Make it anew.`,
+      );
   }
 }
 
@@ -102,10 +186,4 @@ export function withValues<R>(variables: readonly Variable[], values: readonly T
       v.show(before[i]!);
     });
   }
-}
-
-interface Block {
-  readonly address: number;
-  /** Is the value on the JavaScript side newer? */
-  stale: boolean;
 }

@@ -15,9 +15,10 @@ function begin({ module, memory, worker, workers, control, sync, scratch, scratc
   const { run, table } = kernels;
   let chains = 0;
   const install = (directory, count) => {
-    const words = new Int32Array(memory.buffer, directory, count * 2);
+    // Addresses above 2 GiB are negative as words.
+    const words = new Int32Array(memory.buffer, directory >>> 0, count * 2);
     for (; chains < count; chains++) {
-      const bytes = new Uint8Array(memory.buffer, words[chains * 2], words[chains * 2 + 1]).slice();
+      const bytes = new Uint8Array(memory.buffer, words[chains * 2] >>> 0, words[chains * 2 + 1]).slice();
       const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, kernels });
       table.set(table.grow(1), instance.exports.run);
     }

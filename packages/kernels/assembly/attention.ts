@@ -141,6 +141,11 @@ function rowSums(b: i32, n: i32, i0: i32, rows: i32, lse: usize): void {
   for (let i = 0; i < rows; i++) store<f32>(lse + f(i), load<f32>(best + f(i)) + logarithm(load<f32>(total + f(i))));
 }
 
+/** Zeros for all steps of one head: what comes of no queries, or no keys. */
+function clear(base: usize, time: i32, depth: i32, b: i32, n: i32): void {
+  for (let t = 0; t < time; t++) memory.fill(at(base, time, depth, b, n, t), 0, f(depth));
+}
+
 /** [batch, heads, queries, keys, depth, value depth, causal, scale, q, k, v, mask, out, sums] */
 export function attentionForward(command: usize, worker: i32, workers: i32, scratch: usize): void {
   setup(command, scratch);
@@ -150,6 +155,10 @@ export function attentionForward(command: usize, worker: i32, workers: i32, scra
   for (let h = <i32>((<i64>heads * worker) / workers); h < last; h++) {
     const b = h / N;
     const n = h % N;
+    if (TK == 0) {
+      clear(out, TQ, DV, b, n);
+      continue;
+    }
     for (let i0 = 0; i0 < TQ; i0 += QUERIES) {
       const rows = min(QUERIES, TQ - i0);
       const lse = sums + f(h * TQ + i0);
@@ -200,6 +209,12 @@ export function attentionBackward(command: usize, worker: i32, workers: i32, scr
   for (let h = <i32>((<i64>heads * worker) / workers); h < last; h++) {
     const b = h / N;
     const n = h % N;
+    if (TQ == 0 || TK == 0) {
+      if (dq) clear(dq, TQ, D, b, n);
+      if (dk) clear(dk, TK, D, b, n);
+      if (dv) clear(dv, TK, DV, b, n);
+      continue;
+    }
     for (let i0 = 0; i0 < TQ; i0 += QUERIES) {
       const rows = min(QUERIES, TQ - i0);
       const lse = sums + f(h * TQ + i0);

@@ -73,10 +73,10 @@ function product(command: usize, worker: i32, workers: i32, scratch: usize): voi
   }
 }
 
-/** Copies `bytes` in shares of the workers. */
+/** Copies `bytes`, which may be more than 2 GiB, in shares of the workers. */
 // @ts-ignore: decorator
 @inline
-function copyShare(to: usize, from: usize, bytes: i32, worker: i32, workers: i32): void {
+function copyShare(to: usize, from: usize, bytes: u32, worker: i32, workers: i32): void {
   const words = bytes >> 2;
   const first = <usize><i32>((<i64>words * worker) / workers) << 2;
   const last = worker == workers - 1 ? <usize>bytes : <usize><i32>((<i64>words * (worker + 1)) / workers) << 2;
@@ -102,7 +102,7 @@ function loop(
     const at = <usize>(reverse ? count - 1 - i : i);
     let p = command + 32;
     for (let k = 0; k < ins; k++, p += 12) {
-      const bytes = load<i32>(p, 8);
+      const bytes = load<u32>(p, 8);
       copyShare(<usize>load<u32>(p), <usize>load<u32>(p, 4) + at * bytes, bytes, worker, workers);
     }
     if (workers > 1) barrier();
@@ -112,11 +112,11 @@ function loop(
       barrier();
     }
     for (let k = 0; k < outs; k++, p += 12) {
-      const bytes = load<i32>(p, 8);
+      const bytes = load<u32>(p, 8);
       copyShare(<usize>load<u32>(p, 4) + at * bytes, <usize>load<u32>(p), bytes, worker, workers);
     }
     if (workers > 1) barrier();
-    for (let k = 0; k < carries; k++, p += 12) copyShare(<usize>load<u32>(p, 4), <usize>load<u32>(p), load<i32>(p, 8), worker, workers);
+    for (let k = 0; k < carries; k++, p += 12) copyShare(<usize>load<u32>(p, 4), <usize>load<u32>(p), load<u32>(p, 8), worker, workers);
     if (workers > 1) {
       barrier();
       if (stopped()) return;

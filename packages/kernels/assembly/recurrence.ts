@@ -49,30 +49,35 @@ function sizes(k: i32, b: i32, t: i32, h: i32): void {
   kind = k; B = b; T = t; H = h;
   shape();
 }
-function keptSize(): i32 {
-  return T * B * KEPT * HP;
+function keptSize(): i64 {
+  return <i64>T * B * KEPT * HP;
 }
-function cellSize(slots: i32): i32 {
-  return kind == LSTM ? slots * B * HP : 0;
+function cellSize(slots: i32): i64 {
+  return kind == LSTM ? <i64>slots * B * HP : 0;
 }
 function pairs(): i32 {
   return (B + 1) >> 1;
 }
 
-/** Floats of what the forward pass leaves for the backward pass: gates, states c, states h. */
-export function recurrenceResidual(k: i32, b: i32, t: i32, h: i32): i32 {
+/** Floats of what the forward pass leaves for the backward pass: gates, states c, states h. Counted in 64 bits, as those of sequences. */
+export function recurrenceResidual(k: i32, b: i32, t: i32, h: i32): f64 {
   sizes(k, b, t, h);
-  return keptSize() + cellSize(T + 1) + (T + 1) * B * HP;
+  const size: i64 = keptSize() + cellSize(T + 1) + (<i64>T + 1) * B * HP;
+  return <f64>size;
 }
 /** Floats of scratch memory of the forward pass. */
-export function recurrenceForwardScratch(k: i32, b: i32, t: i32, h: i32): i32 {
+export function recurrenceForwardScratch(k: i32, b: i32, t: i32, h: i32): f64 {
   sizes(k, b, t, h);
-  return G * HP * HP + 4 * HP + 4 * pairs() * G * HP + cellSize(1) + B * HP;
+  const panels = <i64>HP;
+  const size: i64 = G * panels * panels + 4 * panels + 4 * panels * pairs() * G + cellSize(1) + panels * B;
+  return <f64>size;
 }
 /** Floats of scratch memory of the backward pass. */
-export function recurrenceBackwardScratch(k: i32, b: i32, t: i32, h: i32): i32 {
+export function recurrenceBackwardScratch(k: i32, b: i32, t: i32, h: i32): f64 {
   sizes(k, b, t, h);
-  return 2 * G * HP * HP + 2 * pairs() * (G + 2) * HP + cellSize(1) + G * T * B * HP + 16;
+  const panels = <i64>HP;
+  const size: i64 = 2 * G * panels * panels + 2 * panels * pairs() * (G + 2) + cellSize(1) + panels * G * T * B + 16;
+  return <f64>size;
 }
 
 /** What is the same for all rows of a step. */
@@ -184,8 +189,8 @@ export function recurrenceForward(command: usize, worker: i32, workers: i32): vo
   const z = operand + f(2 * pairs() * G * HP);
   const own = z + f(2 * pairs() * G * HP);
   const slots = residual ? T + 1 : 1;
-  const cells = residual ? residual + f(keptSize()) : own;
-  const hidden = cells + f(cellSize(slots));
+  const cells = residual ? residual + f(<i32>keptSize()) : own;
+  const hidden = cells + f(<i32>cellSize(slots));
 
   packGate(recurrent, share(G * Q, worker, workers), share(G * Q, worker + 1, workers), weights);
   if (worker == 0)
@@ -327,15 +332,15 @@ export function recurrenceBackward(command: usize, worker: i32, workers: i32, ow
   const dh0 = <usize>load<u32>(command, 92);
   const dc0 = <usize>load<u32>(command, 96);
 
-  const cells = residual + f(keptSize());
-  const hidden = cells + f(cellSize(T + 1));
+  const cells = residual + f(<i32>keptSize());
+  const hidden = cells + f(<i32>cellSize(T + 1));
   const weights = scratch;
   const sums = weights + f(G * HP * HP);
   const operand = sums + f(G * HP * HP);
   const dh = operand + f(2 * pairs() * G * HP);
   const partial = dh + f(2 * pairs() * HP);
   const dc = partial + f(2 * pairs() * HP);
-  const history = dc + f(cellSize(1));
+  const history = dc + f(<i32>cellSize(1));
   const zeros = history + f(G * T * B * HP);
 
   const j0 = share(G * Q, worker, workers);

@@ -54,47 +54,53 @@ function groups(): i32 {
   return (B + R - 1) / R;
 }
 
-/** Floats of what the forward pass leaves for the backward pass: gates, states c, states h. */
-export function residualSize(k: i32, b: i32, t: i32, e: i32, h: i32): i32 {
+/**
+ * Floats of what the forward pass leaves for the backward pass: gates, states c, states h. Sizes are counted in 64 bits: what is too large
+ * for memory must not come out small.
+ */
+export function residualSize(k: i32, b: i32, t: i32, e: i32, h: i32): f64 {
   kind = k; B = b; T = t; E = e; H = h;
   shape();
-  return gatesSize() + cellSize(T + 1) + hiddenSize(T + 1);
+  const size: i64 = gatesSize() + cellSize(T + 1) + hiddenSize(T + 1);
+  return <f64>size;
 }
-function gatesSize(): i32 {
-  return kind <= RNN_RELU ? 0 : P * T * B * 16;
+function gatesSize(): i64 {
+  return kind <= RNN_RELU ? 0 : <i64>P * T * B * 16;
 }
-function cellSize(slots: i32): i32 {
-  return kind == LSTM ? P * slots * B * 4 : 0;
+function cellSize(slots: i32): i64 {
+  return kind == LSTM ? <i64>P * slots * B * 4 : 0;
 }
-function hiddenSize(slots: i32): i32 {
-  return P * slots * B * UP;
+function hiddenSize(slots: i32): i64 {
+  return <i64>P * slots * B * UP;
 }
 
 /** Floats of scratch memory of the forward pass. */
-export function forwardScratch(k: i32, b: i32, t: i32, e: i32, h: i32): i32 {
+export function forwardScratch(k: i32, b: i32, t: i32, e: i32, h: i32): f64 {
   kind = k; B = b; T = t; E = e; H = h;
   shape();
-  return P * K * W + P * 32 + 2 * groups() * R * K + groups() * R * 32 + cellSize(1) + hiddenSize(1) + 64;
+  const rows = <i64>groups() * R;
+  const size: i64 = <i64>P * K * W + <i64>P * 32 + 2 * rows * K + rows * 32 + cellSize(1) + hiddenSize(1) + 64;
+  return <f64>size;
 }
 
 /** Floats of scratch memory of the backward pass. */
-export function backwardScratch(k: i32, b: i32, t: i32, e: i32, h: i32): i32 {
+export function backwardScratch(k: i32, b: i32, t: i32, e: i32, h: i32): f64 {
   kind = k; B = b; T = t; E = e; H = h;
   shape();
-  const pairs = (B + 1) / 2;
-  return (
-    (panels16(E) + panels16(H)) * P * W * 16 + // packed transposed weights
+  const pairs = (<i64>B + 1) / 2;
+  const size: i64 =
+    <i64>(panels16(E) + panels16(H)) * P * W * 16 + // packed transposed weights
     pairs * 2 * P * 16 * 2 + // packed gradients of the gates, for inputs and states
     pairs * 2 * panels16(H) * 16 + // dh
-    P * B * 4 + // dc
+    <i64>P * B * 4 + // dc
     pairs * 32 + 64 + // tiles at the edges, and a row of zeros
-    2 * P * chunkSteps() * B * 16 + // gradients of the gates: of the steps at hand, and of those before, which others may still read
-    P * gradientRows() * 16 // gradients of the weights
-  );
+    <i64>2 * P * chunkSteps() * B * 16 + // gradients of the gates: of the steps at hand, and of those before, which others may still read
+    <i64>P * gradientRows() * 16; // gradients of the weights
+  return <f64>size;
 }
 /** Steps whose weights' gradients are taken together: about 256 rows. */
 function chunkSteps(): i32 {
-  return min(T, max(1, 256 / B));
+  return min(T, max(1, 256 / max(1, B)));
 }
 export function panels16(n: i32): i32 {
   return (n + 15) / 16;
@@ -394,8 +400,8 @@ export function sequenceForward(command: usize, worker: i32, workers: i32): void
   const own = z + f(groups() * R * 32);
   const gates = residual;
   const slots = residual ? T + 1 : 1;
-  const cells = residual ? gates + f(gatesSize()) : own;
-  const hidden = cells + f(cellSize(slots));
+  const cells = residual ? gates + f(<i32>gatesSize()) : own;
+  const hidden = cells + f(<i32>cellSize(slots));
 
   // Packed weights: shared, each worker packs some panels.
   const p0 = share(P, worker, workers);
@@ -635,8 +641,8 @@ export function sequenceBackward(command: usize, worker: i32, workers: i32, own:
 
   const slots = T + 1;
   const gates = residual;
-  const cells = gates + f(gatesSize());
-  const hidden = cells + f(cellSize(slots));
+  const cells = gates + f(<i32>gatesSize());
+  const hidden = cells + f(<i32>cellSize(slots));
 
   const depth = P * W;
   const EP = panels16(E);
@@ -800,7 +806,7 @@ function weightGradients(
   const chunk = chunkSteps();
   const rows = (s1 - s0) * B;
   const more = s1 < T;
-  const block = max(1, <i32>(min(ownBytes, OPERANDS) >> 2) / (rows * R));
+  const block = max(1, <i32>(min(ownBytes, OPERANDS) >> 2) / max(1, rows * R));
   for (let ga = 0; ga < total; ga += block) {
     const gb = min(total, ga + block);
     for (let g = ga; g < gb; g++) packGroup(reverse, x, hidden, g, s0, s1, own + f((g - ga) * rows * R));

@@ -1,5 +1,5 @@
 export { Cast, Command, F32, I32, SELECT } from './generated/module.js';
-export type { Heap } from './heap.js';
+export { formatBytes, type Heap, HeapError, type Holder } from './heap.js';
 export {
   CONTROL_BYTES,
   instantiate,

@@ -1,8 +1,10 @@
+import { HeapError, type Holder } from '@recurra/kernels';
 import type { Runtime } from '../runtime.js';
 import { type ChainShape, compileChain } from './chain.js';
 
 /** More shapes of chains than this stay with the interpreter: compiled ones are kept. */
 const MAX_CHAINS = 1024;
+const CHAINS: Holder = { kind: 'compiled chains', name: 'chains' };
 
 /**
  * Compiled chains, by shape: each gets a slot in the table of functions of every thread. Their modules lie in the shared memory,
@@ -26,21 +28,27 @@ export class Chains {
     const known = this.slots.get(key);
     if (known !== undefined) return known;
     const slot = this.count < MAX_CHAINS ? this.compile(shape) : 0;
-    this.slots.set(key, slot);
-    return slot;
+    if (slot !== null) this.slots.set(key, slot);
+    return slot ?? 0;
   }
 
-  private compile(shape: ChainShape): number {
+  /** The slot of a new chain; 0 where the interpreter has to run it, `null` where it has to for now, for want of memory. */
+  private compile(shape: ChainShape): number | null {
     const { kernels } = this.runtime;
     const bytes = compileChain(shape, kernels.shared);
     if (!bytes) return 0;
     const { heap, exports } = kernels;
+    let address: number;
+    try {
+      if (this.directory === 0) this.directory = heap.allocate(MAX_CHAINS * 8, CHAINS);
+      address = heap.allocate(bytes.length, CHAINS);
+    } catch (error) {
+      if (error instanceof HeapError) return null;
+      throw error;
+    }
     install(new WebAssembly.Module(bytes), heap.memory, exports as unknown as WebAssembly.Exports, exports.table);
-    if (this.directory === 0) this.directory = heap.allocate(MAX_CHAINS * 8);
-    const address = heap.allocate(bytes.length);
     heap.arrays.u8.set(bytes, address);
-    heap.arrays.i32[(this.directory >> 2) + this.count * 2] = address;
-    heap.arrays.i32[(this.directory >> 2) + this.count * 2 + 1] = bytes.length;
+    this.runtime.words(this.directory + this.count * 8, 2).set([address, bytes.length]);
     return this.first + this.count++;
   }
 

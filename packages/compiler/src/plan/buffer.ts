@@ -1,14 +1,19 @@
-import { type DType, isContiguous, rowMajorStrides, type Shape, sizeOf } from '@recurra/tensor';
+import { type DType, isContiguous, rowMajorStrides, type Shape, sizeOf, ValueError } from '@recurra/tensor';
 import { bytesOf } from '../runtime.js';
+import type { Variable } from '../variable.js';
+
+const MOST = 2 ** 31 - 64;
 
 /** A block of memory that values of a plan live in. */
 export class Buffer {
   readonly bytes: number;
   readonly dtype: DType;
-  /** Where it is: in the arena, in the plan's own block, at a fixed address, or inside of another buffer (what loops need). */
+  /** Where it is: in the arena, in the plan's own block, in that of a variable, or inside of another buffer (what loops need). */
   place: 'arena' | 'own' | 'fixed' | 'inner' = 'arena';
-  /** Offset (arena, own, inner) or address (fixed). */
+  /** Offset (arena, own, inner). */
   at = -1;
+  /** The variable whose block it is (fixed). */
+  variable: Variable | null = null;
   /** The buffer around an inner one. */
   parent: Buffer | null = null;
   /** The positions of the first and the last command that touch it; -1 is the copying in of inputs. */
@@ -16,6 +21,9 @@ export class Buffer {
   last = -2;
 
   constructor(dtype: DType, size: number) {
+    // Kernels count elements in 32 bits, with a sign. Of wider types so many do not fit into memory, which is told when the step begins.
+    if (dtype === 'bool' && size >= MOST)
+      throw new ValueError(`compiled step: expected tensors of fewer than ${MOST} booleans, received one of ${size}`);
     this.dtype = dtype;
     this.bytes = size * bytesOf(dtype);
   }

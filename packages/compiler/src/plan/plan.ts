@@ -1,11 +1,22 @@
-import { SCRATCH_BYTES } from '@recurra/kernels';
-import { denseData, type NDArray, rowMajorStrides, sizeOf, Tensor, ValueError } from '@recurra/tensor';
+import { HeapError, SCRATCH_BYTES } from '@recurra/kernels';
+import {
+  denseData,
+  isContiguous,
+  type NDArray,
+  ndarray,
+  rowMajorStrides,
+  sizeOf,
+  Tensor,
+  type TypedArray,
+  ValueError,
+} from '@recurra/tensor';
 import type { Executor } from '../executor.js';
 import { type Graph, isUniform } from '../graph.js';
+import type { Needs } from '../memory.js';
 import { bytesOf, type Runtime } from '../runtime.js';
 import type { Variable } from '../variable.js';
 import { type Buffer, placeBuffers, type Ref } from './buffer.js';
-import { Planner } from './planner.js';
+import { type Layoutless, Planner } from './planner.js';
 import { type Command, type HostCall, lengthOf } from './program.js';
 
 /** Bytes of memory that a plan takes. */
@@ -26,35 +37,57 @@ export interface KernelTime {
   readonly milliseconds: number;
 }
 
-/** A run of kernel commands, from one host call to the next, in the program's memory. */
+/** A run of kernel commands, from one host call to the next: bytes from the beginning of the plan's block. */
 interface Segment {
   readonly start: number;
   readonly end: number;
-  /** About how many multiply-adds it takes. */
-  readonly work: number;
 }
 
 /** Where kernels report what they do not take, in words of the control block; codes as in `assembly/sync.ts`. */
 const ErrorWord = { code: 4, value: 5, command: 6 } as const;
 const BAD_FLOAT = 2;
 
+/** Elements of a result for which there might be no memory. */
+const LARGE = 1 << 20;
 const ALIGNMENT = 64;
 const align = (n: number): number => Math.ceil(n / ALIGNMENT) * ALIGNMENT;
 
 /**
- * The memory of a plan. It is given back once it is evicted and no call uses it. It knows nothing of the plan, so that whoever
- * keeps it to give it back does not keep the plan alive.
+ * The memory of a plan: had when it first runs, given back once it is evicted and no call uses it. It knows nothing of the plan, so that
+ * whoever keeps it to give it back does not keep the plan alive.
  */
 export class PlanBlock {
-  readonly address: number;
+  readonly bytes: number;
   private readonly runtime: Runtime;
+  private readonly name: string;
+  private place: number | null = null;
   private users = 0;
   private evicted = false;
-  private released = false;
 
-  constructor(runtime: Runtime, bytes: number) {
+  constructor(runtime: Runtime, bytes: number, name: string) {
     this.runtime = runtime;
-    this.address = runtime.kernels.heap.allocate(bytes);
+    this.bytes = bytes;
+    this.name = name;
+  }
+
+  get isPlaced(): boolean {
+    return this.place !== null;
+  }
+
+  /** Its address, once it is placed. */
+  get address(): number {
+    return this.place!;
+  }
+
+  /** Takes memory, unless it has some. Throws `HeapError`. */
+  allocate(): void {
+    this.place ??= this.runtime.allocate(this.bytes, { kind: 'plans', name: this.name });
+  }
+
+  /** Gives the memory back. */
+  release(): void {
+    if (this.place !== null) this.runtime.release(this.place);
+    this.place = null;
   }
 
   /** A call begins. */
@@ -75,15 +108,14 @@ export class PlanBlock {
   }
 
   private releaseIfFree(): void {
-    if (!this.evicted || this.users > 0 || this.released) return;
-    this.released = true;
-    this.runtime.kernels.heap.release(this.address);
+    if (this.evicted && this.users === 0) this.release();
   }
 }
 
 /** A graph made ready to run: commands and constants in memory, and a place for every value. */
 export class Plan {
   readonly graph: Graph;
+  readonly name: string;
   readonly variables: readonly Variable[];
   readonly memory: MemoryUse;
   readonly notes: readonly string[];
@@ -94,15 +126,19 @@ export class Plan {
   private readonly outputs: readonly Ref[];
   private readonly updated: readonly Variable[];
   private readonly order: readonly (Segment | HostCall)[];
-  /** The address of every kernel command. */
+  /** Where every kernel command begins in the plan's block. */
   private readonly starts: readonly number[];
   /** Its constants and its program. */
   readonly block: PlanBlock;
   private readonly arenaBytes: number;
+  /** Those that are not yet written to the block. */
+  private constants: Layoutless['constants'];
   private linkedTo = -1;
 
-  constructor(graph: Graph, runtime: Runtime) {
+  /** @param name that of the step, for messages */
+  constructor(graph: Graph, runtime: Runtime, name: string) {
     this.graph = graph;
+    this.name = name;
     this.runtime = runtime;
     const { program, inputs, outputs, constants, variables, updated, notes } = new Planner(graph).plan();
     this.steps = program.steps;
@@ -111,6 +147,7 @@ export class Plan {
     this.variables = variables;
     this.updated = updated;
     this.notes = notes;
+    this.constants = constants;
     for (const ref of outputs) ref.buffer.touch(this.steps.length);
     const arena = [...program.buffers].filter((b) => b.place === 'arena');
     this.arenaBytes = placeBuffers(arena);
@@ -121,30 +158,24 @@ export class Plan {
       buffer.at = bytes;
       bytes += align(buffer.bytes);
     }
-    const constantBytes = bytes;
-    const words = this.steps.reduce((sum, step) => sum + ('words' in step ? lengthOf(step) : 0), 0);
-    bytes += align(words * 4);
-    this.block = new PlanBlock(runtime, Math.max(bytes, 4));
-    for (const { buffer, array } of constants) this.writeConstant(buffer, array);
     const starts: number[] = [];
     const order: (Segment | HostCall)[] = [];
-    let at = this.block.address + constantBytes;
-    let segment: { start: number; end: number; work: number } | null = null;
+    let segment: { start: number; end: number } | null = null;
     for (const step of this.steps) {
-      starts.push(at);
+      starts.push(bytes);
       if ('node' in step) {
         segment = null;
         order.push(step);
         continue;
       }
       if (!segment) {
-        segment = { start: at, end: at, work: 0 };
+        segment = { start: bytes, end: bytes };
         order.push(segment);
       }
-      at += lengthOf(step) * 4;
-      segment.end = at;
-      segment.work += step.work;
+      bytes += lengthOf(step) * 4;
+      segment.end = bytes;
     }
+    this.block = new PlanBlock(runtime, align(Math.max(bytes, 4)), name);
     this.starts = starts;
     this.order = order;
     this.work = this.steps.reduce((sum, step) => sum + ('words' in step ? step.work : 0), 0);
@@ -152,10 +183,7 @@ export class Plan {
       arena: this.arenaBytes,
       unplanned: arena.reduce((sum, b) => sum + align(b.bytes), 0),
       plan: bytes,
-      variables: variables.reduce((sum, v) => {
-        const { size, dtype } = v.concrete();
-        return sum + size * bytesOf(dtype);
-      }, 0),
+      variables: variables.reduce((sum, v) => sum + v.bytes, 0),
     };
   }
 
@@ -166,16 +194,19 @@ export class Plan {
   }
 
   private addressOf(buffer: Buffer): number {
-    if (buffer.place === 'fixed') return buffer.at;
+    if (buffer.variable) return buffer.variable.address();
     if (buffer.parent) return this.addressOf(buffer.parent) + buffer.at;
     return (buffer.place === 'own' ? this.block.address : this.runtime.arena.base) + buffer.at;
   }
 
-  /** Writes the commands with the addresses that hold now. */
-  private link(): void {
+  /**
+   * Gives the plan, its variables and its intermediate values their places, and writes the commands with the addresses that hold now; to be
+   * called before each run. Throws `MemoryError` where there is not enough memory; what was taken is then given back.
+   */
+  place(): void {
     const { arena, kernels } = this.runtime;
-    arena.ensure(this.arenaBytes);
-    if (this.linkedTo === arena.base) return;
+    if (this.linkedTo === arena.base && this.arenaBytes <= arena.bytes) return;
+    this.allocate();
     const { i32 } = kernels.heap.arrays;
     const write = (command: Command, at: number): number => {
       i32.set(command.words, at);
@@ -184,9 +215,38 @@ export class Plan {
       return command.body.reduce((next, inner) => write(inner, next), at + command.words.length);
     };
     this.steps.forEach((step, i) => {
-      if ('words' in step) write(step, this.starts[i]! >> 2);
+      if ('words' in step) write(step, (this.block.address + this.starts[i]!) / 4);
     });
     this.linkedTo = arena.base;
+  }
+
+  /** Takes the memory that the plan has not yet. */
+  private allocate(): void {
+    const { runtime, block, variables, arenaBytes } = this;
+    const isNew = !block.isPlaced;
+    const fresh = variables.filter((v) => !v.isPlaced);
+    const sum = (list: readonly Variable[]): number => list.reduce((bytes, v) => bytes + align(v.bytes), 0);
+    const needs: Needs = {
+      arena: align(arenaBytes),
+      plan: block.bytes,
+      variables: sum(variables),
+      held: sum(variables) - sum(fresh) + (isNew ? 0 : block.bytes),
+    };
+    runtime.expectRoom(this.name, needs);
+    try {
+      for (const variable of fresh) variable.address();
+      block.allocate();
+      runtime.arena.ensure(arenaBytes);
+    } catch (error) {
+      for (const variable of fresh) variable.forget();
+      if (isNew) block.release();
+      // Free ranges would hold it together, but none of them alone.
+      if (error instanceof HeapError) throw runtime.noRoom(this.name, needs);
+      throw error;
+    }
+    for (const { buffer, array } of this.constants) this.writeConstant(buffer, array);
+    // They lie in the block from now on.
+    this.constants = [];
   }
 
   private arrayOf(ref: Ref): NDArray {
@@ -197,7 +257,6 @@ export class Plan {
   }
 
   private prepare(inputs: readonly Tensor[]): void {
-    this.link();
     inputs.forEach((tensor, i) => {
       const ref = this.inputs[i];
       if (ref) this.runtime.write(this.addressOf(ref.buffer), tensor);
@@ -247,21 +306,37 @@ export class Plan {
       return null;
     };
     for (const [i, step] of this.steps.entries()) {
-      const found = 'words' in step ? find(step, this.starts[i]!) : null;
+      const found = 'words' in step ? find(step, this.block.address + this.starts[i]!) : null;
       if (found) return found;
     }
     return null;
   }
 
-  private collect(inputs: readonly Tensor[]): Tensor[] {
+  /** Memory for large results, before the step changes anything: there may be none. */
+  private room(): (TypedArray | null)[] {
+    return this.graph.outputs.map(({ source, shape, dtype }) =>
+      source.kind === 'constant' || source.kind === 'input' || sizeOf(shape) < LARGE
+        ? null
+        : ndarray(dtype, shape).data,
+    );
+  }
+
+  private collect(inputs: readonly Tensor[], room: readonly (TypedArray | null)[]): Tensor[] {
+    const { runtime } = this;
     for (const variable of this.updated) variable.updated();
     return this.graph.outputs.map((value, i) => {
       const { source } = value;
       if (source.kind === 'constant') return new Tensor(value.shape, value.dtype, source.array);
       if (source.kind === 'input') return inputs[source.index]!;
-      const array = this.arrayOf(this.outputs[i]!);
-      const dense = denseData(array);
-      const own = dense.buffer === array.data.buffer ? dense.slice() : dense;
+      const ref = this.outputs[i]!;
+      let own = room[i]!;
+      if (own && isContiguous(ref)) {
+        own.set(runtime.view(this.addressOf(ref.buffer) + ref.offset * bytesOf(ref.dtype), ref.dtype, own.length));
+      } else {
+        const array = this.arrayOf(ref);
+        const dense = denseData(array);
+        own = dense.buffer === array.data.buffer ? dense.slice() : dense;
+      }
       return new Tensor(value.shape, value.dtype, {
         data: own,
         dtype: value.dtype,
@@ -279,50 +354,58 @@ export class Plan {
 
   /** Runs on the calling thread. */
   runInline(inputs: readonly Tensor[]): Tensor[] {
+    let room: (TypedArray | null)[];
     try {
+      room = this.room();
       this.prepare(inputs);
       const { exports, control, scratch } = this.runtime.kernels;
+      const base = this.block.address;
       for (const part of this.order)
         if ('node' in part) this.call(part);
         else {
-          exports.run(part.start, part.end, 0, 1, control, scratch, SCRATCH_BYTES);
+          exports.run(base + part.start, base + part.end, 0, 1, control, scratch, SCRATCH_BYTES);
           this.check();
         }
     } catch (error) {
       this.restore();
       throw error;
     }
-    return this.collect(inputs);
+    return this.collect(inputs, room);
   }
 
   /** Runs on a pool of workers. */
   async runOn(executor: Executor, inputs: readonly Tensor[]): Promise<Tensor[]> {
+    let room: (TypedArray | null)[];
     try {
+      room = this.room();
       this.prepare(inputs);
+      const base = this.block.address;
       for (const part of this.order)
         if ('node' in part) this.call(part);
         else {
-          await executor.run(part.start, part.end);
+          await executor.run(base + part.start, base + part.end);
           this.check();
         }
     } catch (error) {
       this.restore();
       throw error;
     }
-    return this.collect(inputs);
+    return this.collect(inputs, room);
   }
 
   /** Runs on the calling thread, command by command, and measures each. */
   runTimed(inputs: readonly Tensor[]): { outputs: Tensor[]; times: KernelTime[] } {
     const times: KernelTime[] = [];
+    let room: (TypedArray | null)[];
     try {
+      room = this.room();
       this.prepare(inputs);
       const { exports, control, scratch } = this.runtime.kernels;
       this.steps.forEach((step, i) => {
         const begin = performance.now();
         if ('node' in step) this.call(step);
         else {
-          const start = this.starts[i]!;
+          const start = this.block.address + this.starts[i]!;
           exports.run(start, start + lengthOf(step) * 4, 0, 1, control, scratch, SCRATCH_BYTES);
           this.check();
         }
@@ -332,7 +415,7 @@ export class Plan {
       this.restore();
       throw error;
     }
-    return { outputs: this.collect(inputs), times };
+    return { outputs: this.collect(inputs, room), times };
   }
 
   /** Labels of the commands, in order. */

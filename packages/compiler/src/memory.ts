@@ -1,0 +1,113 @@
+import { formatBytes, type Heap } from '@recurra/kernels';
+import { RecurraError } from '@recurra/tensor';
+import { turn } from './pacer.js';
+
+/** A step does not fit into memory. */
+export class MemoryError extends RecurraError {
+  /** Might it fit when others have given their memory back? */
+  readonly mayFit: boolean;
+
+  constructor(message: string, mayFit: boolean) {
+    super(message);
+    this.mayFit = mayFit;
+  }
+}
+
+/** Bytes that a step needs, all together, and how many of them it has. */
+export interface Needs {
+  readonly arena: number;
+  readonly plan: number;
+  readonly variables: number;
+  /** Of the plan's and the variables'. */
+  readonly held: number;
+}
+
+/** How many holders of each kind are named in messages. */
+const NAMED = 3;
+
+/** What does not fit, and what is in its way. */
+export function memoryError(
+  step: string,
+  { arena, plan, variables, held }: Needs,
+  heap: Heap,
+  others: number,
+): MemoryError {
+  const total = arena + plan + variables;
+  const mayFit = total <= heap.limit;
+  const parts = [
+    `${formatBytes(arena)} of intermediate values`,
+    `${formatBytes(variables)} of variables`,
+    `${formatBytes(plan)} of constants and commands`,
+  ].join(', ');
+  const need = `${step}: expected ${formatBytes(total)} (${parts}) to fit into the ${formatBytes(heap.limit)} that WebAssembly memory may grow to`;
+  if (!mayFit)
+    return new MemoryError(`${need}, received a step that is larger. Use smaller batches or shorter sequences.`, false);
+  return new MemoryError(
+    `${need}, of which ${formatBytes(others + held)} are held: ${holdings(heap)}. Call dispose() of models, steps and variables that are no longer needed, or use smaller batches or shorter sequences.`,
+    true,
+  );
+}
+
+/** Number and size of what holds memory, by kind, and the largest by name. */
+function holdings(heap: Heap): string {
+  const kinds = new Map<string, { count: number; bytes: number; names: Map<string, number> }>();
+  for (const { holder, bytes } of heap.holdings()) {
+    let kind = kinds.get(holder.kind);
+    if (!kind) {
+      kind = { count: 0, bytes: 0, names: new Map() };
+      kinds.set(holder.kind, kind);
+    }
+    kind.count++;
+    kind.bytes += bytes;
+    kind.names.set(holder.name, (kind.names.get(holder.name) ?? 0) + bytes);
+  }
+  return [...kinds]
+    .sort(([, a], [, b]) => b.bytes - a.bytes)
+    .map(([kind, { count, bytes, names }]) => {
+      const largest = [...names].sort(([, a], [, b]) => b - a).slice(0, NAMED);
+      const named = largest.map(([name, size]) => `"${name}" ${formatBytes(size)}`).join(', ');
+      return `${count} ${kind} (${formatBytes(bytes)}; ${names.size > NAMED ? 'the largest: ' : ''}${named})`;
+    })
+    .join(', ');
+}
+
+/** Bytes of garbage that make an engine collect, a round; nobody touches them, so that they cost addresses alone. */
+const PRESSURE = 32 << 20;
+/** How long objects that are gone are waited for, in milliseconds. */
+const PATIENCE = 2000;
+
+/**
+ * Waits until the engine has found objects that are gone and run their finalizers, which give memory back, and `enough` says that there is
+ * enough. WebAssembly memory is no reason for an engine to collect, so it is given another: arrays that are dropped at once. Finalizers run
+ * in turns of the event loop. Ends without success when a collection that began after the call has left too little, or after two seconds.
+ */
+export async function reclaim(enough: () => boolean): Promise<boolean> {
+  let collected = 0;
+  const registry = new FinalizationRegistry<null>(() => {
+    collected++;
+  });
+  const begin = performance.now();
+  // Twice: an object may be found only by the collection after the one in progress.
+  for (let seen = 0, settled = 0; settled < 2 && performance.now() - begin < PATIENCE; ) {
+    registry.register({}, null);
+    press();
+    await turn();
+    if (enough()) return true;
+    if (collected > seen) {
+      seen = collected;
+      settled++;
+      // Finalizers of one collection come in several turns.
+      for (let i = 0; i < 3; i++) await turn();
+      if (enough()) return true;
+    }
+  }
+  return false;
+}
+
+function press(): void {
+  try {
+    for (let i = 0; i < 4; i++) new ArrayBuffer(PRESSURE);
+  } catch {
+    // The engine has no more: it has collected what it could.
+  }
+}
