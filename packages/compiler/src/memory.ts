@@ -78,8 +78,8 @@ const PATIENCE = 2000;
 
 /**
  * Waits until the engine has found objects that are gone and run their finalizers, which give memory back, and `enough` says that there is
- * enough. WebAssembly memory is no reason for an engine to collect, so it is given another: arrays that are dropped at once. Finalizers run
- * in turns of the event loop. Ends without success when a collection that began after the call has left too little, or after two seconds.
+ * enough. WebAssembly memory is no reason for an engine to collect: under Node it is told to, elsewhere it is given a reason, arrays that
+ * are dropped at once, which it may not heed. Finalizers run in turns of the event loop. Ends without success when a collection that began after the call has left too little, or after two seconds.
  */
 export async function reclaim(enough: () => boolean): Promise<boolean> {
   let collected = 0;
@@ -104,7 +104,37 @@ export async function reclaim(enough: () => boolean): Promise<boolean> {
   return false;
 }
 
+interface Builtins {
+  process?: { getBuiltinModule?(id: string): unknown };
+  gc?: () => void;
+}
+
+/** The engine's own collection, where the program can ask for it: under Node, by a context that is made with the flag for it. */
+function collector(): (() => void) | null {
+  const { process, gc } = globalThis as Builtins;
+  if (gc) return gc;
+  try {
+    const v8 = process?.getBuiltinModule?.('node:v8') as { setFlagsFromString(flag: string): void } | undefined;
+    const vm = process?.getBuiltinModule?.('node:vm') as { runInNewContext(code: string): unknown } | undefined;
+    if (!v8 || !vm) return null;
+    v8.setFlagsFromString('--expose-gc');
+    const found = vm.runInNewContext('typeof gc === "function" ? gc : null') as (() => void) | null;
+    v8.setFlagsFromString('--no-expose-gc');
+    return found;
+  } catch {
+    // Deno and Bun have the modules, and not all that is in them.
+    return null;
+  }
+}
+
+let collect: (() => void) | null | undefined;
+
 function press(): void {
+  if (collect === undefined) collect = collector();
+  if (collect) {
+    collect();
+    return;
+  }
   try {
     for (let i = 0; i < 4; i++) new ArrayBuffer(PRESSURE);
   } catch {
