@@ -165,7 +165,7 @@ export class TextClassifier {
   /** Predicted labels with their probabilities. */
   async predict(texts: readonly string[]): Promise<Prediction[]> {
     const scores = await this.model.predict(this.encode(texts), { batchSize: 64 });
-    const best = scores.argMax(-1).data;
+    const best = scores.argmax(-1).data;
     const classes = this.labels.classes.length;
     return texts.map((text, i) => ({
       text,

@@ -67,7 +67,7 @@ function program(): { step: () => Promise<Tensor[]>; variables: Variable[] } {
       softmax(w),
       logSoftmax(w),
       w.max(0),
-      w.argMax(1),
+      w.argmax(1),
       w.prod(1),
       w.greater(0).any(1),
       w.cumsum(1),

@@ -201,6 +201,6 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
     const parts = kernel.reshape([features, this.gates, this.units]).transpose([1, 0, 2]);
     const ones = new Array<number>(operands.rank - 3).fill(1);
     const products = operands.matmul(parts.reshape([this.gates, ...ones, features, this.units]));
-    return products.moveAxis(0, -2).reshape([...operands.shape.slice(1, -1), this.gates * this.units]);
+    return products.moveaxis(0, -2).reshape([...operands.shape.slice(1, -1), this.gates * this.units]);
   }
 }

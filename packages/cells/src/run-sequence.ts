@@ -74,7 +74,7 @@ export function runSequence<P, S>(
       `runSequence: expected a mask of shape ${formatShape(xs.shape.slice(0, 2))}, received ${formatShape(mask.shape)}`,
     );
 
-  const x = timeMajor ? xs.swapAxes(0, 1) : xs;
+  const x = timeMajor ? xs.swapaxes(0, 1) : xs;
   const valid = mask ? (timeMajor ? mask.transpose() : mask).cast('bool') : null;
   for (const leaf of treeLeaves(options.initialState))
     if (leaf.shape[0] !== batch)
@@ -108,7 +108,7 @@ export function runSequence<P, S>(
 }
 
 function timed<S>(result: SequenceResult<S>, timeMajor: boolean): SequenceResult<S> {
-  return timeMajor && result.outputs ? { ...result, outputs: result.outputs.swapAxes(0, 1) } : result;
+  return timeMajor && result.outputs ? { ...result, outputs: result.outputs.swapaxes(0, 1) } : result;
 }
 
 /** One part, in the way that suits: in a compiled step the kernel for whole sequences or a loop, else step by step. */

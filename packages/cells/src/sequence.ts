@@ -170,7 +170,7 @@ export function finish(
     // Before the first step that counts, outputs are zeros, not the state that was given.
     const seen = mask.cast('int32').cumsum(1, { reverse }).greater(0);
     outputs = seen.expandDims(2).select(outputs, outputs.zerosLike());
-    last = mask.any(1, true).select(last, last.zerosLike());
+    last = mask.any(1, { keepDims: true }).select(last, last.zerosLike());
   }
   return { outputs, output: last, state };
 }

@@ -103,9 +103,9 @@ export const loop: Walk = <P, S>(
       return { carry: next, y: returnSequences ? { output: next.output } : {} };
     },
     { state: initial, output: first },
-    { x: inputs.swapAxes(0, 1), ...(mask ? { valid: mask.transpose() } : {}) },
+    { x: inputs.swapaxes(0, 1), ...(mask ? { valid: mask.transpose() } : {}) },
     { reverse },
   );
   const outputs = (ys as { output?: Tensor }).output;
-  return { outputs: outputs ? outputs.swapAxes(0, 1) : null, output: carry.output, state: carry.state };
+  return { outputs: outputs ? outputs.swapaxes(0, 1) : null, output: carry.output, state: carry.state };
 };

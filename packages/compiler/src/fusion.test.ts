@@ -59,9 +59,9 @@ function run(
         if (k < UNARY.length + BINARY.length) return BINARY[k - UNARY.length]!(x, y);
         switch (k - UNARY.length - BINARY.length) {
           case 0:
-            return x.rank > 0 ? x.sum(-1, true) : x;
+            return x.rank > 0 ? x.sum(-1, { keepDims: true }) : x;
           case 1:
-            return x.rank > 0 ? x.max(0, true) : x;
+            return x.rank > 0 ? x.max(0, { keepDims: true }) : x;
           case 2:
             return x.rank > 1 ? x.transpose().flip().transpose() : x.neg();
           case 3:

@@ -54,7 +54,7 @@ test.each(shapes)('products of %p and %p, also transposed: values and gradients,
     const sw = (s: number[]): number[] => [...s.slice(0, -2), s.at(-1)!, s.at(-2)!];
     const x = t.ones(ta ? sw(a) : a).add(0),
       y = t.ones(tb ? sw(b) : b).add(0);
-    const f = (p: t.Tensor, q: t.Tensor) => (ta ? p.swapAxes(-1, -2) : p).matmul(tb ? q.swapAxes(-1, -2) : q);
+    const f = (p: t.Tensor, q: t.Tensor) => (ta ? p.swapaxes(-1, -2) : p).matmul(tb ? q.swapaxes(-1, -2) : q);
     expect((await jit(f)(x, y)).toArray()).toEqual(f(x, y).toArray());
     const g = grad(([p, q]: t.Tensor[]) => f(p!, q!).square().sum());
     expect((await jit(g)([x, y])).map((v) => v.toArray())).toEqual(g([x, y]).map((v) => v.toArray()));
@@ -65,7 +65,7 @@ test.each(shapes)('products of %p and %p, also transposed: values and gradients,
 
 test.each([0, 3])('a stack of products whose batch axes are exchanged, over %p terms', async (k) => {
   const [a, b] = [t.ones([2, 3, 4, k]).add(1), t.ones([3, 2, 5, k]).add(1)];
-  const f = (x: t.Tensor, y: t.Tensor): t.Tensor => x.transpose([1, 0, 2, 3]).matmul(y.swapAxes(-1, -2));
+  const f = (x: t.Tensor, y: t.Tensor): t.Tensor => x.transpose([1, 0, 2, 3]).matmul(y.swapaxes(-1, -2));
   const g = (x: t.Tensor, y: t.Tensor): t.Tensor =>
     x
       .flip(0)
@@ -93,7 +93,7 @@ test('reductions of nothing: their neutral element, or an error that says so', a
     (v: t.Tensor) => v.max(1),
     (v: t.Tensor) => v.min(),
     (v: t.Tensor) => t.median(v),
-    (v: t.Tensor) => t.logSumExp(v, 1),
+    (v: t.Tensor) => t.logsumexp(v, 1),
   ]) {
     expect(() => g(x)).toThrow(/at least one element/);
     await expect(jit(g)(x)).rejects.toThrow(/at least one element/);

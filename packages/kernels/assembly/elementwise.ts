@@ -59,9 +59,9 @@ function unary(n: i32, x: v128): v128 {
   if (n == op.F32_ERF) return erf4(x);
   if (n == op.F32_GELU) return gelu4(x);
   if (n == op.F32_LOGICAL_NOT) return truth(f32x4.eq(x, f32x4.splat(0)));
-  if (n == op.F32_IS_NA_N) return truth(f32x4.ne(x, x));
-  if (n == op.F32_IS_INF) return truth(f32x4.eq(f32x4.abs(x), f32x4.splat(Infinity)));
-  if (n == op.F32_IS_FINITE) return truth(f32x4.lt(f32x4.abs(x), f32x4.splat(Infinity)));
+  if (n == op.F32_ISNAN) return truth(f32x4.ne(x, x));
+  if (n == op.F32_ISINF) return truth(f32x4.eq(f32x4.abs(x), f32x4.splat(Infinity)));
+  if (n == op.F32_ISFINITE) return truth(f32x4.lt(f32x4.abs(x), f32x4.splat(Infinity)));
   if (n == op.I32_NEG) return i32x4.neg(x);
   if (n == op.I32_ABS) return i32x4.abs(x);
   if (n == op.I32_SQUARE) return i32x4.mul(x, x);
@@ -186,9 +186,9 @@ function apply(n: i32, a: usize, b: usize, c: usize, to: usize, end: usize): voi
     case op.F32_ERF: over1(op.F32_ERF, a, to, end); return;
     case op.F32_GELU: over1(op.F32_GELU, a, to, end); return;
     case op.F32_LOGICAL_NOT: over1(op.F32_LOGICAL_NOT, a, to, end); return;
-    case op.F32_IS_NA_N: over1(op.F32_IS_NA_N, a, to, end); return;
-    case op.F32_IS_INF: over1(op.F32_IS_INF, a, to, end); return;
-    case op.F32_IS_FINITE: over1(op.F32_IS_FINITE, a, to, end); return;
+    case op.F32_ISNAN: over1(op.F32_ISNAN, a, to, end); return;
+    case op.F32_ISINF: over1(op.F32_ISINF, a, to, end); return;
+    case op.F32_ISFINITE: over1(op.F32_ISFINITE, a, to, end); return;
     case op.I32_NEG: over1(op.I32_NEG, a, to, end); return;
     case op.I32_ABS: over1(op.I32_ABS, a, to, end); return;
     case op.I32_SQUARE: over1(op.I32_SQUARE, a, to, end); return;

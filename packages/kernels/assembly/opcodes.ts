@@ -44,9 +44,9 @@ export const F32_SIGMOID: i32 = 18;
 export const F32_SOFTPLUS: i32 = 19;
 export const F32_ERF: i32 = 20;
 export const F32_LOGICAL_NOT: i32 = 21;
-export const F32_IS_NA_N: i32 = 22;
-export const F32_IS_INF: i32 = 23;
-export const F32_IS_FINITE: i32 = 24;
+export const F32_ISNAN: i32 = 22;
+export const F32_ISINF: i32 = 23;
+export const F32_ISFINITE: i32 = 24;
 export const F32_GELU: i32 = 25;
 
 // ---- of two arguments

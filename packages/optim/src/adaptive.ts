@@ -221,7 +221,10 @@ export class Adafactor extends Optimizer {
     } else {
       const rows = mean(slots['rows']!, square.mean(-1));
       const columns = mean(slots['columns']!, square.mean(-2));
-      velocity = rows.div(rows.mean(-1, true)).expandDims(-1).mul(columns.expandDims(-2));
+      velocity = rows
+        .div(rows.mean(-1, { keepDims: true }))
+        .expandDims(-1)
+        .mul(columns.expandDims(-2));
       next = { rows, columns };
     }
     const direction = gradient.div(velocity.sqrt());

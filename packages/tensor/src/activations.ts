@@ -2,9 +2,8 @@ import { lookupByName, type SnakeCase } from './names.js';
 import { arange } from './ops/creation.js';
 import { exp, where } from './ops/elementwise.js';
 import { split } from './ops/shape.js';
-import { logSoftmax as logSoftmaxOp, softmax as softmaxOp } from './ops/softmax.js';
+import { logSoftmax, softmax } from './ops/softmax.js';
 import { sort } from './ops/sorting.js';
-import type { Axes } from './shape.js';
 import { asTensor, type Tensor, type TensorLike } from './tensor.js';
 
 /** An activation: a function of one tensor, of the same shape (but for `glu`). */
@@ -38,14 +37,6 @@ export function softsign(x: TensorLike): Tensor {
 /** log(sigmoid(x)) = -softplus(-x) */
 export function logSigmoid(x: TensorLike): Tensor {
   return asTensor(x).neg().softplus().neg();
-}
-/** e^x / sum(e^x) over an axis (-1 by default) or several, without overflow */
-export function softmax(x: TensorLike, options: { axis?: Axes } = {}): Tensor {
-  return softmaxOp(x, options.axis ?? -1);
-}
-/** log(softmax(x)) over an axis (-1 by default) or several */
-export function logSoftmax(x: TensorLike, options: { axis?: Axes } = {}): Tensor {
-  return logSoftmaxOp(x, options.axis ?? -1);
 }
 
 /** Options of {@link relu}. */
@@ -179,17 +170,16 @@ export function sparseSigmoid(x: TensorLike): Tensor {
   return where(t.lessEqual(-1), t.zerosLike(), where(t.greaterEqual(1), t.onesLike(), t.add(1).mul(0.5)));
 }
 /** The first half times the sigmoid of the second half, along an axis (-1 by default) */
-export function glu(x: TensorLike, options: { axis?: number } = {}): Tensor {
-  const [a, b] = split(x, 2, options.axis ?? -1);
+export function glu(x: TensorLike, axis = -1): Tensor {
+  const [a, b] = split(x, 2, axis);
   return a!.mul(b!.sigmoid());
 }
 /**
  * Sparse probabilities max(x - tau, 0) along an axis, after Martins & Astudillo 2016. As in Keras 3, tau sums the running
  * sums over the whole support (the paper takes the last one alone), so that the results do not always add up to 1.
  */
-export function sparsemax(x: TensorLike, options: { axis?: number } = {}): Tensor {
-  const axis = options.axis ?? -1;
-  const t = asTensor(x).moveAxis(axis, -1);
+export function sparsemax(x: TensorLike, axis = -1): Tensor {
+  const t = asTensor(x).moveaxis(axis, -1);
   const n = t.shape[t.rank - 1]!;
   const sorted = sort(t, -1, { descending: true });
   const sums = sorted.cumsum(-1);
@@ -197,8 +187,12 @@ export function sparsemax(x: TensorLike, options: { axis?: number } = {}): Tenso
     .sub(sums.sub(1).div(arange(1, n + 1, 1, t.dtype)))
     .greater(0)
     .cast(t.dtype);
-  const tau = sums.mul(support).sum(-1, true).sub(1).div(support.sum(-1, true));
-  return t.sub(tau).relu().moveAxis(-1, axis);
+  const tau = sums
+    .mul(support)
+    .sum(-1, { keepDims: true })
+    .sub(1)
+    .div(support.sum(-1, { keepDims: true }));
+  return t.sub(tau).relu().moveaxis(-1, axis);
 }
 
 /** Names of activations: 'tanh', 'sigmoid', 'relu', ... */

@@ -25,6 +25,8 @@ export {
   categoricalCrossentropy,
   EPSILON,
   layerNormalization,
+  logSoftmax,
+  softmax,
   sparseCategoricalCrossentropy,
 } from './ops/softmax.js';
 export * from './ops/sorting.js';
@@ -33,7 +35,7 @@ export * from './primitive.js';
 export type { BinaryName } from './primitives/binary.js';
 export type { CheckedIndicesParams } from './primitives/checked-indices.js';
 export { allPrimitives, type NormalizeParams, type RandomParams } from './primitives/index.js';
-export type { ReduceName, ReduceParams } from './primitives/reduce.js';
+export type { ExtremumOptions, ReduceName, ReduceOptions, ReduceParams, RunningOptions } from './primitives/reduce.js';
 export type { UnaryName } from './primitives/unary.js';
 export type { NestedArray, PadParams, SliceParams } from './primitives/view.js';
 export * from './random.js';

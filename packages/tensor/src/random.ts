@@ -109,7 +109,7 @@ export function categorical(logits: TensorLike, options: Pick<RandomOptions, 'ke
   const scores = asTensor(logits);
   expectFloating(scores, 'categorical');
   const u = draw('uniform', scores.shape, { ...options, dtype: 'float64' }).maximum(Number.MIN_VALUE);
-  return scores.cast('float64').sub(u.log().neg().log()).argMax(-1);
+  return scores.cast('float64').sub(u.log().neg().log()).argmax(-1);
 }
 
 /** 0..n-1 in random order. int32 [n]. */

@@ -14,7 +14,18 @@ import type { Primitive } from './primitive.js';
 import { binary, select } from './primitives/binary.js';
 import { gather } from './primitives/indexing.js';
 import { matmul } from './primitives/matmul.js';
-import { argMax, argMin, cumProd, cumSum, type ReduceName, reduce } from './primitives/reduce.js';
+import {
+  argmax,
+  argmin,
+  cumprod,
+  cumsum,
+  type ExtremumOptions,
+  type ReduceName,
+  type ReduceOptions,
+  type RunningOptions,
+  reduce,
+  type ScanParams,
+} from './primitives/reduce.js';
 import { cast, unary } from './primitives/unary.js';
 import { broadcastTo, type NestedArray, reshape, slice, toNested, transpose } from './primitives/view.js';
 import {
@@ -224,6 +235,70 @@ export class Tensor {
   logicalNot(): Tensor {
     return apply1(unary.logicalNot, this);
   }
+  /** The integer towards zero */
+  trunc(): Tensor {
+    return apply1(unary.trunc, this);
+  }
+  /** 2^x */
+  exp2(): Tensor {
+    return apply1(unary.exp2, this);
+  }
+  /** Base-2 logarithm */
+  log2(): Tensor {
+    return apply1(unary.log2, this);
+  }
+  /** Base-10 logarithm */
+  log10(): Tensor {
+    return apply1(unary.log10, this);
+  }
+  /** Cube root */
+  cbrt(): Tensor {
+    return apply1(unary.cbrt, this);
+  }
+  /** Tangent of radians */
+  tan(): Tensor {
+    return apply1(unary.tan, this);
+  }
+  /** Inverse sine, in radians */
+  asin(): Tensor {
+    return apply1(unary.asin, this);
+  }
+  /** Inverse cosine, in radians */
+  acos(): Tensor {
+    return apply1(unary.acos, this);
+  }
+  /** Inverse tangent, in radians */
+  atan(): Tensor {
+    return apply1(unary.atan, this);
+  }
+  /** Inverse hyperbolic sine */
+  asinh(): Tensor {
+    return apply1(unary.asinh, this);
+  }
+  /** Inverse hyperbolic cosine */
+  acosh(): Tensor {
+    return apply1(unary.acosh, this);
+  }
+  /** Inverse hyperbolic tangent */
+  atanh(): Tensor {
+    return apply1(unary.atanh, this);
+  }
+  /** The inverse of erf, on (-1, 1) */
+  erfinv(): Tensor {
+    return apply1(unary.erfinv, this);
+  }
+  /** Is it NaN? */
+  isnan(): Tensor {
+    return apply1(unary.isnan, this);
+  }
+  /** Is it an infinity? */
+  isinf(): Tensor {
+    return apply1(unary.isinf, this);
+  }
+  /** Is it neither NaN nor an infinity? */
+  isfinite(): Tensor {
+    return apply1(unary.isfinite, this);
+  }
   /** Conversion to another dtype: floats to int32 truncate towards zero, what is beyond its range becomes its end, NaN 0; all but 0 is true */
   cast(dtype: DType): Tensor {
     return dtype === this.dtype ? this : bind(cast, [this], { dtype })[0]!;
@@ -307,6 +382,15 @@ export class Tensor {
     return apply2(binary.logicalXor, this, other);
   }
 
+  /** The angle of the point (x, this): atan2(this, x), in radians */
+  atan2(x: TensorLike): Tensor {
+    return apply2(binary.atan2, this, x);
+  }
+  /** log(e^x + e^y), without overflow */
+  logaddexp(other: TensorLike): Tensor {
+    return apply2(binary.logaddexp, this, other);
+  }
+
   /** For a boolean tensor: `a` where it is true, `b` where not (broadcasting; dtypes promoted). */
   select(a: TensorLike, b: TensorLike): Tensor {
     const [x, y] = promote(a, b);
@@ -322,68 +406,69 @@ export class Tensor {
 
   // ---------------------------------------------------------------- reductions
   /** Sum over axes (all by default). Accumulated in float64, rounded once. */
-  sum(axis?: Axes, keepDims = false): Tensor {
-    return applyReduce('sum', this, axis, keepDims);
+  sum(axis?: Axes, options: ReduceOptions = {}): Tensor {
+    return applyReduce('sum', this, axis, options);
   }
   /** Product over axes. */
-  prod(axis?: Axes, keepDims = false): Tensor {
-    return applyReduce('prod', this, axis, keepDims);
+  prod(axis?: Axes, options: ReduceOptions = {}): Tensor {
+    return applyReduce('prod', this, axis, options);
   }
   /** Largest element; the gradient is shared equally among ties. */
-  max(axis?: Axes, keepDims = false): Tensor {
-    return applyReduce('max', this, axis, keepDims);
+  max(axis?: Axes, options: ExtremumOptions = {}): Tensor {
+    return applyExtremum('max', this, axis, options);
   }
   /** Smallest element; the gradient is shared equally among ties. */
-  min(axis?: Axes, keepDims = false): Tensor {
-    return applyReduce('min', this, axis, keepDims);
+  min(axis?: Axes, options: ExtremumOptions = {}): Tensor {
+    return applyExtremum('min', this, axis, options);
   }
   /** Is any element true? */
-  any(axis?: Axes, keepDims = false): Tensor {
-    return applyReduce('any', this, axis, keepDims);
+  any(axis?: Axes, options: ReduceOptions = {}): Tensor {
+    return applyReduce('any', this, axis, options);
   }
   /** Are all elements true? */
-  all(axis?: Axes, keepDims = false): Tensor {
-    return applyReduce('all', this, axis, keepDims);
+  all(axis?: Axes, options: ReduceOptions = {}): Tensor {
+    return applyReduce('all', this, axis, options);
   }
 
   /** Arithmetic mean over axes (all by default), floating; NaN of an empty set. */
-  mean(axis?: Axes, keepDims = false): Tensor {
+  mean(axis?: Axes, options: ReduceOptions = {}): Tensor {
     const axes = normalizeAxes(axis, this.rank, 'mean');
     const count = sizeOf(axes.map((a) => this.shape[a]!));
-    return this.cast(toFloating(this.dtype)).sum(axes, keepDims).div(count);
+    return applyReduce('sum', this.cast(toFloating(this.dtype)), axes, options, 'mean').div(count);
   }
 
   /** Population variance over axes: mean((x - mean(x))^2). */
-  variance(axis?: Axes, keepDims = false): Tensor {
+  variance(axis?: Axes, options: ReduceOptions = {}): Tensor {
     const x = this.cast(toFloating(this.dtype));
-    return x.sub(x.mean(axis, true)).square().mean(axis, keepDims);
+    return x
+      .sub(x.mean(axis, { keepDims: true }))
+      .square()
+      .mean(axis, options);
   }
 
   /** Population standard deviation over axes. Where it is 0, so is its gradient (PyTorch). */
-  std(axis?: Axes, keepDims = false): Tensor {
-    return rootAboveZero(this.variance(axis, keepDims), (v) => v.sqrt());
+  std(axis?: Axes, options: ReduceOptions = {}): Tensor {
+    return rootAboveZero(this.variance(axis, options), (v) => v.sqrt());
   }
 
   /** Index of the first largest element along `axis`, or in the flattened tensor. int32. */
-  argMax(axis?: number | null, keepDims = false): Tensor {
-    return applyArg(argMax, this, axis, keepDims);
+  argmax(axis?: number | null, options: ReduceOptions = {}): Tensor {
+    return applyArg(argmax, this, axis, options);
   }
 
   /** Index of the first smallest element along `axis`, or in the flattened tensor. int32. */
-  argMin(axis?: number | null, keepDims = false): Tensor {
-    return applyArg(argMin, this, axis, keepDims);
+  argmin(axis?: number | null, options: ReduceOptions = {}): Tensor {
+    return applyArg(argmin, this, axis, options);
   }
 
-  /** Running sum along an axis: y_t = x_1 + ... + x_t; `exclusive` leaves x_t out, `reverse` runs from the end. */
-  cumsum(axis: number, options: { exclusive?: boolean; reverse?: boolean } = {}): Tensor {
-    const { exclusive = false, reverse = false } = options;
-    return bind(cumSum, [this], { axis: normalizeAxis(axis, this.rank, 'cumsum'), exclusive, reverse })[0]!;
+  /** Running sum along an axis, or of the flattened tensor (`null`): y_t = x_1 + ... + x_t; `exclusive` leaves x_t out, `reverse` runs from the end. */
+  cumsum(axis: number | null = null, options: RunningOptions = {}): Tensor {
+    return applyRunning(cumsum, this, axis, options);
   }
 
   /** Running product along an axis, with the options of {@link Tensor.cumsum}. */
-  cumprod(axis: number, options: { exclusive?: boolean; reverse?: boolean } = {}): Tensor {
-    const { exclusive = false, reverse = false } = options;
-    return bind(cumProd, [this], { axis: normalizeAxis(axis, this.rank, 'cumprod'), exclusive, reverse })[0]!;
+  cumprod(axis: number | null = null, options: RunningOptions = {}): Tensor {
+    return applyRunning(cumprod, this, axis, options);
   }
 
   // ---------------------------------------------------------------- products
@@ -429,17 +514,17 @@ export class Tensor {
   }
 
   /** Two axes exchanged. A view. */
-  swapAxes(a: number, b: number): Tensor {
-    const i = normalizeAxis(a, this.rank, 'swapAxes');
-    const j = normalizeAxis(b, this.rank, 'swapAxes');
+  swapaxes(a: number, b: number): Tensor {
+    const i = normalizeAxis(a, this.rank, 'swapaxes');
+    const j = normalizeAxis(b, this.rank, 'swapaxes');
     return this.transpose(this.shape.map((_, k) => (k === i ? j : k === j ? i : k)));
   }
 
   /** One axis moved to another place, the others in order. A view. */
-  moveAxis(source: number, destination: number): Tensor {
-    const from = normalizeAxis(source, this.rank, 'moveAxis');
+  moveaxis(source: number, destination: number): Tensor {
+    const from = normalizeAxis(source, this.rank, 'moveaxis');
     const order = this.shape.map((_, i) => i).filter((i) => i !== from);
-    order.splice(normalizeAxis(destination, this.rank, 'moveAxis'), 0, from);
+    order.splice(normalizeAxis(destination, this.rank, 'moveaxis'), 0, from);
     return this.transpose(order);
   }
 
@@ -477,7 +562,7 @@ export class Tensor {
     if (sameShape(shape, this.shape)) return this;
     const lead = this.rank - shape.length;
     const axes = this.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
-    return this.sum(axes, true).reshape(shape);
+    return this.sum(axes, { keepDims: true }).reshape(shape);
   }
 
   /** Elements start <= i < start + size along one axis. A view. */
@@ -660,16 +745,24 @@ function apply2(primitive: Primitive<null>, a: Tensor, b: TensorLike): Tensor {
   return bind(primitive, promote(a, b), null)[0]!;
 }
 
-function applyReduce(name: ReduceName, x: Tensor, axis: Axes, keepDims: boolean): Tensor {
-  return bind(reduce[name], [x], { axes: normalizeAxes(axis, x.rank, name), keepDims })[0]!;
+function applyReduce(name: ReduceName, x: Tensor, axis: Axes, options: ReduceOptions, called: string = name): Tensor {
+  const keepDims = keepDimsOf(options, called);
+  return bind(reduce[name], [x], { axes: normalizeAxes(axis, x.rank, called), keepDims })[0]!;
+}
+
+function applyExtremum(name: 'max' | 'min', x: Tensor, axis: Axes, options: ExtremumOptions): Tensor {
+  const y = applyReduce(name, x, axis, options);
+  if (options.initial === undefined) return y;
+  return name === 'max' ? y.maximum(options.initial) : y.minimum(options.initial);
 }
 
 function applyArg(
   primitive: Primitive<{ axis: number }>,
   x: Tensor,
   axis: number | null | undefined,
-  keepDims: boolean,
+  options: ReduceOptions,
 ): Tensor {
+  const keepDims = keepDimsOf(options, primitive.name);
   if (axis === null || axis === undefined) {
     const flat = bind(primitive, [x.flatten()], { axis: 0 })[0]!;
     return keepDims ? flat.reshape(x.shape.map(() => 1)) : flat;
@@ -677,6 +770,25 @@ function applyArg(
   const a = normalizeAxis(axis, x.rank, primitive.name);
   const y = bind(primitive, [x], { axis: a })[0]!;
   return keepDims ? y.expandDims(a) : y;
+}
+
+function applyRunning(
+  primitive: Primitive<ScanParams>,
+  x: Tensor,
+  axis: number | null,
+  { exclusive = false, reverse = false }: RunningOptions,
+): Tensor {
+  const from = axis === null ? x.flatten() : x;
+  return bind(primitive, [from], { axis: normalizeAxis(axis ?? 0, from.rank, primitive.name), exclusive, reverse })[0]!;
+}
+
+/** `keepDims` of the options of a reduction. Throws `ValueError` for a bare boolean, which other libraries take in their place. */
+function keepDimsOf(options: ReduceOptions, operation: string): boolean {
+  if (typeof options !== 'object' || options === null)
+    throw new ValueError(
+      `${operation}: expected options such as { keepDims: true } after the axis, received ${String(options)}`,
+    );
+  return options.keepDims ?? false;
 }
 
 /**

@@ -14,12 +14,12 @@ const UNARY = {
   ...{ log2: 'host', log10: 'host', sqrt: 'float', rsqrt: 'float', reciprocal: 'float', cbrt: 'host', sin: 'host' },
   ...{ cos: 'host', tan: 'host', asin: 'host', acos: 'host', atan: 'host', sinh: 'host', cosh: 'host' },
   ...{ tanh: 'float', asinh: 'host', acosh: 'host', atanh: 'host', sigmoid: 'float', softplus: 'float', erf: 'float' },
-  ...{ erfinv: 'host', gelu: 'float', logicalNot: 'both', isNaN: 'float', isInf: 'float', isFinite: 'float' },
+  ...{ erfinv: 'host', gelu: 'float', logicalNot: 'both', isnan: 'float', isinf: 'float', isfinite: 'float' },
 } as const satisfies Record<UnaryName, Kind>;
 
 const BINARY = {
   ...{ add: 'both', sub: 'both', mul: 'both', div: 'float', pow: 'f32', maximum: 'both', minimum: 'both' },
-  ...{ mod: 'both', floorDivide: 'both', divideNoNan: 'float', atan2: 'host', logAddExp: 'host', equal: 'both' },
+  ...{ mod: 'both', floorDivide: 'both', divideNoNan: 'float', atan2: 'host', logaddexp: 'host', equal: 'both' },
   ...{ notEqual: 'both', less: 'both', lessEqual: 'both', greater: 'both', greaterEqual: 'both' },
   ...{ logicalAnd: 'bool', logicalOr: 'bool', logicalXor: 'bool' },
 } as const satisfies Record<BinaryName, Kind>;

@@ -23,8 +23,8 @@ type Rule = (emission: Emission, node: Node) => boolean;
 /** Rules for the operations that are neither views nor chains nor products, by name. */
 export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...Object.keys(REDUCTIONS).map((name): [string, Rule] => [name, emitReduce]),
-  ['argMax', (emission, node) => emitArgReduce(emission, node, 1)],
-  ['argMin', (emission, node) => emitArgReduce(emission, node, 0)],
+  ['argmax', (emission, node) => emitArgReduce(emission, node, 1)],
+  ['argmin', (emission, node) => emitArgReduce(emission, node, 0)],
   ['gather', emitGather],
   ['scatterAdd', emitScatterAdd],
   ['checkedIndices', emitCheckedIndices],
@@ -34,8 +34,8 @@ export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...['softmax', 'logSoftmax', 'normalize', 'softmaxBackward', 'logSoftmaxBackward', 'normalizeBackward'].map(
     (name, kind): [string, Rule] => [name, (emission, node) => emitRows(emission, node, kind)],
   ),
-  ['cumSum', (emission, node) => emitCumulate(emission, node, 0)],
-  ['cumProd', (emission, node) => emitCumulate(emission, node, 1)],
+  ['cumsum', (emission, node) => emitCumulate(emission, node, 0)],
+  ['cumprod', (emission, node) => emitCumulate(emission, node, 1)],
 ]);
 
 /** x as [outer, n, inner], n being what `axes` take together; copied where it does not lie so. */

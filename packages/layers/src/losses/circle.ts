@@ -2,7 +2,7 @@ import {
   asTensor,
   eye,
   formatShape,
-  logSumExp,
+  logsumexp,
   ShapeError,
   type Tensor,
   type TensorLike,
@@ -64,7 +64,7 @@ export function circle(
     .maximum(0);
   const pull = positiveWeight.mul(distance.neg().add(margin)).mul(-gamma);
   const push = negativeWeight.mul(distance.neg().add(1 - margin)).mul(gamma);
-  const over = (pairs: Tensor, which: Tensor): Tensor => logSumExp(where(which, pairs, NOTHING), 1);
+  const over = (pairs: Tensor, which: Tensor): Tensor => logsumexp(where(which, pairs, NOTHING), 1);
   return over(pull, positive).add(over(push, negative)).softplus();
 }
 

@@ -46,7 +46,7 @@ function allPaths(scores: number[][], spelled: number[]): number {
   return -Math.log(total);
 }
 
-const logs = logSoftmax(logits, { axis: -1 }).toArray() as number[][][];
+const logs = logSoftmax(logits, -1).toArray() as number[][][];
 const spelled = labels.map((row) => row.filter((label) => label > 0));
 
 test('is the sum over all paths (and what Keras gives), with repeated labels, in float64', () => {
@@ -101,7 +101,7 @@ test('steps that a mask leaves too few of: Infinity, and a gradient of 0', () =>
 
 test('a logit of -Infinity forbids a class', () => {
   const forbidden = logits.narrow(0, 1, 1).add(tensor([0, 0, -Infinity, 0], { dtype: 'float64' }));
-  const rows = logSoftmax(forbidden, { axis: -1 }).toArray() as number[][][];
+  const rows = logSoftmax(forbidden, -1).toArray() as number[][][];
   const { value, pullback } = vjp((p: Tensor) => ctc([[3]], p), forbidden);
   expect(value.item()).toBeCloseTo(allPaths(rows[0]!, [3]), 12);
   expect([...pullback(tensor([1]).cast('float64'))[0].data].every(Number.isFinite)).toBe(true);

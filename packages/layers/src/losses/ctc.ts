@@ -85,9 +85,9 @@ export function ctc(yTrue: TensorLike, yPred: TensorLike, mask: Tensor | null = 
   const skips = path.notEqual(BLANK).logicalAnd(path.notEqual(before));
 
   // log p of the label at each place, [time, n, places]
-  const logs = logSoftmax(scores, { axis: -1 });
+  const logs = logSoftmax(scores, -1);
   const at = path.expandDims(1).broadcastTo([samples, steps, places]);
-  const emitted = takeAlongAxis(logs, at, -1).maximum(NEVER).moveAxis(1, 0);
+  const emitted = takeAlongAxis(logs, at, -1).maximum(NEVER).moveaxis(1, 0);
 
   const never = full([samples, 1], NEVER, dtype);
   const start = concat([never.zerosLike(), full([samples, places - 1], NEVER, dtype)], 1);

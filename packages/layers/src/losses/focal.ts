@@ -84,7 +84,7 @@ export function categoricalFocalCrossentropy(yTrue: TensorLike, yPred: TensorLik
   const { gamma = 2, alpha = 0.25, fromLogits = false, labelSmoothing = 0, axis = -1 } = options;
   const what = 'categoricalFocalCrossentropy';
   const [t, given] = categoricalTargets(yTrue, yPred, labelSmoothing, axis, what);
-  const scores = fromLogits ? softmax(given, { axis }) : given;
+  const scores = fromLogits ? softmax(given, axis) : given;
   const p = scores.divideNoNan(sum(scores, axis, { keepDims: true })).clip(EPSILON, 1 - EPSILON);
   const loss = t.mul(p.log()).neg();
   const factor = focus(p.neg().add(1), gamma, what);

@@ -31,7 +31,7 @@ export function binaryAccuracy(yTrue: TensorLike, yPred: TensorLike, threshold =
 /** Is the largest of the last axis at `index`, in rows whose largest is a number? */
 function hits(index: Tensor, scores: Tensor): Tensor {
   const largest = scores.max(-1);
-  return index.equal(scores.argMax(-1)).logicalAnd(largest.equal(largest)).cast('float32');
+  return index.equal(scores.argmax(-1)).logicalAnd(largest.equal(largest)).cast('float32');
 }
 
 /**
@@ -40,7 +40,7 @@ function hits(index: Tensor, scores: Tensor): Tensor {
  */
 export function categoricalAccuracy(yTrue: TensorLike, yPred: TensorLike): Tensor {
   const [t, p] = alignTargets(yTrue, yPred, 'categoricalAccuracy');
-  return hits(t.argMax(-1), p);
+  return hits(t.argmax(-1), p);
 }
 
 /**
@@ -86,7 +86,7 @@ export function sparseTopKCategoricalAccuracy(
 /** {@link sparseTopKCategoricalAccuracy} for one-hot targets. */
 export function topKCategoricalAccuracy(yTrue: TensorLike, yPred: TensorLike, k = 5): Tensor {
   const [t, p] = alignTargets(yTrue, yPred, 'topKCategoricalAccuracy');
-  return sparseTopKCategoricalAccuracy(t.argMax(-1), p, k);
+  return sparseTopKCategoricalAccuracy(t.argmax(-1), p, k);
 }
 
 /** Share of predictions that equal their target. */

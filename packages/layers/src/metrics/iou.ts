@@ -103,8 +103,8 @@ export class IoU extends Metric {
     const given = asTargets(yTrue, this.className);
     if (sparseYTrue) checkLabels(given, numClasses, this.className, ignoreClass);
     const scores = asTensor(yPred);
-    const labels = (sparseYTrue ? given : given.argMax(axis)).cast('int32');
-    const [t, p] = alignShapes(labels, (sparseYPred ? scores : scores.argMax(axis)).cast('int32'), this.className);
+    const labels = (sparseYTrue ? given : given.argmax(axis)).cast('int32');
+    const [t, p] = alignShapes(labels, (sparseYPred ? scores : scores.argmax(axis)).cast('int32'), this.className);
     if (this.dtype === 'int32' && options.sampleWeight !== null && options.sampleWeight !== undefined)
       guard(asTensor(options.sampleWeight), ({ data }) => {
         for (const weight of data)

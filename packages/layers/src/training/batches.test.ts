@@ -3,7 +3,7 @@ import { randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/
 import { Dense, LambdaCallback, Sequential } from '../index.js';
 
 const x = randomNormal([20, 3], { key: randomKey(1) });
-const y = x.mul(tensor([1, -2, 0.5])).sum(1, true);
+const y = x.mul(tensor([1, -2, 0.5])).sum(1, { keepDims: true });
 const pairs = Dataset.fromTensors(x, y) as Dataset<[Tensor, Tensor]>;
 
 function model(): Sequential {

@@ -2,8 +2,8 @@ import { batchIndices } from '@recurra/preprocessing';
 import {
   asTensor,
   formatShape,
-  isFinite,
   isFloating,
+  isfinite,
   nextKey,
   ShapeError,
   type Tensor,
@@ -42,7 +42,7 @@ export function toSamples(x: TensorLike, y: TensorLike | null, weight: TensorLik
 
 /** Throws `ValueError`, naming the sample, where a number is NaN or infinite: it would become the loss. */
 function expectFinite(t: Tensor, name: string, what: string): void {
-  if (!isFloating(t.dtype) || isFinite(t).all().item() === 1) return;
+  if (!isFloating(t.dtype) || isfinite(t).all().item() === 1) return;
   const perSample = t.size / t.shape[0]!;
   const at = t.data.findIndex((v: number) => !Number.isFinite(v));
   throw new ValueError(
@@ -83,7 +83,7 @@ export function holdOut(data: Samples, share: number): { rest: Samples; held: Sa
 /** The weight of every sample from its class: indices, or the largest element of a one-hot row. */
 export function classWeights(y: Tensor, weights: Readonly<Record<number, number>>): Tensor {
   const last = y.shape[y.rank - 1]!;
-  const classes = y.rank > 1 && last > 1 ? y.argMax(-1) : y.cast('int32').flatten();
+  const classes = y.rank > 1 && last > 1 ? y.argmax(-1) : y.cast('int32').flatten();
   if (classes.rank !== 1)
     throw new ShapeError(
       `fit: expected targets [samples] or [samples, classes] with classWeight, received ${formatShape(y.shape)}`,

@@ -185,9 +185,9 @@ export function normalize(x: TensorLike, options: { readonly axis?: Axes; readon
   const { axis = -1, order = 2 } = options;
   const t = asTensor(x);
   let norm: Tensor;
-  if (order === 2) norm = t.square().sum(axis, true).sqrt();
-  else if (order === 1) norm = t.abs().sum(axis, true);
-  else if (order === Infinity) norm = t.abs().max(axis, true);
+  if (order === 2) norm = t.square().sum(axis, { keepDims: true }).sqrt();
+  else if (order === 1) norm = t.abs().sum(axis, { keepDims: true });
+  else if (order === Infinity) norm = t.abs().max(axis, { keepDims: true });
   else throw new ValueError(`normalize: expected order 1, 2 or Infinity, received ${order}`);
   return t.div(norm.equal(0).select(norm.onesLike(), norm));
 }

@@ -80,11 +80,11 @@ export const erfinv: Unary = /* @__PURE__ */ one('erfinv');
 /** x = 0, element by element */
 export const logicalNot: Unary = /* @__PURE__ */ one('logicalNot');
 /** Is it NaN? */
-export const isNaN: Unary = /* @__PURE__ */ one('isNaN');
+export const isnan: Unary = /* @__PURE__ */ one('isnan');
 /** Is it an infinity? */
-export const isInf: Unary = /* @__PURE__ */ one('isInf');
+export const isinf: Unary = /* @__PURE__ */ one('isinf');
 /** Is it neither NaN nor an infinity? */
-export const isFinite: Unary = /* @__PURE__ */ one('isFinite');
+export const isfinite: Unary = /* @__PURE__ */ one('isfinite');
 
 /** x + y */
 export const add: Binary = /* @__PURE__ */ two('add');
@@ -109,7 +109,7 @@ export const divideNoNan: Binary = /* @__PURE__ */ two('divideNoNan');
 /** The angle of the point (y, x): atan2(y, x), in radians */
 export const atan2: Binary = /* @__PURE__ */ two('atan2');
 /** log(e^x + e^y), without overflow */
-export const logAddExp: Binary = /* @__PURE__ */ two('logAddExp');
+export const logaddexp: Binary = /* @__PURE__ */ two('logaddexp');
 /** x = y */
 export const equal: Binary = /* @__PURE__ */ two('equal');
 /** x != y */
@@ -156,7 +156,7 @@ export function nanToNum(x: TensorLike, options: { nan?: number; posinf?: number
   if (!isFloating(t.dtype)) return t;
   const largest = t.dtype === 'float64' ? Number.MAX_VALUE : 3.4028234663852886e38;
   const { nan = 0, posinf = largest, neginf = -largest } = options;
-  return isNaN(t).select(nan, t.equal(Infinity).select(posinf, t.equal(-Infinity).select(neginf, t)));
+  return isnan(t).select(nan, t.equal(Infinity).select(posinf, t.equal(-Infinity).select(neginf, t)));
 }
 
 /**

@@ -15,12 +15,12 @@ export function transpose(x: TensorLike, permutation?: readonly number[] | null)
   return asTensor(x).transpose(permutation);
 }
 /** Two axes exchanged. */
-export function swapAxes(x: TensorLike, a: number, b: number): Tensor {
-  return asTensor(x).swapAxes(a, b);
+export function swapaxes(x: TensorLike, a: number, b: number): Tensor {
+  return asTensor(x).swapaxes(a, b);
 }
 /** One axis moved to another place. */
-export function moveAxis(x: TensorLike, source: number, destination: number): Tensor {
-  return asTensor(x).moveAxis(source, destination);
+export function moveaxis(x: TensorLike, source: number, destination: number): Tensor {
+  return asTensor(x).moveaxis(source, destination);
 }
 /** New axes of size 1. */
 export function expandDims(x: TensorLike, axis: number | readonly number[]): Tensor {

@@ -4,7 +4,7 @@ import { type Axes, formatShape, normalizeAxis } from '../shape.js';
 import { asTensor, bind, expectFloating, type Tensor, type TensorLike } from '../tensor.js';
 import { stopGradient } from './elementwise.js';
 import { checkIds } from './indices.js';
-import { logSumExp } from './reduction.js';
+import { logsumexp } from './reduction.js';
 import { isClass } from './sorting.js';
 
 /** e^x / sum(e^x) over an axis (or several), without overflow. */
@@ -13,18 +13,18 @@ export function softmax(x: TensorLike, axis: Axes = -1): Tensor {
   expectFloating(t, 'softmax');
   const last = oneAxis(t, axis);
   if (last !== null) return along(t, last, (rows) => bind(softmaxRows, [rows], null)[0]!);
-  const e = t.sub(stopGradient(t.max(axis, true))).exp();
-  return e.div(e.sum(axis, true));
+  const e = t.sub(stopGradient(t.max(axis, { keepDims: true }))).exp();
+  return e.div(e.sum(axis, { keepDims: true }));
 }
 
-/** log(softmax(x)), computed as x - logSumExp(x). */
+/** log(softmax(x)), computed as x - logsumexp(x). */
 export function logSoftmax(x: TensorLike, axis: Axes = -1): Tensor {
   const t = asTensor(x);
   expectFloating(t, 'logSoftmax');
   const last = oneAxis(t, axis);
   if (last !== null) return along(t, last, (rows) => bind(logSoftmaxRows, [rows], null)[0]!);
-  const shifted = t.sub(stopGradient(t.max(axis, true)));
-  return shifted.sub(logSumExp(shifted, axis, { keepDims: true }));
+  const shifted = t.sub(stopGradient(t.max(axis, { keepDims: true })));
+  return shifted.sub(logsumexp(shifted, axis, { keepDims: true }));
 }
 
 /**
@@ -68,7 +68,7 @@ function oneAxis(t: Tensor, axis: Axes): number | null {
 /** A function of rows along any axis. */
 function along(t: Tensor, axis: number, f: (rows: Tensor) => Tensor): Tensor {
   if (axis === t.rank - 1) return f(t);
-  return f(t.moveAxis(axis, -1)).moveAxis(-1, axis);
+  return f(t.moveaxis(axis, -1)).moveaxis(-1, axis);
 }
 
 /** Keras' epsilon: probabilities are kept this far from 0 and 1 before a logarithm. */
@@ -99,7 +99,7 @@ export function categoricalCrossentropy(
   const logs = fromLogits
     ? logSoftmax(y, axis)
     : y
-        .divideNoNan(y.sum(axis, true))
+        .divideNoNan(y.sum(axis, { keepDims: true }))
         .clip(EPSILON, 1 - EPSILON)
         .log();
   return weighted(t, logs).sum(axis).neg();

@@ -100,14 +100,14 @@ export function unique(x: TensorLike): Tensor {
 }
 
 /** Where to insert each value into the ascending `sorted` to keep the order: before equal ones (left) or after (right); NaN comes last. */
-export function searchSorted(
+export function searchsorted(
   sorted: TensorLike,
   values: TensorLike,
   options: { side?: 'left' | 'right' } = {},
 ): Tensor {
   const edges = asTensor(sorted);
   if (edges.rank !== 1)
-    throw new ShapeError(`searchSorted: expected one sorted axis, received shape ${formatShape(edges.shape)}`);
+    throw new ShapeError(`searchsorted: expected one sorted axis, received shape ${formatShape(edges.shape)}`);
   const v = asTensor(values).expandDims(-1);
   // NaN is above every number, and equal to NaN.
   const right = options.side === 'right';
@@ -119,17 +119,17 @@ export function searchSorted(
 
 /** The bin of each value: the number of ascending `bins` that are <= it. */
 export function digitize(values: TensorLike, bins: TensorLike): Tensor {
-  return searchSorted(bins, values, { side: 'right' });
+  return searchsorted(bins, values, { side: 'right' });
 }
 
 /** How often each of 0, 1, 2, ... occurs, at least `minLength` long. Reads data: not traceable. */
-export function binCount(x: TensorLike, options: { minLength?: number } = {}): Tensor {
+export function bincount(x: TensorLike, options: { minLength?: number } = {}): Tensor {
   const t = asTensor(x, 'int32');
-  if (t.dtype !== 'int32') throw new DTypeError(`binCount: expected dtype int32, received ${t.dtype}`);
+  if (t.dtype !== 'int32') throw new DTypeError(`bincount: expected dtype int32, received ${t.dtype}`);
   const data = t.data;
   let length = options.minLength ?? 0;
   for (const v of data) {
-    if (v < 0) throw new ValueError(`binCount: expected values >= 0, received ${v}`);
+    if (v < 0) throw new ValueError(`bincount: expected values >= 0, received ${v}`);
     if (v >= length) length = v + 1;
   }
   const counts = new Int32Array(length);

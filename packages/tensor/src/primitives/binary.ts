@@ -78,7 +78,7 @@ export type BinaryName =
   | 'floorDivide'
   | 'divideNoNan'
   | 'atan2'
-  | 'logAddExp'
+  | 'logaddexp'
   | 'equal'
   | 'notEqual'
   | 'less'
@@ -113,7 +113,7 @@ const ROWS: Record<BinaryName, Row> = {
                  int: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.floor(a[i]! / b[j]!); }, vjp: null },
   divideNoNan: { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) { const d = b[j]!; y[k++] = d === 0 ? 0 : a[i]! / d; } }, vjp: [(g, _a, b) => g.divideNoNan(b), (g, _a, b, y) => g.mul(y.divideNoNan(b).neg())], domain: [0.4, 2] },
   atan2:       { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = Math.atan2(a[i]!, b[j]!); }, vjp: [(g, a, b) => g.mul(b.divideNoNan(a.square().add(b.square()))), (g, a, b) => g.mul(a.divideNoNan(a.square().add(b.square())).neg())], domain: [0.4, 2] },
-  logAddExp:   { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) { const u = a[i]!; const v = b[j]!; y[k++] = u === v ? u + Math.LN2 : Math.max(u, v) + Math.log1p(Math.exp(-Math.abs(u - v))); } }, vjp: [(g, a, b) => g.mul(a.sub(b).sigmoid()), (g, a, b) => g.mul(b.sub(a).sigmoid())] },
+  logaddexp:   { result: 'float', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) { const u = a[i]!; const v = b[j]!; y[k++] = u === v ? u + Math.LN2 : Math.max(u, v) + Math.log1p(Math.exp(-Math.abs(u - v))); } }, vjp: [(g, a, b) => g.mul(a.sub(b).sigmoid()), (g, a, b) => g.mul(b.sub(a).sigmoid())] },
   equal:        { result: 'bool', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = a[i] === b[j] ? 1 : 0; }, vjp: null },
   notEqual:     { result: 'bool', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = a[i] !== b[j] ? 1 : 0; }, vjp: null },
   less:         { result: 'bool', loop: (a, i, s, b, j, t, y, k, n) => { for (; n > 0; n--, i += s, j += t) y[k++] = a[i]! < b[j]! ? 1 : 0; }, vjp: null },

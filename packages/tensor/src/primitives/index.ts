@@ -4,7 +4,7 @@ import { checkedIndices } from './checked-indices.js';
 import { concat, gather, scatterAdd, scatterAlong, segmentMax, sort, split, takeAlong } from './indexing.js';
 import { matmul } from './matmul.js';
 import { type RandomParams, random } from './random.js';
-import { argMax, argMin, cumProd, cumSum, reduce } from './reduce.js';
+import { argmax, argmin, cumprod, cumsum, reduce } from './reduce.js';
 import {
   logSoftmaxBackward,
   logSoftmaxRows,
@@ -28,10 +28,10 @@ export function allPrimitives(): readonly Primitive<never>[] {
     ...Object.values(binary),
     select,
     ...Object.values(reduce),
-    argMax,
-    argMin,
-    cumSum,
-    cumProd,
+    argmax,
+    argmin,
+    cumsum,
+    cumprod,
     reshape,
     transpose,
     broadcastTo,

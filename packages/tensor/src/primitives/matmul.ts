@@ -239,11 +239,11 @@ export const matmul: Primitive<null> = definePrimitive<null>({
     const shared = b.rank === 2 && a.rank > 2;
     const rows = (t: Tensor): Tensor => t.reshape([sizeOf(t.shape.slice(0, -1)), t.shape[t.rank - 1]!]);
     return [
-      needs[0] ? g.matmul(b.swapAxes(-1, -2)).sumToShape(a.shape) : null,
+      needs[0] ? g.matmul(b.swapaxes(-1, -2)).sumToShape(a.shape) : null,
       needs[1]
         ? shared
           ? rows(a).transpose().matmul(rows(g))
-          : a.swapAxes(-1, -2).matmul(g).sumToShape(b.shape)
+          : a.swapaxes(-1, -2).matmul(g).sumToShape(b.shape)
         : null,
     ];
   },

@@ -38,7 +38,19 @@ interface Row {
 /** Gradient of max and min: shared equally among the elements that reach it (TensorFlow). */
 function shareAmongTies(g: Tensor, x: Tensor, y: Tensor, axes: readonly number[]): Tensor {
   const hit = x.equal(y).cast(g.dtype);
-  return hit.mul(g).div(hit.sum(axes, true));
+  return hit.mul(g).div(hit.sum(axes, { keepDims: true }));
+}
+
+/** Options of reductions. */
+export interface ReduceOptions {
+  /** Keep the reduced axes, as size 1. */
+  readonly keepDims?: boolean;
+}
+
+/** Options of `max` and `min`. */
+export interface ExtremumOptions extends ReduceOptions {
+  /** One more element, which the result is compared with. */
+  readonly initial?: number;
 }
 
 /** Names of the reductions. */
@@ -169,8 +181,8 @@ export const reduce: Record<ReduceName, Primitive<ReduceParams>> = Object.fromEn
   Object.entries(ROWS).map(([name, row]) => [name, define(name, row)]),
 ) as Record<ReduceName, Primitive<ReduceParams>>;
 
-function argReduce(name: 'argMax' | 'argMin'): Primitive<{ axis: number }> {
-  const best = name === 'argMax' ? isLarger : isSmaller;
+function argReduce(name: 'argmax' | 'argmin'): Primitive<{ axis: number }> {
+  const best = name === 'argmax' ? isLarger : isSmaller;
   return definePrimitive<{ axis: number }>({
     name,
     abstract: ([x], { axis }) => {
@@ -198,9 +210,17 @@ function argReduce(name: 'argMax' | 'argMin'): Primitive<{ axis: number }> {
 }
 
 /** Index of the first largest element along an axis; of the first NaN, if there is one. */
-export const argMax: Primitive<{ axis: number }> = argReduce('argMax');
+export const argmax: Primitive<{ axis: number }> = argReduce('argmax');
 /** Index of the first smallest element along an axis; of the first NaN, if there is one. */
-export const argMin: Primitive<{ axis: number }> = argReduce('argMin');
+export const argmin: Primitive<{ axis: number }> = argReduce('argmin');
+
+/** Options of running sums and products. */
+export interface RunningOptions {
+  /** Leave out the element itself: the first result is the empty sum (0) or product (1). */
+  readonly exclusive?: boolean;
+  /** Run from the end. */
+  readonly reverse?: boolean;
+}
 
 /** A running fold along an axis: inclusive or not, from the start or from the end. */
 export interface ScanParams {
@@ -238,8 +258,8 @@ const scanSamples: Sample<ScanParams>[] = [
 const scanType = (dtype: DType): DType => (dtype === 'bool' ? 'int32' : dtype);
 
 /** y_t = x_1 + ... + x_t. */
-export const cumSum: Primitive<ScanParams> = definePrimitive<ScanParams>({
-  name: 'cumSum',
+export const cumsum: Primitive<ScanParams> = definePrimitive<ScanParams>({
+  name: 'cumsum',
   abstract: ([x]) => [{ shape: x!.shape, dtype: scanType(x!.dtype) }],
   evaluate: ([x], params, [out]) => [runningFold(x!, params, out!.dtype, false)],
   vjp: ({ cotangents, params }) => [
@@ -249,17 +269,17 @@ export const cumSum: Primitive<ScanParams> = definePrimitive<ScanParams>({
 });
 
 /** y_t = x_1 * ... * x_t. Its gradient divides by no x: each dy_t/dx_s is the product of the others, so zeros are exact. */
-export const cumProd: Primitive<ScanParams> = definePrimitive<ScanParams>({
-  name: 'cumProd',
+export const cumprod: Primitive<ScanParams> = definePrimitive<ScanParams>({
+  name: 'cumprod',
   abstract: ([x]) => [{ shape: x!.shape, dtype: scanType(x!.dtype) }],
   evaluate: ([x], params, [out]) => [runningFold(x!, params, out!.dtype, true)],
   vjp: ({ inputs, cotangents, params, bind }) => {
     const { axis, exclusive, reverse } = params;
     const move = (t: Tensor): Tensor => {
-      const last = t.moveAxis(axis, -1);
+      const last = t.moveaxis(axis, -1);
       return reverse ? last.flip(-1) : last;
     };
-    const back = (t: Tensor): Tensor => (reverse ? t.flip(-1) : t).moveAxis(-1, axis);
+    const back = (t: Tensor): Tensor => (reverse ? t.flip(-1) : t).moveaxis(-1, axis);
     const x = move(inputs[0]!);
     const g = move(cotangents[0]!);
     const n = x.shape[x.rank - 1]!;

@@ -35,8 +35,8 @@ const samples = (count: 1 | 2): Sample<null>[] =>
     inputs: Array.from({ length: count }, () => ({ shape, low: -2, high: 2 })),
     params: null,
   }));
-const sum = (x: Tensor): Tensor => x.sum(-1, true);
-const mean = (x: Tensor): Tensor => x.mean(-1, true);
+const sum = (x: Tensor): Tensor => x.sum(-1, { keepDims: true });
+const mean = (x: Tensor): Tensor => x.mean(-1, { keepDims: true });
 
 /** The gradient of softmax from its result: y (g - sum(g y)). */
 export const softmaxBackward: Primitive<null> = definePrimitive<null>({

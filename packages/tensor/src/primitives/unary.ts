@@ -69,9 +69,9 @@ export type UnaryName =
   | 'erfinv'
   | 'gelu'
   | 'logicalNot'
-  | 'isNaN'
-  | 'isInf'
-  | 'isFinite';
+  | 'isnan'
+  | 'isinf'
+  | 'isfinite';
 
 // biome-ignore format: one operation a line
 const ROWS: Record<UnaryName, Row> = {
@@ -114,9 +114,9 @@ const ROWS: Record<UnaryName, Row> = {
   erfinv:     { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = erfinv(x[i]!); }, vjp: (g, _x, y) => g.mul(y.square().exp().mul(Math.sqrt(Math.PI) / 2)), domain: [-0.8, 0.8] },
   gelu:       { loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v === -Infinity ? -0 : 0.5 * v * erfc(v * -Math.SQRT1_2); } }, vjp: (g, x) => g.mul(x.mul(Math.SQRT1_2).erf().add(1).mul(0.5).add(x.mul(x.square().mul(-0.5).exp()).mul(Math.sqrt(0.5 / Math.PI)))) },
   logicalNot: { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) y[k++] = x[i] === 0 ? 1 : 0; }, vjp: null },
-  isNaN:      { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = Number.isNaN(v) ? 1 : 0; } }, vjp: null },
-  isInf:      { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v === Infinity || v === -Infinity ? 1 : 0; } }, vjp: null },
-  isFinite:   { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v - v === 0 ? 1 : 0; } }, vjp: null },
+  isnan:      { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = Number.isNaN(v) ? 1 : 0; } }, vjp: null },
+  isinf:      { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v === Infinity || v === -Infinity ? 1 : 0; } }, vjp: null },
+  isfinite:   { result: 'bool', loop: (x, i, s, y, k, n) => { for (; n > 0; n--, i += s) { const v = x[i]!; y[k++] = v - v === 0 ? 1 : 0; } }, vjp: null },
 };
 
 function resultType(row: Row, dtype: DType): DType {

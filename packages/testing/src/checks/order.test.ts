@@ -14,10 +14,10 @@ const CASES: readonly [name: string, f: (x: Tensor) => Tensor, expected: unknown
   ['argsort, descending', (v) => t.argsort(v, -1, { descending: true }), [1, 6, 4, 0, 7, 2, 3, 5]],
   ['topK values', (v) => t.topK(v, 3).values, [nan, nan, inf]],
   ['topK indices', (v) => t.topK(v, 3).indices, [1, 6, 4]],
-  ['argMax', (v) => ARGMAX(v), 1],
-  ['argMin', (v) => ARGMIN(v), 1],
-  ['argMax of columns', (v) => ARGMAX(v.reshape([4, 2]), 0), [3, 0]],
-  ['argMin of columns', (v) => ARGMIN(v.reshape([4, 2]), 0), [3, 0]],
+  ['argmax', (v) => ARGMAX(v), 1],
+  ['argmin', (v) => ARGMIN(v), 1],
+  ['argmax of columns', (v) => ARGMAX(v.reshape([4, 2]), 0), [3, 0]],
+  ['argmin of columns', (v) => ARGMIN(v.reshape([4, 2]), 0), [3, 0]],
   ['max', (v) => v.max(), nan],
   ['min', (v) => v.min(), nan],
   ['max of rows', (v) => v.reshape([4, 2]).max(1), [nan, 0, inf, nan]],
@@ -27,14 +27,14 @@ const CASES: readonly [name: string, f: (x: Tensor) => Tensor, expected: unknown
   ['clip', (v) => v.clip(0.5, 2), [2, nan, 0.5, 0.5, 2, 0.5, nan, 1]],
   ['median', (v) => t.median(v), nan],
   ['median of rows', (v) => t.median(v.reshape([4, 2]), 1), [nan, 0, nan, nan]],
-  ['searchSorted', (v) => SEARCH(t.sort(v), [nan, inf, 0]), [6, 5, 1]],
-  ['searchSorted, right', (v) => SEARCH(t.sort(v), [nan, inf, 0], { side: 'right' }), [8, 6, 3]],
+  ['searchsorted', (v) => SEARCH(t.sort(v), [nan, inf, 0]), [6, 5, 1]],
+  ['searchsorted, right', (v) => SEARCH(t.sort(v), [nan, inf, 0], { side: 'right' }), [8, 6, 3]],
   ['digitize', (v) => t.digitize(v, [0, 1]), [2, 2, 1, 1, 2, 0, 2, 2]],
   ['segmentMax', (v) => t.segmentMax(v, Int32Array.of(0, 0, 1, 1, 2, 2, 1, 3), 4), [nan, nan, inf, 1]],
 ];
-const ARGMAX = (v: Tensor, axis?: number): Tensor => v.argMax(axis);
-const ARGMIN = (v: Tensor, axis?: number): Tensor => v.argMin(axis);
-const SEARCH = t.searchSorted;
+const ARGMAX = (v: Tensor, axis?: number): Tensor => v.argmax(axis);
+const ARGMIN = (v: Tensor, axis?: number): Tensor => v.argmin(axis);
+const SEARCH = t.searchsorted;
 
 test.each(CASES)('%s puts NaN where NumPy does, eager and compiled', async (_name, f, expected) => {
   expect(f(x).toArray()).toEqual(expected);

@@ -9,24 +9,24 @@ const composed: [string, (x: Tensor) => Tensor, (x: Tensor, axis: number) => Ten
   [
     'softmax',
     (t) => {
-      const e = t.sub(t.max(-1, true)).exp();
-      return e.div(e.sum(-1, true));
+      const e = t.sub(t.max(-1, { keepDims: true })).exp();
+      return e.div(e.sum(-1, { keepDims: true }));
     },
-    (t, axis) => softmax(t, { axis }),
+    (t, axis) => softmax(t, axis),
   ],
   [
     'logSoftmax',
     (t) => {
-      const shifted = t.sub(t.max(-1, true));
-      return shifted.sub(shifted.exp().sum(-1, true).log());
+      const shifted = t.sub(t.max(-1, { keepDims: true }));
+      return shifted.sub(shifted.exp().sum(-1, { keepDims: true }).log());
     },
-    (t, axis) => logSoftmax(t, { axis }),
+    (t, axis) => logSoftmax(t, axis),
   ],
   [
     'layerNormalization',
     (t) => {
-      const centred = t.sub(t.mean(-1, true));
-      return centred.mul(centred.square().mean(-1, true).add(1e-3).rsqrt());
+      const centred = t.sub(t.mean(-1, { keepDims: true }));
+      return centred.mul(centred.square().mean(-1, { keepDims: true }).add(1e-3).rsqrt());
     },
     (t, axis) => layerNormalization(t, null, null, { axis }),
   ],
@@ -45,7 +45,7 @@ test.each(composed)('%s is what its definition says, eager and compiled, along a
   const weights = randomNormal(x.shape, { key: randomKey(2) });
   for (const run of [(g: (t: Tensor) => Tensor) => g(x), (g: (t: Tensor) => Tensor) => jit(g)(x)]) {
     close(await run((t) => f(t, -1)), by(x), 2e-6);
-    const moved = by(x.moveAxis(1, -1)).moveAxis(-1, 1);
+    const moved = by(x.moveaxis(1, -1)).moveaxis(-1, 1);
     close(await run((t) => f(t, 1)), moved, 2e-6);
     const slope = (g: (t: Tensor) => Tensor) => grad((t: Tensor) => g(t).mul(weights).sum());
     close(await run(slope((t) => f(t, -1))), slope(by)(x), 5e-6);

@@ -132,8 +132,8 @@ const CASES: readonly Case[] = [
       [-2, 2, 1],
     ],
   ],
-  ['logSumExp', (x) => t.logSumExp(x), [[-inf, 0]], [[0, 1]]],
-  ['logSumExp of three', (x) => t.logSumExp(x), [[0, 0, -inf]], [[0.5, 0.5, 0]]],
+  ['logsumexp', (x) => t.logsumexp(x), [[-inf, 0]], [[0, 1]]],
+  ['logsumexp of three', (x) => t.logsumexp(x), [[0, 0, -inf]], [[0.5, 0.5, 0]]],
   ['softmax', (x) => t.softmax(x).mul([0, 1, 2]), [[0, 0, -inf]], [[-0.25, 0.25, 0]]],
   [
     'binary cross-entropy with logits of 0',

@@ -165,9 +165,9 @@ export const UNARY: Readonly<Record<string, Definition>> = {
   // At -Infinity its limit (JAX and PyTorch: NaN).
   gelu: { float: (a) => (a === -Infinity ? -0 : 0.5 * a * erf(-a * Math.SQRT1_2, true)), ulp: 16 },
   logicalNot: { float: (a) => num(a === 0), int: (a) => big(a === 0n), result: 'bool' },
-  isNaN: { float: (a) => num(Number.isNaN(a)), int: () => 0n, result: 'bool' },
-  isInf: { float: (a) => num(Math.abs(a) === Infinity), int: () => 0n, result: 'bool' },
-  isFinite: { float: (a) => num(Number.isFinite(a)), int: () => 1n, result: 'bool' },
+  isnan: { float: (a) => num(Number.isNaN(a)), int: () => 0n, result: 'bool' },
+  isinf: { float: (a) => num(Math.abs(a) === Infinity), int: () => 0n, result: 'bool' },
+  isfinite: { float: (a) => num(Number.isFinite(a)), int: () => 1n, result: 'bool' },
   stopGradient: { float: (a) => a, int: (a) => a },
 };
 
@@ -191,7 +191,7 @@ export const BINARY: Readonly<Record<string, Definition>> = {
   },
   floorDivide: { float: (a, b) => floatDivision(a, b)[0], int: quotient },
   atan2: { float: Math.atan2, ulp: APPROXIMATE },
-  logAddExp: {
+  logaddexp: {
     float: (a, b) => (a === b ? a + Math.LN2 : larger(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)))),
     ulp: APPROXIMATE,
   },

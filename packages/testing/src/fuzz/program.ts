@@ -3,11 +3,11 @@ import {
   argsort,
   concat,
   type DType,
-  isFinite,
   isFloating,
-  isInf,
-  isNaN,
-  logSumExp,
+  isfinite,
+  isinf,
+  isnan,
+  logsumexp,
   median,
   pad,
   roll,
@@ -91,9 +91,9 @@ export const OPERATIONS: readonly Operation[] = [
   exact('add of a number', true, (x, _y, _z, n) => x.add([2, -3, 1, -2][n % 4]!)),
   exact('mul by a number', true, (x, _y, _z, n) => x.mul([1, -1, 2, 0][n % 4]!)),
   exact('logicalNot', true, (x) => x.logicalNot()),
-  exact('isNaN', true, (x) => isNaN(x)),
-  exact('isInf', true, (x) => isInf(x)),
-  exact('isFinite', true, (x) => isFinite(x)),
+  exact('isnan', true, (x) => isnan(x)),
+  exact('isinf', true, (x) => isinf(x)),
+  exact('isfinite', true, (x) => isfinite(x)),
   exact('to int32', true, integer),
   exact('to bool', true, bool),
   exact('to float32', true, (x) => x.cast('float32')),
@@ -159,7 +159,7 @@ export const OPERATIONS: readonly Operation[] = [
     2e-6,
     (x) => {
       const t = ranked(float(x));
-      return t.rank < 2 ? t.matmul(t) : t.matmul(t.swapAxes(-1, -2));
+      return t.rank < 2 ? t.matmul(t) : t.matmul(t.swapaxes(-1, -2));
     },
     true,
   ),
@@ -168,7 +168,7 @@ export const OPERATIONS: readonly Operation[] = [
     2e-6,
     (x) => {
       const t = ranked(float(x));
-      return t.rank < 2 ? t.matmul(t) : t.swapAxes(-1, -2).matmul(t).add(1).relu();
+      return t.rank < 2 ? t.matmul(t) : t.swapaxes(-1, -2).matmul(t).add(1).relu();
     },
     true,
   ),
@@ -177,7 +177,7 @@ export const OPERATIONS: readonly Operation[] = [
     0,
     (x) => {
       const t = ranked(integer(x));
-      return t.rank < 2 ? t.matmul(t) : t.matmul(t.swapAxes(-1, -2));
+      return t.rank < 2 ? t.matmul(t) : t.matmul(t.swapaxes(-1, -2));
     },
     false,
   ),
@@ -192,8 +192,8 @@ export const OPERATIONS: readonly Operation[] = [
   near('gelu', 1e-6, (x) => x.gelu()),
   near('rsqrt', 1e-6, (x) => x.rsqrt()),
   near('sin', 1e-6, (x) => x.sin()),
-  near('softmax', 2e-6, (x, _y, _z, n) => softmax(ranked(float(x)), { axis: axisOf(x, n) })),
-  near('logSumExp', 2e-6, (x, _y, _z, n) => logSumExp(x, axesOf(x, n))),
+  near('softmax', 2e-6, (x, _y, _z, n) => softmax(ranked(float(x)), axisOf(x, n))),
+  near('logsumexp', 2e-6, (x, _y, _z, n) => logsumexp(x, axesOf(x, n))),
   near('median', 2e-7, (x) => median(x)),
 ];
 

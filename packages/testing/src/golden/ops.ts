@@ -82,9 +82,9 @@ const OPS: Record<string, Op> = {
   arcsinh: unary(t.asinh),
   arccosh: unary(t.acosh),
   arctanh: unary(t.atanh),
-  isnan: unary(t.isNaN),
-  isinf: unary(t.isInf),
-  isfinite: unary(t.isFinite),
+  isnan: unary(t.isnan),
+  isinf: unary(t.isinf),
+  isfinite: unary(t.isfinite),
   round: ([x], c) => t.round(x!, c['decimals'] ?? 0),
   nan_to_num: ([x], c) => t.nanToNum(x!, { nan: c['nan'], posinf: c['posinf'], neginf: c['neginf'] }),
   add: binary(t.add),
@@ -97,7 +97,7 @@ const OPS: Record<string, Op> = {
   mod: binary(t.mod),
   floor_divide: binary(t.floorDivide),
   arctan2: binary(t.atan2),
-  logaddexp: binary(t.logAddExp),
+  logaddexp: binary(t.logaddexp),
   divide_no_nan: binary(t.divideNoNan),
   equal: binary(t.equal),
   not_equal: binary(t.notEqual),
@@ -115,12 +115,12 @@ const OPS: Record<string, Op> = {
   prod: reduction(t.prod),
   var: reduction(t.variance),
   std: reduction(t.std),
-  logsumexp: reduction(t.logSumExp),
+  logsumexp: reduction(t.logsumexp),
   any: reduction(t.any),
   all: reduction(t.all),
   count_nonzero: reduction(t.countNonzero),
-  argmax: ([x], c) => t.argMax(x!, c['axis'], { keepDims: c['keepdims'] ?? false }),
-  argmin: ([x], c) => t.argMin(x!, c['axis'], { keepDims: c['keepdims'] ?? false }),
+  argmax: ([x], c) => t.argmax(x!, c['axis'], { keepDims: c['keepdims'] ?? false }),
+  argmin: ([x], c) => t.argmin(x!, c['axis'], { keepDims: c['keepdims'] ?? false }),
   cumsum: scan(t.cumsum),
   cumprod: scan(t.cumprod),
   norm: ([x], c) => t.norm(x!, c['axis'], { ord: c['ord'] === 'inf' ? Infinity : (c['ord'] ?? 2) }),
@@ -131,8 +131,8 @@ const OPS: Record<string, Op> = {
   tensordot: ([a, b], c) => t.tensordot(a!, b!, c['axes']),
   einsum: (inputs, c) => t.einsum(c['subscripts'], ...inputs),
   transpose: ([x], c) => t.transpose(x!, c['axes']),
-  swapaxes: ([x], c) => t.swapAxes(x!, c['axis1'], c['axis2']),
-  moveaxis: ([x], c) => t.moveAxis(x!, c['source'], c['destination']),
+  swapaxes: ([x], c) => t.swapaxes(x!, c['axis1'], c['axis2']),
+  moveaxis: ([x], c) => t.moveaxis(x!, c['source'], c['destination']),
   reshape: ([x], c) => t.reshape(x!, c['newshape']),
   concatenate: (inputs, c) => t.concat(inputs, c['axis']),
   stack: (inputs, c) => t.stack(inputs, c['axis']),
@@ -174,15 +174,15 @@ const OPS: Record<string, Op> = {
   },
   in_top_k: ([targets, predictions], c) => t.inTopK(targets!, predictions!, c['k']),
   unique: unary(t.unique),
-  searchsorted: ([sorted, x], c) => t.searchSorted(sorted!, x!, { side: c['side'] }),
+  searchsorted: ([sorted, x], c) => t.searchsorted(sorted!, x!, { side: c['side'] }),
   digitize: binary(t.digitize),
-  bincount: ([x], c) => t.binCount(x!, { minLength: c['minlength'] }),
+  bincount: ([x], c) => t.bincount(x!, { minLength: c['minlength'] }),
   segment_sum: ([data, ids], c) => t.segmentSum(data!, ids!, c['num_segments']),
   segment_max: ([data, ids], c) => t.segmentMax(data!, ids!, c['num_segments']),
   scatter: ([indices, values], c) => t.scatter(indices!, values!, c['shape']),
   scatter_update: ([x, indices, updates]) => t.scatterUpdate(x!, indices!, updates!),
-  softmax: ([x], c) => t.softmax(x!, { axis: c['axis'] }),
-  log_softmax: ([x], c) => t.logSoftmax(x!, { axis: c['axis'] }),
+  softmax: ([x], c) => t.softmax(x!, c['axis']),
+  log_softmax: ([x], c) => t.logSoftmax(x!, c['axis']),
   categorical_crossentropy: ([target, output], c) =>
     t.categoricalCrossentropy(target!, output!, { fromLogits: c['from_logits'] }),
   sparse_categorical_crossentropy: ([target, output], c) =>
@@ -306,9 +306,16 @@ export async function replayActivation(c: GoldenCase, comparison: Comparison): P
   const { activation, ...config } = c['config'] as Config;
   const name = t.camelCase(activation as string);
   const options = Object.fromEntries(Object.entries(config).map(([k, v]) => [t.camelCase(k), v]));
+  // The axis is an argument of its own, everything else one object of options.
+  const rest = 'axis' in options ? [options['axis']] : Object.keys(options).length > 0 ? [options] : [];
   const f = name === 'threshold' ? t.threshold : t.activations[name as t.ActivationName];
   if (!f) return false;
   const tolerance = /softmax|sparsemax/.test(activation) ? TOLERANCES.reduction : TOLERANCES.elementwise;
-  await replayFunction(c, ([x]) => (f as (x: Tensor, o: Config) => Tensor)(x!, options), tolerance, comparison);
+  await replayFunction(
+    c,
+    ([x]) => (f as (x: Tensor, ...rest: unknown[]) => Tensor)(x!, ...rest),
+    tolerance,
+    comparison,
+  );
   return true;
 }
