@@ -139,6 +139,12 @@ describe('trees', () => {
 
   test('structures must agree', () => {
     expect(() => treeMap((a: Tensor) => a, tree, { a: tensor([1]) })).toThrow(/trees of one structure/);
+    // A name that every object has is a key as others.
+    for (const name of ['constructor', '__proto__', 'toString']) {
+      const named = { [name]: tensor([2]) };
+      expect(Object.entries(treeMap((a: Tensor, b: Tensor) => a.mul(b).item(), named, named))).toEqual([[name, 4]]);
+      expect(() => treeMap((a: Tensor) => a, named, { other: tensor([1]) })).toThrow(/trees of one structure/);
+    }
     expect(() => treeUnflatten(tree, [scalar(1)])).toThrow();
     expect(concat(treeLeaves(tree)).toArray()).toEqual([1, 2, 3]);
   });

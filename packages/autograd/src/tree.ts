@@ -31,7 +31,7 @@ export function treeMap<T>(f: (leaf: Tensor, ...others: never[]) => unknown, tre
     if (!isNode(node)) return node;
     const keys = Object.keys(node);
     for (const other of more)
-      if (!isNode(other) || Array.isArray(other) !== Array.isArray(node) || keys.some((k) => !(k in other)))
+      if (!isNode(other) || Array.isArray(other) !== Array.isArray(node) || keys.some((k) => !Object.hasOwn(other, k)))
         throw new ValueError(
           `treeMap: expected trees of one structure, received another one at "${path || 'the root'}" (keys ${keys.join(', ')})`,
         );

@@ -1,4 +1,4 @@
-import { type Tensor, ValueError } from '@recurra/tensor';
+import { Tensor, ValueError } from '@recurra/tensor';
 import { refuseEndless } from '../internal/endless.js';
 import { type ListOf, listOf } from '../internal/texts.js';
 import { type Batched, collate, collatePadded, type PaddingOptions, samplesOf, type Unbatched } from './collate.js';
@@ -146,7 +146,7 @@ function checkSize(name: string, size: number | null): void {
 function lengthOf(element: unknown): number {
   if (typeof element === 'object' && element !== null) {
     if (ArrayBuffer.isView(element)) return (element as unknown as ArrayLike<number>).length;
-    if ('dtype' in element && 'shape' in element) return (element as Tensor).shape[0] ?? 0;
+    if (element instanceof Tensor) return element.shape[0] ?? 0;
     if (Array.isArray(element)) {
       if (element.length === 0 || typeof element[0] === 'number') return element.length;
       for (const part of element) if (typeof part === 'object') return lengthOf(part);

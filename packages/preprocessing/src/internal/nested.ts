@@ -1,4 +1,4 @@
-import { ShapeError, type Tensor, type TypedArray } from '@recurra/tensor';
+import { ShapeError, Tensor } from '@recurra/tensor';
 
 /** Values in lists of lists, all of one length at each level. */
 export type Nested<T> = T | readonly Nested<T>[];
@@ -39,6 +39,6 @@ export function flattenNumbers(
   name: string,
   values: Numbers,
 ): { readonly flat: ArrayLike<number>; readonly shape: readonly number[] } {
-  if (typeof values === 'object' && 'dtype' in values) return { flat: values.data as TypedArray, shape: values.shape };
+  if (values instanceof Tensor) return { flat: values.data, shape: values.shape };
   return flatten(name, values as Nested<number>);
 }
