@@ -24,8 +24,11 @@ export function weakNumberType(value: number, dtype: DType): DType {
   return value === (value | 0) ? 'int32' : 'float32';
 }
 
-/** Is `dtype` one of the floating-point types, the only ones that carry gradients? */
-export function isFloating(dtype: DType): boolean {
+/** The floating-point types, the only ones that carry gradients. */
+export type FloatDType = 'float32' | 'float64';
+
+/** Is `dtype` one of the floating-point types? */
+export function isFloating(dtype: DType): dtype is FloatDType {
   return dtype === 'float32' || dtype === 'float64';
 }
 

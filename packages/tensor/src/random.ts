@@ -1,5 +1,6 @@
-import type { DType } from './dtype.js';
-import { ValueError } from './errors.js';
+import { type DType, type FloatDType, isFloating } from './dtype.js';
+import { DTypeError, ValueError } from './errors.js';
+import { nextAfter, rounded, roundedDown, roundedUp } from './internal/neighbours.js';
 import { ndarray } from './ndarray.js';
 import { argsort } from './ops/sorting.js';
 import { type RandomKind, random } from './primitives/random.js';
@@ -74,50 +75,127 @@ export function withKeys<R>(key: Tensor, f: () => R): R {
   }
 }
 
-function draw(kind: RandomKind, shape: Shape, options: RandomOptions): Tensor {
-  checkShape(shape, kind);
+function draw(operation: string, kind: RandomKind, shape: Shape, options: RandomOptions): Tensor {
+  checkShape(shape, operation);
   const dtype = options.dtype ?? 'float32';
+  if (!isFloating(dtype))
+    throw new DTypeError(
+      `${operation}: expected a floating dtype (float32 or float64), received ${dtype}. For integers take randomInteger, or cast the result.`,
+    );
   return bind(random, [options.key ?? nextKey()], { kind, shape, dtype })[0]!;
 }
 
-/** Uniform in [low, high); [0, 1) by default. */
+/**
+ * Uniform in [low, high); [0, 1) by default. Every value is at least `low` and less than `high`, as they are given and as the dtype holds
+ * them: where scaling rounds beyond them, the nearest number within is taken. `low` alone where both are equal (as in NumPy).
+ * Throws `ValueError` unless low <= high, both finite in the dtype, with a number of the dtype between them; `DTypeError` for other dtypes.
+ */
 export function randomUniform(shape: Shape, options: RandomOptions & { low?: number; high?: number } = {}): Tensor {
   const { low = 0, high = 1 } = options;
-  const u = draw('uniform', shape, options);
-  return low === 0 && high === 1 ? u : u.mul(high - low).add(low);
+  const u = draw('randomUniform', 'uniform', shape, options);
+  return low === 0 && high === 1 ? u : scaled(u, low, high);
 }
 
-/** Normal with the given mean (0) and standard deviation (1), by the method of Box and Muller. */
+/** Uniforms of [0, 1) in [low, high). */
+function scaled(u: Tensor, low: number, high: number): Tensor {
+  const dtype = u.dtype as FloatDType;
+  if (!(low <= high && Number.isFinite(rounded(low, dtype)) && Number.isFinite(rounded(high, dtype))))
+    throw new ValueError(
+      `randomUniform: expected low <= high, both finite in ${dtype}, received low ${low} and high ${high}`,
+    );
+  if (low === high) return u.mul(0).add(low);
+  const first = roundedUp(low, dtype);
+  if (!(first < high))
+    throw new ValueError(
+      `randomUniform: there is no ${dtype} in [${low}, ${high}). Take ${dtype === 'float32' ? "dtype 'float64' or " : ''}bounds that are farther apart.`,
+    );
+  const range = high - low;
+  // Where the distance of the bounds is no number, half of all is taken.
+  const y = Number.isFinite(rounded(range, dtype))
+    ? u.mul(range).add(low)
+    : u
+        .mul(high / 2 - low / 2)
+        .add(low / 2)
+        .mul(2);
+  const inside = y.minimum(Math.max(first, nextAfter(rounded(high, dtype), -1, dtype)));
+  return first > rounded(low, dtype) ? inside.maximum(first) : inside;
+}
+
+function expectSpread(operation: string, mean: number, std: number): void {
+  if (!(std >= 0 && std < Infinity && Number.isFinite(mean)))
+    throw new ValueError(`${operation}: expected a finite mean and a finite std >= 0, received ${mean} and ${std}`);
+}
+
+/**
+ * Normal with the given mean (0) and standard deviation (1), by the method of Box and Muller. Throws `ValueError` unless both are finite
+ * and std >= 0.
+ */
 export function randomNormal(shape: Shape, options: RandomOptions & { mean?: number; std?: number } = {}): Tensor {
   const { mean = 0, std = 1 } = options;
-  return draw('normal', shape, options).mul(std).add(mean);
+  expectSpread('randomNormal', mean, std);
+  return draw('randomNormal', 'normal', shape, options).mul(std).add(mean);
 }
 
-/** Normal, redrawn beyond two standard deviations from the mean (by inversion, so that nothing is rejected). */
+/**
+ * Normal, redrawn beyond two standard deviations from the mean (by inversion, so that nothing is rejected): within
+ * [mean - 2 std, mean + 2 std], where rounding to the dtype would leave it too. Throws `ValueError` as {@link randomNormal}.
+ */
 export function truncatedNormal(shape: Shape, options: RandomOptions & { mean?: number; std?: number } = {}): Tensor {
   const { mean = 0, std = 1 } = options;
-  return draw('truncatedNormal', shape, options).mul(std).add(mean);
+  expectSpread('truncatedNormal', mean, std);
+  const z = draw('truncatedNormal', 'truncatedNormal', shape, options);
+  const dtype = z.dtype as FloatDType;
+  const near = rounded(mean, dtype);
+  return z
+    .mul(std)
+    .add(mean)
+    .maximum(Math.min(near, roundedUp(mean - 2 * std, dtype)))
+    .minimum(Math.max(near, roundedDown(mean + 2 * std, dtype)));
 }
 
-/** true with probability p. bool. */
+/**
+ * true with probability p: never for 0, always for 1. bool. p is compared with uniforms of `dtype`: float32 (the default) tells multiples of
+ * 2^-24 apart, float64 of 2^-53. Throws `ValueError` for probabilities outside of 0..1 (those that a compiled step computes are not seen).
+ */
 export function bernoulli(p: TensorLike, shape: Shape, options: RandomOptions = {}): Tensor {
-  return draw('uniform', shape, options).less(p);
+  const u = draw('bernoulli', 'uniform', shape, options);
+  const chance = asTensor(p, u.dtype);
+  if (!chance.trace)
+    for (const value of chance.data)
+      if (!(value >= 0 && value <= 1))
+        throw new ValueError(`bernoulli: expected probabilities in 0..1, received ${value}`);
+  return u.less(chance);
 }
 
-/** Class indices drawn with probabilities softmax(logits) over the last axis, by the Gumbel-max trick. int32. */
+/**
+ * Class indices drawn with probabilities softmax(logits) over the last axis, by the Gumbel-max trick: never one of logit -Infinity. int32.
+ * Throws `ValueError` where a row's largest logit is not finite: NaN, Infinity, or all -Infinity (logits that a compiled step computes are not
+ * seen); `DTypeError` for logits that are not floating.
+ */
 export function categorical(logits: TensorLike, options: Pick<RandomOptions, 'key'> = {}): Tensor {
   const scores = asTensor(logits);
   expectFloating(scores, 'categorical');
-  const u = draw('uniform', scores.shape, { ...options, dtype: 'float64' }).maximum(Number.MIN_VALUE);
-  return scores.cast('float64').sub(u.log().neg().log()).argmax(-1);
+  // From the largest, so that the noise counts beside large logits.
+  const largest = scores.max(-1, { keepDims: true });
+  if (!largest.trace)
+    for (const value of largest.data)
+      if (!Number.isFinite(value))
+        throw new ValueError(
+          `categorical: expected a finite largest logit in every row, received ${value}. A class of probability 0 has logit -Infinity, but not all may.`,
+        );
+  const u = draw('categorical', 'uniform', scores.shape, { ...options, dtype: 'float64' }).maximum(Number.MIN_VALUE);
+  return scores.cast('float64').sub(largest.cast('float64')).sub(u.log().neg().log()).argmax(-1);
 }
 
 /** 0..n-1 in random order. int32 [n]. */
 export function permutation(n: number, options: Pick<RandomOptions, 'key'> = {}): Tensor {
-  return argsort(draw('uniform', [n], { ...options, dtype: 'float64' }), 0);
+  return argsort(draw('permutation', 'uniform', [n], { ...options, dtype: 'float64' }), 0);
 }
 
-/** Integers in low <= i < high, uniform. int32. */
+/**
+ * Integers in low <= i < high, uniform: of 2^53 equally likely draws, each has its share or one more. int32.
+ * Throws `ValueError` unless both are integers, low < high, and int32 holds low and high - 1.
+ */
 export function randomInteger(
   shape: Shape,
   low: number,
@@ -125,14 +203,18 @@ export function randomInteger(
   options: Pick<RandomOptions, 'key'> = {},
 ): Tensor {
   if (!(high > low)) throw new ValueError(`randomInteger: expected low < high, received ${low} and ${high}`);
-  return draw('uniform', shape, { ...options, dtype: 'float64' })
+  if (!(Number.isInteger(low) && Number.isInteger(high) && low >= -(2 ** 31) && high <= 2 ** 31))
+    throw new ValueError(`randomInteger: expected integers in -2^31..2^31, received ${low} and ${high}`);
+  // Rounded down before the sum, which would round up near a large bound.
+  return draw('randomInteger', 'uniform', shape, { ...options, dtype: 'float64' })
     .mul(high - low)
-    .add(low)
     .floor()
+    .add(low)
     .cast('int32');
 }
 
 /** Raw 32-bit words of the stream of a key, as int32. */
 export function randomBits(shape: Shape, options: Pick<RandomOptions, 'key'> = {}): Tensor {
-  return draw('bits', shape, { ...options, dtype: 'int32' });
+  checkShape(shape, 'randomBits');
+  return bind(random, [options.key ?? nextKey()], { kind: 'bits', shape, dtype: 'int32' })[0]!;
 }
