@@ -6,12 +6,13 @@ import {
   isFloating,
   type Primitive,
   ShapeError,
+  sameShape,
   stopGradient as stop,
   Tensor,
   TraceError,
 } from '@recurra/tensor';
 import { backward, GradientLevel, record } from './level.js';
-import { treeLeaves, treeMap, treeUnflatten } from './tree.js';
+import { treeLeaves, treeLeavesLike, treeMap, treeUnflatten } from './tree.js';
 
 /** Which arguments are differentiated: one position (0 by default), or several. */
 export interface GradOptions {
@@ -50,10 +51,10 @@ export function vjp<A extends unknown[], R>(
     pullback: (cotangent) => {
       if (spent) throw new TraceError('vjp: expected one call of the pullback, received a second one. Call vjp again.');
       spent = true;
-      const cotangents = treeLeaves(cotangent);
+      const cotangents = treeLeavesLike(value, cotangent, 'vjp');
       outputs.forEach((output, i) => {
-        const g = cotangents[i];
-        if (!g || g.size !== output.size)
+        const g = cotangents[i]!;
+        if (!sameShape(g.shape, output.shape))
           throw new ShapeError(
             `vjp: expected cotangents shaped as the value, ${outputs.map((o) => formatShape(o.shape)).join(', ')}, received ${cotangents.map((c) => formatShape(c.shape)).join(', ')}`,
           );

@@ -1,4 +1,4 @@
-import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
+import { treeLeaves, treeLeavesLike, treeMap, treeUnflatten } from '@recurra/autograd';
 import { isCompiling } from '@recurra/compiler';
 import { concat, formatShape, ShapeError, stopGradient, type Tensor, ValueError } from '@recurra/tensor';
 import type { Cell, CellParams, DropoutMasks } from './cell.js';
@@ -130,7 +130,7 @@ function walkPart<P, S>(
     throw new ShapeError(
       `runSequence: expected inputs of ${own.kernel.shape[0]} features, received shape ${formatShape(xs.shape)}`,
     );
-  const initial = state === null ? null : treeLeaves(state);
+  const initial = state === null ? null : treeLeavesLike(zero, state, 'runSequence: initialState');
   let result: FusedResult;
   if (kind === 'gruBefore' || dropout?.recurrent || (dropout?.input && dropout.input.rank > 2)) {
     const projected = projectSequence(cell, params, xs, dropout);

@@ -1,4 +1,4 @@
-import { treeLeaves, treeUnflatten } from '@recurra/autograd';
+import { treeLeavesLike, treeUnflatten } from '@recurra/autograd';
 import { Command, loadKernels } from '@recurra/kernels';
 import { type Aval, type Block, bind, type LowerContext, type Primitive, type Tensor } from '@recurra/tensor';
 import type { Cell, CellParams, SequenceKind } from './cell.js';
@@ -71,7 +71,7 @@ function bySteps(inputs: readonly Tensor[], params: SequenceParams, by: Walk): T
     dropout: null,
     returnSequences: true,
   });
-  return [result.outputs!, ...treeLeaves(result.state)];
+  return [result.outputs!, ...treeLeavesLike(zero, result.state)];
 }
 
 /** Words that both passes begin with. */

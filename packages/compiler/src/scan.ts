@@ -1,4 +1,4 @@
-import { treeLeaves, treeUnflatten, vjp } from '@recurra/autograd';
+import { treeLeaves, treeLeavesLike, treeUnflatten, vjp } from '@recurra/autograd';
 import {
   bind,
   definePrimitive,
@@ -181,7 +181,8 @@ export interface ScanOptions {
  * and dtypes. The body may close over tensors. In a compiled step the body is compiled once; its gradient (to any order) is a loop
  * of the same kind, which keeps the carries and computes the rest of each step again.
  *
- * Throws `ShapeError` where a carry changes shape or dtype, or lengths differ; `ValueError` where the length is not known.
+ * Throws `ShapeError` where a carry changes shape or dtype, or lengths differ; `ValueError` where the carry changes its structure, or
+ * the length is not known.
  */
 export function scan<C, X, Y>(
   body: (carry: C, x: X) => { readonly carry: C; readonly y: Y },
@@ -204,9 +205,7 @@ export function scan<C, X, Y>(
   const element = elements.map((t) => tracer.input({ shape: t.shape.slice(1), dtype: t.dtype }));
   const valid = mask && tracer.input({ shape: mask.shape.slice(1), dtype: mask.dtype });
   const step = insideLoop(() => body(treeUnflatten(init, carried), treeUnflatten(xs, element)));
-  let next = treeLeaves(step.carry);
-  if (next.length !== first.length)
-    throw new ShapeError(`scan: expected a carry of ${first.length} tensors, received ${next.length}`);
+  let next = treeLeavesLike(init, step.carry, 'scan: carry');
   next.forEach((t, i) => {
     if (!sameShape(t.shape, first[i]!.shape) || t.dtype !== first[i]!.dtype)
       throw new ShapeError(

@@ -1,5 +1,6 @@
 import { scalar, type Tensor } from '@recurra/tensor';
-import { Optimizer, type OptimizerOptions, type Slots, type StepContext } from './optimizer.js';
+import { Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import type { Slots } from './slots.js';
 
 /** Options of the Adam family; `learningRate` 0.001. */
 export interface AdamOptions extends OptimizerOptions {

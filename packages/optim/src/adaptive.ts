@@ -1,5 +1,6 @@
 import { full, type Tensor } from '@recurra/tensor';
-import { Optimizer, type OptimizerOptions, type Slots, type StepContext } from './optimizer.js';
+import { Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import type { Slots } from './slots.js';
 
 /** Options of {@link RMSprop}; `learningRate` 0.001. */
 export interface RMSpropOptions extends OptimizerOptions {
@@ -40,7 +41,7 @@ export class RMSprop extends Optimizer {
 
   protected step({ parameter, gradient, slots, learningRate }: StepContext): { parameter: Tensor; slots: Slots } {
     const velocity = slots['velocity']!.mul(this.rho).add(gradient.square().mul(1 - this.rho));
-    const next: Record<string, Tensor> = { velocity };
+    const next: Record<string, Tensor> = { ...slots, velocity };
     let divisor = velocity.add(this.epsilon);
     if (this.centered) {
       const mean = slots['averageGradient']!.mul(this.rho).add(gradient.mul(1 - this.rho));

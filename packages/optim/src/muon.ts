@@ -1,6 +1,7 @@
 import type { Tensor } from '@recurra/tensor';
 import { correction, moments } from './adam.js';
-import { Optimizer, type OptimizerOptions, type Slots, type StepContext } from './optimizer.js';
+import { Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import type { Slots } from './slots.js';
 
 /** Options of {@link Muon}; `learningRate` 0.001, `weightDecay` 0.004. */
 export interface MuonOptions extends OptimizerOptions {

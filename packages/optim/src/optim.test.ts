@@ -95,6 +95,6 @@ test('mistakes are told', () => {
     /shape \[2\] for "w", received \[3\]/,
   );
   expect(() => optimizer.update({} as typeof params, optimizer.init(params), params)).toThrow(
-    /one gradient and one state/,
+    /gradients: expected trees of one structure, with the keys \[w\] at the root, received the keys \[\]/,
   );
 });

@@ -1,7 +1,8 @@
-import { treeLeaves, treePaths, treeUnflatten } from '@recurra/autograd';
-import { formatShape, ShapeError, sameShape, scalar, type Tensor, ValueError } from '@recurra/tensor';
+import { treeLeaves, treeLeavesLike, treePaths, treeUnflatten } from '@recurra/autograd';
+import { describeValue, formatShape, ShapeError, sameShape, scalar, Tensor, ValueError } from '@recurra/tensor';
 import { clipByGlobalNorm, clipByNorm } from './clip.js';
 import { type LearningRate, learningRateAt } from './schedule.js';
+import { checkLayout, inOrderOf, keyOf, type Layout, layoutOf, type Slots } from './slots.js';
 
 /** Options that all optimizers share (Keras' names, in camelCase). At most one of the three clippings may be given. */
 export interface OptimizerOptions {
@@ -27,14 +28,11 @@ export interface OptimizerOptions {
   readonly gradientAccumulationSteps?: number | null;
 }
 
-/** The slots of one parameter, by name (e.g. `momentum`, `velocity`). */
-export type Slots = Readonly<Record<string, Tensor>>;
-
 /** The state of an optimizer: a tree of tensors, made by `init` and replaced by every `update`. */
 export interface OptimizerState {
   /** Calls of `update` so far. int32 scalar. */
   readonly iteration: Tensor;
-  /** Per parameter, in the order of the tree's leaves. */
+  /** Per parameter, in the order of the leaves that `init` saw. */
   readonly slots: readonly Slots[];
   /** Values of the optimizer as a whole. */
   readonly shared: Slots;
@@ -42,6 +40,11 @@ export interface OptimizerState {
   readonly averages: readonly Tensor[];
   /** Sums of gradients, with `gradientAccumulationSteps`. */
   readonly accumulators: readonly Tensor[];
+  /**
+   * The places of the parameters that `init` saw, in the order of `slots`: parameters whose keys come in another order later meet
+   * their own slots. Without it, the order of the parameters' leaves counts.
+   */
+  readonly paths?: readonly string[];
 }
 
 /** What a rule gets for one parameter. */
@@ -64,6 +67,9 @@ export abstract class Optimizer {
   abstract readonly name: string;
   readonly learningRate: LearningRate;
   readonly options: OptimizerOptions;
+  /** What `createSlots` makes, by dtype and shape of the parameter. */
+  private readonly layouts = new Map<string, Layout>();
+  private sharedLayout: Layout | null = null;
 
   constructor(options: OptimizerOptions, defaultLearningRate = 0.001) {
     this.options = options;
@@ -111,20 +117,26 @@ export abstract class Optimizer {
     const { useEma = false, gradientAccumulationSteps = null } = this.options;
     return {
       iteration: scalar(0, 'int32'),
-      slots: leaves.map((leaf) => this.createSlots(leaf)),
+      slots: leaves.map((leaf) => {
+        const slots = this.createSlots(leaf);
+        this.layouts.set(keyOf(leaf), layoutOf(slots));
+        return slots;
+      }),
       shared: this.createShared(),
       averages: useEma ? leaves.map((leaf) => leaf.zerosLike()) : [],
       accumulators: gradientAccumulationSteps ? leaves.map((leaf) => leaf.zerosLike()) : [],
+      paths: treePaths(parameters),
     };
   }
 
   /** The learning rate that the next step will use. */
   currentLearningRate(state: OptimizerState): Tensor {
-    return learningRateAt(this.learningRate, state.iteration);
+    return learningRateAt(this.learningRate, this.checkMade(state).iteration);
   }
 
   /**
-   * One step. `gradients` has the structure of `parameters`.
+   * One step. `gradients` has the structure of `parameters`, and meets it by key; `state` was made by `init` for parameters of this
+   * structure, or by `update`, and the new state has its structure, to the order of keys.
    * Throws `ShapeError` where a gradient has not the shape of its parameter, `ValueError` where the structures differ.
    */
   update<T>(
@@ -133,19 +145,17 @@ export abstract class Optimizer {
     parameters: T,
     learningRate: Tensor = this.currentLearningRate(state),
   ): { parameters: T; state: OptimizerState } {
-    const values = treeLeaves(parameters);
-    const paths = treePaths(parameters);
-    let grads = treeLeaves(gradients);
-    if (grads.length !== values.length || state.slots.length !== values.length)
-      throw new ValueError(
-        `${this.name}: expected one gradient and one state for each of ${values.length} parameters, received ${grads.length} gradients and ${state.slots.length} states`,
-      );
+    const order = this.orderOf(state, parameters);
+    const values = inOrder(treeLeaves(parameters), order);
+    const paths = inOrder(treePaths(parameters), order);
+    let grads = inOrder(treeLeavesLike(parameters, gradients, `${this.name}: gradients`), order);
     grads.forEach((g, i) => {
       if (!sameShape(g.shape, values[i]!.shape))
         throw new ShapeError(
           `${this.name}: expected a gradient of shape ${formatShape(values[i]!.shape)} for "${paths[i]}", received ${formatShape(g.shape)}`,
         );
     });
+    this.checkState(state, values, paths);
     const {
       gradientAccumulationSteps,
       useEma = false,
@@ -165,12 +175,17 @@ export abstract class Optimizer {
     // With accumulation, formulas count the real steps.
     const taken = gradientAccumulationSteps ? state.iteration.floorDivide(gradientAccumulationSteps) : state.iteration;
     const step = taken.add(1).cast('float32');
-    const advanced = this.advanceShared(state.shared, step);
+    const advanced = inOrderOf(state.shared, this.advanceShared(state.shared, step), `${this.name}: shared state`);
     const results = values.map((value, i) => {
       const decay = this.excluded(paths[i]!) ? null : this.weightDecayOf(value);
       const parameter = decay === null ? value : value.sub(value.mul(learningRate.mul(decay)));
       const context = { parameter, gradient: grads[i]!, slots: state.slots[i]!, shared: advanced, learningRate, step };
-      return this.step(context);
+      const result = this.step(context);
+      // A rule may name its slots in any order; the state keeps the one that it has.
+      return {
+        parameter: result.parameter,
+        slots: inOrderOf(state.slots[i]!, result.slots, `${this.name}: slots of "${paths[i]}"`),
+      };
     });
     // With accumulation the step is computed in every call, and taken when it is due: the same operations each time.
     const choose = (next: Tensor, last: Tensor): Tensor => (due ? due.select(next, last) : next);
@@ -188,14 +203,71 @@ export abstract class Optimizer {
       }
     }
     return {
-      parameters: treeUnflatten(parameters, next),
-      state: { iteration: count, slots, shared: chooseAll(advanced, state.shared), averages, accumulators },
+      parameters: treeUnflatten(parameters, inParameters(next, order)),
+      state: {
+        ...state,
+        iteration: count,
+        slots,
+        shared: chooseAll(advanced, state.shared),
+        averages,
+        accumulators,
+      },
     };
   }
 
   /** What training leaves at its end: the moving averages with `useEma`, else the parameters themselves. */
   finalize<T>(state: OptimizerState, parameters: T): T {
-    return this.options.useEma ? treeUnflatten(parameters, state.averages) : parameters;
+    if (!this.options.useEma) return parameters;
+    return treeUnflatten(parameters, inParameters(state.averages, this.orderOf(state, parameters)));
+  }
+
+  private checkMade(state: OptimizerState): OptimizerState {
+    if (!(state?.iteration instanceof Tensor))
+      throw new ValueError(`${this.name}: expected a state made by init, received ${describeValue(state)}`);
+    return state;
+  }
+
+  /**
+   * For each slot of the state, which leaf of the parameters it belongs to; `null` where the orders agree.
+   * Throws `ValueError` where the state was made for other parameters.
+   */
+  private orderOf(state: OptimizerState, parameters: unknown): readonly number[] | null {
+    const paths = treePaths(parameters);
+    const known = this.checkMade(state).paths;
+    if (!known || (known.length === paths.length && known.every((path, i) => path === paths[i]))) return null;
+    const order = known.map((path) => paths.indexOf(path));
+    if (known.length !== paths.length || order.includes(-1) || new Set(order).size !== order.length)
+      throw new ValueError(
+        `${this.name}: expected a state and parameters of one structure, received a state for [${known.join(', ')}] and the parameters [${paths.join(', ')}]. Call init with these parameters.`,
+      );
+    return order;
+  }
+
+  /** Throws `ValueError` unless the state is as `init` makes it for these parameters: numbers, names, shapes and dtypes. */
+  private checkState(state: OptimizerState, values: readonly Tensor[], paths: readonly string[]): void {
+    const { useEma, gradientAccumulationSteps } = this.options;
+    const expected = { slots: true, averages: useEma === true, accumulators: Boolean(gradientAccumulationSteps) };
+    for (const [key, used] of Object.entries(expected) as [keyof typeof expected, boolean][])
+      if (state[key]?.length !== (used ? values.length : 0))
+        throw new ValueError(
+          `${this.name}: expected a state made by init of this optimizer, with ${used ? values.length : 0} ${key} for ${values.length} parameters, received ${state[key]?.length ?? 'none'}`,
+        );
+    checkLayout({ iteration: 'int32 []' }, { iteration: state.iteration }, `${this.name}: state`);
+    values.forEach((value, i) => {
+      const key = keyOf(value);
+      let layout = this.layouts.get(key);
+      if (!layout) {
+        layout = layoutOf(this.createSlots(value));
+        this.layouts.set(key, layout);
+      }
+      checkLayout(layout, state.slots[i]!, `${this.name}: slots of "${paths[i]}"`);
+      for (const of of ['averages', 'accumulators'] as const) {
+        const own = state[of][i];
+        if (own) checkLayout({ [of]: key }, { [of]: own }, `${this.name}: ${of} of "${paths[i]}"`);
+      }
+    });
+    this.sharedLayout ??= layoutOf(this.createShared());
+    checkLayout(this.sharedLayout, state.shared, `${this.name}: shared state`);
   }
 
   private excluded(path: string): boolean {
@@ -211,4 +283,14 @@ export abstract class Optimizer {
     if (clipvalue) return gradients.map((g) => g.clip(-clipvalue, clipvalue));
     return gradients;
   }
+}
+
+/** The values of parameters' leaves in the order of a state. */
+function inOrder<V>(leaves: readonly V[], order: readonly number[] | null): V[] {
+  return order ? order.map((i) => leaves[i]!) : [...leaves];
+}
+
+/** What is in the order of a state in that of the parameters' leaves. */
+function inParameters<V>(values: readonly V[], order: readonly number[] | null): readonly V[] {
+  return order ? values.map((_, leaf) => values[order.indexOf(leaf)]!) : values;
 }

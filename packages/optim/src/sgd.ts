@@ -1,5 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
-import { Optimizer, type OptimizerOptions, type Slots, type StepContext } from './optimizer.js';
+import { Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import type { Slots } from './slots.js';
 
 /** Options of {@link SGD}; `learningRate` 0.01. */
 export interface SGDOptions extends OptimizerOptions {
