@@ -1,3 +1,4 @@
+import { FormatError } from '@recurra/tensor';
 import fc from 'fast-check';
 import {
   batchIndices,
@@ -63,6 +64,52 @@ describe('Tokenizer', () => {
     expect(() => Tokenizer.fromJson('{"class_name":"Other"}')).toThrow(/received other JSON/);
     expect(() => new Tokenizer().textsToMatrix(['a'])).toThrow(/received neither/);
     expect(() => new Tokenizer({ numWords: 5 }).sequencesToMatrix([[1]], 'tf' as never)).toThrow(/mode 'binary'/);
+  });
+});
+
+describe('Tokenizer.fromJson', () => {
+  const tokenizer = new Tokenizer();
+  tokenizer.fitOnTexts(['the cat', 'the dog']);
+
+  test.each<[string, (config: Record<string, unknown>) => unknown, RegExp]>([
+    ['numWords', (c) => (c['num_words'] = 1.5), /"num_words" to be an integer >= 1 or null, received 1.5/],
+    ['filters', (c) => (c['filters'] = 3), /"filters" to be a text, received 3/],
+    ['lower', (c) => (c['lower'] = 'yes'), /"lower" to be true or false/],
+    ['split', (c) => (c['split'] = ''), /"split" to be a text that is not empty/],
+    ['oovToken', (c) => (c['oov_token'] = {}), /"oov_token" to be a text or null/],
+    ['documents', (c) => (c['document_count'] = -1), /"document_count" to be an integer >= 0/],
+    ['a table that is missing', (c) => delete c['word_docs'], /"word_docs" to be a JSON text, received undefined/],
+    ['a table that does not parse', (c) => (c['word_docs'] = '{'), /"word_docs" to be the JSON of a flat object/],
+    ['a list', (c) => (c['word_docs'] = '[1]'), /"word_docs" to be the JSON of a flat object/],
+    ['a count', (c) => (c['word_counts'] = '{"the": "2"}'), /"word_counts" to be a table of integers >= 0/],
+    ['an id', (c) => (c['word_index'] = '{"the": 0}'), /"word_index" to be a table of ids >= 1/],
+    ['an id as a key', (c) => (c['index_docs'] = '{"01": 2}'), /"index_docs" to be a table of .* by ids >= 1/],
+    ['two tables that differ', (c) => (c['index_word'] = '{"1": "a"}'), /"index_word"/],
+    [
+      'a word more',
+      (c) => (c['word_index'] = '{"the": 1}'),
+      /"index_word" to be a table of 1 words, as word_index is, received 3/,
+    ],
+  ])('damaged JSON: %s', (_, damage, message) => {
+    const json = JSON.parse(tokenizer.toJson());
+    damage(json.config);
+    const read = (): unknown => Tokenizer.fromJson(JSON.stringify(json));
+    expect(read).toThrow(FormatError);
+    expect(read).toThrow(message);
+  });
+
+  test('what is left out of the options has their defaults, as in Keras', () => {
+    const json = JSON.parse(tokenizer.toJson());
+    for (const key of ['num_words', 'filters', 'lower', 'split', 'char_level', 'oov_token', 'document_count'])
+      delete json.config[key];
+    expect(Tokenizer.fromJson(JSON.stringify(json)).textsToSequences(['The dog!'])).toEqual([[1, 3]]);
+  });
+
+  test('an unknown token beyond numWords counts into the rows of an Embedding', () => {
+    const late = new Tokenizer({ numWords: 2, oovToken: 'rare' });
+    late.fitOnTexts(['a a a b b rare']);
+    expect(late.textsToSequences(['zzz'])).toEqual([[4]]);
+    expect(late.vocabularySize).toBe(5);
   });
 });
 

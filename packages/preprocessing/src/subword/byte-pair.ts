@@ -402,44 +402,85 @@ export class BytePairTokenizer {
   static fromJson(json: string): BytePairTokenizer {
     const expected = 'BytePairTokenizer.fromJson: expected the tokenizer.json of a byte-level BPE';
     let parsed: {
-      added_tokens?: { content: string; id: number }[];
-      normalizer?: { type: string } | null;
-      pre_tokenizer?: { type: string; add_prefix_space?: boolean; use_regex?: boolean };
-      model?: { type: string; vocab: Record<string, number>; merges: ([string, string] | string)[] };
+      readonly added_tokens?: unknown;
+      readonly normalizer?: { readonly type?: unknown } | null;
+      readonly pre_tokenizer?: {
+        readonly type?: unknown;
+        readonly add_prefix_space?: unknown;
+        readonly use_regex?: unknown;
+      };
+      readonly model?: { readonly type?: unknown; readonly vocab?: unknown; readonly merges?: unknown };
     };
     try {
       parsed = JSON.parse(json);
     } catch (error) {
       throw new FormatError(`${expected}, received text that does not parse (${(error as Error).message})`);
     }
-    const { model, normalizer = null, pre_tokenizer: cut, added_tokens: added = [] } = parsed;
+    const { model, normalizer = null, pre_tokenizer: cut } = isObject(parsed) ? parsed : {};
+    const added: unknown = (isObject(parsed) ? parsed.added_tokens : undefined) ?? [];
     const form = normalizer?.type ?? null;
+    const shown = (type: unknown): string | undefined => (typeof type === 'string' ? type : JSON.stringify(type));
     if (
       model?.type !== 'BPE' ||
       cut?.type !== 'ByteLevel' ||
       cut.add_prefix_space === true ||
       cut.use_regex === false ||
-      (form !== null && form !== 'NFC' && form !== 'NFKC')
+      (normalizer !== null && form !== 'NFC' && form !== 'NFKC')
     )
-      throw new FormatError(`${expected}, received ${model?.type ?? 'no model'} cut by ${cut?.type ?? 'nothing'}`);
+      throw new FormatError(
+        `${expected}, received ${shown(model?.type) ?? 'no model'} cut by ${shown(cut?.type) ?? 'nothing'}${normalizer === null ? '' : `, normalizer ${JSON.stringify(normalizer)}`}`,
+      );
+    const refuse = (what: string, received: unknown): FormatError =>
+      new FormatError(`${expected}, with ${what}, received ${JSON.stringify(received)}`);
+    if (!isObject(model.vocab)) throw refuse('a vocab of ids by tokens', model.vocab);
+    if (!Array.isArray(added)) throw refuse('a list of added_tokens', added);
+    if (!Array.isArray(model.merges)) throw refuse('a list of merges', model.merges);
+    const ids = new Map<string, number>();
     const tokens: string[] = [];
-    for (const [token, id] of Object.entries(model.vocab)) tokens[id] = token;
-    for (const { content, id } of added) tokens[id] = content;
-    const ids = new Map(tokens.map((token, id) => [token, id]));
+    /** Takes a token; each has an id of its own. */
+    const take = (token: unknown, id: unknown, most: number): void => {
+      if (
+        typeof token !== 'string' ||
+        token === '' ||
+        !(Number.isInteger(id) && (id as number) >= 0 && (id as number) < most)
+      )
+        throw refuse(`tokens that are texts, with the ids from 0 on, each once (${most} at most)`, {
+          [String(token)]: id,
+        });
+      const [known, other] = [ids.get(token), tokens[id as number]];
+      if ((known !== undefined && known !== id) || (other !== undefined && other !== token))
+        throw refuse('one id for each token', { [token]: id });
+      ids.set(token, id as number);
+      tokens[id as number] = token;
+    };
+    const entries = Object.entries(model.vocab);
+    const most = Math.min(entries.length + added.length, 2 ** 26);
+    for (const [token, id] of entries) take(token, id, most);
+    const specials = new Set<string>();
+    for (const token of added as readonly unknown[]) {
+      if (!isObject(token)) throw refuse('added_tokens of a content and an id', token);
+      take(token['content'], token['id'], most);
+      specials.add(token['content'] as string);
+    }
+    for (let id = 0; id < tokens.length; id++)
+      if (tokens[id] === undefined) throw refuse('the ids from 0 on, each once', `none of id ${id}`);
     for (const c of BYTE_CHARACTERS)
-      if (!ids.has(c)) throw new FormatError(`${expected}, received a vocabulary without ${JSON.stringify(c)}`);
-    const merges = model.merges.map((merge) => {
-      const [a, b] = typeof merge === 'string' ? merge.split(' ') : merge;
-      const [left, right] = [ids.get(a!), ids.get(b!)];
-      if (left === undefined || right === undefined || !ids.has(a! + b!))
-        throw new FormatError(`${expected}, received the merge ${JSON.stringify(merge)} of unknown tokens`);
+      if (!ids.has(c) || specials.has(c)) throw refuse(`a token ${JSON.stringify(c)} for its byte`, ids.get(c) ?? null);
+    for (const token of tokens)
+      if (!specials.has(token) && ![...token].every((c) => CHARACTER_BYTES.has(c)))
+        throw refuse('tokens of the characters that stand for bytes', token);
+    const merges = (model.merges as readonly unknown[]).map((merge) => {
+      const parts: unknown = typeof merge === 'string' ? merge.split(' ') : merge;
+      const [a, b] = Array.isArray(parts) && parts.length === 2 ? (parts as unknown[]) : [];
+      const [left, right] = [ids.get(a as string), ids.get(b as string)];
+      const joined = left === undefined || right === undefined ? '' : tokens[left]! + tokens[right]!;
+      if (left === undefined || right === undefined || !ids.has(joined))
+        throw refuse('merges of two tokens of the vocab to a third', merge);
       return [left, right] as const;
     });
-    return new BytePairTokenizer(
-      tokens,
-      merges,
-      added.map((t) => t.content),
-      form,
-    );
+    return new BytePairTokenizer(tokens, merges, [...specials], form as 'NFC' | 'NFKC' | null);
   }
 }
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -59,13 +59,22 @@ export class HuggingFaceTokenizer {
       }
     };
     const data = parse('tokenizer.json', json) as { model?: { vocab?: unknown }; padding?: { pad_id?: number } | null };
-    if (!data.model?.vocab)
+    if (!data?.model?.vocab)
       throw new FormatError(
         'HuggingFaceTokenizer.fromJson: expected tokenizer.json with a model and its vocab, received other JSON',
       );
     const settings = parse('tokenizer_config.json', config) as Configuration;
     const { Tokenizer } = await import('@huggingface/tokenizers');
-    const model = new Tokenizer(data, settings);
+    let model: Model;
+    try {
+      model = new Tokenizer(data, settings);
+    } catch (error) {
+      const damaged = new FormatError(
+        `HuggingFaceTokenizer.fromJson: expected a tokenizer.json of a known kind, received one that cannot be read (${(error as Error).message})`,
+      );
+      damaged.cause = error;
+      throw damaged;
+    }
     const { pad_token: pad = null } = settings;
     const token = typeof pad === 'string' ? pad : (pad?.content ?? null);
     const named = token ?? ['<pad>', '[PAD]'].find((t) => model.token_to_id(t) !== undefined) ?? null;

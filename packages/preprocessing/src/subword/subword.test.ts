@@ -1,3 +1,4 @@
+import { FormatError } from '@recurra/tensor';
 import fc from 'fast-check';
 import { BytePairTokenizer, HuggingFaceTokenizer } from '../index.js';
 
@@ -118,4 +119,54 @@ test('mistakes are told', () => {
   expect(() => BytePairTokenizer.train([], { vocabularySize: 100 })).toThrow(/>= 256/);
   expect(() => tokenizer.decode([5000])).toThrow(/ids in 0..289, received 5000/);
   expect(() => BytePairTokenizer.fromJson('{"model":{"type":"Unigram"}}')).toThrow(/received Unigram/);
+});
+
+interface Written {
+  model: { vocab?: unknown; merges: unknown };
+  added_tokens: unknown;
+  normalizer: unknown;
+}
+const vocabOf = (json: Written): Record<string, unknown> => json.model.vocab as Record<string, unknown>;
+
+test.each<[string, (json: Written) => unknown, RegExp]>([
+  ['no object', () => null, /received no model cut by nothing/],
+  ['no vocab', (json) => delete json.model.vocab, /a vocab of ids by tokens, received undefined/],
+  ['an id twice', (json) => (vocabOf(json)['Ġ'] = 5), /one id for each token/],
+  ['an id that is far away', (json) => (vocabOf(json)['Ġ'] = 4e9), /with the ids from 0 on, each once \(258 at most\)/],
+  ['an id that is none', (json) => (vocabOf(json)['Ġ'] = 1.5), /with the ids from 0 on/],
+  ['a byte without a token', (json) => delete vocabOf(json)['Ġ'], /with the ids from 0 on|for its byte/],
+  ['a token of no bytes', (json) => (vocabOf(json)['好'] = 257), /characters that stand for bytes, received "好"/],
+  ['a special token without a text', (json) => (json.added_tokens = [{ id: 0 }]), /tokens that are texts/],
+  [
+    'a byte as a special token',
+    (json) => (json.added_tokens = [{ id: vocabOf(json)['a'], content: 'a' }]),
+    /for its byte/,
+  ],
+  ['no merges', (json) => (json.model.merges = {}), /a list of merges, received \{\}/],
+  [
+    'a merge of one',
+    (json) => (json.model.merges = [['a']]),
+    /merges of two tokens of the vocab to a third, received \["a"\]/,
+  ],
+  ['a merge of numbers', (json) => (json.model.merges = [[1, 2]]), /merges of two tokens/],
+  ['another normal form', (json) => (json.normalizer = { type: 'NFD' }), /normalizer \{"type":"NFD"\}/],
+])('damaged JSON of byte pairs: %s', (_, damage, message) => {
+  const tokenizer = BytePairTokenizer.train(['ab ab'], { vocabularySize: 257 });
+  const json = JSON.parse(tokenizer.toJson());
+  expect(BytePairTokenizer.fromJson(JSON.stringify(json)).tokens).toEqual(tokenizer.tokens);
+  if (message.source.includes('258')) json.added_tokens = [{ id: 256, content: 'ab' }];
+  const damaged = damage(json) === null ? null : json;
+  const read = (): unknown => BytePairTokenizer.fromJson(JSON.stringify(damaged));
+  expect(read).toThrow(FormatError);
+  expect(read).toThrow(message);
+});
+
+test('JSON that the package for Hugging Face cannot read is a FormatError', async () => {
+  for (const json of [
+    null,
+    'null',
+    { model: { vocab: 1 } },
+    { model: { type: 'BPE', vocab: { a: 0 }, merges: 5 } },
+  ] as object[])
+    await expect(HuggingFaceTokenizer.fromJson(json)).rejects.toThrow(FormatError);
 });

@@ -71,7 +71,10 @@ export class Tokenizer {
   get vocabularySize(): number {
     let all = 1;
     for (const id of this.indexWord.keys()) all = Math.max(all, id + 1);
-    return this.numWords === null ? all : Math.min(all, Math.max(this.numWords, this.oovToken === null ? 0 : 2));
+    if (this.numWords === null) return all;
+    // Unknown words have their token's id, also where that lies beyond `numWords`.
+    const unknown = this.oovToken === null ? undefined : this.wordIndex.get(this.oovToken);
+    return Math.max(Math.min(all, this.numWords), (unknown ?? 0) + 1);
   }
 
   /** The words of a text, as the options say. */
@@ -242,26 +245,73 @@ export class Tokenizer {
       );
     }
     const c = parsed?.config;
-    if (parsed?.class_name !== 'Tokenizer' || !c)
+    if (parsed?.class_name !== 'Tokenizer' || typeof c !== 'object' || c === null || Array.isArray(c))
       throw new FormatError(
         'Tokenizer.fromJson: expected {"class_name": "Tokenizer", "config": {...}}, received other JSON',
       );
+    const own = (key: string): unknown => (Object.hasOwn(c, key) ? c[key] : undefined);
+    const refuse = (key: string, expected: string, received: unknown): never => {
+      throw new FormatError(
+        `Tokenizer.fromJson: expected "${key}" to be ${expected}, received ${JSON.stringify(received)}`,
+      );
+    };
+    /** An option; where it is left out, the default. */
+    const option = <V>(key: string, expected: string, is: (value: unknown) => boolean): V | undefined => {
+      const value = own(key);
+      return value === undefined || is(value) ? (value as V | undefined) : refuse(key, expected, value);
+    };
+    const isText = (value: unknown): boolean => typeof value === 'string';
+    const isFlag = (value: unknown): boolean => typeof value === 'boolean';
+    const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+    const isId = (value: unknown): boolean => isCount(value) && value !== 0;
+    const numWords = option<number | null>('num_words', 'an integer >= 1 or null', (v) => v === null || isId(v));
+    const filters = option<string>('filters', 'a text', isText);
+    const lower = option<boolean>('lower', 'true or false', isFlag);
+    const split = option<string>('split', 'a text that is not empty', (v) => isText(v) && v !== '');
+    const charLevel = option<boolean>('char_level', 'true or false', isFlag);
+    const oovToken = option<string | null>('oov_token', 'a text or null', (v) => v === null || isText(v));
     const tokenizer = new Tokenizer({
-      numWords: c['num_words'] as number | null,
-      filters: c['filters'] as string,
-      lower: c['lower'] as boolean,
-      split: c['split'] as string,
-      charLevel: c['char_level'] as boolean,
-      oovToken: c['oov_token'] as string | null,
+      ...(numWords === undefined ? {} : { numWords }),
+      ...(filters === undefined ? {} : { filters }),
+      ...(lower === undefined ? {} : { lower }),
+      ...(split === undefined ? {} : { split }),
+      ...(charLevel === undefined ? {} : { charLevel }),
+      ...(oovToken === undefined ? {} : { oovToken }),
       ...options,
     });
-    tokenizer.documentCount = c['document_count'] as number;
-    const read = (key: string): [string, unknown][] => jsonToEntries(c[key], key);
-    for (const [word, n] of read('word_counts')) tokenizer.wordCounts.set(word, n as number);
-    for (const [word, n] of read('word_docs')) tokenizer.wordDocs.set(word, n as number);
-    for (const [id, n] of read('index_docs')) tokenizer.indexDocs.set(Number(id), n as number);
-    for (const [id, word] of read('index_word')) tokenizer.indexWord.set(Number(id), word as string);
-    for (const [word, id] of read('word_index')) tokenizer.wordIndex.set(word, id as number);
+    tokenizer.documentCount = option<number>('document_count', 'an integer >= 0', isCount) ?? 0;
+    /** A table by words: counts or ids. */
+    const byWord = (
+      key: string,
+      table: Map<string, number>,
+      expected: string,
+      is: (value: unknown) => boolean,
+    ): void => {
+      for (const [word, n] of jsonToEntries(own(key), key)) {
+        if (!is(n)) refuse(key, `a table of ${expected}`, { [word]: n });
+        table.set(word, n as number);
+      }
+    };
+    /** A table by ids, each of them as it is written. */
+    const byId = <V>(key: string, table: Map<number, V>, expected: string, is: (value: unknown) => boolean): void => {
+      for (const [id, value] of jsonToEntries(own(key), key)) {
+        if (!isId(Number(id)) || String(Number(id)) !== id || !is(value))
+          refuse(key, `a table of ${expected} by ids >= 1`, { [id]: value });
+        table.set(Number(id), value as V);
+      }
+    };
+    byWord('word_counts', tokenizer.wordCounts, 'integers >= 0', isCount);
+    byWord('word_docs', tokenizer.wordDocs, 'integers >= 0', isCount);
+    byWord('word_index', tokenizer.wordIndex, 'ids >= 1', isId);
+    byId('index_docs', tokenizer.indexDocs, 'integers >= 0', isCount);
+    byId('index_word', tokenizer.indexWord, 'words', isText);
+    // The two are one table, from both sides.
+    const { wordIndex, indexWord } = tokenizer;
+    for (const [word, id] of wordIndex)
+      if (indexWord.get(id) !== word)
+        refuse('index_word', `to have ${JSON.stringify(word)} at ${id}, as word_index says`, indexWord.get(id) ?? null);
+    if (indexWord.size !== wordIndex.size)
+      refuse('index_word', `a table of ${wordIndex.size} words, as word_index is`, indexWord.size);
     return tokenizer;
   }
 }
@@ -287,11 +337,24 @@ function mapToJson(map: ReadonlyMap<string | number, unknown>): string {
   return `{${[...map].map(([k, v]) => `${JSON.stringify(String(k))}: ${JSON.stringify(v)}`).join(', ')}}`;
 }
 
-/** The entries of a flat JSON object, in the order of the text. */
+/** The entries of a flat JSON object (of numbers and texts), in the order of the text. Throws `FormatError` for other JSON. */
 function jsonToEntries(text: unknown, key: string): [string, unknown][] {
   if (typeof text !== 'string')
     throw new FormatError(`Tokenizer.fromJson: expected "${key}" to be a JSON text, received ${typeof text}`);
-  const entries = JSON.parse(text) as Record<string, unknown>;
-  const order = [...text.matchAll(/("(?:[^"\\]|\\.)*")\s*:/g)].map((m) => JSON.parse(m[1]!) as string);
-  return order.filter((k) => Object.hasOwn(entries, k)).map((k) => [k, entries[k]]);
+  const refuse = (received: string): FormatError =>
+    new FormatError(`Tokenizer.fromJson: expected "${key}" to be the JSON of a flat object, received ${received}`);
+  let entries: unknown;
+  try {
+    entries = JSON.parse(text);
+  } catch (error) {
+    throw refuse(`text that does not parse (${(error as Error).message})`);
+  }
+  if (typeof entries !== 'object' || entries === null || Array.isArray(entries)) throw refuse(JSON.stringify(entries));
+  const table = entries as Record<string, unknown>;
+  if (Object.values(table).some((value) => typeof value === 'object')) throw refuse('objects in it');
+  // All texts, one behind the other: those before a colon are keys.
+  const order = new Set<string>();
+  for (const [, name, colon] of text.matchAll(/("(?:[^"\\]|\\.)*")(\s*:)?/g))
+    if (colon !== undefined) order.add(JSON.parse(name!) as string);
+  return Array.from(order, (name) => [name, table[name]]);
 }

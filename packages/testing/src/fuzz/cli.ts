@@ -1,11 +1,15 @@
 /** Tries random cases for some time: `pnpm fuzz TARGET --seconds N --seed S`. Exit codes: 0 all held, 1 something broke, 2 wrong arguments. */
 import { parseArgs } from 'node:util';
 import { setThreads } from '@recurra/compiler';
+import { data } from './data.js';
 import { programs } from './programs.js';
 import type { FuzzTarget } from './target.js';
 
 /** The targets by name. */
-const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map([['programs', programs]]);
+const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map([
+  ['programs', programs],
+  ['data', data],
+]);
 
 const USAGE = [
   `usage: pnpm fuzz ${[...TARGETS.keys()].join('|')} [--seconds N] [--seed S] [--path P]`,

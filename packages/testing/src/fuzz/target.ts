@@ -8,6 +8,8 @@ export interface FuzzOptions {
   readonly seed: number;
   /** One counterexample of that seed, as a failure prints it, and nothing else. */
   readonly path?: string;
+  /** Called with the seed of each case before it is tried, smaller ones of a failure included. */
+  readonly onCase?: (seed: number) => void;
 }
 
 /** How a run ended: cases that held, and what broke, each with the arguments that repeat it. */
@@ -34,12 +36,16 @@ export function propertyTarget<T>(
 ): FuzzTarget {
   return {
     description,
-    run: async ({ seconds, seed, path }) => {
+    run: async ({ seconds, seed, path, onCase }) => {
       const end = performance.now() + seconds * 1000;
       const failures: { repeat: string; message: string }[] = [];
       let passed = 0;
       for (let round = seed; path !== undefined ? round === seed : performance.now() < end; round++) {
-        const result = await fc.check(fc.asyncProperty(arbitrary, holds), {
+        const tried = async (value: T): Promise<void> => {
+          onCase?.(round);
+          await holds(value);
+        };
+        const result = await fc.check(fc.asyncProperty(arbitrary, tried), {
           seed: round,
           numRuns: ROUND,
           ...(path === undefined ? {} : { path, endOnFailure: true }),
