@@ -74,6 +74,43 @@ test.each([0, 3])('a stack of products whose batch axes are exchanged, over %p t
   for (const h of [f, g]) expect((await jit(h)(a, b)).toArray()).toEqual(h(a, b).toArray());
 });
 
+test('stacks of products over no terms, their axes in every order, with bias and activation: zeros before these', async () => {
+  const orders = (axes: number[]): number[][] =>
+    axes.length < 2 ? [axes] : axes.flatMap((a) => orders(axes.filter((b) => b !== a)).map((rest) => [a, ...rest]));
+  const shape = [2, 2, 3, 4, 0];
+  const q = t.ones([2, 1, 3, 0, 5]);
+  const bias = t.tensor([1, 2, 3, 4, 5]);
+  const expected = Array.from({ length: 2 * 2 * 3 * 4 * 5 }, (_, i) => Math.fround(Math.tanh((i % 5) + 1)));
+  for (const order of orders([0, 1, 2, 3, 4])) {
+    const p = t.ones(order.map((axis) => shape[axis]!));
+    const back = order.map((_, axis) => order.indexOf(axis));
+    const f = (x: t.Tensor, y: t.Tensor): t.Tensor => x.transpose(back).matmul(y).add(bias).tanh();
+    const step = jit(f);
+    for (const product of [f(p, q), await step(p, q)]) {
+      expect(product.shape).toEqual([2, 2, 3, 4, 5]);
+      product.data.forEach((v: number, i: number) => {
+        expect(v).toBeCloseTo(expected[i]!, 6);
+      });
+    }
+    step.dispose();
+  }
+});
+
+test('the gradient of a transposed stack of products without rows is zero', async () => {
+  // [2, 2, 2, 0, 4] by [2, 1, 2, 4, 1].
+  const [p, q] = [t.ones([2, 0, 2, 4, 2]), t.ones([2, 1, 2, 1, 4])];
+  const f = ([x, y]: t.Tensor[]): t.Tensor =>
+    x!
+      .transpose([0, 4, 2, 1, 3])
+      .matmul(y!.transpose([0, 1, 2, 4, 3]))
+      .square()
+      .sum();
+  for (const [dp, dq] of [grad(f)([p, q]), await jit(grad(f))([p, q])]) {
+    expect(dp!.shape).toEqual(p.shape);
+    expect(dq!.toArray()).toEqual(t.zeros(q.shape).toArray());
+  }
+});
+
 test('reductions of nothing: their neutral element, or an error that says so', async () => {
   const x = t.zeros([2, 0]);
   const f = (v: t.Tensor): t.Tensor[] => [

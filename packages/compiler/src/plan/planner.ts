@@ -502,6 +502,8 @@ export class Planner implements Emission {
 
   /** The elements in row-major order: `ref` itself, or a copy. */
   dense(ref: Ref): Ref {
+    // What has no elements lies in any order; its strides must be those of rows all the same, since products are walked by them.
+    if (sizeOf(ref.shape) === 0) return { ...ref, strides: rowMajorStrides(ref.shape) };
     if (isContiguous(ref)) return ref;
     const key = `${ref.shape.join()} ${ref.strides.join()} ${ref.offset}`;
     const known = this.copies.get(ref.buffer)?.get(key);
