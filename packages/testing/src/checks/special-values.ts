@@ -351,3 +351,89 @@ export async function checkSelect(dtype: DType): Promise<Difference[]> {
   const ways = await everyWay(([c, a, b]) => c!.select(a!, b!), operands, ['bool', dtype, dtype]);
   return differences(ways, operands, expected, 0);
 }
+
+/** A reduction and its definitions: of floats in float64, of integers without bounds. */
+interface Reduction {
+  readonly f: (x: Tensor, axis: number) => Tensor;
+  readonly float: (row: readonly number[]) => number;
+  readonly int: (row: readonly bigint[]) => bigint;
+}
+
+export const REDUCTIONS: Readonly<Record<string, Reduction>> = {
+  sum: {
+    f: (x, axis) => x.sum(axis),
+    float: (r) => r.reduce((p, q) => p + q, 0),
+    int: (r) => r.reduce((p, q) => p + q, 0n),
+  },
+  prod: {
+    f: (x, axis) => x.prod(axis),
+    float: (r) => r.reduce((p, q) => p * q, 1),
+    int: (r) => r.reduce((p, q) => p * q, 1n),
+  },
+  max: {
+    f: (x, axis) => x.max(axis),
+    float: (r) => Math.max(...r),
+    int: (r) => r.reduce((p, q) => [p, q][num(q > p)]!),
+  },
+  min: {
+    f: (x, axis) => x.min(axis),
+    float: (r) => Math.min(...r),
+    int: (r) => r.reduce((p, q) => [p, q][num(q < p)]!),
+  },
+  any: {
+    f: (x, axis) => x.any(axis),
+    float: (r) => num(r.some((v) => v !== 0)),
+    int: (r) => big(r.some((v) => v !== 0n)),
+  },
+  all: {
+    f: (x, axis) => x.all(axis),
+    float: (r) => num(r.every((v) => v !== 0)),
+    int: (r) => big(r.every((v) => v !== 0n)),
+  },
+};
+
+/** Rows of n values around a special one, whose sums and products are exact in any order. */
+function rowsOf(dtype: DType, n: number): number[][] {
+  const simple = isFloating(dtype)
+    ? [1, -1, 0, 2, -0]
+    : dtype === 'int32'
+      ? [1, -1, 2147483647, 3, -2147483648]
+      : [1, 0, 1];
+  const special =
+    dtype === 'float32'
+      ? SPECIAL.float32.filter((v) => !(Math.abs(v) > 1e19 && Number.isFinite(v)) && !(Math.abs(v) < 1 && v !== 0))
+      : SPECIAL[dtype];
+  return (isFloating(dtype) ? special.slice(0, 16) : special).flatMap((v, i) =>
+    [0, Math.floor(n / 2), n - 1].map((at) =>
+      Array.from({ length: n }, (_, k) => (k === at ? v : simple[(k + i) % simple.length]!)),
+    ),
+  );
+}
+
+/** A reduction of rows and columns around all special values of a dtype, of several lengths. */
+export async function checkReduction(name: string, dtype: DType): Promise<Difference[]> {
+  const { f, float, int } = REDUCTIONS[name]!;
+  const result: Difference[] = [];
+  for (const n of [1, 2, 3, 5, 8, 17, 35]) {
+    const rows = rowsOf(dtype, n);
+    const expected = rows.map((row) =>
+      isFloating(dtype) ? converted(float(row), dtype) : Number(BigInt.asIntN(32, int(row.map(BigInt)))),
+    );
+    const x = tensor(rows.flat(), { shape: [rows.length, n], dtype });
+    const columns = tensor(x.transpose().data, { shape: [n, rows.length], dtype });
+    const ways: Record<string, Tensor> = {
+      eager: f(x, 1),
+      'eager, columns': f(x.transpose(), 0),
+      compiled: await jit((t: Tensor) => f(t, 1))(x),
+      'compiled, columns': await jit((t: Tensor) => f(t, 0))(columns),
+      'compiled, transposed': await jit((t: Tensor) => f(t.transpose(), 0))(x),
+    };
+    for (const [way, y] of Object.entries(ways))
+      y.data.forEach((received: number, i: number) => {
+        // The sign of a zero sum depends on where the partial sums begin.
+        if (!agrees(received + 0, expected[i]! + 0, y.dtype))
+          result.push({ way, operands: rows[i]!, received, expected: expected[i]! });
+      });
+  }
+  return result;
+}
