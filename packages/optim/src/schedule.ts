@@ -1,4 +1,4 @@
-import { asTensor, scalar, type Tensor, ValueError, where } from '@recurra/tensor';
+import { scalar, type Tensor, tensor, ValueError, where } from '@recurra/tensor';
 
 /** A learning rate as a function of the step (0 first), in tensor operations, so that it traces into compiled steps. */
 export interface Schedule {
@@ -130,7 +130,7 @@ export function cosineDecay(options: {
 
 /**
  * Cosine decay that restarts: the i-th period is tMul^i times as long and starts at mMul^i times the rate. Keras
- * `CosineDecayRestarts` (SGDR).
+ * `CosineDecayRestarts` (SGDR). Periods are counted exactly, where Keras takes logarithms in float32. Throws `ValueError` for tMul < 1.
  */
 export function cosineDecayRestarts(options: {
   readonly initialLearningRate: number;
@@ -141,21 +141,23 @@ export function cosineDecayRestarts(options: {
 }): Schedule {
   const { initialLearningRate, firstDecaySteps, tMul = 2, mMul = 1, alpha = 0 } = options;
   positive(firstDecaySteps, 'firstDecaySteps');
+  if (!(tMul >= 1))
+    throw new ValueError(`cosineDecayRestarts: expected tMul to be a finite number >= 1, received ${tMul}`);
+  const { starts, lengths } = tMul === 1 ? { starts: [], lengths: [] } : periods(firstDecaySteps, tMul);
   return define('CosineDecayRestarts', { ...options }, (step) => {
-    let fraction = step.div(firstDecaySteps);
     let restart: Tensor;
+    let fraction: Tensor;
     if (tMul === 1) {
+      fraction = step.div(firstDecaySteps);
       restart = fraction.floor();
       fraction = fraction.sub(restart);
     } else {
-      restart = fraction
-        .mul(tMul - 1)
-        .add(1)
-        .log()
-        .div(asTensor(Math.log(tMul)))
-        .floor();
-      const length = scalar(tMul).pow(restart);
-      fraction = fraction.sub(length.sub(1).div(tMul - 1)).div(length);
+      // The number of periods before a step is a logarithm, which float32 rounds to either side of a whole number. The starts of
+      // periods that are reached count them exactly.
+      const reached = step.greaterEqual(tensor(starts.map((start) => Math.ceil(start))));
+      const last = (values: readonly number[]): Tensor => reached.select(tensor([...values]), 0).max();
+      restart = reached.cast('float32').sum().sub(1);
+      fraction = step.sub(last(starts)).div(last(lengths));
     }
     return cosine(fraction)
       .mul(scalar(mMul).pow(restart))
@@ -163,4 +165,25 @@ export function cosineDecayRestarts(options: {
       .add(alpha)
       .mul(initialLearningRate);
   });
+}
+
+/** Steps are float32 in schedules: whole numbers up to here. */
+const LAST_STEP = 2 ** 24;
+const MOST_PERIODS = 2 ** 16;
+
+/** Where the periods of {@link cosineDecayRestarts} start, and how long they are; both grow. */
+function periods(first: number, factor: number): { starts: number[]; lengths: number[] } {
+  const starts: number[] = [];
+  const lengths: number[] = [];
+  for (let start = 0, length = first; start <= LAST_STEP; start += length, length *= factor) {
+    if (starts.length === MOST_PERIODS)
+      throw new ValueError(
+        `learning-rate schedule: expected tMul to be 1 or larger by enough for at most ${MOST_PERIODS} periods in ${LAST_STEP} steps, received ${factor} with firstDecaySteps ${first}`,
+      );
+    // Products such as 10 * 1.3 end a rounding error away from whole steps.
+    const whole = Math.round(start);
+    starts.push(Math.abs(start - whole) < 1e-9 * whole ? whole : start);
+    lengths.push(length);
+  }
+  return { starts, lengths };
 }
