@@ -1,5 +1,6 @@
 import { scalar, type Tensor } from '@recurra/tensor';
-import { Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { countOrZero, decay, flag, notNegative, openDecay, type Rules, withDefaults } from './rules.js';
 import type { Slots } from './slots.js';
 
 /** Options of the Adam family; `learningRate` 0.001. */
@@ -10,6 +11,32 @@ export interface AdamOptions extends OptimizerOptions {
   readonly beta2?: number;
   /** Keeps the division finite; 1e-7. Added after the bias correction of the step size (Keras' "epsilon hat"). */
   readonly epsilon?: number;
+}
+
+const ADAM_RULES = {
+  ...OPTIMIZER_RULES,
+  beta1: decay,
+  beta2: decay,
+  epsilon: notNegative,
+} satisfies Rules<AdamOptions>;
+const AMSGRAD_RULES = { ...ADAM_RULES, amsgrad: flag } satisfies Rules<AmsgradOptions>;
+// The average of its iterates divides by beta1.
+const SCHEDULE_FREE_RULES = {
+  ...ADAM_RULES,
+  beta1: openDecay,
+  warmupSteps: countOrZero,
+} satisfies Rules<ScheduleFreeOptions>;
+
+/** Options of {@link Adam} and {@link AdamW}. */
+export interface AmsgradOptions extends AdamOptions {
+  /** Divide by the largest v so far; false. */
+  readonly amsgrad?: boolean;
+}
+
+/** Options of {@link ScheduleFreeAdamW}; `learningRate` 0.0025, `epsilon` 1e-8. */
+export interface ScheduleFreeOptions extends AdamOptions {
+  /** The rate rises linearly over so many steps; 0. */
+  readonly warmupSteps?: number;
 }
 
 /** m and v moved towards the gradient and its square. */
@@ -38,8 +65,8 @@ abstract class AdamFamily extends Optimizer {
   protected readonly beta2: number;
   protected readonly epsilon: number;
 
-  constructor(options: AdamOptions = {}, learningRate = 0.001) {
-    super(options, learningRate);
+  constructor(options: AdamOptions = {}, learningRate = 0.001, rules: Rules<AdamOptions> = ADAM_RULES) {
+    super(options, learningRate, rules);
     this.beta1 = options.beta1 ?? 0.9;
     this.beta2 = options.beta2 ?? 0.999;
     this.epsilon = options.epsilon ?? 1e-7;
@@ -59,8 +86,8 @@ export class Adam extends AdamFamily {
   readonly name: string = 'Adam';
   private readonly amsgrad: boolean;
 
-  constructor(options: AdamOptions & { readonly amsgrad?: boolean } = {}) {
-    super(options);
+  constructor(options: AmsgradOptions = {}) {
+    super(options, 0.001, AMSGRAD_RULES);
     this.amsgrad = options.amsgrad ?? false;
   }
 
@@ -85,8 +112,8 @@ export class Adam extends AdamFamily {
 export class AdamW extends Adam {
   override readonly name = 'AdamW';
 
-  constructor(options: AdamOptions & { readonly amsgrad?: boolean } = {}) {
-    super({ weightDecay: 0.004, ...options });
+  constructor(options: AmsgradOptions = {}) {
+    super(withDefaults<AmsgradOptions>('AdamW', options, { weightDecay: 0.004 }, AMSGRAD_RULES));
   }
 }
 
@@ -168,8 +195,12 @@ export class ScheduleFreeAdamW extends AdamFamily {
   private readonly warmupSteps: number;
 
   /** `learningRate` 0.0025, `epsilon` 1e-8; the rate rises linearly over `warmupSteps` (0). */
-  constructor(options: AdamOptions & { readonly warmupSteps?: number } = {}) {
-    super({ epsilon: 1e-8, ...options }, 0.0025);
+  constructor(options: ScheduleFreeOptions = {}) {
+    super(
+      withDefaults<ScheduleFreeOptions>('ScheduleFreeAdamW', options, { epsilon: 1e-8 }, SCHEDULE_FREE_RULES),
+      0.0025,
+      SCHEDULE_FREE_RULES,
+    );
     this.warmupSteps = options.warmupSteps ?? 0;
   }
 

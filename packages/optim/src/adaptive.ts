@@ -1,5 +1,6 @@
 import { full, type Tensor } from '@recurra/tensor';
-import { Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { decay, flag, notNegative, notPositive, positive, type Rules, share } from './rules.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link RMSprop}; `learningRate` 0.001. */
@@ -14,6 +15,14 @@ export interface RMSpropOptions extends OptimizerOptions {
   readonly centered?: boolean;
 }
 
+const RMSPROP_RULES = {
+  ...OPTIMIZER_RULES,
+  rho: decay,
+  momentum: share,
+  epsilon: notNegative,
+  centered: flag,
+} satisfies Rules<RMSpropOptions>;
+
 /** v = mean of g^2; w -= lr * g / sqrt(v + epsilon) (Hinton 2012), with Keras' options. */
 export class RMSprop extends Optimizer {
   readonly name = 'RMSprop';
@@ -23,7 +32,7 @@ export class RMSprop extends Optimizer {
   private readonly centered: boolean;
 
   constructor(options: RMSpropOptions = {}) {
-    super(options);
+    super(options, 0.001, RMSPROP_RULES);
     this.rho = options.rho ?? 0.9;
     this.momentum = options.momentum ?? 0;
     this.epsilon = options.epsilon ?? 1e-7;
@@ -65,6 +74,12 @@ export interface AdagradOptions extends OptimizerOptions {
   readonly epsilon?: number;
 }
 
+const ADAGRAD_RULES = {
+  ...OPTIMIZER_RULES,
+  initialAccumulatorValue: notNegative,
+  epsilon: notNegative,
+} satisfies Rules<AdagradOptions>;
+
 /** a += g^2; w -= lr * g / sqrt(a + epsilon) (Duchi et al. 2011). */
 export class Adagrad extends Optimizer {
   readonly name = 'Adagrad';
@@ -72,7 +87,7 @@ export class Adagrad extends Optimizer {
   private readonly epsilon: number;
 
   constructor(options: AdagradOptions = {}) {
-    super(options);
+    super(options, 0.001, ADAGRAD_RULES);
     this.start = options.initialAccumulatorValue ?? 0.1;
     this.epsilon = options.epsilon ?? 1e-7;
   }
@@ -96,6 +111,8 @@ export interface AdadeltaOptions extends OptimizerOptions {
   readonly epsilon?: number;
 }
 
+const ADADELTA_RULES = { ...OPTIMIZER_RULES, rho: decay, epsilon: notNegative } satisfies Rules<AdadeltaOptions>;
+
 /** Steps in the unit of the weights: d = -rms(d) / rms(g) * g, w += lr * d (Zeiler 2012). */
 export class Adadelta extends Optimizer {
   readonly name = 'Adadelta';
@@ -103,7 +120,7 @@ export class Adadelta extends Optimizer {
   private readonly epsilon: number;
 
   constructor(options: AdadeltaOptions = {}) {
-    super(options);
+    super(options, 0.001, ADADELTA_RULES);
     this.rho = options.rho ?? 0.95;
     this.epsilon = options.epsilon ?? 1e-7;
   }
@@ -134,6 +151,16 @@ export interface FtrlOptions extends OptimizerOptions {
   readonly beta?: number;
 }
 
+const FTRL_RULES = {
+  ...OPTIMIZER_RULES,
+  learningRatePower: notPositive,
+  initialAccumulatorValue: notNegative,
+  l1RegularizationStrength: notNegative,
+  l2RegularizationStrength: notNegative,
+  l2ShrinkageRegularizationStrength: notNegative,
+  beta: notNegative,
+} satisfies Rules<FtrlOptions>;
+
 /** "Follow the regularized leader" with L1 and L2 terms (McMahan et al. 2013), for sparse linear models. */
 export class Ftrl extends Optimizer {
   readonly name = 'Ftrl';
@@ -145,7 +172,7 @@ export class Ftrl extends Optimizer {
   private readonly beta: number;
 
   constructor(options: FtrlOptions = {}) {
-    super(options);
+    super(options, 0.001, FTRL_RULES);
     this.power = -(options.learningRatePower ?? -0.5);
     this.start = options.initialAccumulatorValue ?? 0.1;
     this.l1 = options.l1RegularizationStrength ?? 0;
@@ -182,9 +209,21 @@ export interface AdafactorOptions extends OptimizerOptions {
   readonly epsilon2?: number;
   /** Largest root mean square of a step before the rate; 1. */
   readonly clipThreshold?: number;
-  /** Let the rate fall as 1 / sqrt(t); true. */
+  /**
+   * Let the rate be at most 1 / sqrt(t); true. With `false` it is the learning rate itself, as documented by Keras, whose 3.15 limits
+   * the rate in both cases.
+   */
   readonly relativeStep?: boolean;
 }
+
+const ADAFACTOR_RULES = {
+  ...OPTIMIZER_RULES,
+  beta2Decay: notPositive,
+  epsilon1: notNegative,
+  epsilon2: notNegative,
+  clipThreshold: positive,
+  relativeStep: flag,
+} satisfies Rules<AdafactorOptions>;
 
 /** Adam without a full second moment: for matrices, row and column means stand for it (Shazeer & Stern 2018). */
 export class Adafactor extends Optimizer {
@@ -193,13 +232,15 @@ export class Adafactor extends Optimizer {
   private readonly epsilon1: number;
   private readonly epsilon2: number;
   private readonly threshold: number;
+  private readonly relativeStep: boolean;
 
   constructor(options: AdafactorOptions = {}) {
-    super(options);
+    super(options, 0.001, ADAFACTOR_RULES);
     this.decay = options.beta2Decay ?? -0.8;
     this.epsilon1 = options.epsilon1 ?? 1e-30;
     this.epsilon2 = options.epsilon2 ?? 1e-3;
     this.threshold = options.clipThreshold ?? 1;
+    this.relativeStep = options.relativeStep ?? true;
   }
 
   protected createSlots(parameter: Tensor): Slots {
@@ -210,7 +251,8 @@ export class Adafactor extends Optimizer {
 
   protected step({ parameter, gradient, slots, learningRate, step }: StepContext): { parameter: Tensor; slots: Slots } {
     const rms = (x: Tensor): Tensor => x.square().mean().sqrt();
-    const rate = learningRate.minimum(step.rsqrt()).mul(rms(parameter).maximum(this.epsilon2));
+    const limited = this.relativeStep ? learningRate.minimum(step.rsqrt()) : learningRate;
+    const rate = limited.mul(rms(parameter).maximum(this.epsilon2));
     const square = gradient.square().add(this.epsilon1);
     const keep = step.pow(this.decay).neg().add(1);
     const mean = (m: Tensor, x: Tensor): Tensor => m.mul(keep).add(x.mul(keep.neg().add(1)));
@@ -242,6 +284,8 @@ export interface LionOptions extends OptimizerOptions {
   readonly beta2?: number;
 }
 
+const LION_RULES = { ...OPTIMIZER_RULES, beta1: decay, beta2: decay } satisfies Rules<LionOptions>;
+
 /** Steps of one size: w -= lr * sign(beta1 * m + (1 - beta1) * g); m = beta2 * m + (1 - beta2) * g (Chen et al. 2023). */
 export class Lion extends Optimizer {
   readonly name = 'Lion';
@@ -249,7 +293,7 @@ export class Lion extends Optimizer {
   private readonly beta2: number;
 
   constructor(options: LionOptions = {}) {
-    super(options);
+    super(options, 0.001, LION_RULES);
     this.beta1 = options.beta1 ?? 0.9;
     this.beta2 = options.beta2 ?? 0.99;
   }

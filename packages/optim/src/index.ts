@@ -1,4 +1,14 @@
-export { Adam, Adamax, type AdamOptions, AdamW, Lamb, Nadam, ScheduleFreeAdamW } from './adam.js';
+export {
+  Adam,
+  Adamax,
+  type AdamOptions,
+  AdamW,
+  type AmsgradOptions,
+  Lamb,
+  Nadam,
+  ScheduleFreeAdamW,
+  type ScheduleFreeOptions,
+} from './adam.js';
 export * from './adaptive.js';
 export * from './clip.js';
 export { Muon, type MuonOptions } from './muon.js';

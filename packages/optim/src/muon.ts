@@ -1,6 +1,7 @@
 import type { Tensor } from '@recurra/tensor';
 import { correction, moments } from './adam.js';
-import { Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { count, decay, flag, notNegative, orNull, positive, type Rules, share, withDefaults } from './rules.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link Muon}; `learningRate` 0.001, `weightDecay` 0.004. */
@@ -18,6 +19,19 @@ export interface MuonOptions extends OptimizerOptions {
   readonly epsilon?: number;
 }
 
+const RULES = {
+  ...OPTIMIZER_RULES,
+  momentum: share,
+  nesterov: flag,
+  nsSteps: count,
+  rmsRate: orNull(positive),
+  adamBeta1: decay,
+  adamBeta2: decay,
+  adamLrRatio: notNegative,
+  adamWeightDecay: orNull(notNegative),
+  epsilon: notNegative,
+} satisfies Rules<MuonOptions>;
+
 /**
  * Momentum orthogonalised by Newton-Schulz iterations, for matrices (Jordan et al. 2024); other parameters take AdamW's
  * step.
@@ -27,7 +41,7 @@ export class Muon extends Optimizer {
   private readonly muon: Required<Omit<MuonOptions, keyof OptimizerOptions>>;
 
   constructor(options: MuonOptions = {}) {
-    super({ weightDecay: 0.004, ...options });
+    super(withDefaults<MuonOptions>('Muon', options, { weightDecay: 0.004 }, RULES), 0.001, RULES);
     this.muon = {
       momentum: options.momentum ?? 0.95,
       nesterov: options.nesterov ?? true,

@@ -1,7 +1,8 @@
 import { treeLeaves, treeLeavesLike, treePaths, treeUnflatten } from '@recurra/autograd';
 import { describeValue, formatShape, ShapeError, sameShape, scalar, Tensor, ValueError } from '@recurra/tensor';
 import { clipByGlobalNorm, clipByNorm } from './clip.js';
-import { type LearningRate, learningRateAt } from './schedule.js';
+import { checkRules, count, flag, notNegative, orNull, patterns, positive, type Rules, share } from './rules.js';
+import { isSchedule, type LearningRate, learningRateAt } from './schedule.js';
 import { checkLayout, inOrderOf, keyOf, type Layout, layoutOf, type Slots } from './slots.js';
 
 /** Options that all optimizers share (Keras' names, in camelCase). At most one of the three clippings may be given. */
@@ -27,6 +28,22 @@ export interface OptimizerOptions {
   /** Average the gradients of so many calls before each real step. */
   readonly gradientAccumulationSteps?: number | null;
 }
+
+const isRate = (value: unknown): boolean => notNegative.accepts(value) || isSchedule(value);
+
+/** The rules of the options that all optimizers share; each class spreads them into its own. */
+export const OPTIMIZER_RULES: Rules<OptimizerOptions> = {
+  learningRate: { expected: 'a learning rate >= 0 (a number or a schedule)', accepts: isRate },
+  weightDecay: orNull(notNegative),
+  excludeFromWeightDecay: patterns,
+  clipnorm: orNull(positive),
+  clipvalue: orNull(positive),
+  globalClipnorm: orNull(positive),
+  useEma: flag,
+  emaMomentum: share,
+  emaOverwriteFrequency: orNull(count),
+  gradientAccumulationSteps: orNull(count),
+};
 
 /** The state of an optimizer: a tree of tensors, made by `init` and replaced by every `update`. */
 export interface OptimizerState {
@@ -67,27 +84,36 @@ export abstract class Optimizer {
   abstract readonly name: string;
   readonly learningRate: LearningRate;
   readonly options: OptimizerOptions;
+  /** The names of all options of the class. */
+  readonly optionNames: readonly string[];
   /** What `createSlots` makes, by dtype and shape of the parameter. */
   private readonly layouts = new Map<string, Layout>();
   private sharedLayout: Layout | null = null;
 
-  constructor(options: OptimizerOptions, defaultLearningRate = 0.001) {
+  /**
+   * `rules` has a rule for each option of the class; a class of your own that gives none takes any further options.
+   * Throws `ValueError` for options that are unknown or out of range, and for more than one kind of clipping.
+   */
+  constructor(
+    options: OptimizerOptions = {},
+    defaultLearningRate = 0.001,
+    rules: Rules<OptimizerOptions> = OPTIMIZER_RULES,
+  ) {
+    const label = new.target.name;
+    if (rules === OPTIMIZER_RULES && typeof options === 'object' && options !== null) {
+      const shared = Object.entries(options).filter(([key]) => Object.hasOwn(OPTIMIZER_RULES, key));
+      checkRules(label, Object.fromEntries(shared) as OptimizerOptions, rules);
+    } else checkRules(label, options, rules);
     this.options = options;
+    this.optionNames = Object.keys(rules);
     this.learningRate = options.learningRate ?? defaultLearningRate;
-    if (typeof this.learningRate === 'number' && !(this.learningRate >= 0))
-      throw new ValueError(`${new.target.name}: expected a learning rate >= 0, received ${this.learningRate}`);
     const clips = (['clipnorm', 'clipvalue', 'globalClipnorm'] as const).filter(
       (k) => options[k] !== undefined && options[k] !== null,
     );
     if (clips.length > 1)
       throw new ValueError(
-        `${new.target.name}: expected at most one of clipnorm, clipvalue and globalClipnorm, received ${clips.join(' and ')}`,
+        `${label}: expected at most one of clipnorm, clipvalue and globalClipnorm, received ${clips.join(' and ')}`,
       );
-    for (const key of [...clips, 'gradientAccumulationSteps', 'emaOverwriteFrequency'] as const) {
-      const value = options[key];
-      if (value !== undefined && value !== null && !(value > 0))
-        throw new ValueError(`${new.target.name}: expected ${key} > 0, received ${value}`);
-    }
   }
 
   /** The slots of one parameter before the first step. */
@@ -145,6 +171,10 @@ export abstract class Optimizer {
     parameters: T,
     learningRate: Tensor = this.currentLearningRate(state),
   ): { parameters: T; state: OptimizerState } {
+    if (!(learningRate instanceof Tensor) || learningRate.rank !== 0)
+      throw new ValueError(
+        `${this.name}: expected the learning rate of a step to be a scalar tensor, received ${describeValue(learningRate)}`,
+      );
     const order = this.orderOf(state, parameters);
     const values = inOrder(treeLeaves(parameters), order);
     const paths = inOrder(treePaths(parameters), order);

@@ -1,4 +1,4 @@
-import { camelCase, ValueError } from '@recurra/tensor';
+import { describeValue, lookupByName, ValueError } from '@recurra/tensor';
 import { Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW } from './adam.js';
 import { Adadelta, Adafactor, Adagrad, Ftrl, Lion, RMSprop } from './adaptive.js';
 import { Muon } from './muon.js';
@@ -43,14 +43,20 @@ export const optimizers: Record<OptimizerName, new (options?: OptimizerOptions) 
   scheduleFreeAdamw: ScheduleFreeAdamW,
 };
 
-/** The optimizer that an identifier names, with its default options. Throws `ValueError` with the known names. */
+/**
+ * The optimizer that an identifier names, with its default options. Throws `ValueError` with the known names, and for what is no
+ * optimizer, such as the class itself.
+ */
 export function resolveOptimizer(identifier: OptimizerIdentifier): Optimizer {
-  if (typeof identifier !== 'string') return identifier;
-  const wanted = camelCase(identifier).toLowerCase();
-  const found = Object.entries(optimizers).find(([name]) => name.toLowerCase() === wanted);
-  if (!found)
+  const given: unknown = identifier;
+  if (typeof given === 'string') return new (lookupByName(optimizers, given, 'optimizer', 'or an Optimizer'))();
+  if (typeof given === 'function')
     throw new ValueError(
-      `optimizer: expected one of ${Object.keys(optimizers).join(', ')} or an Optimizer, received "${identifier}"`,
+      `optimizer: expected a name or an Optimizer, received ${describeValue(given)}. Create one: new ${given.name || 'Adam'}()`,
     );
-  return new found[1]();
+  if (typeof (given as Optimizer | null)?.init !== 'function' || typeof (given as Optimizer).update !== 'function')
+    throw new ValueError(
+      `optimizer: expected one of ${Object.keys(optimizers).join(', ')} or an Optimizer, received ${describeValue(given)}`,
+    );
+  return identifier as Optimizer;
 }

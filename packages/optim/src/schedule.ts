@@ -1,4 +1,18 @@
 import { scalar, type Tensor, tensor, ValueError, where } from '@recurra/tensor';
+import {
+  anyNumber,
+  atLeastOne,
+  checkRules,
+  flag,
+  growing,
+  notNegative,
+  numbers,
+  orNull,
+  positive,
+  type Rules,
+  required,
+  text,
+} from './rules.js';
 
 /** A learning rate as a function of the step (0 first), in tensor operations, so that it traces into compiled steps. */
 export interface Schedule {
@@ -13,6 +27,12 @@ export interface Schedule {
 /** A learning rate: a number, or a schedule. */
 export type LearningRate = number | Schedule;
 
+/** Is it a schedule? Texts, arrays and tensors have a method `at` too. */
+export function isSchedule(value: unknown): value is Schedule {
+  const schedule = value as Schedule | null;
+  return typeof schedule === 'object' && typeof schedule?.at === 'function' && typeof schedule.config === 'object';
+}
+
 /** The learning rate at `step` as a float32 scalar. */
 export function learningRateAt(rate: LearningRate, step: Tensor): Tensor {
   return typeof rate === 'number' ? scalar(rate) : rate.at(step);
@@ -22,12 +42,14 @@ function define(name: string, config: Record<string, unknown>, at: (step: Tensor
   return { name, config, at: (step) => at(step.cast('float32')) };
 }
 
-function positive(value: number, what: string): void {
-  if (!(value > 0)) throw new ValueError(`learning-rate schedule: expected ${what} > 0, received ${value}`);
+/** What all schedules take. */
+export interface ScheduleOptions {
+  /** A name; kept in `config` alone. */
+  readonly name?: string;
 }
 
 /** Arguments of {@link exponentialDecay} and {@link inverseTimeDecay}. */
-export interface DecayOptions {
+export interface DecayOptions extends ScheduleOptions {
   readonly initialLearningRate: number;
   readonly decaySteps: number;
   readonly decayRate: number;
@@ -37,8 +59,8 @@ export interface DecayOptions {
 
 /** initial * rate^(step / decaySteps). Keras `ExponentialDecay`. */
 export function exponentialDecay(options: DecayOptions): Schedule {
+  checkRules('exponentialDecay', options, DECAY_RULES);
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
-  positive(decaySteps, 'decaySteps');
   return define('ExponentialDecay', { ...options }, (step) => {
     const p = step.div(decaySteps);
     return scalar(decayRate)
@@ -49,19 +71,23 @@ export function exponentialDecay(options: DecayOptions): Schedule {
 
 /** initial / (1 + rate * step / decaySteps). Keras `InverseTimeDecay`. */
 export function inverseTimeDecay(options: DecayOptions): Schedule {
+  checkRules('inverseTimeDecay', options, DECAY_RULES);
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
-  positive(decaySteps, 'decaySteps');
   return define('InverseTimeDecay', { ...options }, (step) => {
     const p = step.div(decaySteps);
     return scalar(initialLearningRate).div((staircase ? p.floor() : p).mul(decayRate).add(1));
   });
 }
 
-/** values[i] for boundaries[i-1] < step <= boundaries[i]. Keras `PiecewiseConstantDecay`. */
-export function piecewiseConstantDecay(options: {
+/** Arguments of {@link piecewiseConstantDecay}. */
+export interface PiecewiseConstantDecayOptions extends ScheduleOptions {
   readonly boundaries: readonly number[];
   readonly values: readonly number[];
-}): Schedule {
+}
+
+/** values[i] for boundaries[i-1] < step <= boundaries[i]. Keras `PiecewiseConstantDecay`. */
+export function piecewiseConstantDecay(options: PiecewiseConstantDecayOptions): Schedule {
+  checkRules('piecewiseConstantDecay', options, PIECEWISE_RULES);
   const { boundaries, values } = options;
   if (values.length !== boundaries.length + 1)
     throw new ValueError(
@@ -75,16 +101,19 @@ export function piecewiseConstantDecay(options: {
   );
 }
 
-/** (initial - end) * (1 - step / decaySteps)^power + end; with `cycle`, decaySteps grows to the next multiple. Keras `PolynomialDecay`. */
-export function polynomialDecay(options: {
+/** Arguments of {@link polynomialDecay}. */
+export interface PolynomialDecayOptions extends ScheduleOptions {
   readonly initialLearningRate: number;
   readonly decaySteps: number;
   readonly endLearningRate?: number;
   readonly power?: number;
   readonly cycle?: boolean;
-}): Schedule {
+}
+
+/** (initial - end) * (1 - step / decaySteps)^power + end; with `cycle`, decaySteps grows to the next multiple. Keras `PolynomialDecay`. */
+export function polynomialDecay(options: PolynomialDecayOptions): Schedule {
+  checkRules('polynomialDecay', options, POLYNOMIAL_RULES);
   const { initialLearningRate, decaySteps, endLearningRate = 0.0001, power = 1, cycle = false } = options;
-  positive(decaySteps, 'decaySteps');
   return define('PolynomialDecay', { ...options }, (step) => {
     const span = cycle ? step.div(decaySteps).ceil().maximum(1).mul(decaySteps) : scalar(decaySteps);
     const p = (cycle ? step : step.minimum(decaySteps)).div(span);
@@ -99,19 +128,22 @@ export function polynomialDecay(options: {
 
 const cosine = (fraction: Tensor): Tensor => fraction.mul(Math.PI).cos().add(1).mul(0.5);
 
-/**
- * Half a cosine from the start to alpha times it over `decaySteps`; before it, with `warmupTarget`, a line from the initial
- * rate to the target over `warmupSteps`. Keras `CosineDecay` (Loshchilov & Hutter 2017).
- */
-export function cosineDecay(options: {
+/** Arguments of {@link cosineDecay}. */
+export interface CosineDecayOptions extends ScheduleOptions {
   readonly initialLearningRate: number;
   readonly decaySteps: number;
   readonly alpha?: number;
   readonly warmupTarget?: number | null;
   readonly warmupSteps?: number;
-}): Schedule {
+}
+
+/**
+ * Half a cosine from the start to alpha times it over `decaySteps`; before it, with `warmupTarget`, a line from the initial
+ * rate to the target over `warmupSteps`. Keras `CosineDecay` (Loshchilov & Hutter 2017).
+ */
+export function cosineDecay(options: CosineDecayOptions): Schedule {
+  checkRules('cosineDecay', options, COSINE_RULES);
   const { initialLearningRate, decaySteps, alpha = 0, warmupTarget = null, warmupSteps = 0 } = options;
-  positive(decaySteps, 'decaySteps');
   const decay = (step: Tensor, from: number): Tensor =>
     cosine(step.div(decaySteps))
       .mul(1 - alpha)
@@ -128,21 +160,22 @@ export function cosineDecay(options: {
   });
 }
 
-/**
- * Cosine decay that restarts: the i-th period is tMul^i times as long and starts at mMul^i times the rate. Keras
- * `CosineDecayRestarts` (SGDR). Periods are counted exactly, where Keras takes logarithms in float32. Throws `ValueError` for tMul < 1.
- */
-export function cosineDecayRestarts(options: {
+/** Arguments of {@link cosineDecayRestarts}. */
+export interface CosineDecayRestartsOptions extends ScheduleOptions {
   readonly initialLearningRate: number;
   readonly firstDecaySteps: number;
   readonly tMul?: number;
   readonly mMul?: number;
   readonly alpha?: number;
-}): Schedule {
+}
+
+/**
+ * Cosine decay that restarts: the i-th period is tMul^i times as long and starts at mMul^i times the rate. Keras
+ * `CosineDecayRestarts` (SGDR). Periods are counted exactly, where Keras takes logarithms in float32. Throws `ValueError` for tMul < 1.
+ */
+export function cosineDecayRestarts(options: CosineDecayRestartsOptions): Schedule {
+  checkRules('cosineDecayRestarts', options, RESTARTS_RULES);
   const { initialLearningRate, firstDecaySteps, tMul = 2, mMul = 1, alpha = 0 } = options;
-  positive(firstDecaySteps, 'firstDecaySteps');
-  if (!(tMul >= 1))
-    throw new ValueError(`cosineDecayRestarts: expected tMul to be a finite number >= 1, received ${tMul}`);
   const { starts, lengths } = tMul === 1 ? { starts: [], lengths: [] } : periods(firstDecaySteps, tMul);
   return define('CosineDecayRestarts', { ...options }, (step) => {
     let restart: Tensor;
@@ -187,3 +220,41 @@ function periods(first: number, factor: number): { starts: number[]; lengths: nu
   }
   return { starts, lengths };
 }
+
+const rate = required(notNegative);
+const DECAY_RULES: Rules<DecayOptions> = {
+  name: text,
+  initialLearningRate: rate,
+  decaySteps: required(positive),
+  decayRate: required(notNegative),
+  staircase: flag,
+};
+const PIECEWISE_RULES: Rules<PiecewiseConstantDecayOptions> = {
+  name: text,
+  boundaries: required(growing),
+  values: required(numbers),
+};
+const POLYNOMIAL_RULES: Rules<PolynomialDecayOptions> = {
+  name: text,
+  initialLearningRate: rate,
+  decaySteps: required(positive),
+  endLearningRate: notNegative,
+  power: notNegative,
+  cycle: flag,
+};
+const COSINE_RULES: Rules<CosineDecayOptions> = {
+  name: text,
+  initialLearningRate: rate,
+  decaySteps: required(positive),
+  alpha: anyNumber,
+  warmupTarget: orNull(notNegative),
+  warmupSteps: notNegative,
+};
+const RESTARTS_RULES: Rules<CosineDecayRestartsOptions> = {
+  name: text,
+  initialLearningRate: rate,
+  firstDecaySteps: required(positive),
+  tMul: atLeastOne,
+  mMul: notNegative,
+  alpha: anyNumber,
+};

@@ -1,5 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
-import { Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { flag, type Rules, share } from './rules.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link SGD}; `learningRate` 0.01. */
@@ -9,6 +10,8 @@ export interface SGDOptions extends OptimizerOptions {
   /** Look ahead along the momentum (Nesterov); false. */
   readonly nesterov?: boolean;
 }
+
+const RULES = { ...OPTIMIZER_RULES, momentum: share, nesterov: flag } satisfies Rules<SGDOptions>;
 
 /**
  * Stochastic gradient descent: w -= lr * g; with momentum v = momentum * v - lr * g and w += v, or, with Nesterov's,
@@ -20,7 +23,7 @@ export class SGD extends Optimizer {
   private readonly nesterov: boolean;
 
   constructor(options: SGDOptions = {}) {
-    super(options, 0.01);
+    super(options, 0.01, RULES);
     this.momentum = options.momentum ?? 0;
     this.nesterov = options.nesterov ?? false;
   }

@@ -1,0 +1,71 @@
+import { checkOptions, describeValue, type OptionTable, ValueError } from '@recurra/tensor';
+
+/** What an option may be: in words, and as a test. `undefined` is left to the default where the option has one. */
+export interface Rule {
+  readonly expected: string;
+  readonly accepts: (value: unknown) => boolean;
+  readonly required?: true;
+}
+
+/** A rule for each option of `T`, and for no other. */
+export type Rules<T> = OptionTable<T> & { readonly [K in keyof T]-?: Rule };
+
+const finite = (v: unknown): v is number => typeof v === 'number' && Number.isFinite(v);
+const number = (expected: string, inRange: (v: number) => boolean): Rule => ({
+  expected,
+  accepts: (v) => finite(v) && inRange(v),
+});
+
+export const anyNumber: Rule = number('a finite number', () => true);
+export const notNegative: Rule = number('a finite number >= 0', (v) => v >= 0);
+export const positive: Rule = number('a finite number > 0', (v) => v > 0);
+export const atLeastOne: Rule = number('a finite number >= 1', (v) => v >= 1);
+export const notPositive: Rule = number('a finite number <= 0', (v) => v <= 0);
+/** A share of which nothing may be left out. */
+export const share: Rule = number('a number from 0 to 1', (v) => v >= 0 && v <= 1);
+/** The decay of a mean, which 1 would stop. */
+export const decay: Rule = number('a number >= 0 and < 1', (v) => v >= 0 && v < 1);
+export const openDecay: Rule = number('a number > 0 and < 1', (v) => v > 0 && v < 1);
+export const count: Rule = number('a whole number >= 1', (v) => Number.isInteger(v) && v >= 1);
+export const countOrZero: Rule = number('a whole number >= 0', (v) => Number.isInteger(v) && v >= 0);
+export const flag: Rule = { expected: 'true or false', accepts: (v) => typeof v === 'boolean' };
+export const text: Rule = { expected: 'a text', accepts: (v) => typeof v === 'string' };
+export const numbers: Rule = {
+  expected: 'an array of finite numbers',
+  accepts: (v) => Array.isArray(v) && v.every(finite),
+};
+export const growing: Rule = {
+  expected: 'an array of finite numbers, each larger than the one before',
+  accepts: (v) => Array.isArray(v) && v.every((x, i) => finite(x) && (i === 0 || x > v[i - 1])),
+};
+export const patterns: Rule = {
+  expected: 'an array of texts or regular expressions',
+  accepts: (v) => Array.isArray(v) && v.every((p) => typeof p === 'string' || p instanceof RegExp),
+};
+export const orNull = ({ expected, accepts }: Rule): Rule => ({
+  expected: `${expected}, or null`,
+  accepts: (v) => v === null || accepts(v),
+});
+export const required = (rule: Rule): Rule => ({ ...rule, required: true });
+
+/** Throws `ValueError` for options that are unknown, out of range, of another type, or missing though required. */
+export function checkRules<T extends object>(label: string, options: T | undefined, rules: Rules<T>): void {
+  checkOptions<T>(label, options, rules);
+  for (const [name, rule] of Object.entries<Rule>(rules)) {
+    const value = (options as Record<string, unknown> | undefined)?.[name];
+    if (value === undefined ? rule.required : !rule.accepts(value))
+      throw new ValueError(`${label}: expected ${name} to be ${rule.expected}, received ${describeValue(value)}`);
+  }
+}
+
+/** Options with other defaults than those of the parent class; an option that is `undefined` takes the default too. */
+export function withDefaults<T extends object>(
+  label: string,
+  options: T | undefined,
+  defaults: Partial<T>,
+  rules: Rules<T>,
+): T {
+  checkRules(label, options, rules);
+  const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
+  return { ...defaults, ...Object.fromEntries(given) } as T;
+}
