@@ -117,7 +117,7 @@ function expectTyped({ error, report }: Outcome, what: string): void {
     throw new Error(
       `${what}: expected an error of our own, received ${error instanceof Error ? error.stack : shown(error)}`,
     );
-  if (report !== null && !error.message.startsWith(FILE))
+  if (report !== null && !error.message.includes(FILE))
     throw new Error(`${what}: expected an error that names the file, received ${error.message}`);
 }
 
