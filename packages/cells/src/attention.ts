@@ -9,9 +9,11 @@ import {
   formatShape,
   type LowerContext,
   type Primitive,
+  promoteTypes,
   ShapeError,
   softmax,
   Tensor,
+  toFloating,
   zeros,
 } from '@recurra/tensor';
 import { pullbackOf } from './floating.js';
@@ -137,7 +139,8 @@ function gradients(inputs: readonly Tensor[], params: AttentionParams): Tensor[]
  * Scaled dot-product attention: softmax(q k^T * scale) v, for each head.
  *
  * q [batch, queries, heads, depth], k [batch, keys, heads, depth], v [batch, keys, heads, valueDepth] -> [batch, queries, heads,
- * valueDepth]. In a compiled step it is one kernel that never holds the matrix of all scores, forward or backward. Throws
+ * valueDepth]. In a compiled step it is one kernel that never holds the matrix of all scores, forward or backward. All three
+ * are cast to their common floating-point dtype (`float32` for integers and booleans). Throws
  * `ShapeError` where shapes do not fit. `keras.ops.dot_product_attention`; Vaswani et al. 2017, Dao et al. 2022.
  */
 export function dotProductAttention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
@@ -161,7 +164,8 @@ export function dotProductAttention(q: Tensor, k: Tensor, v: Tensor, options: At
       `dotProductAttention: expected a mask of shape [${batch}, ${k.shape[1]}], received ${formatShape(mask.shape)}`,
     );
   const params: AttentionParams = { mask: mask !== null, causal, scale };
-  const inputs = [q, k, v, ...(mask ? [mask.cast('bool')] : [])];
-  const kernel = isCompiling() && q.dtype === 'float32' && k.dtype === 'float32' && v.dtype === 'float32';
+  const dtype = toFloating([q, k, v].map((t) => t.dtype).reduce(promoteTypes));
+  const inputs = [...[q, k, v].map((t) => t.cast(dtype)), ...(mask ? [mask.cast('bool')] : [])];
+  const kernel = isCompiling() && dtype === 'float32';
   return kernel ? bind(attention, inputs, params)[0]! : composed(inputs, params);
 }

@@ -11,6 +11,7 @@ import {
   type Tensor,
   ValueError,
 } from '@recurra/tensor';
+import { computeDType } from './dtype.js';
 import {
   type InitializeOptions,
   type Initializer,
@@ -172,14 +173,15 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
     };
   }
 
-  /** x W + b for inputs of any leading shape, dropped where the masks say. */
+  /** x W + b for inputs of any leading shape and dtype (they are cast to the parameters'), dropped where the masks say. */
   project(params: CellParams, inputs: Tensor, masks?: DropoutMasks): Tensor {
     const features = inputs.shape[inputs.rank - 1];
     if (features !== params.kernel.shape[0])
       throw new ShapeError(
         `${this.constructor.name}: expected inputs of ${params.kernel.shape[0]} features, received shape ${formatShape(inputs.shape)}`,
       );
-    const seen = masks?.input ? inputs.mul(masks.input) : inputs;
+    const cast = inputs.cast(computeDType(params, inputs));
+    const seen = masks?.input ? cast.mul(masks.input) : cast;
     const product = seen.rank > inputs.rank ? this.gateProducts(seen, params.kernel) : seen.matmul(params.kernel);
     const bias = this.inputBias(params);
     return bias ? product.add(bias) : product;

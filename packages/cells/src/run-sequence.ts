@@ -1,7 +1,17 @@
 import { treeLeaves, treeLeavesLike, treeMap, treeUnflatten } from '@recurra/autograd';
 import { isCompiling } from '@recurra/compiler';
-import { concat, formatShape, ShapeError, stopGradient, type Tensor, ValueError } from '@recurra/tensor';
+import {
+  concat,
+  formatShape,
+  isFloating,
+  ShapeError,
+  sameShape,
+  stopGradient,
+  type Tensor,
+  ValueError,
+} from '@recurra/tensor';
 import type { Cell, CellParams, DropoutMasks } from './cell.js';
+import { computeDType } from './dtype.js';
 import { recurrent } from './recurrence.js';
 import { type FusedResult, fused } from './sequence.js';
 import { loop, projectSequence, type WalkOptions, walk } from './walk.js';
@@ -41,7 +51,9 @@ export interface SequenceResult<S> {
  * back-propagation through time; `truncate: n` cuts the state's gradient every n steps (values are the same). In a compiled step
  * SimpleRNN (tanh, relu), LSTM and GRU run in kernels for whole sequences, and all other cells in a loop (`scan`).
  *
- * xs [batch, time, features]. Throws `ShapeError` for another rank, a mask of another shape, or no steps at all.
+ * xs [batch, time, features]. Everything is computed in the dtype of the cell's parameters, as in Keras: floating-point inputs, states and
+ * dropout masks are cast to it; integers and booleans come to the cell as they are, and SimpleRNN, LSTM and GRU cast them too. Throws
+ * `ShapeError` for another rank, a mask or states of other shapes, or no steps at all; `ValueError` for states of another structure.
  */
 export function runSequence<P, S>(
   cell: Cell<P, S>,
@@ -74,23 +86,39 @@ export function runSequence<P, S>(
       `runSequence: expected a mask of shape ${formatShape(xs.shape.slice(0, 2))}, received ${formatShape(mask.shape)}`,
     );
 
-  const x = timeMajor ? xs.swapaxes(0, 1) : xs;
+  const dtype = computeDType(params, xs);
+  const major = timeMajor ? xs.swapaxes(0, 1) : xs;
+  const x = isFloating(xs.dtype) ? major.cast(dtype) : major;
   const valid = mask ? (timeMajor ? mask.transpose() : mask).cast('bool') : null;
   for (const leaf of treeLeaves(options.initialState))
     if (leaf.shape[0] !== batch)
       throw new ShapeError(`runSequence: expected states of batch size ${batch}, received ${formatShape(leaf.shape)}`);
+  const zero = cell.initialState(batch, dtype);
   const settings = {
     reverse,
     zeroOutputForMask,
     returnSequences,
-    dropout: dropout ? treeMap((mask) => stopGradient(mask), dropout) : null,
+    dropout: dropout ? treeMap((mask) => stopGradient(mask.cast(dtype)), dropout) : null,
   };
   const part = (start: number, size: number, state: S | null): SequenceResult<S> =>
-    walkPart(cell, params, x.narrow(1, start, size), state, {
+    walkPart(cell, params, x.narrow(1, start, size), state, zero, {
       ...settings,
       mask: valid?.narrow(1, start, size) ?? null,
     });
-  const given = options.initialState ?? null;
+  // States of the cell's own shapes and dtypes: a loop keeps them, and kernels read them as they are.
+  const given = options.initialState
+    ? treeMap(
+        (own, state: Tensor) => {
+          if (!sameShape(state.shape, own.shape))
+            throw new ShapeError(
+              `runSequence: expected states of shapes ${shapesOf(zero)}, received ${shapesOf(options.initialState)}`,
+            );
+          return state.cast(own.dtype);
+        },
+        zero,
+        options.initialState,
+      )
+    : null;
   if (truncate === undefined || truncate >= time) return timed(part(0, time, given), timeMajor);
   // Truncated: parts of so many steps in the order of the walk; states go on, their gradient does not.
   const starts: number[] = [];
@@ -107,6 +135,12 @@ export function runSequence<P, S>(
   return timed({ ...last!, outputs: returnSequences ? concat(outputs, 1) : null }, timeMajor);
 }
 
+function shapesOf(state: unknown): string {
+  return treeLeaves(state)
+    .map((leaf) => formatShape(leaf.shape))
+    .join(', ');
+}
+
 function timed<S>(result: SequenceResult<S>, timeMajor: boolean): SequenceResult<S> {
   return timeMajor && result.outputs ? { ...result, outputs: result.outputs.swapaxes(0, 1) } : result;
 }
@@ -117,14 +151,14 @@ function walkPart<P, S>(
   params: P,
   xs: Tensor,
   state: S | null,
+  zero: S,
   options: WalkOptions,
 ): SequenceResult<S> {
-  const zero = cell.initialState(xs.shape[0]!, xs.dtype);
   if (!isCompiling()) return walk(cell, params, xs, state ?? zero, options);
   const { dropout } = options;
   const kind = cell.sequenceKind;
   const own = params as CellParams;
-  if (!kind || xs.dtype !== 'float32' || own.kernel.dtype !== 'float32')
+  if (!kind || treeLeaves(params).some((leaf) => leaf.dtype !== 'float32'))
     return loop(cell, params, xs, state ?? zero, options);
   if (xs.shape[2] !== own.kernel.shape[0])
     throw new ShapeError(
@@ -137,7 +171,8 @@ function walkPart<P, S>(
     const bias = kind === 'gru' ? (own.bias?.at(1) ?? null) : null;
     result = recurrent(kind, own.recurrentKernel, bias, projected, dropout?.recurrent ?? null, initial, options);
   } else {
-    const seen = dropout?.input ? xs.mul(dropout.input.expandDims(1)) : xs;
+    const cast = xs.cast('float32');
+    const seen = dropout?.input ? cast.mul(dropout.input.expandDims(1)) : cast;
     result = fused(kind, own, seen, initial, options);
   }
   return {

@@ -2,6 +2,7 @@ import { treeMap } from '@recurra/autograd';
 import { scan } from '@recurra/compiler';
 import { stack, type Tensor, unstack, zeros } from '@recurra/tensor';
 import type { Cell, DropoutMasks } from './cell.js';
+import { computeDType } from './dtype.js';
 import type { SequenceResult } from './run-sequence.js';
 
 /** How a sequence is walked; everything has been checked, and lies [batch, time, features]. */
@@ -88,7 +89,7 @@ export const loop: Walk = <P, S>(
 ): SequenceResult<S> => {
   const { reverse, zeroOutputForMask, returnSequences, mask, dropout } = options;
   const { inputs, step } = project(cell, params, xs, dropout);
-  const first = zeros([xs.shape[0]!, cell.outputSize], xs.dtype);
+  const first = zeros([xs.shape[0]!, cell.outputSize], computeDType(params, xs));
   const { carry, ys } = scan(
     ({ state, output }: { state: S; output: Tensor }, element: { x: Tensor; valid?: Tensor }) => {
       const result = step(element.x, state);

@@ -1,5 +1,5 @@
 export * from './activations.js';
-export { type DType, isFloating, promoteTypes, type TypedArray } from './dtype.js';
+export { type DType, isFloating, promoteTypes, type TypedArray, toFloating } from './dtype.js';
 export * from './errors.js';
 export { indexMessage } from './internal/indices.js';
 export {
