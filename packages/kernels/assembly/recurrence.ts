@@ -521,7 +521,8 @@ function weightGradients(
   const total = T * B;
   const units = (H + 1) & ~1;
   const block = max(1, <i32>(ownBytes / (ROWS * 8))) * 2;
-  for (let first = 0; first < total; first += ROWS) {
+  // A sum of nothing is written too.
+  for (let first = 0; first == 0 || first < total; first += ROWS) {
     const last = min(total, first + ROWS);
     const rows = last - first;
     for (let k0 = 0; k0 < units; k0 += block) {

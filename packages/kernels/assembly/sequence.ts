@@ -219,7 +219,8 @@ export function pairsTimesPanel(
 
 /** The same for triples of rows and a panel [depth][12]. */
 function triplesTimesPanel(a: usize, step: usize, panel: usize, depth: i32, c: usize, cStep: usize, g0: i32, g1: i32): void {
-  for (let k = 0; k < depth; k += DEPTH) {
+  // A sum of nothing is written too.
+  for (let k = 0; k == 0 || k < depth; k += DEPTH) {
     const part = min(DEPTH, depth - k);
     const b = panel + f(k * 12);
     for (let g = g0; g < g1; g++) tile3x12(a + f(k * 3) + <usize>g * step, b, b + 32, 48, part, c + <usize>g * cStep, 64, k > 0);
