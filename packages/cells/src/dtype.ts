@@ -7,5 +7,5 @@ import { type DType, isFloating, promoteTypes, type Tensor, toFloating } from '@
  */
 export function computeDType(params: unknown, inputs: Tensor): DType {
   const floating = treeLeaves(params).flatMap(({ dtype }) => (isFloating(dtype) ? [dtype] : []));
-  return floating.length > 0 ? floating.reduce(promoteTypes) : toFloating(inputs.dtype);
+  return floating.length > 0 ? floating.reduce<DType>(promoteTypes, 'bool') : toFloating(inputs.dtype);
 }
