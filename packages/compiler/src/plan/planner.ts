@@ -383,9 +383,9 @@ export class Planner implements Emission {
         if (set) set.add(unit);
         else reading.set(buffer, new Set([unit]));
       }
-    const refusing = refusingNodes(this.graph);
+    const refusing = refusingNodes(this.graph, isEvaluated);
     // What can fail must come first: a step that fails leaves variables as they were.
-    const lastRisk = order.findLastIndex((unit) => this.canFail(unit) || unit.nodes.some((node) => refusing.has(node)));
+    const lastRisk = order.findLastIndex((unit) => unit.nodes.some((node) => refusing.has(node)));
     const late = new Set([...this.results].map((value) => this.refOf(value).buffer));
     const rest: { variable: Variable; value: Value }[] = [];
     for (const update of this.graph.updates) {
@@ -410,29 +410,6 @@ export class Planner implements Emission {
     if (this.graph.updates.length > 0)
       this.notes.push(`${placed} of ${this.graph.updates.length} variables updated in place`);
     return rest;
-  }
-
-  /**
-   * Can it throw while it runs? Evaluation on the calling thread can, and kernels that are given indices, unless these are constants or the
-   * same were used along an axis of the same size before: in the gradient of an embedding.
-   */
-  private canFail(unit: Unit): boolean {
-    return unit.kind === 'other' && this.nodeCanFail(unit.nodes[0]!, this.graph.nodes);
-  }
-
-  private nodeCanFail(node: Node, nodes: readonly Node[]): boolean {
-    if (node.primitive === (scanPrimitive as unknown)) {
-      const { body } = node.params as ScanParams;
-      return body.nodes.some((inner) => this.nodeCanFail(inner, body.nodes));
-    }
-    const { name } = node.primitive;
-    if (node.primitive === (barrier as unknown)) return false;
-    if (!ours.has(node.primitive)) return !node.primitive.lower;
-    if (name === 'gather' || name === 'scatterAdd') {
-      if (node.inputs[1]!.source.kind === 'constant') return false;
-      return !nodes.some((other) => other.index < node.index && isSameIndexing(other, node));
-    }
-    return name !== 'matmul' && !isViewOperation(name) && !RULES.has(name) && elementwiseOf(node) === null;
   }
 
   /** The values that a unit reads from memory. */
@@ -770,19 +747,12 @@ function absorbedBy(node: Node, output: Value): Node[] {
   return result;
 }
 
-/** Do both use the same indices along axes of the same size? */
-function isSameIndexing(a: Node, b: Node): boolean {
-  const axisOf = ({ primitive, inputs, params }: Node): number | null => {
-    if (primitive.name === 'gather') return inputs[0]!.shape[(params as { axis: number }).axis]!;
-    return primitive.name === 'scatterAdd' ? (params as { size: number }).size : null;
-  };
-  const indicesOf = (node: Node): Value => {
-    let value = node.inputs[1]!;
-    while (value.source.kind === 'node' && value.source.node.primitive.name === 'reshape')
-      value = value.source.node.inputs[0]!;
-    return value;
-  };
-  return ours.has(a.primitive) && axisOf(a) !== null && axisOf(a) === axisOf(b) && indicesOf(a) === indicesOf(b);
+/** Is it evaluated on the calling thread, by code that may throw, since no kernel computes it? */
+function isEvaluated(node: Node): boolean {
+  if (node.primitive === (barrier as unknown)) return false;
+  if (!ours.has(node.primitive)) return !node.primitive.lower;
+  const { name } = node.primitive;
+  return name !== 'matmul' && !isViewOperation(name) && !RULES.has(name) && elementwiseOf(node) === null;
 }
 
 /** Is `value` a product's own output, or its biased one? */

@@ -14,18 +14,19 @@ const INDICES: ReadonlyMap<string, number> = new Map([
 
 /**
  * The nodes that may refuse their data while a step runs: those that take indices, unless another node has checked the same ones against the
- * same size before (as the lookup has, whose gradient is a sum by index), operations of integers that have no result, and loops of such.
+ * same size before (as the lookup has, whose gradient is a sum by index), operations of integers that have no result, those that are
+ * `evaluated` on the calling thread by code that may throw, and loops of such.
  */
-export function refusingNodes(graph: Graph): Set<Node> {
+export function refusingNodes(graph: Graph, evaluated: (node: Node) => boolean): Set<Node> {
   const result = new Set<Node>();
   const checked = new Map<Value, Set<number>>();
   for (const node of graph.nodes) {
     if (node.primitive === (scanPrimitive as unknown)) {
-      if (refusingNodes((node.params as ScanParams).body).size > 0) result.add(node);
+      if (refusingNodes((node.params as ScanParams).body, evaluated).size > 0) result.add(node);
       continue;
     }
     const { name } = node.primitive;
-    if (name === 'pow' && node.outputs[0]!.dtype === 'int32') result.add(node);
+    if ((name === 'pow' && node.outputs[0]!.dtype === 'int32') || evaluated(node)) result.add(node);
     const at = INDICES.get(name);
     if (at === undefined) continue;
     const indices = unshaped(node.inputs[at]!);
