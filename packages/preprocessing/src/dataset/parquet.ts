@@ -1,10 +1,13 @@
-import { ValueError } from '@recurra/tensor';
-import type { AsyncBuffer, Compressors } from 'hyparquet';
-import { builtin } from '../internal/builtin.js';
+import { RecurraError, ValueError } from '@recurra/tensor';
+import type { Compressors } from 'hyparquet';
 import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';
-import { checkReadOptions } from './read-options.js';
-import { type DataSource, nameOf, ReadError, type ReadOptions, readBytes } from './source.js';
+import { openParquet, type ParquetFile } from './parquet/file.js';
+import { type Chunk, type Group, type Metadata, readMetadata } from './parquet/metadata.js';
+import { checkChunk } from './parquet/pages.js';
+import { unsnap } from './parquet/snappy.js';
+import { checkReadOptions, messageOf, readError } from './read-options.js';
+import { type DataSource, nameOf, type ReadOptions } from './source.js';
 
 /** Options of {@link parquetDataset}. */
 export interface ParquetOptions extends ReadOptions {
@@ -14,95 +17,121 @@ export interface ParquetOptions extends ReadOptions {
   readonly compressors?: Compressors;
   /** Rows that are decoded at a time; 10,000. */
   readonly rowsPerRead?: number;
+  /**
+   * The most bytes of a page (decompressed), and of its values with 8 bytes each; of a row group's part of a column with lists or structs, which is decoded at
+   * once, the same of its values. 268,435,456 (256 MiB). A file that says to have more is refused before memory is taken.
+   */
+  readonly maxPageBytes?: number;
 }
 
-/** A file of which parts can be read: the whole of a Parquet file is never in memory where its source allows that. */
-async function bufferOf(
-  source: DataSource,
-  options: ReadOptions,
-): Promise<{ buffer: AsyncBuffer; close(): Promise<void> }> {
-  const name = nameOf(source, options);
-  const fs = builtin('node:fs/promises');
-  if (typeof source === 'string' && fs && !/^(https?|blob|data|file):/i.test(source)) {
-    const handle = await fs.open(source).catch((error: Error) => {
-      throw new ReadError(`${name}: expected a file that can be read, received ${error.message}`);
+/** What a row group's chunks hold of a file: other bytes are zeros, and not asked for. */
+async function bytesOf(file: ParquetFile, chunks: readonly Chunk[]): Promise<Map<Chunk, ArrayBuffer>> {
+  const bytes = new Map<Chunk, ArrayBuffer>();
+  for (const chunk of chunks) bytes.set(chunk, await file.slice(chunk.start, chunk.end));
+  return bytes;
+}
+
+function sliceOf(bytes: ReadonlyMap<Chunk, ArrayBuffer>, start: number, end: number): ArrayBuffer {
+  const part = new Uint8Array(end - start);
+  for (const [chunk, buffer] of bytes) {
+    const [from, to] = [Math.max(start, chunk.start), Math.min(end, chunk.end)];
+    if (from < to) part.set(new Uint8Array(buffer, from - chunk.start, to - from), from - start);
+  }
+  return part.buffer;
+}
+
+/** The rows of a row group, some at a time; all its pages are checked first. */
+async function* rowsOf(
+  file: ParquetFile,
+  metadata: Metadata,
+  { rows, chunks }: Group,
+  first: number,
+  columns: readonly string[] | undefined,
+  options: Required<Pick<ParquetOptions, 'compressors' | 'maxPageBytes' | 'rowsPerRead'>> & ReadOptions,
+): AsyncGenerator<Record<string, unknown>[], void, void> {
+  const { parquetReadObjects } = await import('hyparquet');
+  const { compressors, maxPageBytes: limit, rowsPerRead, signal } = options;
+  const chosen = chunks.filter(({ leaf }) => !columns || columns.includes(leaf.path[0]!));
+  const bytes = await bytesOf(file, chosen);
+  for (const chunk of chosen) {
+    checkChunk(new Uint8Array(bytes.get(chunk)!), chunk, rows, { limit, compressors });
+    // Between columns others have their turn, and the signal its effect.
+    await new Promise((resolve) => setTimeout(resolve));
+    signal?.throwIfAborted();
+  }
+  const flat = chosen.filter(({ leaf }) => leaf.flat).map(({ leaf }) => leaf.path[0]!);
+  for (let start = 0; start < rows; start += rowsPerRead) {
+    signal?.throwIfAborted();
+    const end = Math.min(rows, start + rowsPerRead);
+    const part = await parquetReadObjects({
+      file: { byteLength: file.size, slice: (from, to = file.size) => sliceOf(bytes, from, to) },
+      metadata: metadata.file,
+      rowStart: first + start,
+      rowEnd: first + end,
+      compressors,
+      ...(columns ? { columns: [...columns] } : {}),
     });
-    const { size } = await handle.stat();
-    return {
-      buffer: {
-        byteLength: size,
-        slice: async (start, end = size) => {
-          const from = start < 0 ? size + start : start;
-          const bytes = new Uint8Array(end - from);
-          await handle.read(bytes, 0, bytes.length, from);
-          return bytes.buffer;
-        },
-      },
-      close: () => handle.close(),
-    };
+    if (part.length !== end - start) throw new Error(`${end - start} rows became ${part.length}`);
+    for (const row of part) {
+      for (const name of flat) if (row[name] === undefined) throw new Error(`a row without a value of "${name}"`);
+      for (const [key, value] of Object.entries(row))
+        if (typeof value === 'bigint' && value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER)
+          row[key] = Number(value);
+    }
+    yield part;
   }
-  if (typeof Blob !== 'undefined' && source instanceof Blob)
-    return {
-      buffer: { byteLength: source.size, slice: async (start, end) => source.slice(start, end).arrayBuffer() },
-      close: async () => {},
-    };
-  const parts: Uint8Array[] = [];
-  for await (const chunk of readBytes(source, { ...options, decompress: 'none' })) parts.push(chunk);
-  const bytes = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return {
-    buffer: { byteLength: bytes.length, slice: async (start, end) => bytes.slice(start, end).buffer },
-    close: async () => {},
-  };
 }
 
 /**
  * The rows of a Parquet file, by the names of their columns, a part of a row group at a time (by `hyparquet`). 64-bit integers that are safe as
- * numbers come as numbers. Throws `ReadError` for files that are none.
+ * numbers come as numbers. Of files and Blobs only the columns asked for are read, a row group at a time; with `sha256` all of it once before that, so
+ * that no row of another file comes out.
+ *
+ * What a file says of itself is checked before it is used: its metadata when it is opened, and each row group's pages (sizes, counts, levels, ids, checksums)
+ * before they are decoded, within `maxPageBytes`. Throws `ReadError`, with the file's name, for files that are none, damaged, or not all there: rows are
+ * never left out in silence.
  */
 export function parquetDataset<T = Record<string, unknown>>(
   source: DataSource,
   options: ParquetOptions = {},
 ): Dataset<T> {
-  const { compressors, rowsPerRead = 10_000 } = options;
+  const { rowsPerRead = 10_000, maxPageBytes = 2 ** 28 } = options;
   const columns = options.columns === undefined ? undefined : stringsOf('parquetDataset', 'columns', options.columns);
   checkReadOptions(options);
   if (!(Number.isInteger(rowsPerRead) && rowsPerRead >= 1))
     throw new ValueError(`parquetDataset: expected rowsPerRead to be an integer >= 1, received ${rowsPerRead}`);
+  if (!(Number.isSafeInteger(maxPageBytes) && maxPageBytes >= 1))
+    throw new ValueError(`parquetDataset: expected maxPageBytes to be an integer >= 1, received ${maxPageBytes}`);
   const name = nameOf(source, options);
+  const compressors: Compressors = { SNAPPY: unsnap, ...options.compressors };
   return Dataset.fromChunks(async function* () {
-    const { parquetMetadataAsync, parquetReadObjects } = await import('hyparquet');
-    const { buffer: file, close } = await bufferOf(source, options);
+    const file = await openParquet(source, options);
     try {
-      const metadata = await parquetMetadataAsync(file).catch((error: Error) => {
-        throw new ReadError(`${name}: expected a Parquet file, received ${error.message}`);
-      });
-      const known = metadata.schema.slice(1).map((s) => s.name);
+      const metadata = await readMetadata(file.size, file.slice, maxPageBytes);
       for (const column of columns ?? [])
-        if (!known.includes(column))
-          throw new ValueError(`${name}: expected a column "${column}", received ${known.join(', ')}`);
-      const count = Number(metadata.num_rows);
-      for (let rowStart = 0; rowStart < count; rowStart += rowsPerRead) {
-        const rows = await parquetReadObjects({
-          file,
-          metadata,
-          rowStart,
-          rowEnd: Math.min(count, rowStart + rowsPerRead),
-          ...(columns ? { columns: [...columns] } : {}),
-          ...(compressors ? { compressors } : {}),
-        });
-        for (const row of rows)
-          for (const [key, value] of Object.entries(row))
-            if (typeof value === 'bigint' && value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER)
-              row[key] = Number(value);
-        yield rows as T[];
+        if (!metadata.columns.includes(column))
+          throw new ValueError(`${name}: expected a column "${column}", received ${metadata.columns.join(', ')}`);
+      let first = 0;
+      for (const [g, group] of metadata.groups.entries()) {
+        const about = `row group ${g}`;
+        try {
+          const settings = { ...options, compressors, maxPageBytes, rowsPerRead };
+          yield* rowsOf(file, metadata, group, first, columns, settings) as AsyncGenerator<T[], void, void>;
+        } catch (error) {
+          throw asReadError(error, name, about, options.signal);
+        }
+        first += group.rows;
       }
+    } catch (error) {
+      throw asReadError(error, name, 'metadata', options.signal);
     } finally {
-      await close();
+      await file.close();
     }
   });
+}
+
+/** An error of decoding, of whatever kind, as a `ReadError`; what already says whose it is, and the signal's reason, stay. */
+function asReadError(error: unknown, name: string, about: string, signal: AbortSignal | undefined): unknown {
+  if (error instanceof RecurraError || (signal?.aborted && error === signal.reason)) return error;
+  return readError(`${name}: expected a Parquet file that is whole (${about}): ${messageOf(error)}`, error);
 }

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { setThreads } from '@recurra/compiler';
 import { data } from './data.js';
+import { parquet } from './parquet.js';
 import { programs } from './programs.js';
 import type { FuzzTarget } from './target.js';
 
@@ -9,6 +10,7 @@ import type { FuzzTarget } from './target.js';
 const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map([
   ['programs', programs],
   ['data', data],
+  ['parquet', parquet],
 ]);
 
 const USAGE = [
