@@ -1,6 +1,9 @@
 import type { Tokenizer as Model } from '@huggingface/tokenizers';
 import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import * as v from 'valibot';
+import { checkPattern } from '../internal/patterns.js';
 import { checkOneText, type ListOf, textsOf } from '../internal/texts.js';
+import { counts, index, validated } from '../internal/validated.js';
 
 /** Options of {@link HuggingFaceTokenizer.callBatch}. */
 export interface EncodeBatchOptions {
@@ -28,6 +31,46 @@ interface Configuration {
   readonly model_max_length?: number;
 }
 
+const part = v.nullish(v.looseObject({ type: v.string() }));
+/** What every `tokenizer.json` has. */
+const SCHEMA = v.looseObject({
+  model: v.looseObject({
+    type: v.optional(v.picklist(['BPE', 'WordPiece', 'WordLevel', 'Unigram'])),
+    vocab: v.union([counts, v.array(v.tuple([v.string(), v.number()]))]),
+    merges: v.optional(v.array(v.union([v.string(), v.strictTuple([v.string(), v.string()])]))),
+    unk_token: v.nullish(v.string()),
+    unk_id: v.nullish(index),
+  }),
+  added_tokens: v.optional(v.array(v.looseObject({ id: index, content: v.pipe(v.string(), v.minLength(1)) }))),
+  padding: v.nullish(v.looseObject({ pad_id: v.optional(index) })),
+  normalizer: part,
+  pre_tokenizer: part,
+  post_processor: part,
+  decoder: part,
+});
+const CONFIGURATION = v.looseObject({
+  pad_token: v.nullish(v.union([v.string(), v.looseObject({ content: v.string() })])),
+  padding_side: v.optional(v.picklist(['left', 'right'])),
+  model_max_length: v.nullish(v.pipe(v.number(), v.minValue(1))),
+});
+/** Parts within parts. */
+const DEEPEST = 32;
+
+/** Patterns anywhere in a part take linear time, and pieces of a fixed length have one. */
+function checkParts(value: unknown, trusted: boolean, depth: number): void {
+  const label = 'HuggingFaceTokenizer.fromJson';
+  if (depth > DEEPEST) throw new FormatError(`${label}: expected parts at most ${DEEPEST} deep, received deeper ones`);
+  if (typeof value !== 'object' || value === null) return;
+  const { type, length } = value as { type?: unknown; length?: unknown };
+  if (type === 'FixedLength' && !(Number.isInteger(length) && (length as number) >= 1))
+    throw new FormatError(`${label}: expected a length >= 1, received ${String(length)}`);
+  for (const [key, inner] of Object.entries(value)) {
+    if (key !== 'Regex') checkParts(inner, trusted, depth + 1);
+    else if (typeof inner !== 'string') throw new FormatError(`${label}: expected a pattern, received ${typeof inner}`);
+    else if (!trusted) checkPattern(label, inner);
+  }
+}
+
 /**
  * A tokenizer of the Hugging Face Hub, from its `tokenizer.json` (and `tokenizer_config.json`), by the package `@huggingface/tokenizers`; its
  * batches are tensors.
@@ -45,35 +88,26 @@ export class HuggingFaceTokenizer {
 
   /**
    * @param json contents of `tokenizer.json`, as text or parsed; @param config those of `tokenizer_config.json`. Throws `FormatError` for
-   * other JSON.
+   * other JSON, and for regular expressions that could take more than linear time, unless `trustPatterns` says that the file is trusted.
    */
-  static async fromJson(json: string | object, config: string | object = {}): Promise<HuggingFaceTokenizer> {
-    const parse = (what: string, value: string | object): object => {
-      if (typeof value !== 'string') return value;
-      try {
-        return JSON.parse(value) as object;
-      } catch (error) {
-        throw new FormatError(
-          `HuggingFaceTokenizer.fromJson: expected ${what}, received text that does not parse (${(error as Error).message})`,
-        );
-      }
-    };
-    const data = parse('tokenizer.json', json) as { model?: { vocab?: unknown }; padding?: { pad_id?: number } | null };
-    if (!data?.model?.vocab)
-      throw new FormatError(
-        'HuggingFaceTokenizer.fromJson: expected tokenizer.json with a model and its vocab, received other JSON',
-      );
-    const settings = parse('tokenizer_config.json', config) as Configuration;
+  static async fromJson(
+    json: string | object,
+    config: string | object = {},
+    options: { readonly trustPatterns?: boolean } = {},
+  ): Promise<HuggingFaceTokenizer> {
+    const label = 'HuggingFaceTokenizer.fromJson: expected';
+    const data = validated(`${label} tokenizer.json with a model and its vocab`, SCHEMA, json);
+    const settings = validated(`${label} tokenizer_config.json`, CONFIGURATION, config) as Configuration;
+    const parts = [data.normalizer, data.pre_tokenizer, data.post_processor, data.decoder];
+    for (const part of parts) checkParts(part, options.trustPatterns === true, 0);
     const { Tokenizer } = await import('@huggingface/tokenizers');
     let model: Model;
     try {
       model = new Tokenizer(data, settings);
     } catch (error) {
-      const damaged = new FormatError(
-        `HuggingFaceTokenizer.fromJson: expected a tokenizer.json of a known kind, received one that cannot be read (${(error as Error).message})`,
+      throw new FormatError(
+        `${label} a tokenizer.json that can be read, received another (${(error as Error).message})`,
       );
-      damaged.cause = error;
-      throw damaged;
     }
     const { pad_token: pad = null } = settings;
     const token = typeof pad === 'string' ? pad : (pad?.content ?? null);
