@@ -1,5 +1,6 @@
 import {
   Adam,
+  type AnyLayer,
   Bidirectional,
   binaryCrossentropy,
   Dense,
@@ -8,11 +9,11 @@ import {
   GRU,
   Input,
   jit,
-  type Layer,
   LSTM,
   layerNormalization,
   Sequential,
   SimpleRNN,
+  type SymbolicTensor,
   type Tensor,
   tensor,
   treeLeaves,
@@ -33,7 +34,7 @@ export interface Measured {
   readonly profile?: () => Promise<readonly { label: string; milliseconds: number }[]>;
 }
 
-function layersOf({ kind, V = 0, E, H = 0, T, C = 0 }: Workload): Layer[] {
+function layersOf({ kind, V = 0, E, H = 0, T, C = 0 }: Workload): (AnyLayer | SymbolicTensor)[] {
   const ids = V > 0 ? [Input({ shape: [T], dtype: 'int32' }), new Embedding(V, E)] : [];
   const floats = Input({ shape: [T, E] });
   const positive = new Dense(1, { activation: 'sigmoid' });

@@ -1,5 +1,6 @@
 import {
   Adam,
+  type AnyLayer,
   Bidirectional,
   type Callback,
   Dense,
@@ -12,7 +13,6 @@ import {
   LabelEncoder,
   LSTM,
   padSequences,
-  type RecurrentLayer,
   Sequential,
   SimpleRNN,
   segmentWords,
@@ -188,7 +188,7 @@ export class TextClassifier {
   }
 }
 
-function recurrentLayers(settings: Settings): (RecurrentLayer<unknown> | Bidirectional)[] {
+function recurrentLayers(settings: Settings): AnyLayer[] {
   const { cell, units, layers, bidirectional } = settings;
   return Array.from({ length: layers }, (_, i) => {
     const options = { returnSequences: i < layers - 1 };
@@ -198,6 +198,6 @@ function recurrentLayers(settings: Settings): (RecurrentLayer<unknown> | Bidirec
         : cell === 'gru'
           ? new GRU(units, options)
           : new SimpleRNN(units, options);
-    return bidirectional ? new Bidirectional(layer) : (layer as RecurrentLayer<unknown>);
+    return bidirectional ? new Bidirectional(layer) : layer;
   });
 }

@@ -1,6 +1,14 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { LabelEncoder, Sequential, type SerializedLayer, segmentWords, Tokenizer, tensor } from 'recurra';
+import {
+  LabelEncoder,
+  type Sequential,
+  type SerializedLayer,
+  segmentWords,
+  sequentialFromConfig,
+  Tokenizer,
+  tensor,
+} from 'recurra';
 import { TextClassifier } from './classifier.js';
 import { CommandError } from './errors.js';
 
@@ -95,7 +103,7 @@ export function loadClassifier(path: string): TextClassifier {
   if (stored.version !== VERSION)
     throw new CommandError(`${path}: expected version ${VERSION} of the format, received ${stored.version}`);
   try {
-    const model = Sequential.fromConfig(stored.model);
+    const model = sequentialFromConfig(stored.model);
     model.setWeights(
       stored.weights.map(({ shape, data }) => {
         const bytes = Buffer.from(data, 'base64');

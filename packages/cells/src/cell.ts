@@ -1,9 +1,11 @@
 import {
   type Activation,
   type ActivationIdentifier,
+  checkOptions,
   type DType,
   formatShape,
   nextKey,
+  type OptionTable,
   randomUniform,
   resolveActivation,
   ShapeError,
@@ -11,6 +13,7 @@ import {
   type Tensor,
   ValueError,
 } from '@recurra/tensor';
+import { type Constraint, type ConstraintIdentifier, resolveConstraint } from './constraints.js';
 import { computeDType } from './dtype.js';
 import {
   type InitializeOptions,
@@ -18,6 +21,7 @@ import {
   type InitializerIdentifier,
   resolveInitializer,
 } from './initializers.js';
+import { type Regularizer, type RegularizerIdentifier, resolveRegularizer } from './regularizers.js';
 
 /** Weights of a gated or simple cell, in Keras' layout. */
 export interface CellParams {
@@ -66,6 +70,18 @@ export interface Cell<P, S> {
   stepProjected?(params: P, projected: Tensor, state: S, masks?: DropoutMasks): { output: Tensor; state: S };
   /** The kernel that computes whole sequences of this cell in compiled steps; absent or `null` where there is none. */
   readonly sequenceKind?: SequenceKind | null;
+  /** Name of the class in Keras; cells without one cannot be saved. */
+  readonly className?: string;
+  /** The arguments that make this cell again, in camelCase, as Keras' `get_config`. */
+  getConfig?(): Readonly<Record<string, unknown>>;
+  /** What goes with the parameter at a path of the tree (`kernel`, `cells.0.bias`) in training. */
+  rules?(path: string): WeightRules;
+}
+
+/** A penalty and a bound for one weight. */
+export interface WeightRules {
+  readonly regularizer?: Regularizer | null;
+  readonly constraint?: Constraint | null;
 }
 
 /** Options that SimpleRNN, LSTM and GRU cells share; names and defaults of Keras. */
@@ -80,10 +96,70 @@ export interface CellOptions {
   readonly recurrentInitializer?: InitializerIdentifier;
   /** 'zeros' */
   readonly biasInitializer?: InitializerIdentifier;
+  /** Penalties that training adds to the loss; none. */
+  readonly kernelRegularizer?: RegularizerIdentifier | null;
+  readonly recurrentRegularizer?: RegularizerIdentifier | null;
+  readonly biasRegularizer?: RegularizerIdentifier | null;
+  /** What weights are brought back to after each step; none. */
+  readonly kernelConstraint?: ConstraintIdentifier | null;
+  readonly recurrentConstraint?: ConstraintIdentifier | null;
+  readonly biasConstraint?: ConstraintIdentifier | null;
   /** Share of the inputs that are dropped in training; 0. */
   readonly dropout?: number;
   /** Share of the recurrent state that is dropped in training; 0. With it each gate has masks of its own (Keras). */
   readonly recurrentDropout?: number;
+  /** Makes dropout draw the same masks in every run; `null`: from the global generator. */
+  readonly seed?: number | null;
+}
+
+/** Names of {@link CellOptions}. */
+export const CELL_OPTIONS: OptionTable<CellOptions> = {
+  activation: true,
+  useBias: true,
+  kernelInitializer: true,
+  recurrentInitializer: true,
+  biasInitializer: true,
+  kernelRegularizer: true,
+  recurrentRegularizer: true,
+  biasRegularizer: true,
+  kernelConstraint: true,
+  recurrentConstraint: true,
+  biasConstraint: true,
+  dropout: true,
+  recurrentDropout: true,
+  seed: true,
+};
+
+/** A cell as Keras writes it down. Throws `ValueError` for one that does not say how it is made. */
+export function describeCell(cell: Pick<Cell<unknown, unknown>, 'className' | 'getConfig'>): object {
+  if (!cell.className || !cell.getConfig)
+    throw new ValueError('getConfig: expected a cell with className and getConfig() to be written down, received none');
+  return { module: 'keras.layers', className: cell.className, config: cell.getConfig(), registeredName: null };
+}
+
+/** An object as Keras writes it down, or nothing. */
+function described(module: string, object: { readonly name: string; readonly config: object } | null): object | null {
+  return object && { module, className: object.name, config: object.config, registeredName: null };
+}
+
+/** An initializer as Keras writes it down. */
+export function describeInitializer(initializer: Initializer): object {
+  return described('keras.initializers', initializer)!;
+}
+/** A regularizer as Keras writes it down, or `null`. */
+export function describeRegularizer(regularizer: Regularizer | null): object | null {
+  return described('keras.regularizers', regularizer);
+}
+/** A constraint as Keras writes it down, or `null`. */
+export function describeConstraint(constraint: Constraint | null): object | null {
+  return described('keras.constraints', constraint);
+}
+/** The name of an activation. Throws `ValueError` for a function: it cannot be written down. */
+export function describeActivation(activation: unknown, name = 'activation'): string {
+  if (activation === null || activation === undefined) return 'linear';
+  if (typeof activation !== 'string')
+    throw new ValueError(`getConfig: expected a name for ${name}, received a function, which cannot be saved`);
+  return activation;
 }
 
 /** What the three kinds of cells have in common. */
@@ -94,16 +170,37 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
   protected readonly kernelInitializer: Initializer;
   protected readonly recurrentInitializer: Initializer;
   protected readonly biasInitializer: Initializer;
-  private readonly dropout: number;
-  private readonly recurrentDropout: number;
+  readonly dropout: number;
+  readonly recurrentDropout: number;
+  /** The options as they were given. */
+  readonly options: CellOptions;
+  /** Name of the class in Keras. */
+  abstract readonly className: string;
+  private readonly penalties: Readonly<Record<string, WeightRules>>;
   /** Number of gates: columns of the kernels per unit. */
   protected abstract readonly gates: number;
 
   /** @param units width of the state; @param options see {@link CellOptions} */
-  constructor(units: number, options: CellOptions = {}) {
+  constructor(units: number, options: CellOptions = {}, names: OptionTable<CellOptions> = CELL_OPTIONS) {
+    checkOptions(new.target.name, options, names);
     if (!Number.isInteger(units) || units < 1)
       throw new ValueError(`${new.target.name}: expected units to be an integer >= 1, received ${units}`);
     this.units = units;
+    this.options = options;
+    this.penalties = {
+      kernel: {
+        regularizer: resolveRegularizer(options.kernelRegularizer),
+        constraint: resolveConstraint(options.kernelConstraint),
+      },
+      recurrentKernel: {
+        regularizer: resolveRegularizer(options.recurrentRegularizer),
+        constraint: resolveConstraint(options.recurrentConstraint),
+      },
+      bias: {
+        regularizer: resolveRegularizer(options.biasRegularizer),
+        constraint: resolveConstraint(options.biasConstraint),
+      },
+    };
     this.activation = resolveActivation(options.activation === undefined ? 'tanh' : options.activation);
     this.useBias = options.useBias ?? true;
     this.kernelInitializer = resolveInitializer(options.kernelInitializer ?? 'glorotUniform');
@@ -114,6 +211,38 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
     for (const rate of [this.dropout, this.recurrentDropout])
       if (!(rate >= 0 && rate < 1))
         throw new ValueError(`${new.target.name}: expected dropout rates in 0 <= rate < 1, received ${rate}`);
+  }
+
+  rules(path: string): WeightRules {
+    return this.penalties[path] ?? {};
+  }
+
+  /** The arguments that make this cell again, in the order of Keras' `get_config`. */
+  getConfig(): Readonly<Record<string, unknown>> {
+    const { options } = this;
+    return {
+      units: this.units,
+      activation: describeActivation(options.activation === undefined ? 'tanh' : options.activation),
+      ...this.gateConfig(),
+      useBias: this.useBias,
+      kernelInitializer: describeInitializer(this.kernelInitializer),
+      recurrentInitializer: describeInitializer(this.recurrentInitializer),
+      biasInitializer: describeInitializer(this.biasInitializer),
+      kernelRegularizer: describeRegularizer(this.penalties['kernel']!.regularizer!),
+      recurrentRegularizer: describeRegularizer(this.penalties['recurrentKernel']!.regularizer!),
+      biasRegularizer: describeRegularizer(this.penalties['bias']!.regularizer!),
+      kernelConstraint: describeConstraint(this.penalties['kernel']!.constraint!),
+      recurrentConstraint: describeConstraint(this.penalties['recurrentKernel']!.constraint!),
+      biasConstraint: describeConstraint(this.penalties['bias']!.constraint!),
+      dropout: this.dropout,
+      recurrentDropout: this.recurrentDropout,
+      seed: options.seed ?? null,
+    };
+  }
+
+  /** The arguments that this kind of cell has beside the common ones. */
+  protected gateConfig(): Readonly<Record<string, unknown>> {
+    return {};
   }
 
   get outputSize(): number {

@@ -2,6 +2,7 @@ import {
   type Activation,
   type ActivationIdentifier,
   type DType,
+  type OptionTable,
   resolveActivation,
   sigmoid,
   split,
@@ -9,7 +10,15 @@ import {
   tanh,
   zeros,
 } from '@recurra/tensor';
-import { BaseCell, type CellOptions, type CellParams, type DropoutMasks, type SequenceKind } from './cell.js';
+import {
+  BaseCell,
+  CELL_OPTIONS,
+  type CellOptions,
+  type CellParams,
+  type DropoutMasks,
+  describeActivation,
+  type SequenceKind,
+} from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link GRUCell}. */
@@ -19,6 +28,13 @@ export interface GRUCellOptions extends CellOptions {
   /** Apply the reset gate after the recurrent product (as cuDNN and Keras' default) or before (the paper); true. */
   readonly resetAfter?: boolean;
 }
+
+/** Names of {@link GRUCellOptions}. */
+export const GRU_CELL_OPTIONS: OptionTable<GRUCellOptions> = {
+  ...CELL_OPTIONS,
+  recurrentActivation: true,
+  resetAfter: true,
+};
 
 /**
  * The gated recurrent unit (Cho et al. 2014):
@@ -33,17 +49,29 @@ export interface GRUCellOptions extends CellOptions {
  * [2, 3 units] (input, recurrent) with resetAfter, else [3 units]. The state is h. Keras `GRUCell`.
  */
 export class GRUCell extends BaseCell<Tensor> {
+  readonly className = 'GRUCell';
   protected readonly gates = 3;
   private readonly recurrentActivation: Activation;
   private readonly resetAfter: boolean;
 
   /** @param units width of the state; @param options `resetAfter` true, `recurrentActivation` 'sigmoid', ... */
   constructor(units: number, options: GRUCellOptions = {}) {
-    super(units, options);
+    super(units, options, GRU_CELL_OPTIONS);
     this.recurrentActivation = resolveActivation(
       options.recurrentActivation === undefined ? 'sigmoid' : options.recurrentActivation,
     );
     this.resetAfter = options.resetAfter ?? true;
+  }
+
+  protected override gateConfig(): Readonly<Record<string, unknown>> {
+    const { recurrentActivation } = this.options as GRUCellOptions;
+    return {
+      recurrentActivation: describeActivation(
+        recurrentActivation === undefined ? 'sigmoid' : recurrentActivation,
+        'recurrentActivation',
+      ),
+      resetAfter: this.resetAfter,
+    };
   }
 
   get sequenceKind(): SequenceKind | null {

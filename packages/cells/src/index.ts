@@ -1,15 +1,25 @@
 export { type AttentionOptions, dotProductAttention } from './attention.js';
 export {
   BaseCell,
+  CELL_OPTIONS,
   type Cell,
   type CellOptions,
   type CellParams,
   type DropoutMasks,
+  describeActivation,
+  describeCell,
+  describeConstraint,
+  describeInitializer,
+  describeRegularizer,
   type SequenceKind,
+  type WeightRules,
 } from './cell.js';
-export { GRUCell, type GRUCellOptions } from './gru.js';
+export * from './constraints.js';
+export { GRU_CELL_OPTIONS, GRUCell, type GRUCellOptions } from './gru.js';
 export * from './initializers.js';
-export { LSTMCell, type LSTMCellOptions, type LSTMState } from './lstm.js';
+export { LSTM_CELL_OPTIONS, LSTMCell, type LSTMCellOptions, type LSTMState } from './lstm.js';
+export * from './regularizers.js';
 export { type RunSequenceOptions, runSequence, type SequenceResult } from './run-sequence.js';
+export { isSerialized, resolveSerialized, type Serialized } from './serialized.js';
 export { SimpleRNNCell } from './simple-rnn.js';
 export { StackedCells } from './stacked.js';

@@ -1,9 +1,10 @@
 import {
+  checkOptions,
   type DType,
   eye,
   full,
-  lookupByName,
   nextKey,
+  randomKey,
   randomNormal,
   randomUniform,
   type Shape,
@@ -15,6 +16,7 @@ import {
   truncatedNormal,
   ValueError,
 } from '@recurra/tensor';
+import { resolveSerialized, type Serialized } from './serialized.js';
 
 /** How an initializer draws. */
 export interface InitializeOptions {
@@ -22,6 +24,12 @@ export interface InitializeOptions {
   readonly key?: Tensor;
   /** float32 by default. */
   readonly dtype?: DType;
+}
+
+/** Options of initializers that draw. */
+export interface SeedOption {
+  /** Draws the same values for every weight of a shape; `null`: new ones from the global generator. */
+  readonly seed?: number | null;
 }
 
 /** Makes the first value of a weight. */
@@ -34,15 +42,40 @@ export interface Initializer {
   create(shape: Shape, options?: InitializeOptions): Tensor;
 }
 
-function define(
-  name: string,
-  config: Record<string, unknown>,
-  create: (shape: Shape, key: Tensor, dtype: DType) => Tensor,
-): Initializer {
+/** What Keras writes down for each class beside what was given. */
+const KERAS_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+  Zeros: {},
+  Ones: {},
+  Constant: { value: 0 },
+  Identity: { gain: 1 },
+  RandomNormal: { mean: 0, stddev: 0.05, seed: null },
+  RandomUniform: { minval: -0.05, maxval: 0.05, seed: null },
+  TruncatedNormal: { mean: 0, stddev: 0.05, seed: null },
+  VarianceScaling: {
+    scale: 1,
+    mode: 'fanIn',
+    distribution: 'truncatedNormal',
+    seed: null,
+    inputAxes: null,
+    outputAxes: null,
+  },
+  Orthogonal: { gain: 1, seed: null },
+};
+/** Classes that are variance scaling with other defaults. */
+const SCALED = { seed: null, inputAxes: null, outputAxes: null };
+
+function define(name: string, given: object, create: (shape: Shape, key: Tensor, dtype: DType) => Tensor): Initializer {
+  checkOptions(name, given, (KERAS_DEFAULTS[name] ?? SCALED) as never);
+  const config: Readonly<Record<string, unknown>> = { ...(KERAS_DEFAULTS[name] ?? SCALED), ...given };
+  for (const axes of ['inputAxes', 'outputAxes'])
+    if ((config[axes] ?? null) !== null)
+      throw new ValueError(`${name}: expected ${axes} to be null, received ${String(config[axes])}`);
+  const seed = (config['seed'] ?? null) as number | null;
   return {
     name,
     config,
-    create: (shape, options = {}) => create(shape, options.key ?? nextKey(), options.dtype ?? 'float32'),
+    create: (shape, options = {}) =>
+      create(shape, seed === null ? (options.key ?? nextKey()) : randomKey(seed), options.dtype ?? 'float32'),
   };
 }
 
@@ -72,7 +105,7 @@ export function identity(options: { readonly gain?: number } = {}): Initializer 
 
 /** Normal: mean 0, stddev 0.05. */
 export function randomNormalInitializer(
-  options: { readonly mean?: number; readonly stddev?: number } = {},
+  options: SeedOption & { readonly mean?: number; readonly stddev?: number } = {},
 ): Initializer {
   const { mean = 0, stddev = 0.05 } = options;
   return define('RandomNormal', { ...options }, (shape, key, dtype) =>
@@ -82,7 +115,7 @@ export function randomNormalInitializer(
 
 /** Uniform between minval -0.05 and maxval 0.05. */
 export function randomUniformInitializer(
-  options: { readonly minval?: number; readonly maxval?: number } = {},
+  options: SeedOption & { readonly minval?: number; readonly maxval?: number } = {},
 ): Initializer {
   const { minval = -0.05, maxval = 0.05 } = options;
   return define('RandomUniform', { ...options }, (shape, key, dtype) =>
@@ -92,7 +125,7 @@ export function randomUniformInitializer(
 
 /** Normal (mean 0, stddev 0.05) without values beyond two standard deviations. */
 export function truncatedNormalInitializer(
-  options: { readonly mean?: number; readonly stddev?: number } = {},
+  options: SeedOption & { readonly mean?: number; readonly stddev?: number } = {},
 ): Initializer {
   const { mean = 0, stddev = 0.05 } = options;
   return define('TruncatedNormal', { ...options }, (shape, key, dtype) =>
@@ -112,17 +145,21 @@ export function fans(shape: Shape): { fanIn: number; fanOut: number } {
 const TRUNCATED_STD = 0.8796256610342398;
 
 /** Options of {@link varianceScaling}. */
-export interface VarianceScalingOptions {
+export interface VarianceScalingOptions extends SeedOption {
   readonly scale?: number;
   readonly mode?: 'fanIn' | 'fanOut' | 'fanAvg';
   readonly distribution?: 'truncatedNormal' | 'untruncatedNormal' | 'uniform';
 }
 
 /** Mean 0 and variance scale / fan, so that signals keep their size through layers. */
-export function varianceScaling(options: VarianceScalingOptions = {}, name = 'VarianceScaling'): Initializer {
+export function varianceScaling(options: VarianceScalingOptions = {}): Initializer {
+  return scaled('VarianceScaling', options, options);
+}
+
+function scaled(name: string, options: VarianceScalingOptions, given: object): Initializer {
   const { scale = 1, mode = 'fanIn', distribution = 'truncatedNormal' } = options;
   if (!(scale > 0)) throw new ValueError(`${name}: expected scale > 0, received ${scale}`);
-  return define(name, name === 'VarianceScaling' ? { ...options } : {}, (shape, key, dtype) => {
+  return define(name, given, (shape, key, dtype) => {
     const { fanIn, fanOut } = fans(shape);
     const fan = mode === 'fanIn' ? fanIn : mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2;
     const variance = scale / Math.max(1, fan);
@@ -136,35 +173,35 @@ export function varianceScaling(options: VarianceScalingOptions = {}, name = 'Va
 }
 
 /** Uniform with variance 2 / (fanIn + fanOut) (Glorot & Bengio 2010): the default of kernels. */
-export function glorotUniform(): Initializer {
-  return varianceScaling({ scale: 1, mode: 'fanAvg', distribution: 'uniform' }, 'GlorotUniform');
+export function glorotUniform(options: SeedOption = {}): Initializer {
+  return scaled('GlorotUniform', { scale: 1, mode: 'fanAvg', distribution: 'uniform' }, options);
 }
 /** Truncated normal with variance 2 / (fanIn + fanOut). */
-export function glorotNormal(): Initializer {
-  return varianceScaling({ scale: 1, mode: 'fanAvg' }, 'GlorotNormal');
+export function glorotNormal(options: SeedOption = {}): Initializer {
+  return scaled('GlorotNormal', { scale: 1, mode: 'fanAvg' }, options);
 }
 /** Uniform with variance 2 / fanIn (He et al. 2015), for ReLU. */
-export function heUniform(): Initializer {
-  return varianceScaling({ scale: 2, mode: 'fanIn', distribution: 'uniform' }, 'HeUniform');
+export function heUniform(options: SeedOption = {}): Initializer {
+  return scaled('HeUniform', { scale: 2, mode: 'fanIn', distribution: 'uniform' }, options);
 }
 /** Truncated normal with variance 2 / fanIn. */
-export function heNormal(): Initializer {
-  return varianceScaling({ scale: 2, mode: 'fanIn' }, 'HeNormal');
+export function heNormal(options: SeedOption = {}): Initializer {
+  return scaled('HeNormal', { scale: 2, mode: 'fanIn' }, options);
 }
 /** Uniform with variance 1 / fanIn (LeCun et al. 1998). */
-export function lecunUniform(): Initializer {
-  return varianceScaling({ scale: 1, mode: 'fanIn', distribution: 'uniform' }, 'LecunUniform');
+export function lecunUniform(options: SeedOption = {}): Initializer {
+  return scaled('LecunUniform', { scale: 1, mode: 'fanIn', distribution: 'uniform' }, options);
 }
 /** Truncated normal with variance 1 / fanIn. */
-export function lecunNormal(): Initializer {
-  return varianceScaling({ scale: 1, mode: 'fanIn' }, 'LecunNormal');
+export function lecunNormal(options: SeedOption = {}): Initializer {
+  return scaled('LecunNormal', { scale: 1, mode: 'fanIn' }, options);
 }
 
 /**
  * `gain` times a random matrix with orthonormal rows or columns, whichever are fewer (Saxe et al. 2014): the default of
  * recurrent kernels. A normal matrix is orthonormalised by modified Gram-Schmidt, twice, in float64.
  */
-export function orthogonal(options: { readonly gain?: number } = {}): Initializer {
+export function orthogonal(options: SeedOption & { readonly gain?: number } = {}): Initializer {
   return define('Orthogonal', { ...options }, (shape, key, dtype) => {
     if (shape.length < 2)
       throw new ShapeError(`Orthogonal: expected a shape of at least two dimensions, received rank ${shape.length}`);
@@ -214,8 +251,8 @@ export type InitializerName =
   | 'uniform'
   | 'normal';
 
-/** An initializer by name (camelCase or Keras' snake_case), or one. */
-export type InitializerIdentifier = InitializerName | SnakeCase<InitializerName> | Initializer;
+/** An initializer by name (camelCase or Keras' snake_case), one with options, or as Keras writes it down. */
+export type InitializerIdentifier = InitializerName | SnakeCase<InitializerName> | Initializer | Serialized;
 
 /** The initializers by name; each takes its options. */
 export const initializers: Record<InitializerName, (options?: never) => Initializer> = {
@@ -240,10 +277,5 @@ export const initializers: Record<InitializerName, (options?: never) => Initiali
 
 /** The initializer that an identifier names, with its default options. Throws `ValueError` with the known names. */
 export function resolveInitializer(identifier: InitializerIdentifier): Initializer {
-  if (typeof (identifier as Initializer | null)?.create === 'function') return identifier as Initializer;
-  if (typeof identifier === 'function') {
-    const { name } = identifier as { readonly name: string };
-    throw new ValueError(`initializer: expected an Initializer, received the function ${name}. Call it: ${name}().`);
-  }
-  return lookupByName(initializers, identifier, 'initializer', 'or an Initializer')();
+  return resolveSerialized('initializer', initializers, identifier, 'create');
 }

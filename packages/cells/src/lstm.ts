@@ -3,6 +3,7 @@ import {
   type ActivationIdentifier,
   concat,
   type DType,
+  type OptionTable,
   ones,
   resolveActivation,
   sigmoid,
@@ -11,7 +12,15 @@ import {
   tanh,
   zeros,
 } from '@recurra/tensor';
-import { BaseCell, type CellOptions, type CellParams, type DropoutMasks, type SequenceKind } from './cell.js';
+import {
+  BaseCell,
+  CELL_OPTIONS,
+  type CellOptions,
+  type CellParams,
+  type DropoutMasks,
+  describeActivation,
+  type SequenceKind,
+} from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link LSTMCell}. */
@@ -21,6 +30,13 @@ export interface LSTMCellOptions extends CellOptions {
   /** Start the bias of the forget gate at 1, so that memories last at first (Jozefowicz et al. 2015); true. */
   readonly unitForgetBias?: boolean;
 }
+
+/** Names of {@link LSTMCellOptions}. */
+export const LSTM_CELL_OPTIONS: OptionTable<LSTMCellOptions> = {
+  ...CELL_OPTIONS,
+  recurrentActivation: true,
+  unitForgetBias: true,
+};
 
 /** The state of an LSTM: what it says (h) and what it remembers (c), both [batch, units]. */
 export interface LSTMState {
@@ -39,17 +55,29 @@ export interface LSTMState {
  * order: input, forget, candidate, output. Keras `LSTMCell`.
  */
 export class LSTMCell extends BaseCell<LSTMState> {
+  readonly className = 'LSTMCell';
   protected readonly gates = 4;
   private readonly recurrentActivation: Activation;
   private readonly unitForgetBias: boolean;
 
   /** @param units width of both states; @param options `activation` 'tanh', `recurrentActivation` 'sigmoid', ... */
   constructor(units: number, options: LSTMCellOptions = {}) {
-    super(units, options);
+    super(units, options, LSTM_CELL_OPTIONS);
     this.recurrentActivation = resolveActivation(
       options.recurrentActivation === undefined ? 'sigmoid' : options.recurrentActivation,
     );
     this.unitForgetBias = options.unitForgetBias ?? true;
+  }
+
+  protected override gateConfig(): Readonly<Record<string, unknown>> {
+    const { recurrentActivation } = this.options as LSTMCellOptions;
+    return {
+      recurrentActivation: describeActivation(
+        recurrentActivation === undefined ? 'sigmoid' : recurrentActivation,
+        'recurrentActivation',
+      ),
+      unitForgetBias: this.unitForgetBias,
+    };
   }
 
   get sequenceKind(): SequenceKind | null {

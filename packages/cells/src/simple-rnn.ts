@@ -8,6 +8,7 @@ import { BaseCell, type CellParams, type DropoutMasks, type SequenceKind } from 
  * b (`bias`) [units]. The state is h. Keras `SimpleRNNCell`.
  */
 export class SimpleRNNCell extends BaseCell<Tensor> {
+  readonly className = 'SimpleRNNCell';
   protected readonly gates = 1;
 
   get sequenceKind(): SequenceKind | null {

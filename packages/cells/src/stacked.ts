@@ -1,5 +1,5 @@
 import { type DType, nextKey, splitKey, type Tensor, ValueError } from '@recurra/tensor';
-import type { Cell, DropoutMasks } from './cell.js';
+import { type Cell, type DropoutMasks, describeCell, type WeightRules } from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: cells of any parameters and states
@@ -11,6 +11,7 @@ type AnyCell = Cell<any, any>;
  * by; others are left as they are. Keras `StackedRNNCells`.
  */
 export class StackedCells implements Cell<unknown[], unknown[]> {
+  readonly className = 'StackedRNNCells';
   readonly cells: readonly AnyCell[];
   readonly residual: boolean;
 
@@ -18,6 +19,16 @@ export class StackedCells implements Cell<unknown[], unknown[]> {
     if (cells.length === 0) throw new ValueError('StackedCells: expected at least one cell, received none');
     this.cells = cells;
     this.residual = options.residual ?? false;
+  }
+
+  /** The cells, as Keras' `get_config`. Throws `ValueError` for a cell that does not say how it is made. */
+  getConfig(): Readonly<Record<string, unknown>> {
+    return { cells: this.cells.map(describeCell), ...(this.residual ? { residual: true } : {}) };
+  }
+
+  rules(path: string): WeightRules {
+    const [index, ...rest] = path.split('.');
+    return this.cells[Number(index)]!.rules?.(rest.join('.')) ?? {};
   }
 
   get outputSize(): number {

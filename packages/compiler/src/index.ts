@@ -1,3 +1,4 @@
+export { evalShape, untraced } from './abstract.js';
 export { WorkerError } from './executor.js';
 export { guard } from './guard.js';
 export { type JitOptions, jit, type Profile, type Step } from './jit.js';

@@ -1,43 +1,60 @@
-export { resetNames as clearSession } from './internal/naming.js';
-export { type CallOptions, Layer, type LayerConfig, type LayerOptions, type PartialShape } from './layer.js';
+export { describeLayer as serializeLayer, type SerializedLayer } from './base/describe.js';
+export { Graph } from './base/graph.js';
+export {
+  type AnyLayer,
+  type CallOptions,
+  type Context,
+  Layer,
+  type LayerConfig,
+  type VariableSpec,
+} from './base/layer.js';
+export { maskOf, withMask } from './base/masks.js';
+export {
+  type EvaluateOptions,
+  type FitOptions,
+  Model,
+  type ModelOptions,
+  type PredictOptions,
+  type Targets,
+  type ValidationData,
+  type Weights,
+} from './base/model.js';
+export { resetNames as clearSession } from './base/naming.js';
+export { Call, Operation } from './base/operation.js';
+export type { DTypePolicy, LayerOptions } from './base/options.js';
+export { Sequential } from './base/sequential.js';
+export {
+  type Data,
+  type PartialShape,
+  type Spec,
+  type Symbolic,
+  SymbolicTensor,
+  type Values,
+} from './base/symbolic.js';
+export { Variable, type VariableOptions, type VariableRole, withValues } from './base/variable.js';
+export { Activation } from './layers/activation.js';
 export { Bidirectional, type BidirectionalOptions, type MergeMode } from './layers/bidirectional.js';
-export {
-  Activation,
-  Dense,
-  type DenseOptions,
-  Dropout,
-  Embedding,
-  type EmbeddingOptions,
-  Input,
-  InputLayer,
-  type InputOptions,
-  Masking,
-} from './layers/core.js';
-export {
-  GRU,
-  type GRUOptions,
-  LSTM,
-  type LSTMOptions,
-  RecurrentLayer,
-  type RecurrentOptions,
-  SimpleRNN,
-  type SimpleRNNOptions,
-} from './layers/recurrent.js';
+export { Dense, type DenseOptions } from './layers/dense.js';
+export { Dropout, type DropoutOptions } from './layers/dropout.js';
+export { Embedding, type EmbeddingOptions } from './layers/embedding.js';
+export { GRU, type GRUOptions } from './layers/gru.js';
+export { Input, InputLayer, type InputOptions } from './layers/input.js';
+export { LSTM, type LSTMOptions } from './layers/lstm.js';
+export { Masking, type MaskingOptions } from './layers/masking.js';
+export { type RecurrentArguments, type RecurrentOptions, RNN } from './layers/rnn.js';
+export { SimpleRNN, type SimpleRNNOptions } from './layers/simple-rnn.js';
 export * from './losses/index.js';
 export * from './metrics/index.js';
-export { type EvaluateOptions, type FitOptions, Sequential } from './sequential.js';
-export { deserializeLayer, type SerializedLayer, serializeLayer } from './serialize.js';
+export { type DeserializeOptions, deserializeLayer, type LayerClass, sequentialFromConfig } from './serialize.js';
 export type { Batch, BatchSource } from './training/batches.js';
-export {
-  Callback,
-  EarlyStopping,
-  type EarlyStoppingOptions,
-  History,
-  LambdaCallback,
-  type Logs,
-  TerminateOnNaN,
-  type TrainInfo,
-} from './training/callbacks.js';
+export { Callback, type CallbackModel, HOOKS, type Hook, type TrainInfo } from './training/callback.js';
+export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
+export { History, type HistoryRecord } from './training/history.js';
+export { LambdaCallback } from './training/lambda-callback.js';
+export type { Logs } from './training/logs.js';
+export { ModelOptimizer } from './training/model-optimizer.js';
+export type { MonitorMode } from './training/monitor.js';
 export { formatDuration, ProgressLogger, type Verbosity } from './training/progress.js';
+export { type Snapshot, TrainState } from './training/state.js';
+export { TerminateOnNaN } from './training/terminate-on-nan.js';
 export type { CompileOptions } from './training/trainer.js';
-export { Variable, withValues } from './variable.js';

@@ -1,65 +1,113 @@
-import { type Initializer, type InitializerName, initializers } from '@recurra/cells';
+import { GRUCell, LSTMCell, SimpleRNNCell, StackedCells } from '@recurra/cells';
 import { FormatError } from '@recurra/tensor';
-import type { Layer, LayerConfig } from './layer.js';
+import { describeLayer, type SerializedLayer } from './base/describe.js';
+import type { AnyLayer, LayerConfig } from './base/layer.js';
+import { Sequential } from './base/sequential.js';
+import { isRecord } from './base/tree.js';
+import { Activation } from './layers/activation.js';
 import { Bidirectional } from './layers/bidirectional.js';
-import { Activation, Dense, Dropout, Embedding, InputLayer, Masking } from './layers/core.js';
-import { GRU, LSTM, type RecurrentLayer, SimpleRNN } from './layers/recurrent.js';
+import { Dense } from './layers/dense.js';
+import { Dropout } from './layers/dropout.js';
+import { Embedding } from './layers/embedding.js';
+import { GRU } from './layers/gru.js';
+import { InputLayer } from './layers/input.js';
+import { LSTM } from './layers/lstm.js';
+import { Masking } from './layers/masking.js';
+import { type AnyCell, RNN } from './layers/rnn.js';
+import { SimpleRNN } from './layers/simple-rnn.js';
 
-/** A layer as data: the name of its class and the arguments that make it. */
-export interface SerializedLayer {
-  readonly className: string;
-  readonly config: LayerConfig;
+/** A class of layers that a configuration can make. */
+export interface LayerClass {
+  fromConfig(config: LayerConfig): AnyLayer;
 }
 
-/** The layer as plain data, without its weights. Throws `ValueError` if an argument is a function. */
-export function serializeLayer(layer: Layer): SerializedLayer {
-  return { className: layer.className, config: layer.getConfig() };
+/** The layers that can be made from data, by Keras' names of their classes. */
+const CLASSES: ReadonlyMap<string, LayerClass> = new Map(
+  Object.entries({
+    InputLayer,
+    Dense,
+    Embedding,
+    Activation,
+    Dropout,
+    Masking,
+    RNN,
+    SimpleRNN,
+    LSTM,
+    GRU,
+    Bidirectional,
+  } as unknown as Record<string, LayerClass>),
+);
+
+const CELLS: ReadonlyMap<string, new (units: number, options: never) => AnyCell> = new Map(
+  Object.entries({ SimpleRNNCell, LSTMCell, GRUCell }),
+);
+
+/** What goes with reading a configuration. */
+export interface DeserializeOptions {
+  /** Classes of one's own, by their names. */
+  readonly customObjects?: Readonly<Record<string, LayerClass>>;
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: options come from data and are checked by the constructors
-type Options = any;
-
-const CLASSES: Record<string, (config: Options) => Layer> = {
-  InputLayer: (c) => new InputLayer(c),
-  Dense: ({ units, ...rest }) => new Dense(units, rest),
-  Embedding: ({ inputDim, outputDim, ...rest }) => new Embedding(inputDim, outputDim, rest),
-  Activation: ({ activation, ...rest }) => new Activation(activation, rest),
-  Dropout: ({ rate, ...rest }) => new Dropout(rate, rest),
-  Masking: (c) => new Masking(c),
-  SimpleRNN: ({ units, ...rest }) => new SimpleRNN(units, rest),
-  LSTM: ({ units, ...rest }) => new LSTM(units, rest),
-  GRU: ({ units, ...rest }) => new GRU(units, rest),
-  Bidirectional: ({ layer, backwardLayer, ...rest }) =>
-    new Bidirectional(deserializeLayer(layer) as RecurrentLayer<unknown>, {
-      ...rest,
-      ...(backwardLayer ? { backwardLayer: deserializeLayer(backwardLayer) } : {}),
-    }),
-};
+/** Is it the description of a layer or a cell? */
+function isSerializedLayer(value: unknown): value is SerializedLayer {
+  return (
+    isRecord(value) &&
+    typeof value['className'] === 'string' &&
+    isRecord(value['config']) &&
+    (value['module'] === undefined || value['module'] === 'keras.layers')
+  );
+}
 
 /** The layer that {@link serializeLayer} wrote. Throws `FormatError` for a class that is not known. */
-export function deserializeLayer({ className, config }: SerializedLayer): Layer {
-  const make = CLASSES[className];
+export function deserializeLayer(given: SerializedLayer, options: DeserializeOptions = {}): AnyLayer {
+  if (!isSerializedLayer(given))
+    throw new FormatError('deserializeLayer: expected { className, config }, received something else');
+  const { className, config } = given;
+  if (className === 'Sequential') return sequentialFromConfig(config, options);
+  const custom = options.customObjects;
+  const make = custom && Object.hasOwn(custom, className) ? custom[className] : CLASSES.get(className);
   if (!make)
     throw new FormatError(
-      `deserializeLayer: expected a class among ${Object.keys(CLASSES).join(', ')}, received "${className}"`,
+      `deserializeLayer: expected a class among ${[...CLASSES.keys(), ...Object.keys(custom ?? {})].join(', ')}, received "${className}". Pass classes of your own as customObjects.`,
     );
-  const options = Object.fromEntries(
-    Object.entries(config).map(([key, value]) => [
-      key,
-      key.endsWith('Initializer') && typeof value === 'object' && value !== null
-        ? makeInitializer(value as SerializedLayer)
-        : value,
-    ]),
-  );
-  return make(options);
+  const inner: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(config)) {
+    if (key === 'cell') inner[key] = deserializeCell(value as SerializedLayer);
+    else if ((key === 'layer' || key === 'backwardLayer') && isSerializedLayer(value))
+      inner[key] = deserializeLayer(value, options);
+    else inner[key] = value;
+  }
+  // What Keras writes and nothing here depends on.
+  delete inner['quantizationConfig'];
+  return make.fromConfig(inner);
 }
 
-function makeInitializer({ className, config }: SerializedLayer): Initializer {
-  const name = `${className[0]!.toLowerCase()}${className.slice(1)}` as InitializerName;
-  const make = initializers[name] as unknown as ((options: LayerConfig) => Initializer) | undefined;
-  if (!make)
+/** A cell from its description. */
+function deserializeCell({ className, config }: SerializedLayer): AnyCell {
+  if (className === 'StackedRNNCells')
+    return new StackedCells((config['cells'] as readonly SerializedLayer[]).map(deserializeCell));
+  const Class = CELLS.get(className);
+  if (!Class)
     throw new FormatError(
-      `deserializeLayer: expected an initializer among ${Object.keys(initializers).join(', ')}, received "${className}"`,
+      `deserializeLayer: expected a cell among ${[...CELLS.keys(), 'StackedRNNCells'].join(', ')}, received "${className}"`,
     );
-  return make(config);
+  const { units, name: _name, trainable: _trainable, dtype: _dtype, ...rest } = config;
+  return new Class(units as number, rest as never);
 }
+
+/** The model that `Sequential.getConfig` describes, with fresh weights. */
+export function sequentialFromConfig(config: LayerConfig, options: DeserializeOptions = {}): Sequential {
+  const { name, layers, trainable } = config as {
+    name?: string;
+    layers: readonly SerializedLayer[];
+    trainable?: boolean;
+  };
+  const model = new Sequential(
+    layers.map((layer) => deserializeLayer(layer, options)),
+    name === undefined ? {} : { name },
+  );
+  if (trainable === false) model.trainable = false;
+  return model;
+}
+
+export { describeLayer as serializeLayer };

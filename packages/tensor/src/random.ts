@@ -64,10 +64,13 @@ export function nextKey(): Tensor {
   return use!;
 }
 
-/** Runs `f` while {@link nextKey} derives its keys from `key`, and does not touch the global generator. */
-export function withKeys<R>(key: Tensor, f: () => R): R {
+/**
+ * Runs `f` while {@link nextKey} derives its keys from `key`, and does not touch the global generator; `null`: from the global generator again,
+ * inside of another such call.
+ */
+export function withKeys<R>(key: Tensor | null, f: () => R): R {
   const outer = scopedKey;
-  scopedKey = { key };
+  scopedKey = key && { key };
   try {
     return f();
   } finally {

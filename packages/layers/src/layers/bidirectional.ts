@@ -1,94 +1,116 @@
-import { concat, type Shape, type Tensor, ValueError } from '@recurra/tensor';
-import { type CallOptions, Layer, type LayerConfig, type LayerOptions, type PartialShape } from '../layer.js';
-import type { Variable } from '../variable.js';
-import type { RecurrentLayer } from './recurrent.js';
+import { concat, type Tensor, ValueError } from '@recurra/tensor';
+import { describeLayer } from '../base/describe.js';
+import { type Context, Layer } from '../base/layer.js';
+import { withMask } from '../base/masks.js';
+import { type LayerOptions, type Settled, settle } from '../base/options.js';
+import type { PartialShape } from '../base/symbolic.js';
+import { type AnyRecurrent, type RecurrentArguments, RNN } from './rnn.js';
 
 /** How the outputs of both directions become one; `null` keeps both. */
 export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave' | null;
-
-// biome-ignore lint/suspicious/noExplicitAny: recurrent layers of any state
-type AnyRecurrent = RecurrentLayer<any>;
 
 /** Options of {@link Bidirectional}. */
 export interface BidirectionalOptions extends LayerOptions {
   /** 'concat' */
   readonly mergeMode?: MergeMode;
   /** The layer that walks backwards (`goBackwards: true`); by default a copy of the given one. */
-  readonly backwardLayer?: AnyRecurrent;
+  readonly backwardLayer?: AnyRecurrent | null;
 }
+
+/** The output(s) and states that the options ask for. */
+export type BidirectionalOutput<O> = O extends { readonly mergeMode: null }
+  ? readonly [Tensor, Tensor, ...Tensor[]]
+  : Tensor;
 
 /**
  * A recurrent layer walked forwards and a second one backwards, their outputs merged: [batch, time, features] -> [batch, 2
- * units] (concat) or [batch, units], with a time axis if the layer has `returnSequences`. Keras `Bidirectional`.
+ * units] (concat) or [batch, units], with a time axis if the layer has `returnSequences`. Both give zeros for masked steps where they return sequences.
+ * Keras `Bidirectional`.
  */
-export class Bidirectional extends Layer {
-  readonly className = 'Bidirectional';
+export class Bidirectional<const O extends BidirectionalOptions = Record<never, never>> extends Layer<
+  Tensor,
+  BidirectionalOutput<O>,
+  RecurrentArguments
+> {
+  static override readonly positional: readonly string[] = ['layer'];
   readonly forwardLayer: AnyRecurrent;
   readonly backwardLayer: AnyRecurrent;
-  readonly mergeMode: MergeMode;
+  protected override readonly settled: Settled<BidirectionalOptions>;
 
-  constructor(layer: AnyRecurrent, options: BidirectionalOptions = {}) {
-    super(options);
-    this.mergeMode = options.mergeMode === undefined ? 'concat' : options.mergeMode;
-    if (this.mergeMode !== null && !['concat', 'sum', 'mul', 'ave'].includes(this.mergeMode))
+  constructor(layer: AnyRecurrent, options: O = {} as O) {
+    super({ ...options, trainable: options.trainable ?? layer?.trainable ?? true } as LayerOptions);
+    if (!(layer instanceof RNN))
       throw new ValueError(
-        `Bidirectional: expected mergeMode 'concat', 'sum', 'mul', 'ave' or null, received ${String(this.mergeMode)}`,
+        `Bidirectional: expected a recurrent layer (RNN, LSTM, GRU, SimpleRNN), received ${String(layer)}`,
       );
-    const back = layer.options.goBackwards ?? false;
-    const base = layer.options.name ?? layer.className.toLowerCase();
-    this.forwardLayer = layer.mirrored(`forward_${base.replace(/^forward_/, '')}`, back);
-    this.backwardLayer = options.backwardLayer ?? layer.mirrored(`backward_${base.replace(/^forward_/, '')}`, !back);
+    this.settled = settle<BidirectionalOptions>('Bidirectional', options, { mergeMode: 'concat', backwardLayer: null });
+    const { mergeMode, backwardLayer } = this.settled;
+    if (mergeMode !== null && !['concat', 'sum', 'mul', 'ave'].includes(mergeMode))
+      throw new ValueError(
+        `Bidirectional: expected mergeMode 'concat', 'sum', 'mul', 'ave' or null, received ${String(mergeMode)}`,
+      );
+    const back = layer.options.goBackwards;
+    const base = layer.name.replace(/^forward_/, '');
+    this.forwardLayer = layer.mirrored({ name: `forward_${base}`, goBackwards: back });
+    this.backwardLayer = backwardLayer ?? layer.mirrored({ name: `backward_${base}`, goBackwards: !back });
+    // Keras: a sequence of outputs has zeros where steps are masked, since the other direction's outputs there are meant for other steps.
+    this.forwardLayer.zeroSequences();
+    this.backwardLayer.zeroSequences();
     const [a, b] = [this.forwardLayer.options, this.backwardLayer.options];
     if (
-      (a.goBackwards ?? false) === (b.goBackwards ?? false) ||
-      (a.returnSequences ?? false) !== (b.returnSequences ?? false) ||
-      (a.returnState ?? false) !== (b.returnState ?? false)
+      a.goBackwards === b.goBackwards ||
+      a.returnSequences !== b.returnSequences ||
+      a.returnState !== b.returnState ||
+      a.stateful !== b.stateful
     )
       throw new ValueError(
-        'Bidirectional: expected layers that walk in opposite directions and agree in returnSequences and returnState',
+        'Bidirectional: expected layers that walk in opposite directions and agree in returnSequences, returnState and stateful',
       );
+    if (options.trainable === false) this.trainable = false;
   }
 
-  override get weights(): readonly Variable[] {
-    return [...this.forwardLayer.weights, ...this.backwardLayer.weights];
+  override get className(): string {
+    return 'Bidirectional';
   }
 
-  override resetState(): void {
-    this.forwardLayer.resetState();
-    this.backwardLayer.resetState();
+  /** How the outputs are merged. */
+  get mergeMode(): MergeMode {
+    return this.settled.mergeMode;
   }
 
-  protected override checkInput(shape: Shape): void {
-    this.expectRank(shape, 3, '[batch, time, features]', 'Token ids need an Embedding first.');
+  protected override checkInputs(shape: PartialShape): void {
+    this.expectRank(
+      shape,
+      3,
+      '[batch, time, features]',
+      'Token ids need an Embedding first; a recurrent layer before this one needs returnSequences: true.',
+    );
   }
 
-  protected override createWeights(inputShape: PartialShape): void {
-    for (const layer of [this.forwardLayer, this.backwardLayer]) {
-      this.adopt(layer);
-      layer.build(inputShape);
-    }
+  override build(inputShape: PartialShape): void {
+    this.forwardLayer.build(inputShape);
+    this.backwardLayer.build(inputShape);
   }
 
-  protected call(x: Tensor, { initialState = null, ...options }: CallOptions): Tensor[] {
-    const half = (initialState?.length ?? 0) / 2;
-    if (initialState && !Number.isInteger(half))
-      throw new ValueError(
-        `${this.label}: expected the initial states of both directions, received ${initialState.length}`,
-      );
-    const [y, ...states] = this.forwardLayer.applyAll(x, {
-      ...options,
-      initialState: initialState?.slice(0, half) ?? null,
-    }) as [Tensor, ...Tensor[]];
-    const [r, ...backStates] = this.backwardLayer.applyAll(x, {
-      ...options,
-      initialState: initialState?.slice(half) ?? null,
-    }) as [Tensor, ...Tensor[]];
+  call(x: Tensor, { training, mask, initialState = null }: Context & RecurrentArguments): BidirectionalOutput<O> {
+    const states = (initialState ?? []) as readonly Tensor[];
+    const half = states.length / 2;
+    if (!Number.isInteger(half))
+      throw new ValueError(`${this.label}: expected the initial states of both directions, received ${states.length}`);
+    const walk = (layer: AnyRecurrent, start: readonly Tensor[]): readonly Tensor[] => {
+      const given = { training, mask, initialState: start.length > 0 ? start : null };
+      const result = layer.apply(withMask(x, mask), given as never) as unknown as Tensor | readonly Tensor[];
+      return Array.isArray(result) ? (result as readonly Tensor[]) : [result as Tensor];
+    };
+    const [y, ...forward] = walk(this.forwardLayer, states.slice(0, half)) as [Tensor, ...Tensor[]];
+    const [r, ...backward] = walk(this.backwardLayer, states.slice(half)) as [Tensor, ...Tensor[]];
     const z = this.forwardLayer.options.returnSequences ? r.flip(1) : r;
-    return [...this.merge(y, z), ...states, ...backStates];
+    const outputs = [...this.merge(y, z), ...forward, ...backward];
+    return (outputs.length === 1 ? outputs[0] : outputs) as BidirectionalOutput<O>;
   }
 
   private merge(y: Tensor, z: Tensor): Tensor[] {
-    switch (this.mergeMode) {
+    switch (this.settled.mergeMode) {
       case 'concat':
         return [concat([y, z], -1)];
       case 'sum':
@@ -102,23 +124,35 @@ export class Bidirectional extends Layer {
     }
   }
 
-  override computeMask(_inputs: Tensor, mask: Tensor | null): Tensor | null {
-    return this.forwardLayer.options.returnSequences ? mask : null;
+  override computeMask(_inputs: Tensor, mask: Tensor | null): never {
+    const own = this.forwardLayer.options.returnSequences ? mask : null;
+    const outputs = this.settled.mergeMode === null ? [own, own] : [own];
+    const { returnState } = this.forwardLayer.options;
+    const states = returnState ? 2 * (this.forwardLayer.computeMask(_inputs, null) as unknown[]).length - 2 : 0;
+    const all = [...outputs, ...new Array<null>(states).fill(null)];
+    return (all.length === 1 ? all[0] : all) as never;
   }
 
-  computeOutputShape(inputShape: PartialShape): PartialShape {
-    const shape = this.forwardLayer.computeOutputShape(inputShape);
-    const width = this.forwardLayer.units + (this.mergeMode === 'concat' ? this.backwardLayer.units : 0);
-    return [...shape.slice(0, -1), width];
+  override computeOutputShape(inputShape: PartialShape): never {
+    const forward = this.forwardLayer.computeOutputShape(inputShape) as unknown;
+    const backward = this.backwardLayer.computeOutputShape(inputShape) as unknown;
+    const { returnState } = this.forwardLayer.options;
+    const [shape, ...states] = (returnState ? forward : [forward]) as [PartialShape, ...PartialShape[]];
+    const [other, ...more] = (returnState ? backward : [backward]) as [PartialShape, ...PartialShape[]];
+    const width = shape[shape.length - 1]! + other[other.length - 1]!;
+    const outputs =
+      this.settled.mergeMode === null
+        ? [shape, other]
+        : [this.settled.mergeMode === 'concat' ? [...shape.slice(0, -1), width] : shape];
+    const all = [...outputs, ...states, ...more];
+    return (all.length === 1 ? all[0] : all) as never;
   }
 
-  override getConfig(): LayerConfig {
-    const nested = (layer: AnyRecurrent): LayerConfig => ({ className: layer.className, config: layer.getConfig() });
+  protected override fields(): Record<string, unknown> {
     return {
-      ...super.getConfig(),
-      mergeMode: this.mergeMode,
-      layer: nested(this.forwardLayer),
-      backwardLayer: nested(this.backwardLayer),
+      mergeMode: this.settled.mergeMode,
+      layer: describeLayer(this.forwardLayer),
+      backwardLayer: describeLayer(this.backwardLayer),
     };
   }
 }

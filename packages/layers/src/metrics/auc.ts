@@ -9,7 +9,7 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
-import type { Variable } from '../variable.js';
+import type { Variable } from '../base/variable.js';
 import { type Count, countAt, thresholdList } from './counting.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 

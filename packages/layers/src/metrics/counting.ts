@@ -10,8 +10,8 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
+import type { Variable } from '../base/variable.js';
 import { alignTargets, asTargets, joinWeights } from '../losses/alignment.js';
-import type { Variable } from '../variable.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 
 /** The four counts of a decision. */

@@ -1,6 +1,6 @@
 import { describeValue, EPSILON, max, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import type { Variable } from '../base/variable.js';
 import { asTargets } from '../losses/alignment.js';
-import type { Variable } from '../variable.js';
 import { checkBinary } from './counting.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 import { toRows } from './rows.js';

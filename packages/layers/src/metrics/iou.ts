@@ -10,9 +10,9 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
+import type { Variable } from '../base/variable.js';
 import { alignShapes, asTargets, joinWeights } from '../losses/alignment.js';
 import { checkLabels } from '../losses/crossentropy.js';
-import type { Variable } from '../variable.js';
 import { expectIndex } from './counting.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 

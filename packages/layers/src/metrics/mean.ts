@@ -1,7 +1,7 @@
 import { asTensor, type DType, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import type { Variable } from '../base/variable.js';
 import { classNameToName } from '../internal/class-name.js';
 import { alignRanks, asTargets, joinWeights, type Weighing } from '../losses/alignment.js';
-import type { Variable } from '../variable.js';
 import {
   accumulate,
   type Direction,

@@ -7,7 +7,7 @@ import {
   ValueError,
   zeros,
 } from '@recurra/tensor';
-import { Variable } from '../variable.js';
+import { Variable } from '../base/variable.js';
 
 /** What goes with an update: weights of the samples (or of their steps), and which steps count. */
 export interface UpdateOptions {

@@ -1,5 +1,5 @@
 import { type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
-import type { Variable } from '../variable.js';
+import type { Variable } from '../base/variable.js';
 import { type Count, countAt, expectIndex } from './counting.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 

@@ -1,7 +1,7 @@
 import { asTensor, type Tensor, type TensorLike } from '@recurra/tensor';
+import type { Variable } from '../base/variable.js';
 import { asTargets, classIndices, floating, joinWeights } from '../losses/alignment.js';
 import { sparseCategoricalCrossentropy } from '../losses/crossentropy.js';
-import type { Variable } from '../variable.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 
 /** Options of {@link Perplexity}. */

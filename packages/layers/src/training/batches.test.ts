@@ -127,5 +127,5 @@ test('mistakes are told', async () => {
   await expect(model().fit(pairs.batch(5), { validationSplit: 0.2 })).rejects.toThrow(/Split the data set/);
   await expect(model().fit(pairs.batch(5), { sampleWeight: [1] })).rejects.toThrow(/weights in the batches/);
   await expect(model().fit(Dataset.fromArray([x]) as never, { verbose: 0 })).rejects.toThrow(/batches \[x, y\]/);
-  await expect(model().predict(Dataset.fromArray<Tensor>([]))).rejects.toThrow(/at least one batch/);
+  await expect(model().predict(Dataset.fromArray<Tensor>([]))).rejects.toThrow(/batches in epoch 1, received none/);
 });

@@ -1,25 +1,41 @@
-import { Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { batchesOf, type Samples, toSamples } from './samples.js';
+import { ShapeError, splitKey, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { describeValue, isRecord, leavesOf } from '../base/tree.js';
+import { batchesOf, type InputsOf, type Samples, toSamples } from './samples.js';
 
 /** A batch of a source: inputs, targets, and (optionally) weights of samples. */
-export type Batch =
-  | readonly [TensorLike, TensorLike]
-  | readonly [TensorLike, TensorLike, TensorLike]
-  | { readonly x: TensorLike; readonly y: TensorLike; readonly sampleWeight?: TensorLike };
+export type Batch<X = TensorLike, Y = TensorLike> =
+  | readonly [X, Y]
+  | readonly [X, Y, TensorLike | Readonly<Record<string, TensorLike>>]
+  | { readonly x: X; readonly y: Y; readonly sampleWeight?: TensorLike };
 
 /**
- * Where batches come from instead of tensors: a `Dataset` of `@recurra/preprocessing`, or any (asynchronous) iterable. What has `iterate` is told
- * the epoch, so that a data set can shuffle anew.
+ * Where batches come from instead of tensors: a `Dataset` of `@recurra/preprocessing`, a list of batches, or any (asynchronous) iterable. What has
+ * `iterate` is told the epoch, so that a data set can shuffle anew, and where to go on.
  */
 export type BatchSource<B = Batch> =
   | AsyncIterable<B>
   | Iterable<B>
-  | { iterate(from: { readonly epoch: number }): AsyncIterable<B>; readonly size?: number | null };
+  | {
+      iterate(from: { readonly epoch: number; readonly index?: number }): AsyncIterable<B>;
+      readonly size?: number | null;
+    };
 
-/** Is it a source of batches, rather than samples? Lists are samples. */
-export function isBatchSource(value: unknown): value is BatchSource {
-  if (typeof value !== 'object' || value === null || value instanceof Tensor) return false;
-  if (Array.isArray(value) || ArrayBuffer.isView(value)) return false;
+/** Is it a list of batches: pairs, triples or `{ x, y }` of tensors? Nested lists of numbers are samples. */
+function isBatchList(value: readonly unknown[]): boolean {
+  const [first] = value;
+  if (isRecord(first)) return 'x' in first && 'y' in first;
+  return (
+    Array.isArray(first) &&
+    first.length >= 2 &&
+    first.length <= 3 &&
+    leavesOf(first).some((leaf) => leaf instanceof Tensor || ArrayBuffer.isView(leaf))
+  );
+}
+
+/** Is it a source of batches, rather than samples? Of lists, those of batches are, where no targets are given beside them. */
+export function isBatchSource(value: unknown, alone = true): value is BatchSource {
+  if (typeof value !== 'object' || value === null || value instanceof Tensor || ArrayBuffer.isView(value)) return false;
+  if (Array.isArray(value)) return alone && isBatchList(value);
   return Symbol.asyncIterator in value || Symbol.iterator in value || 'iterate' in value;
 }
 
@@ -27,55 +43,79 @@ export function isBatchSource(value: unknown): value is BatchSource {
 export interface Batches {
   /** Batches an epoch, where that is known. */
   readonly steps: number | null;
-  epoch(epoch: number): AsyncIterable<Samples> | Iterable<Samples>;
+  /** Those of an epoch, from the batch `skip` on. */
+  epoch(epoch: number, skip?: number): AsyncIterable<Samples> | Iterable<Samples>;
   /** Lets go of what is still being read. */
   close(): Promise<void>;
 }
 
-/** Those of samples in memory. */
-export function batchesInMemory(data: Samples, batchSize: number, shuffle: boolean): Batches {
+/** Those of samples in memory; with `shuffle` each epoch in an order of its own, which that key gives. */
+export function batchesInMemory(data: Samples, batchSize: number, shuffle: Tensor | null): Batches {
   return {
     steps: Math.ceil(data.count / batchSize),
-    epoch: () => batchesOf(data, batchSize, shuffle),
+    epoch: (epoch, skip = 0) => batchesOf(data, batchSize, shuffle && splitKey(shuffle, epoch + 1)[epoch]!, skip),
     close: async () => {},
   };
 }
 
 /** A batch as samples; throws as `toSamples`. */
-export function samplesOfBatch(batch: Batch, what: string): Samples {
-  if (Array.isArray(batch) && batch.length >= 2 && batch.length <= 3) {
-    const [x, y, weight] = batch as readonly [TensorLike, TensorLike, TensorLike?];
-    return toSamples(x, y, weight ?? null, what);
+export function samplesOfBatch(batch: unknown, what: string, inputsOf: InputsOf): Samples {
+  try {
+    if (Array.isArray(batch) && batch.length >= 2 && batch.length <= 3) {
+      const [x, y, weight] = batch;
+      return toSamples(x, y, weight ?? null, what, inputsOf);
+    }
+    const { x, y, sampleWeight } = (isRecord(batch) ? batch : {}) as Record<string, unknown>;
+    if (x !== undefined && y !== undefined) return toSamples(x, y, sampleWeight ?? null, what, inputsOf);
+  } catch (error) {
+    // Parts of different lengths are most often one sample's.
+    if (error instanceof ShapeError)
+      throw new ShapeError(`${error.message}. If elements of the source are single samples, call .batch(n) on it.`);
+    throw error;
   }
-  const { x, y, sampleWeight } = batch as { x?: TensorLike; y?: TensorLike; sampleWeight?: TensorLike };
-  if (x === undefined || y === undefined)
-    throw new ValueError(
-      `${what}: expected batches [x, y], [x, y, weights] or { x, y }, received ${Array.isArray(batch) ? `${(batch as unknown[]).length} parts` : typeof batch}`,
-    );
-  return toSamples(x, y, sampleWeight ?? null, what);
+  throw new ValueError(
+    `${what}: expected batches [x, y], [x, y, weights] or { x, y }, received ${describeValue(batch)}`,
+  );
 }
 
 /** One pass over a source. */
-export function passOver<B>(source: BatchSource<B>, epoch: number): AsyncIterable<B> | Iterable<B> {
-  return 'iterate' in source ? source.iterate({ epoch }) : source;
+export function passOver<B>(source: BatchSource<B>, epoch: number, skip = 0): AsyncIterable<B> | Iterable<B> {
+  if ('iterate' in source) return source.iterate(skip === 0 ? { epoch } : { epoch, index: skip });
+  return skip === 0 ? source : skipping(source, skip);
+}
+
+async function* skipping<B>(source: AsyncIterable<B> | Iterable<B>, skip: number): AsyncGenerator<B> {
+  let seen = 0;
+  for await (const element of source) if (seen++ >= skip) yield element;
 }
 
 /**
  * Those of a source: each epoch one pass over it, or so many steps, the next epoch going on where the last one ended. Throws `ValueError` where
- * a source has nothing (more) to give.
+ * a source has nothing (more) to give, and where it has no end and no steps are given.
  */
-export function batchesFrom(source: BatchSource, stepsPerEpoch: number | null, what: string): Batches {
+export function batchesFrom(
+  source: BatchSource<unknown>,
+  stepsPerEpoch: number | null,
+  what: string,
+  take: (batch: unknown) => Samples,
+  option = 'stepsPerEpoch',
+): Batches {
   if (stepsPerEpoch !== null && !(Number.isInteger(stepsPerEpoch) && stepsPerEpoch >= 1))
-    throw new ValueError(`${what}: expected stepsPerEpoch to be an integer >= 1, received ${stepsPerEpoch}`);
-  const size = 'size' in source && typeof source.size === 'number' ? source.size : null;
+    throw new ValueError(`${what}: expected ${option} to be an integer >= 1, received ${stepsPerEpoch}`);
+  const given = Array.isArray(source) ? source.length : 'size' in source ? source.size : null;
+  if (given === Number.POSITIVE_INFINITY && stepsPerEpoch === null)
+    throw new ValueError(
+      `${what}: expected a data set with an end, received one that repeats for ever. Give ${option}.`,
+    );
+  const size = typeof given === 'number' && Number.isFinite(given) ? given : null;
   const empty = (epoch: number): ValueError =>
     new ValueError(
       `${what}: expected batches in epoch ${epoch + 1}, received none. A generator can be read once: use Dataset.fromGenerator, or stepsPerEpoch.`,
     );
   let pass = 0;
-  let running: AsyncIterator<Batch> | Iterator<Batch> | null = null;
-  const begin = (): AsyncIterator<Batch> | Iterator<Batch> => {
-    const all = passOver(source, pass++);
+  let running: AsyncIterator<unknown> | Iterator<unknown> | null = null;
+  const begin = (skip = 0): AsyncIterator<unknown> | Iterator<unknown> => {
+    const all = passOver(source, pass++, skip);
     return Symbol.asyncIterator in all ? all[Symbol.asyncIterator]() : all[Symbol.iterator]();
   };
   return {
@@ -85,17 +125,24 @@ export function batchesFrom(source: BatchSource, stepsPerEpoch: number | null, w
       if ('iterate' in source) await running?.return?.();
       running = null;
     },
-    async *epoch(epoch) {
+    async *epoch(epoch, skip = 0) {
       if (stepsPerEpoch === null) {
-        let seen = 0;
-        for await (const batch of passOver(source, epoch)) {
+        let seen = skip;
+        for await (const batch of passOver(source, epoch, skip)) {
           seen++;
-          yield samplesOfBatch(batch, what);
+          yield take(batch);
         }
         if (seen === 0) throw empty(epoch);
         return;
       }
-      for (let step = 0, fresh = false; step < stepsPerEpoch; ) {
+      let step = skip;
+      // A run that is resumed goes on where the steps so far would have brought it.
+      if (!running && (epoch > 0 || skip > 0) && pass === 0) {
+        const done = epoch * stepsPerEpoch + skip;
+        if (size) pass = Math.floor(done / size);
+        running = begin(size ? done % size : done);
+      }
+      for (let fresh = false; step < stepsPerEpoch; ) {
         if (!running) {
           running = begin();
           fresh = true;
@@ -104,7 +151,7 @@ export function batchesFrom(source: BatchSource, stepsPerEpoch: number | null, w
         if (!next.done) {
           fresh = false;
           step++;
-          yield samplesOfBatch(next.value, what);
+          yield take(next.value);
           continue;
         }
         running = null;

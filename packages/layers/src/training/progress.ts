@@ -1,4 +1,5 @@
-import { Callback, type Logs, type TrainInfo } from './callbacks.js';
+import { Callback, type TrainInfo } from './callback.js';
+import type { Logs } from './logs.js';
 
 /** How much `fit` says: nothing, a progress bar, or one line an epoch; 'auto': a bar in a terminal, else lines. */
 export type Verbosity = 'auto' | 0 | 1 | 2;
@@ -34,7 +35,7 @@ function formatLogs(logs: Logs): string {
 export class ProgressLogger extends Callback {
   private readonly bar: boolean;
   private readonly out: Terminal | null;
-  private info: TrainInfo = { epochs: 0, steps: 0 };
+  private info: Pick<TrainInfo, 'epochs' | 'steps'> = { epochs: 0, steps: 0 };
   private epochStart = 0;
   private trainStart = 0;
   private epoch = 0;

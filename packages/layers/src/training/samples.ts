@@ -4,40 +4,92 @@ import {
   formatShape,
   isFloating,
   isfinite,
-  nextKey,
   ShapeError,
-  type Tensor,
+  Tensor,
   type TensorLike,
   ValueError,
 } from '@recurra/tensor';
+import { describeValue, isRecord, leavesOf, mapTree } from '../base/tree.js';
 
-/** Samples with their targets and weights, all of one length. */
+/** Samples with their targets and weights: trees of tensors that all have one length. */
 export interface Samples {
-  readonly x: Tensor;
-  readonly y: Tensor | null;
-  readonly weight: Tensor | null;
+  readonly x: unknown;
+  readonly y: unknown;
+  readonly weight: unknown;
   readonly count: number;
 }
 
-/** Inputs, targets and weights as {@link Samples}; `what` names the caller in messages. Throws `ShapeError` unless their numbers agree. */
-export function toSamples(x: TensorLike, y: TensorLike | null, weight: TensorLike | null, what: string): Samples {
-  const inputs = asTensor(x);
-  const count = inputs.shape[0];
-  if (count === undefined || count === 0)
-    throw new ShapeError(
-      `${what}: expected at least one sample, received inputs of shape ${formatShape(inputs.shape)}`,
+/** How a model takes its inputs: a tree of tensors of the structure that its `call` expects. Throws where the data has another. */
+export type InputsOf = (x: unknown, what: string) => unknown;
+
+/** Is it one tensor's worth of numbers: a tensor, a typed array, nested lists of numbers and booleans? */
+export function isTensorLike(value: unknown): boolean {
+  if (value instanceof Tensor || ArrayBuffer.isView(value)) return true;
+  if (typeof value === 'number' || typeof value === 'boolean') return true;
+  if (!Array.isArray(value) || value.length === 0) return false;
+  return isTensorLike(value[0]) && !(value[0] instanceof Tensor) && !ArrayBuffer.isView(value[0]);
+}
+
+/** Data as a tree of tensors; `what` and `name` say in messages whose. Throws `ValueError` for texts and other things that are no numbers. */
+export function toTensors(data: unknown, name: string, what: string): unknown {
+  const text = (value: unknown): boolean =>
+    typeof value === 'string' || (Array.isArray(value) && value.length > 0 && text(value[0]));
+  if (text(data))
+    throw new ValueError(
+      `${what}: expected ${name} that are numbers, received texts. ${name === 'targets' ? 'LabelEncoder turns labels into class indices.' : 'Tokenizer or TextVectorization turn texts into ids.'}`,
     );
-  expectFinite(inputs, 'inputs', what);
-  const beside = (value: TensorLike | null, name: string): Tensor | null => {
-    if (value === null) return null;
-    const t = asTensor(value);
-    if (t.shape[0] !== count)
-      throw new ShapeError(`${what}: expected ${name} for ${count} samples, received shape ${formatShape(t.shape)}`);
-    expectFinite(t, name, what);
-    return t;
+  if (isTensorLike(data)) return asTensor(data as TensorLike);
+  if (Array.isArray(data) && data.length > 0)
+    return data.map((child, i) => toTensors(child, `${name} (part ${i})`, what));
+  if (isRecord(data))
+    return Object.fromEntries(Object.entries(data).map(([k, child]) => [k, toTensors(child, `${name} "${k}"`, what)]));
+  throw new ValueError(
+    `${what}: expected ${name} as tensors, typed arrays or nested lists of numbers, received ${Array.isArray(data) ? 'an empty list' : describeValue(data)}`,
+  );
+}
+
+/**
+ * Inputs, targets and weights as {@link Samples}; `what` names the caller in messages. Throws `ShapeError` unless their numbers agree, and `ValueError`
+ * where a number is NaN or infinite.
+ */
+export function toSamples(x: unknown, y: unknown, weight: unknown, what: string, inputsOf: InputsOf): Samples {
+  if (x === undefined || x === null) throw new ValueError(`${what}: expected inputs, received ${String(x)}`);
+  const inputs = inputsOf(x, what);
+  let count: number | undefined;
+  const check = (tree: unknown, name: string): unknown =>
+    mapTree(tree, (leaf, path) => {
+      if (leaf === null || leaf === undefined) return null;
+      const t = leaf as Tensor;
+      const label = path === '' ? name : `${name} "${path}"`;
+      count ??= t.shape[0];
+      if (count === undefined || count === 0)
+        throw new ShapeError(
+          `${what}: expected at least one sample, received ${label} of shape ${formatShape(t.shape)}`,
+        );
+      if (t.shape[0] !== count)
+        throw new ShapeError(`${what}: expected ${label} for ${count} samples, received shape ${formatShape(t.shape)}`);
+      expectFinite(t, label, what);
+      return t;
+    });
+  const own = check(inputs, 'inputs');
+  const targets = y === null || y === undefined ? null : check(targetsOf(y, what), 'targets');
+  const weights =
+    weight === null || weight === undefined ? null : check(toTensors(weight, 'sample weights', what), 'sample weights');
+  return {
+    x: own,
+    y: targets,
+    weight: mapTree(weights, (w) => (w as Tensor | null)?.cast('float32') ?? null),
+    count: count!,
   };
-  const own = beside(weight, 'sample weights');
-  return { x: inputs, y: beside(y, 'targets'), weight: own?.cast('float32') ?? null, count };
+}
+
+/** Targets: a tensor, or a tree that may have `null` for outputs without one. */
+function targetsOf(y: unknown, what: string): unknown {
+  if (isRecord(y))
+    return Object.fromEntries(Object.entries(y).map(([k, v]) => [k, v === null ? null : targetsOf(v, what)]));
+  if (Array.isArray(y) && y.length > 0 && !isTensorLike(y) && y.some((v) => v === null))
+    return y.map((v) => (v === null ? null : targetsOf(v, what)));
+  return toTensors(y, 'targets', what);
 }
 
 /** Throws `ValueError`, naming the sample, where a number is NaN or infinite: it would become the loss. */
@@ -50,46 +102,34 @@ function expectFinite(t: Tensor, name: string, what: string): void {
   );
 }
 
-/** The samples in batches, shuffled by the next key of the global generator or in order. */
-export function* batchesOf(data: Samples, batchSize: number, shuffle: boolean): Generator<Samples> {
-  for (const index of batchIndices(data.count, { batchSize, shuffle: shuffle ? nextKey() : null })) {
+/** Applies `f` to every tensor of samples. */
+function mapSamples({ x, y, weight }: Samples, count: number, f: (t: Tensor) => Tensor): Samples {
+  const each = (tree: unknown): unknown => mapTree(tree, (leaf) => (leaf instanceof Tensor ? f(leaf) : leaf));
+  return { x: each(x), y: each(y), weight: each(weight), count };
+}
+
+/** The samples in batches, in the order that `key` shuffles them into, or as they are; the first `skip` batches are left out. */
+export function* batchesOf(data: Samples, batchSize: number, key: Tensor | null, skip = 0): Generator<Samples> {
+  let batch = 0;
+  for (const index of batchIndices(data.count, { batchSize, shuffle: key })) {
+    if (batch++ < skip) continue;
     const start = index[0]!;
-    const pick = (t: Tensor): Tensor => (shuffle ? t.gather(index, 0) : t.narrow(0, start, index.length));
-    yield {
-      x: pick(data.x),
-      y: data.y && pick(data.y),
-      weight: data.weight && pick(data.weight),
-      count: index.length,
-    };
+    yield mapSamples(data, index.length, (t) => (key ? t.gather(index, 0) : t.narrow(0, start, index.length)));
   }
 }
 
 /** The first samples, and the last `share` of them. Throws `ValueError` if a side would be empty. */
 export function holdOut(data: Samples, share: number): { rest: Samples; held: Samples } {
   const kept = Math.floor(data.count * (1 - share));
-  if (kept === 0 || kept === data.count)
+  if (!(kept > 0 && kept < data.count))
     throw new ValueError(
       `fit: expected validationSplit to leave samples on both sides, received ${share} of ${data.count}`,
     );
-  const part = (from: number, size: number): Samples => ({
-    x: data.x.narrow(0, from, size),
-    y: data.y?.narrow(0, from, size) ?? null,
-    weight: data.weight?.narrow(0, from, size) ?? null,
-    count: size,
-  });
+  const part = (from: number, size: number): Samples => mapSamples(data, size, (t) => t.narrow(0, from, size));
   return { rest: part(0, kept), held: part(kept, data.count - kept) };
 }
 
-/** The weight of every sample from its class: indices, or the largest element of a one-hot row. */
-export function classWeights(y: Tensor, weights: Readonly<Record<number, number>>): Tensor {
-  const last = y.shape[y.rank - 1]!;
-  const classes = y.rank > 1 && last > 1 ? y.argmax(-1) : y.cast('int32').flatten();
-  if (classes.rank !== 1)
-    throw new ShapeError(
-      `fit: expected targets [samples] or [samples, classes] with classWeight, received ${formatShape(y.shape)}`,
-    );
-  for (const [name, weight] of Object.entries(weights))
-    if (!Number.isInteger(Number(name)) || !(weight >= 0))
-      throw new ValueError(`fit: expected classWeight from class indices to weights >= 0, received ${name}: ${weight}`);
-  return asTensor(Float32Array.from(classes.data as Int32Array, (c) => weights[c] ?? 1));
+/** The tensors of samples. */
+export function tensorsOf(data: Samples): Tensor[] {
+  return leavesOf([data.x, data.y, data.weight]).filter((leaf) => leaf instanceof Tensor);
 }

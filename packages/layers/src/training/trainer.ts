@@ -1,186 +1,369 @@
-import { treeLeaves, treeUnflatten, valueAndGrad } from '@recurra/autograd';
-import { jit, type Step } from '@recurra/compiler';
-import { type Optimizer, type OptimizerIdentifier, type OptimizerState, resolveOptimizer } from '@recurra/optim';
-import { scalar, type Tensor, ValueError } from '@recurra/tensor';
-import { type Loss, type LossIdentifier, resolveLoss } from '../losses/index.js';
-import { Mean, type Metric, type MetricIdentifier, resolveMetric } from '../metrics/index.js';
-import { assignAll, Variable, withValues } from '../variable.js';
-import type { Logs } from './callbacks.js';
+import { valueAndGrad } from '@recurra/autograd';
+import { breathe, jit, type Step, untraced } from '@recurra/compiler';
+import { type OptimizerIdentifier, resolveOptimizer } from '@recurra/optim';
+import { scalar, splitKey, stopGradient, Tensor, ValueError, withKeys } from '@recurra/tensor';
+import { maskOf } from '../base/masks.js';
+import { collectLosses } from '../base/scope.js';
+import { describeValue, isRecord, leavesOf } from '../base/tree.js';
+import { structureVersion, type Variable, withValues } from '../base/variable.js';
+import { Loss, type LossIdentifier, resolveLoss } from '../losses/index.js';
+import {
+  type Directed,
+  directionOf,
+  Mean,
+  Metric,
+  type MetricIdentifier,
+  nameMetrics,
+  prefixed,
+  resolveMetric,
+} from '../metrics/index.js';
+import { type Logs, logName } from './logs.js';
+import { ModelOptimizer } from './model-optimizer.js';
+import { leavesByOutput, type OutputNames, type PerOutput, perOutput } from './outputs.js';
 import type { Samples } from './samples.js';
+import type { TrainState } from './state.js';
 
-/** Options of `compile`. */
+/** Options of `compile`. What is given for several outputs goes by their order (a list) or their names (an object). */
 export interface CompileOptions {
   /** 'rmsprop' (Keras' default) */
   readonly optimizer?: OptimizerIdentifier;
-  readonly loss?: LossIdentifier;
+  /** By name, object or function; `null` for an output that is not trained. */
+  readonly loss?: PerOutput<LossIdentifier | null> | null;
+  /** Factors of the outputs' losses in the sum; 1. */
+  readonly lossWeights?: PerOutput<number> | null;
   /** Metrics that ignore sample weights. */
-  readonly metrics?: readonly MetricIdentifier[];
+  readonly metrics?: MetricsOption;
   /** Metrics that sample and class weights count in. */
-  readonly weightedMetrics?: readonly MetricIdentifier[];
+  readonly weightedMetrics?: MetricsOption;
+  /** Compute operation by operation, without compiling: slow, but code inside of layers can be stepped through; false. */
+  readonly runEagerly?: boolean;
 }
+
+/** Metrics of the only output, or of each output. */
+export type MetricsOption =
+  | readonly MetricIdentifier[]
+  | readonly (readonly MetricIdentifier[] | null)[]
+  | { readonly [output: string]: MetricIdentifier | readonly MetricIdentifier[] | null };
 
 /** What a trainer needs of a model. */
 export interface Trainable {
   readonly name: string;
+  readonly variables: readonly Variable[];
   readonly trainableWeights: readonly Variable[];
-  forward(x: Tensor, options?: { readonly training?: boolean }): { output: Tensor; mask: Tensor | null };
+  apply(x: never, options?: { readonly training?: boolean }): unknown;
+  /** Structure and names of outputs like these. */
+  outputNames(outputs: unknown): OutputNames;
 }
 
-/** `val`, `loss` -> `valLoss` */
-export function prefixed(prefix: string, name: string): string {
-  return `${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`;
+type BatchStep = Step<[unknown, unknown, unknown, string], Tensor[]>;
+type PredictStep = Step<[unknown, string], unknown>;
+
+/** A metric, what it measures, and its name in the logs. */
+interface Measure {
+  readonly metric: Metric;
+  readonly output: number;
+  readonly weighted: boolean;
+  readonly name: string;
 }
 
-type BatchStep = Step<[Tensor, Tensor, Tensor | null], Tensor[]>;
+/** What follows from the outputs of the model: known at the first batch. */
+interface Plan {
+  readonly outputs: OutputNames;
+  readonly losses: readonly (Loss | null)[];
+  readonly weights: readonly (number | null)[];
+  /** With several outputs, the mean of the loss of each. */
+  readonly trackers: readonly (Mean | null)[];
+  readonly measures: readonly Measure[];
+  readonly logNames: readonly string[];
+  /** What says which way is better, by the names in the logs. */
+  readonly directed: ReadonlyMap<string, Directed>;
+}
+
+const isOneLoss = (value: unknown): boolean =>
+  typeof value === 'string' || typeof value === 'function' || value instanceof Loss;
+const isOneMetric = (value: unknown): boolean =>
+  typeof value === 'string' || typeof value === 'function' || value instanceof Metric;
 
 /**
- * Optimizer, loss and metrics of a compiled model, and the compiled steps that train and test it. Weights, the optimizer's state
- * and the metrics' accumulators are variables that those steps update in place; a step returns the loss and the metrics so far.
+ * Optimizer, loss and metrics of a compiled model, and the steps that train and test it. Weights, the optimizer's state and the
+ * metrics' accumulators are variables that those steps update in place; a step returns the loss and the metrics so far.
  */
 export class Trainer {
-  readonly optimizer: Optimizer;
+  readonly optimizer: ModelOptimizer;
+  readonly runEagerly: boolean;
   private readonly model: Trainable;
-  private readonly loss: Loss | null;
   private readonly options: CompileOptions;
   private readonly lossMean = new Mean({ name: 'loss' });
-  private metrics: { plain: Metric[]; weighted: Metric[] } | null = null;
-  private state: { readonly structure: OptimizerState; readonly variables: readonly Variable[] } | null = null;
+  private plan: Plan | null = null;
   private readonly trainStep: BatchStep;
   private readonly testStep: BatchStep;
+  private signatureAt = -1;
+  private signature = '';
+  /** Where random numbers of a training step come from; see {@link TrainState.key}. */
+  key: Variable | null = null;
 
   /** Throws `ValueError` for a name that is not known. */
   constructor(model: Trainable, options: CompileOptions) {
-    const { optimizer = 'rmsprop', loss, metrics = [], weightedMetrics = [] } = options;
-    for (const list of [metrics, weightedMetrics])
-      if (!Array.isArray(list)) throw new ValueError(`compile: expected metrics to be a list, received ${typeof list}`);
-    // Names are checked here, not at the first batch.
-    const probe = scalar(0).reshape([1, 1]);
-    for (const metric of [...metrics, ...weightedMetrics]) resolveMetric(metric, probe, probe);
     this.model = model;
     this.options = options;
-    this.optimizer = resolveOptimizer(optimizer);
-    this.loss = loss === undefined ? null : resolveLoss(loss);
+    this.runEagerly = options.runEagerly ?? false;
+    this.optimizer = new ModelOptimizer(resolveOptimizer(options.optimizer ?? 'rmsprop'));
+    // Names are checked here, not at the first batch.
+    for (const loss of isOneLoss(options.loss) ? [options.loss] : Object.values(options.loss ?? {}))
+      if (loss !== null && loss !== undefined) resolveLoss(loss as LossIdentifier);
+    const probe = scalar(0).reshape([1, 1]);
+    for (const [name, list] of [
+      ['metrics', options.metrics],
+      ['weightedMetrics', options.weightedMetrics],
+    ] as const) {
+      if (list === undefined || list === null) continue;
+      if (!Array.isArray(list) && !isRecord(list))
+        throw new ValueError(
+          `compile: expected ${name} to be a list, or an object by output, received ${describeValue(list)}`,
+        );
+      for (const metric of leavesOf(list))
+        if (metric !== null && metric !== undefined && !(metric instanceof Metric))
+          resolveMetric(metric as MetricIdentifier, probe, probe);
+    }
     this.trainStep = jit((x, y, weight) => this.train(x, y, weight), { name: `${model.name}.train` });
     this.testStep = jit((x, y, weight) => this.test(x, y, weight), { name: `${model.name}.test` });
   }
 
-  /** Forgets the optimizer's state: the weights are others. */
+  /** Is more of a value of the logs better, or less? Throws `ValueError`, asking for a mode, where that cannot be known. */
+  directionOf(monitor: string, what: string): 'up' | 'down' {
+    return directionOf(monitor, this.plan?.directed ?? new Map(), what);
+  }
+
+  /** Makes what depends on the outputs, that `outputs` gives without computing them, and on the targets. */
+  prepare(outputs: () => unknown, y: unknown): void {
+    this.optimizer.prepare(this.model.trainableWeights);
+    if (!this.plan) this.planFor(outputs(), y);
+  }
+
+  /** Forgets the compiled steps. */
   forget(): void {
-    this.state = null;
     this.trainStep.dispose();
     this.testStep.dispose();
   }
 
-  /** Starts loss and metrics again. */
-  reset(): void {
-    this.lossMean.resetState();
-    for (const metric of this.allMetrics) metric.resetState();
+  /** The accumulators of loss and metrics. */
+  get variables(): readonly Variable[] {
+    return this.allMetrics.flatMap((metric) => metric.variables);
+  }
+
+  /** The metrics, with the names that they have in the logs. */
+  get metrics(): readonly { readonly name: string; readonly metric: Metric }[] {
+    return (this.plan?.measures ?? []).map(({ name, metric }) => ({ name, metric }));
   }
 
   private get allMetrics(): Metric[] {
-    return [...(this.metrics?.plain ?? []), ...(this.metrics?.weighted ?? [])];
+    return [
+      this.lossMean,
+      ...(this.plan?.trackers ?? []).flatMap((m) => (m ? [m] : [])),
+      ...(this.plan?.measures ?? []).map((m) => m.metric),
+    ];
+  }
+
+  /** Starts loss and metrics again. */
+  reset(): void {
+    for (const metric of this.allMetrics) metric.resetState();
+  }
+
+  /** What the accumulators hold, to be put back after a run within a run. */
+  suspend(): () => void {
+    const held = this.variables.map((v) => [v, v.value] as const);
+    return () => {
+      for (const [variable, value] of held) variable.assign(value);
+    };
+  }
+
+  /** Which variables take part in a step: another text, another compiled step. */
+  private structure(): string {
+    if (this.signatureAt !== structureVersion()) {
+      const trained = this.model.trainableWeights.map((v) => v.id);
+      const states = this.model.variables.filter((v) => v.role !== 'weight').map((v) => v.id);
+      this.signature = `${trained.join()};${states.join()}`;
+      this.signatureAt = structureVersion();
+    }
+    return this.signature;
   }
 
   /** One step of gradient descent on a batch; resolves to the loss and the metrics since the last {@link reset}. */
-  async trainBatch(batch: Samples): Promise<Logs> {
-    this.state ??= this.createState();
-    return this.logs(await this.trainStep(batch.x, this.targets(batch), batch.weight));
+  async trainBatch(batch: Samples, state: TrainState): Promise<Logs> {
+    this.key = state.key;
+    this.optimizer.prepare(this.model.trainableWeights);
+    return this.logs(await this.run(this.trainStep, batch));
   }
 
   /** Takes a batch into loss and metrics without training; resolves to them. */
   async testBatch(batch: Samples): Promise<Logs> {
-    return this.logs(await this.testStep(batch.x, this.targets(batch), batch.weight));
+    return this.logs(await this.run(this.testStep, batch));
   }
 
-  /** Puts the moving averages of the weights in their place, where the optimizer keeps them. */
-  finalize(): void {
-    if (!this.optimizer.options.useEma || !this.state) return;
-    const variables = this.model.trainableWeights;
-    const values = variables.map((v) => v.value);
-    assignAll(variables, this.optimizer.finalize(this.currentState(), values), this.model.name);
+  private async run(step: BatchStep, { x, y, weight }: Samples): Promise<Tensor[]> {
+    if (this.runEagerly) {
+      await breathe();
+      return step.inline(x, y, weight, '');
+    }
+    return step(x, y, weight, this.structure());
   }
 
   /** The compiled training step, to look at (`explain`, `memory`, `profile`), and the arguments for a batch. */
-  inspect(batch: Samples): { step: BatchStep; args: [Tensor, Tensor, Tensor | null] } {
-    this.state ??= this.createState();
-    return { step: this.trainStep, args: [batch.x, this.targets(batch), batch.weight] };
+  inspect(batch: Samples, state: TrainState): { step: BatchStep; args: [unknown, unknown, unknown, string] } {
+    this.key = state.key;
+    this.optimizer.prepare(this.model.trainableWeights);
+    return { step: this.trainStep, args: [batch.x, batch.y, batch.weight, this.structure()] };
   }
 
-  private targets(batch: Samples): Tensor {
-    if (!this.loss || !batch.y)
-      throw new ValueError(`${this.model.name}: expected a loss and targets. Call compile({ loss }) and pass targets.`);
-    return batch.y;
-  }
-
-  private parameters(): Record<string, Tensor> {
-    return Object.fromEntries(this.model.trainableWeights.map((v) => [v.path, v.value]));
-  }
-
-  private createState(): NonNullable<Trainer['state']> {
-    const structure = this.optimizer.init(this.parameters());
-    const variables = treeLeaves(structure).map(
-      (value, i) => new Variable(value, `${this.model.name}/optimizer/${i}`, { trainable: false }),
+  /** Losses and metrics by output, made when outputs and targets are first seen. */
+  private planFor(outputs: unknown, y: unknown): Plan {
+    if (this.plan) return this.plan;
+    const { options } = this;
+    const named = this.model.outputNames(outputs);
+    const several = named.names.length > 1;
+    const losses = perOutput<LossIdentifier>(options.loss, named, 'compile (loss)', isOneLoss).map((loss) =>
+      loss === null ? null : resolveLoss(loss),
     );
-    return { structure, variables };
-  }
-
-  private currentState(): OptimizerState {
-    const { structure, variables } = this.state!;
-    return treeUnflatten(
-      structure,
-      variables.map((v) => v.value),
+    const weights = perOutput<number>(options.lossWeights, named, 'compile (lossWeights)', Number.isFinite);
+    const targets = y === null ? named.names.map(() => null) : leavesByOutput(y, named, 'targets');
+    const values = leavesOf(outputs) as Tensor[];
+    const measures: Omit<Measure, 'name'>[] = [];
+    for (const [list, weighted] of [
+      [options.metrics, false],
+      [options.weightedMetrics, true],
+    ] as const)
+      metricsPerOutput(list, named, weighted ? 'compile (weightedMetrics)' : 'compile (metrics)').forEach(
+        (metrics, output) => {
+          for (const identifier of metrics) {
+            const target = targets[output];
+            if (!(target instanceof Tensor))
+              throw new ValueError(
+                `${this.model.name}: expected targets for "${named.names[output]}", whose metrics are asked for`,
+              );
+            const metric = untraced(() => resolveMetric(identifier, target, values[output]!));
+            measures.push({ metric, output, weighted });
+          }
+        },
+      );
+    const outputName = (i: number): string | null => (several ? logName(named.names[i]!) : null);
+    const trackers = losses.map((loss, i) =>
+      several && loss ? untraced(() => new Mean({ name: prefixed(outputName(i)!, 'loss') })) : null,
     );
-  }
-
-  private lossOf(y: Tensor, output: Tensor, mask: Tensor | null, sampleWeight: Tensor | null): Tensor {
-    const value = this.loss!.apply(y, output, { sampleWeight, mask });
-    return value.rank === 0 ? value : value.mean();
-  }
-
-  private train(x: Tensor, y: Tensor, weight: Tensor | null): Tensor[] {
-    const variables = this.model.trainableWeights;
-    const parameters = this.parameters();
-    const step = valueAndGrad((watched: Record<string, Tensor>) =>
-      withValues(variables, Object.values(watched), () => {
-        const { output, mask } = this.model.forward(x, { training: true });
-        return { value: this.lossOf(y, output, mask, weight), aux: { output, mask } };
-      }),
+    const reserved = ['loss', ...trackers.flatMap((t) => (t ? [t.name] : []))];
+    const byName = nameMetrics(
+      measures.map(({ metric, output, weighted }) => ({ metric, weighted, output: outputName(output) })),
+      reserved,
     );
-    const { value, gradient, aux } = step(parameters);
-    const next = this.optimizer.update(gradient, this.currentState(), parameters);
-    for (const v of variables) v.assign(next.parameters[v.path]!);
-    treeLeaves(next.state).forEach((leaf, i) => {
-      this.state!.variables[i]!.assign(leaf);
+    const own = [...byName.keys()];
+    this.plan = {
+      outputs: named,
+      losses,
+      weights,
+      trackers,
+      measures: measures.map((m, i) => ({ ...m, name: own[i]! })),
+      logNames: [...reserved, ...own],
+      directed: new Map<string, Directed>([
+        ...reserved.map((name) => [name, { direction: 'down' }] as const),
+        ...byName,
+      ]),
+    };
+    return this.plan;
+  }
+
+  /** The loss of every output, and their weighted sum with what layers add. */
+  private lossOf(
+    outputs: unknown,
+    y: unknown,
+    weight: unknown,
+    added: readonly Tensor[],
+  ): { total: Tensor; each: (Tensor | null)[]; masks: (Tensor | null)[] } {
+    const plan = this.planFor(outputs, y);
+    const values = leavesOf(outputs) as Tensor[];
+    const masks = values.map(maskOf);
+    const targets = y === null ? values.map(() => null) : leavesByOutput(y, plan.outputs, 'targets');
+    const sampleWeights = weightsOf(weight, plan.outputs);
+    const each = plan.losses.map((loss, i) => {
+      const target = targets[i];
+      if (!loss) return null;
+      if (!(target instanceof Tensor))
+        throw new ValueError(
+          `${this.model.name}: expected targets${values.length > 1 ? ` for "${plan.outputs.names[i]}"` : ''}, received none. Pass targets.`,
+        );
+      const value = loss.apply(target, values[i]!, { sampleWeight: sampleWeights[i] ?? null, mask: masks[i] ?? null });
+      return value.rank === 0 ? value : value.mean();
     });
-    return this.measure(value, y, aux.output, aux.mask, weight);
+    const terms = each.flatMap((value, i) =>
+      value ? [plan.weights[i] === null ? value : value.mul(plan.weights[i]!)] : [],
+    );
+    terms.push(...added);
+    if (terms.length === 0)
+      throw new ValueError(
+        `${this.model.name}: expected a loss. Call compile({ loss }) and pass targets, or let a layer add one.`,
+      );
+    return { total: terms.reduce((a, b) => a.add(b)), each, masks };
   }
 
-  private test(x: Tensor, y: Tensor, weight: Tensor | null): Tensor[] {
-    const { output, mask } = this.model.forward(x);
-    return this.measure(this.lossOf(y, output, mask, weight), y, output, mask, weight);
+  private train(x: unknown, y: unknown, weight: unknown): Tensor[] {
+    const variables = this.model.trainableWeights;
+    const [next, use] = splitKey(this.key!.value);
+    const step = valueAndGrad((watched: Tensor[]) =>
+      withKeys(use!, () =>
+        withValues(variables, watched, () => {
+          const { result, losses } = collectLosses(true, () => this.model.apply(x as never, { training: true }));
+          const found = this.lossOf(result, y, weight, [...losses, ...penaltiesOf(variables)]);
+          return { value: found.total, aux: { outputs: result, ...found } };
+        }),
+      ),
+    );
+    const { value, gradient, aux } = step(variables.map((v) => v.value));
+    this.key!.assign(next!);
+    this.optimizer.apply(variables, gradient);
+    return this.measure(value, aux.each, y, aux.outputs, aux.masks, weight);
+  }
+
+  private test(x: unknown, y: unknown, weight: unknown): Tensor[] {
+    const { result, losses } = collectLosses(false, () => this.model.apply(x as never, { training: false }));
+    const added = [...losses, ...penaltiesOf(this.model.trainableWeights)];
+    const { total, each, masks } = this.lossOf(result, y, weight, added);
+    return this.measure(total, each, y, result, masks, weight);
   }
 
   /** Takes a batch into loss and metrics, and returns what they are now. */
-  private measure(loss: Tensor, y: Tensor, output: Tensor, mask: Tensor | null, weight: Tensor | null): Tensor[] {
-    this.lossMean.updateState(loss, undefined, { sampleWeight: scalar(y.shape[0]!) });
-    const { metrics = [], weightedMetrics = [] } = this.options;
-    this.metrics ??= {
-      plain: metrics.map((m) => resolveMetric(m, y, output)),
-      weighted: weightedMetrics.map((m) => resolveMetric(m, y, output)),
-    };
-    for (const metric of this.metrics.plain) metric.updateState(y, output, { mask });
-    for (const metric of this.metrics.weighted) metric.updateState(y, output, { mask, sampleWeight: weight });
-    return [this.lossMean.result(), ...this.allMetrics.map((metric) => metric.result())];
+  private measure(
+    total: Tensor,
+    each: readonly (Tensor | null)[],
+    y: unknown,
+    outputs: unknown,
+    masks: readonly (Tensor | null)[],
+    weight: unknown,
+  ): Tensor[] {
+    const plan = this.plan!;
+    const values = (leavesOf(outputs) as Tensor[]).map((v) => stopGradient(v));
+    const batch = scalar(values[0]!.shape[0]!);
+    this.lossMean.updateState(total, undefined, { sampleWeight: batch });
+    plan.trackers.forEach((tracker, i) => {
+      tracker?.updateState(each[i]!, undefined, { sampleWeight: batch });
+    });
+    const targets = y === null ? [] : leavesByOutput(y, plan.outputs, 'targets');
+    const sampleWeights = weightsOf(weight, plan.outputs);
+    for (const { metric, output, weighted } of plan.measures)
+      metric.updateState(targets[output] as Tensor, values[output]!, {
+        mask: masks[output] ?? null,
+        ...(weighted ? { sampleWeight: sampleWeights[output] ?? null } : {}),
+      });
+    return [
+      this.lossMean.result(),
+      ...plan.trackers.flatMap((t) => (t ? [t.result()] : [])),
+      ...plan.measures.map((m) => m.metric.result()),
+    ];
   }
 
   /** Results of a step by name. */
-  private logs([loss, ...values]: Tensor[]): Logs {
-    const result: Record<string, number> = { loss: loss!.item() };
-    const { plain, weighted } = this.metrics!;
-    const names = [...plain.map((m) => ['', m.name]), ...weighted.map((m) => ['weighted', m.name])];
+  private logs(values: Tensor[]): Logs {
+    const result: Record<string, number> = {};
+    const { logNames } = this.plan!;
     values.forEach((value, i) => {
-      const [prefix, own] = names[i] as [string, string];
-      const name = own in result ? prefixed(prefix, own) : own;
+      const name = logNames[i]!;
       if (value.size === 1) result[name] = value.item();
       else
         value.data.forEach((v, k) => {
@@ -189,4 +372,33 @@ export class Trainer {
     });
     return result;
   }
+}
+
+/** The compiled forward pass of a model. */
+export function predictStep(model: Trainable): PredictStep {
+  return jit((x) => model.apply(x as never, { training: false }), { name: `${model.name}.predict` });
+}
+
+function penaltiesOf(variables: readonly Variable[]): Tensor[] {
+  return variables.flatMap((v) => (v.regularizer ? [v.regularizer.apply(v.value)] : []));
+}
+
+/** Sample weights by output: one tensor counts for all. */
+function weightsOf(weight: unknown, outputs: OutputNames): (Tensor | null)[] {
+  if (weight === null) return outputs.names.map(() => null);
+  if (weight instanceof Tensor) return outputs.names.map(() => weight);
+  return leavesByOutput(weight, outputs, 'sample weights') as (Tensor | null)[];
+}
+
+/** Lists of metrics by output. For one output a list is its metrics; for several, a list holds one entry an output. */
+function metricsPerOutput(given: MetricsOption | undefined, outputs: OutputNames, label: string): MetricIdentifier[][] {
+  const list = (value: unknown): MetricIdentifier[] =>
+    value === null || value === undefined
+      ? []
+      : Array.isArray(value)
+        ? (value.flat() as MetricIdentifier[])
+        : [value as MetricIdentifier];
+  if (given === undefined || given === null) return outputs.names.map(() => []);
+  if (outputs.names.length === 1 && Array.isArray(given)) return [list(given)];
+  return perOutput<unknown>(given, outputs, label, isOneMetric).map(list);
 }

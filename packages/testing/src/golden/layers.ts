@@ -1,7 +1,17 @@
 import { vjp } from '@recurra/autograd';
-import { type Cell, GRUCell, LSTMCell, runSequence, SimpleRNNCell, StackedCells } from '@recurra/cells';
+import { type Cell, GRUCell, LSTMCell, SimpleRNNCell } from '@recurra/cells';
 import type * as layers from '@recurra/layers';
-import { deserializeLayer, Sequential, type SerializedLayer, Variable, withValues } from '@recurra/layers';
+import {
+  type AnyLayer,
+  deserializeLayer,
+  maskOf,
+  type Sequential,
+  type SerializedLayer,
+  sequentialFromConfig,
+  Variable,
+  withMask,
+  withValues,
+} from '@recurra/layers';
 import { camelCase, type DType, isFloating, Tensor } from '@recurra/tensor';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenTensor, type GoldenWeight, toTensor } from './format.js';
@@ -17,33 +27,36 @@ const CLASSES = new Set([
   'Activation',
   'Dropout',
   'Masking',
+  'RNN',
   'SimpleRNN',
   'LSTM',
   'GRU',
   'Bidirectional',
 ]);
-/** Keras settings that are at their (only supported) default when null, or that say nothing about the computation. */
-const IGNORED =
-  /_regularizer$|_constraint$|^dtype$|^seed$|^quantization_config$|^lora_rank$|^implementation$|^sparse$|^ragged$|^optional$|^noise_shape$/;
+
+/** Keys of Keras' configurations in camelCase, names among their values too. */
+export function fromKerasConfig(value: Json): Json {
+  if (Array.isArray(value)) return value.map(fromKerasConfig);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries<Json>(value).map(([key, child]) => [
+      camelCase(key),
+      // Activations are written in Keras' spelling.
+      typeof child === 'string' && /activation$/.test(key) ? camelCase(child) : fromKerasConfig(child),
+    ]),
+  );
+}
+
+/** Does a configuration have only classes that exist here? */
+function known(className: string, config: Json): boolean {
+  if (!CLASSES.has(className)) return false;
+  return [config.layer, config.backward_layer].every((inner) => !inner || known(inner.class_name, inner.config));
+}
 
 /** Keras' configuration of a layer as ours; null where the class does not exist here. */
 export function fromKeras(className: string, config: Json): SerializedLayer | null {
-  if (!CLASSES.has(className)) return null;
-  const result: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries<Json>(config)) {
-    if (IGNORED.test(key)) {
-      if (/_regularizer$|_constraint$/.test(key) && value !== null) return null;
-      continue;
-    }
-    if (key === 'batch_shape') result['shape'] = value.slice(1);
-    else if (key.endsWith('_initializer')) result[camelCase(key)] = keras(value);
-    else if ((key === 'layer' || key === 'backward_layer') && value) {
-      const nested = fromKeras(value.class_name, value.config);
-      if (!nested) return null;
-      result[camelCase(key)] = nested;
-    } else result[camelCase(key)] = value;
-  }
-  return { className, config: result };
+  if (!known(className, config)) return null;
+  return { className, config: fromKerasConfig(config) };
 }
 
 /** A serialized Keras object as ours; settings that are null or a seed are left out. */
@@ -64,6 +77,7 @@ async function replayModule(
   comparison: Comparison,
   variables: readonly Variable[],
   call: (inputs: Record<string, Tensor>) => Record<string, Tensor>,
+  layer: AnyLayer | null = null,
 ): Promise<void> {
   const inputs = Object.fromEntries(Object.entries<GoldenTensor>(c['inputs']).map(([k, v]) => [k, toTensor(v)]));
   const names = Object.keys(inputs).filter((k) => isFloating(inputs[k]!.dtype));
@@ -105,7 +119,11 @@ async function replayModule(
   let exact: ReturnType<typeof run> | null = null;
   const compare = (what: string, kind: 'inputs' | 'weights', i: number, expected: GoldenTensor): void => {
     const arbiter = (): ArrayLike<number> => {
-      exact ??= run(start('float64'), inputs);
+      if (!exact) {
+        if (layer) layer.dtype = 'float64';
+        exact = run(start('float64'), inputs);
+        if (layer) layer.dtype = 'float32';
+      }
       return exact.gradients[kind][i]!.data;
     };
     comparison.tensor(`gradient of ${what}`, gradients[kind][i], expected, TOLERANCES.layerGradient, arbiter);
@@ -128,7 +146,6 @@ function nameOutputs(outputs: readonly Tensor[], prefix = ''): Record<string, Te
 export async function replayLayer(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const { class_name: className, config, calls = 1 } = c['config'];
   if (className.endsWith('Cell')) return replayCell(c, comparison);
-  if (className === 'RNN') return replayStack(c, comparison);
   if (className === 'Sequential') return replayChain(c, comparison);
   const serialized = fromKeras(className, config);
   if (!serialized) return false;
@@ -137,8 +154,11 @@ export async function replayLayer(c: GoldenCase, comparison: Comparison): Promis
   const first = Object.values<GoldenTensor>(c['inputs'])[0]!;
   layer.build([null, ...first.shape.slice(1)]);
   if (c['initial_bias']) {
-    const [bias] = Object.values<GoldenTensor>(c['initial_bias']);
-    comparison.tensor('initial bias', layer.weights[layer.weights.length - 1]!.value, bias!, TOLERANCES.exact);
+    const tail = (path: string): string => path.slice(path.indexOf('/'));
+    for (const [name, bias] of Object.entries<GoldenTensor>(c['initial_bias'])) {
+      const own = layer.weights.find((w) => tail(w.path) === tail(name));
+      comparison.tensor(`initial ${name}`, own?.value, bias, TOLERANCES.exact);
+    }
   }
   comparison.equal(
     'weight shapes',
@@ -152,36 +172,68 @@ export async function replayLayer(c: GoldenCase, comparison: Comparison): Promis
   );
   layer.setWeights(weights.map(toTensor));
   comparison.equal('count_params', layer.countParams(), c['count_params']);
+  const own = withoutNames(layer.getConfig());
+  const theirs = withoutNames(serialized.config);
+  for (const key of new Set([...Object.keys(own), ...Object.keys(theirs)]))
+    comparison.equal(`configuration (${key})`, own[key], theirs[key]);
   const args = c['call_arguments'] ?? {};
   const stateNames = Object.keys(c['inputs']).slice(1);
-  // Keras drops the mask that an input carries when initial_state is given; an explicit mask counts.
-  const implicit =
-    c['input_masks'] && stateNames.length === 0 ? toTensor(Object.values<GoldenTensor>(c['input_masks'])[0]!) : null;
-  const mask = args.mask ? toTensor(args.mask) : implicit;
-  await replayModule(c, comparison, layer.weights, (inputs) => {
-    const x = inputs[Object.keys(inputs)[0]!]!;
-    const options = {
-      mask,
-      training: args.training ?? false,
-      initialState: stateNames.length > 0 ? stateNames.map((n) => inputs[n]!) : null,
-    };
-    let outputs: Record<string, Tensor> = {};
-    for (let i = 0; i < calls; i++)
-      outputs = { ...outputs, ...nameOutputs(layer.applyAll(x, options), calls > 1 ? `call${i + 1}_` : '') };
-    return outputs;
-  });
+  const implicit = c['input_masks'] ? toTensor(Object.values<GoldenTensor>(c['input_masks'])[0]!) : null;
+  await replayModule(
+    c,
+    comparison,
+    layer.weights,
+    (inputs) => {
+      const x = inputs[Object.keys(inputs)[0]!]!;
+      let outputs: Record<string, Tensor> = {};
+      for (let i = 0; i < calls; i++) {
+        const result = layer.apply(withMask(x, implicit), {
+          training: args.training ?? false,
+          ...(args.mask ? { mask: toTensor(args.mask) } : {}),
+          ...(stateNames.length > 0 ? { initialState: stateNames.map((n) => inputs[n]!) } : {}),
+        }) as Tensor | readonly Tensor[];
+        const all = Array.isArray(result) ? (result as readonly Tensor[]) : [result as Tensor];
+        outputs = { ...outputs, ...nameOutputs(all, calls > 1 ? `call${i + 1}_` : '') };
+      }
+      return outputs;
+    },
+    layer,
+  );
   if (c['output_masks']) {
-    const x = toTensor(first);
-    const given = c['input_masks'] ? toTensor(Object.values<GoldenTensor>(c['input_masks'])[0]!) : mask;
-    const found = layer.computeMask(x, given);
-    for (const [name, expected] of Object.entries<GoldenTensor>(c['output_masks']))
-      comparison.tensor(`mask of ${name}`, found ?? undefined, expected, TOLERANCES.exact);
+    const states = layer.variables.map((v) => v.value);
+    const given = args.mask ? { mask: toTensor(args.mask) } : {};
+    const result = layer.apply(withMask(toTensor(first), implicit), given) as Tensor | readonly Tensor[];
+    const masks = (Array.isArray(result) ? (result as readonly Tensor[]) : [result as Tensor]).map(maskOf);
+    layer.variables.forEach((v, i) => {
+      v.assign(states[i]!);
+    });
+    Object.entries<GoldenTensor>(c['output_masks']).forEach(([name, expected], i) => {
+      comparison.tensor(`mask of ${name}`, masks[i % masks.length] ?? undefined, expected, TOLERANCES.exact);
+    });
   }
   if (c['states_after'])
     (c['states_after'] as GoldenTensor[]).forEach((expected, i) => {
       comparison.tensor(`state ${i}`, (layer as layers.LSTM).currentStates[i], expected, TOLERANCES.layerOutput);
     });
   return true;
+}
+
+/** A configuration without what differs from one layer to the next of one class, and what says nothing about the computation. */
+function withoutNames(config: Json): Json {
+  if (Array.isArray(config)) return config.map(withoutNames);
+  if (typeof config !== 'object' || config === null) return config;
+  const named = typeof config.className === 'string';
+  // Cells are no layers here: they have no names of their own.
+  if (named && /Cells?$/.test(config.className)) {
+    const { name: _name, trainable: _trainable, dtype: _dtype, ...own } = config.config;
+    return { className: config.className, config: withoutNames(own) };
+  }
+  return Object.fromEntries(
+    Object.entries<Json>(config)
+      .filter(([key]) => !['implementation', 'buildConfig'].includes(key) && !(named && key === 'registeredName'))
+      .map(([key, value]) => [key, withoutNames(value)] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  );
 }
 
 async function replayChain(c: GoldenCase, comparison: Comparison): Promise<boolean> {
@@ -193,8 +245,14 @@ async function replayChain(c: GoldenCase, comparison: Comparison): Promise<boole
   comparison.equal('count_params', model.countParams(), c['count_params']);
   const expectMask = c['output_masks'] as Record<string, GoldenTensor> | undefined;
   for (const expected of Object.values(expectMask ?? {}))
-    comparison.tensor('output mask', model.forward(toTensor(first)).mask ?? undefined, expected, TOLERANCES.exact);
-  await replayModule(c, comparison, model.weights, (inputs) => ({ out: model.apply(Object.values(inputs)[0]!) }));
+    comparison.tensor('output mask', maskOf(model.apply(toTensor(first))) ?? undefined, expected, TOLERANCES.exact);
+  await replayModule(
+    c,
+    comparison,
+    model.weights,
+    (inputs) => ({ out: model.apply(Object.values(inputs)[0]!) }),
+    model,
+  );
   return true;
 }
 
@@ -202,7 +260,7 @@ async function replayChain(c: GoldenCase, comparison: Comparison): Promise<boole
 export function buildSequential(config: Json): Sequential | null {
   const all = (config.layers as Json[]).map((l) => fromKeras(l.class_name, l.config));
   if (all.some((l) => l === null)) return null;
-  return Sequential.fromConfig({ name: config.name, layers: all as SerializedLayer[] });
+  return sequentialFromConfig({ name: config.name, layers: all as SerializedLayer[] });
 }
 
 function makeCell(className: string, config: Json): Cell<Json, Json> | null {
@@ -239,29 +297,6 @@ async function replayCell(c: GoldenCase, comparison: Comparison): Promise<boolea
       .map((k) => inputs[k]!);
     const { output, state } = cell.step(cellParams(variables), inputs['x']!, toState(states));
     return nameOutputs([output, ...fromState(state)]);
-  });
-  return true;
-}
-
-/** `RNN` over one cell or a list of them, through `StackedCells` and `runSequence`. */
-async function replayStack(c: GoldenCase, comparison: Comparison): Promise<boolean> {
-  const {
-    cell: description,
-    return_sequences: sequences,
-    return_state: returnState,
-    go_backwards: reverse,
-  } = c['config'].config;
-  const list: Json[] = description.class_name === 'StackedRNNCells' ? description.config.cells : [description];
-  const made = list.map((d) => makeCell(d.class_name, d.config));
-  if (made.some((m) => m === null)) return false;
-  const variables = variablesOf(c);
-  const stack = new StackedCells(made as Cell<Json, Json>[]);
-  const mask = c['input_masks'] ? toTensor(c['input_masks'].x) : null;
-  await replayModule(c, comparison, variables, (inputs) => {
-    const params = made.map((_, i) => cellParams(variables.slice(3 * i, 3 * i + 3)));
-    const { outputs, output, state } = runSequence(stack, params, inputs['x']!, { reverse, ...(mask ? { mask } : {}) });
-    const y = sequences ? (reverse ? outputs!.flip(1) : outputs!) : output;
-    return nameOutputs([y, ...(returnState ? state.flatMap(fromState) : [])]);
   });
   return true;
 }

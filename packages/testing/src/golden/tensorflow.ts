@@ -1,5 +1,5 @@
 import { customGradient } from '@recurra/autograd';
-import { Embedding, type Layer, Sequential } from '@recurra/layers';
+import { type AnyLayer, Embedding, Sequential } from '@recurra/layers';
 import type { Optimizer } from '@recurra/optim';
 import { segmentSum, Tensor } from '@recurra/tensor';
 
@@ -13,7 +13,7 @@ class LookupEmbedding extends Embedding {
   /** Per row of the table, the sum of the squared gradients of its lookups in the last backward pass. */
   squares: Tensor | null = null;
 
-  protected override call(x: Tensor): Tensor[] {
+  override call(x: Tensor): Tensor {
     const ids = x.cast('int32');
     const lookup = customGradient((table) => ({
       value: table!.gather(ids, 0),
@@ -23,7 +23,7 @@ class LookupEmbedding extends Embedding {
         return [segmentSum(rows, ids.flatten(), this.inputDim)];
       },
     }));
-    return [lookup(this.weights[0]!.value)];
+    return lookup(this.weights[0]!.value);
   }
 }
 
@@ -43,12 +43,12 @@ class LookupGradient extends Tensor {
 
 /** The model with embeddings that record the squares of their lookups, and the optimizer made to use them. */
 export function withTensorFlowEmbeddings(model: Sequential, optimizer: Optimizer): Sequential {
-  const swap = (layer: Layer): Layer => {
+  const swap = (layer: AnyLayer): AnyLayer => {
     if (!(layer instanceof Embedding)) return layer;
     const { name, maskZero = false } = layer.getConfig() as { name: string; maskZero?: boolean };
     return new LookupEmbedding(layer.inputDim, layer.outputDim, { name, maskZero });
   };
-  const layers = model.layers.map(swap);
+  const layers = model.children().map(swap);
   const update = optimizer.update.bind(optimizer);
   optimizer.update = (gradients, state, parameters, rate) => {
     const replaced = { ...gradients } as Record<string, Tensor>;

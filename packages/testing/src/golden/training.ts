@@ -48,7 +48,7 @@ export async function replayTraining(c: GoldenCase, comparison: Comparison): Pro
     validationData: validation ? [toTensor(validation.x), toTensor(validation.y)] : null,
   });
   for (const [key, expected] of Object.entries<number[]>(c['history']))
-    comparison.numbers(`history of ${key}`, history.history[camelCase(key)] ?? [], expected, TOLERANCES.training);
+    comparison.numbers(`history of ${key}`, history.values(key), expected, TOLERANCES.training);
   const evaluated = await model.evaluate(x, y, { batchSize: fit.batch_size, sampleWeight });
   for (const [key, expected] of Object.entries<number>(c['evaluate']))
     comparison.numbers(`evaluate ${key}`, [evaluated[camelCase(key)] ?? Number.NaN], [expected], TOLERANCES.training);

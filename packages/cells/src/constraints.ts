@@ -1,0 +1,89 @@
+import type { SnakeCase, Tensor } from '@recurra/tensor';
+import { resolveSerialized, type Serialized } from './serialized.js';
+
+/** What a weight is brought back to after every step. */
+export interface Constraint {
+  /** Class name in Keras. */
+  readonly name: string;
+  /** The arguments, in camelCase. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** The weight as it may be. */
+  apply(w: Tensor): Tensor;
+}
+
+/** Axes along which norms are taken: 0 for a kernel [inputs, units], so that each unit's weights have a norm. */
+export interface NormOptions {
+  readonly axis?: number | readonly number[];
+}
+
+const EPSILON = 1e-7;
+
+function normOf(w: Tensor, axis: number | readonly number[]): Tensor {
+  return w.square().sum(axis, { keepDims: true }).sqrt();
+}
+
+/** Scales columns down to a norm of at most `maxValue` (2). Keras `MaxNorm`. */
+export function maxNorm(options: NormOptions & { readonly maxValue?: number } = {}): Constraint {
+  const { maxValue = 2, axis = 0 } = options;
+  return {
+    name: 'MaxNorm',
+    config: { maxValue, axis },
+    apply: (w) => {
+      const norms = normOf(w, axis);
+      return w.mul(norms.clip(0, maxValue).div(norms.add(EPSILON)));
+    },
+  };
+}
+
+/** Negative weights become 0. Keras `NonNeg`. */
+export function nonNeg(): Constraint {
+  return { name: 'NonNeg', config: {}, apply: (w) => w.mul(w.greaterEqual(0).cast(w.dtype)) };
+}
+
+/** Scales columns to a norm of 1. Keras `UnitNorm`. */
+export function unitNorm(options: NormOptions = {}): Constraint {
+  const { axis = 0 } = options;
+  return { name: 'UnitNorm', config: { axis }, apply: (w) => w.div(normOf(w, axis).add(EPSILON)) };
+}
+
+/**
+ * Moves the norms of columns towards [minValue, maxValue] = [0, 1] by the share `rate` (1: all the way).
+ * Keras `MinMaxNorm`.
+ */
+export function minMaxNorm(
+  options: NormOptions & { readonly minValue?: number; readonly maxValue?: number; readonly rate?: number } = {},
+): Constraint {
+  const { minValue = 0, maxValue = 1, rate = 1, axis = 0 } = options;
+  return {
+    name: 'MinMaxNorm',
+    config: { minValue, maxValue, rate, axis },
+    apply: (w) => {
+      const norms = normOf(w, axis);
+      const wanted = norms
+        .clip(minValue, maxValue)
+        .mul(rate)
+        .add(norms.mul(1 - rate));
+      return w.mul(wanted.div(norms.add(EPSILON)));
+    },
+  };
+}
+
+/** The constraints by name. */
+export const constraints: Readonly<Record<ConstraintName, (options?: never) => Constraint>> = {
+  maxNorm,
+  nonNeg,
+  unitNorm,
+  minMaxNorm,
+};
+
+/** Names of constraints. */
+export type ConstraintName = 'maxNorm' | 'nonNeg' | 'unitNorm' | 'minMaxNorm';
+
+/** A constraint by name (camelCase or Keras' snake_case), one with options, or as Keras writes it down. */
+export type ConstraintIdentifier = ConstraintName | SnakeCase<ConstraintName> | Constraint | Serialized;
+
+/** The constraint that an identifier names; `null` for none. Throws `ValueError` with the known names. */
+export function resolveConstraint(identifier: ConstraintIdentifier | null | undefined): Constraint | null {
+  if (identifier === null || identifier === undefined) return null;
+  return resolveSerialized('constraint', constraints, identifier, 'apply');
+}

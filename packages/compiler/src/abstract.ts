@@ -1,0 +1,19 @@
+import { type Aval, type Tensor, withKeys } from '@recurra/tensor';
+import { Tracer } from './tracer.js';
+import { whileTracing } from './tracers.js';
+
+/**
+ * What a function of tensors would give, without computing it: its results as tensors that have shapes and dtypes, but no data. Variables can be
+ * read; what is assigned to them is forgotten. As `jax.eval_shape`.
+ */
+export function evalShape<R>(f: (...inputs: Tensor[]) => R, inputs: readonly Aval[]): R {
+  const tracer = new Tracer();
+  const values = inputs.map((aval) => tracer.input(aval));
+  const key = tracer.input({ shape: [2], dtype: 'int32' });
+  return whileTracing(tracer, () => withKeys(key, () => f(...values)));
+}
+
+/** Runs `f` as if no function were being compiled: tensors that it makes are concrete, random keys those of the global generator. */
+export function untraced<R>(f: () => R): R {
+  return whileTracing(null, () => withKeys(null, f));
+}

@@ -1,0 +1,541 @@
+import type { Constraint } from '@recurra/cells';
+import { type Initializer, isSerialized, type Regularizer, resolveRegularizer } from '@recurra/cells';
+import { evalShape, untraced } from '@recurra/compiler';
+import {
+  asTensor,
+  type DType,
+  formatShape,
+  isFloating,
+  type Shape,
+  ShapeError,
+  sizeOf,
+  Tensor,
+  type TensorLike,
+  ValueError,
+} from '@recurra/tensor';
+import { maskOf, withMask } from './masks.js';
+import { inScope, scoped, uniqueName } from './naming.js';
+import { Operation, SpecOf } from './operation.js';
+import { describeOptions, type LayerOptions } from './options.js';
+import { callScope, withinCall } from './scope.js';
+import {
+  type Data,
+  formatPartial,
+  type Masks,
+  type PartialShape,
+  type Shapes,
+  type Spec,
+  type Specs,
+  type Symbolic,
+  SymbolicTensor,
+} from './symbolic.js';
+import { isRecord, leavesOf, mapTree } from './tree.js';
+import { assignAll, copyOf, structureChanged, structureVersion, Variable, type VariableRole } from './variable.js';
+
+/** What goes with every call of a layer. */
+export interface CallOptions<In = Tensor> {
+  /** Training (dropout active) or inference; that of the call around it, else false. */
+  readonly training?: boolean;
+  /** bool, for each input: which steps count. By default the masks that the inputs have from the layers that made them. */
+  readonly mask?: Masks<In> | Symbolic<Tensor>;
+}
+
+/** What `call` is told. */
+export interface Context<In = Tensor> {
+  readonly training: boolean;
+  /** The masks of the inputs, in their structure. */
+  readonly mask: Masks<In>;
+}
+
+/** A configuration as plain JSON-like values, from which `fromConfig` makes the layer again. */
+export type LayerConfig = Readonly<Record<string, unknown>>;
+
+/** How a variable is made; see {@link Layer.variable}. */
+export interface VariableSpec {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly initializer: Initializer;
+  /** 'weight' */
+  readonly role?: VariableRole;
+  readonly trainable?: boolean;
+  /** That of the layer. */
+  readonly dtype?: DType;
+  readonly regularizer?: Regularizer | null;
+  readonly constraint?: Constraint | null;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a layer of any inputs and outputs
+export type AnyLayer = Layer<any, any, any>;
+
+/** Two sizes that stand for an open one, to see which sizes of the outputs follow it. */
+const OPEN = [83, 89] as const;
+
+/**
+ * A building block with weights. A subclass writes `call` (tensor operations), and `build` where it has weights, which it makes by
+ * {@link Layer.variable} when the shape of the inputs is known. Variables and layers that stand in its properties (also in lists and plain objects;
+ * not in `#private` ones) are its own.
+ *
+ * `apply` takes tensors and gives tensors, or takes symbolic tensors and gives symbolic ones. Inputs and outputs are trees: a tensor, or lists and
+ * records. Keras `Layer`.
+ *
+ * ```ts
+ * class Scale extends Layer {
+ *   scale!: Variable;
+ *   override build([, features]: PartialShape): void {
+ *     this.scale = this.variable({ name: 'scale', shape: [features!], initializer: initializers.ones() });
+ *   }
+ *   call(x: Tensor): Tensor {
+ *     return x.mul(this.scale.value);
+ *   }
+ * }
+ * ```
+ */
+export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = object> extends Operation {
+  /** The arguments of the constructor that stand before the options, by their names in the configuration. */
+  static readonly positional: readonly string[] = [];
+  /** A penalty on the outputs. */
+  readonly activityRegularizer: Regularizer | null;
+  /** Does a mask pass through unchanged? Layers that know nothing of masks drop them. */
+  protected readonly supportsMasking: boolean = false;
+  /** What the subclass made of its options, for the configuration. */
+  protected settled: Readonly<Record<string, unknown>> = {};
+  #name: string | undefined;
+  #trainable: boolean;
+  #dtype: DType;
+  #own: Variable[] = [];
+  #built = false;
+  #added: { run: number; values: Tensor[] } = { run: 0, values: [] };
+  #warned = false;
+
+  constructor(options: LayerOptions = {}) {
+    super();
+    this.#name = options.name;
+    if (options.name !== undefined && (typeof options.name !== 'string' || options.name === ''))
+      throw new ValueError(`${this.className}: expected a name that is a text, received ${String(options.name)}`);
+    this.#trainable = options.trainable ?? true;
+    const dtype = isSerialized(options.dtype) ? options.dtype.config['name'] : (options.dtype ?? 'float32');
+    if (dtype !== 'float32' && dtype !== 'float64')
+      throw new ValueError(`${this.className}: expected dtype 'float32' or 'float64', received ${String(dtype)}`);
+    this.#dtype = dtype;
+    this.activityRegularizer = resolveRegularizer(options.activityRegularizer);
+    // Built is built, whoever calls it: a subclass only writes what it makes.
+    const own = this.build;
+    Object.defineProperty(this, 'build', {
+      configurable: true,
+      writable: true,
+      value: (inputShape: Shapes<In>): void => {
+        if (this.#built) return;
+        const { scopeName } = this;
+        untraced(() =>
+          scopeName === null ? own.call(this, inputShape) : inScope(scopeName, () => own.call(this, inputShape)),
+        );
+        this.#built = true;
+        structureChanged();
+      },
+    });
+  }
+
+  /** Name of the class in Keras. */
+  get className(): string {
+    return this.constructor.name;
+  }
+
+  /** The name; unique unless given. */
+  get name(): string {
+    this.#name ??= uniqueName(this.className);
+    return this.#name;
+  }
+
+  /** What the paths of variables inside begin with; `null`: nothing. */
+  protected get scopeName(): string | null {
+    return this.name;
+  }
+
+  /** Are the weights there? */
+  get built(): boolean {
+    return this.#built;
+  }
+
+  /** What the layer computes in: floating inputs are cast to it. */
+  get dtype(): DType {
+    return this.#dtype;
+  }
+
+  /** @internal For checks that compute in float64 what a layer of float32 does. */
+  set dtype(dtype: DType) {
+    this.#dtype = dtype;
+    for (const child of this.children()) child.dtype = dtype;
+  }
+
+  /** Are its weights trained? Setting it holds for all layers inside, and takes effect at the next step. */
+  get trainable(): boolean {
+    return this.#trainable;
+  }
+
+  set trainable(value: boolean) {
+    this.#trainable = value;
+    structureChanged();
+    for (const child of this.children()) child.trainable = value;
+  }
+
+  /** The layers inside of this one, in the order of the properties that hold them. */
+  children(): readonly AnyLayer[] {
+    const found = new Set<AnyLayer>();
+    const visit = (value: unknown): void => {
+      if (value instanceof Layer) found.add(value);
+      else if (Array.isArray(value) || isRecord(value)) Object.values(value).forEach(visit);
+    };
+    // What options held is where the constructor put it.
+    for (const [key, value] of Object.entries(this)) if (key !== 'settled') visit(value);
+    found.delete(this);
+    return [...found];
+  }
+
+  /** This layer and all inside of it, each once, outermost first. */
+  layersWithin(): readonly AnyLayer[] {
+    const found = new Set<AnyLayer>();
+    const visit = (layer: AnyLayer): void => {
+      if (found.has(layer)) return;
+      found.add(layer);
+      layer.children().forEach(visit);
+    };
+    visit(this);
+    return [...found];
+  }
+
+  /** All variables, those of layers inside too: weights, states and seeds. */
+  get variables(): readonly Variable[] {
+    const own = this.#own;
+    const sorted = [...own.filter((v) => v.trainable), ...own.filter((v) => !v.trainable)];
+    return [...new Set([...sorted, ...this.children().flatMap((child) => child.variables)])];
+  }
+
+  /** All weights, in Keras' order: those that are trained first, then those of the layers inside. */
+  get weights(): readonly Variable[] {
+    return this.variables.filter((v) => v.role === 'weight');
+  }
+
+  /** The weights that training changes. */
+  get trainableWeights(): readonly Variable[] {
+    if (!this.#trainable) return [];
+    const own = this.#own.filter((v) => v.role === 'weight' && v.trainable);
+    return [...new Set([...own, ...this.children().flatMap((child) => child.trainableWeights)])];
+  }
+
+  /** The weights that training leaves: frozen ones, and statistics. */
+  get nonTrainableWeights(): readonly Variable[] {
+    const trained = new Set(this.trainableWeights);
+    return this.weights.filter((v) => !trained.has(v));
+  }
+
+  /** The number of elements of all weights. */
+  countParams(): number {
+    return this.weights.reduce((sum, w) => sum + sizeOf(w.shape), 0);
+  }
+
+  /** Copies of the weights' values. */
+  getWeights(): Tensor[] {
+    return this.weights.map((w) => copyOf(w.value));
+  }
+
+  /** Replaces the weights' values. Throws `ShapeError` where number or shapes do not fit. */
+  setWeights(values: readonly TensorLike[]): void {
+    assignAll(this.weights, values, this.label);
+  }
+
+  /** Makes the weights for inputs of this shape, unless they are there. Subclasses write what they make. */
+  build(_inputShape: Shapes<In>): void {}
+
+  /** The outputs for inputs. Subclasses write it. */
+  abstract call(inputs: In, context: Context<In> & Args): Out;
+
+  /**
+   * The outputs for tensors, or symbolic outputs for symbolic inputs; builds the layer in the first call.
+   * Throws `ShapeError` where the inputs have a shape that the layer cannot take.
+   */
+  apply(inputs: Symbolic<In>, options?: CallOptions<In> & Args): Symbolic<Out>;
+  apply(inputs: Data<In>, options?: CallOptions<In> & Args): Out;
+  apply(inputs: unknown, options: object = {}): unknown {
+    return this.invoke(inputs, options as Readonly<Record<string, unknown>>);
+  }
+
+  protected override compute(given: unknown, options: Readonly<Record<string, unknown>>): unknown {
+    const inputs = this.tensorsOf(given);
+    this.checkInputs(mapTree(inputs, (x) => (x as Tensor).shape) as Shapes<In>);
+    this.ensureBuilt(inputs);
+    // A layer that keeps what it was given by a mask does so also where an argument replaces it.
+    const implicit = mapTree(inputs, (x) => maskOf(x as Tensor));
+    const { training = callScope()?.training ?? false, mask, ...rest } = options;
+    // As in Keras, a call with more tensors than its inputs gets no mask but one that it is given.
+    const several = leavesOf(rest).some((leaf) => leaf instanceof Tensor);
+    const used = mask !== undefined ? mask : several ? mapTree(implicit, () => null) : implicit;
+    return withinCall(training as boolean, () => {
+      const outputs = this.call(
+        inputs as In,
+        { ...rest, training, mask: used } as unknown as Context<In> & Args,
+      ) as unknown;
+      if (this.activityRegularizer)
+        for (const y of leavesOf(outputs)) this.addLoss(this.activityRegularizer.apply(y as Tensor).div(batchOf(y)));
+      return this.attachMasks(inputs as In, (mask !== undefined ? mask : implicit) as Masks<In>, outputs);
+    });
+  }
+
+  /** The inputs as a tree of tensors, floating ones in the layer's dtype. */
+  private tensorsOf(given: unknown): unknown {
+    const cast = (x: Tensor): Tensor =>
+      isFloating(x.dtype) && x.dtype !== this.#dtype ? withMask(x.cast(this.#dtype), maskOf(x)) : x;
+    const hasTensor = leavesOf(given).some((leaf) => leaf instanceof Tensor || ArrayBuffer.isView(leaf));
+    if (given instanceof Tensor) return cast(given);
+    if (given === undefined || given === null)
+      throw new ValueError(`${this.label}: expected inputs, received ${String(given)}`);
+    if (!hasTensor && !isRecord(given)) return cast(asTensor(given as TensorLike));
+    const visit = (node: unknown): unknown => {
+      if (Array.isArray(node) && leavesOf(node).every((leaf) => typeof leaf === 'number' || typeof leaf === 'boolean'))
+        return cast(asTensor(node as TensorLike));
+      if (Array.isArray(node)) return node.map(visit);
+      if (isRecord(node)) return Object.fromEntries(Object.entries(node).map(([k, v]) => [k, visit(v)]));
+      return cast(asTensor(node as TensorLike));
+    };
+    return visit(given);
+  }
+
+  private ensureBuilt(inputs: unknown): void {
+    if (this.#built) return;
+    this.build(
+      mapTree(inputs, (x) => {
+        const { shape } = x as Tensor | Spec;
+        return shape.length === 0 ? shape : [null, ...shape.slice(1)];
+      }) as Shapes<In>,
+    );
+  }
+
+  private attachMasks(inputs: In, masks: Masks<In>, outputs: unknown): unknown {
+    const found = this.computeMask(inputs, masks, outputs as Out) as unknown;
+    if (
+      !this.#warned &&
+      !this.supportsMasking &&
+      this.computeMask === Layer.prototype.computeMask &&
+      leavesOf(masks).some((m) => m instanceof Tensor)
+    ) {
+      this.#warned = true;
+      console.warn(
+        `${this.label}: its input has a mask, which this layer does not know; layers after it do not see the mask.`,
+      );
+    }
+    if (outputs instanceof Tensor) return withMask(outputs, (found as Tensor | null) ?? null);
+    const all = Array.isArray(found) || isRecord(found) ? leavesOf(found) : [];
+    let i = 0;
+    return mapTree(outputs, (y) => {
+      const mask = all[i++];
+      return y instanceof Tensor ? withMask(y, mask instanceof Tensor ? mask : null) : y;
+    });
+  }
+
+  /** The masks of the outputs, from the inputs and their masks. */
+  computeMask(_inputs: In, masks: Masks<In>, outputs?: Out): Masks<Out> {
+    if (!this.supportsMasking) return mapTree(outputs ?? null, () => null) as Masks<Out>;
+    return masks as unknown as Masks<Out>;
+  }
+
+  /** The shapes of the outputs for shapes of the inputs, `null` where a size is open. */
+  computeOutputShape(inputShape: Shapes<In>): Shapes<Out> {
+    return mapTree(
+      this.spec(toSpecs(inputShape, this.#dtype) as Specs<In>),
+      (spec) => (spec as Spec).shape,
+    ) as Shapes<Out>;
+  }
+
+  /**
+   * What the outputs will be for inputs of which as much is known: by default what `call` gives in an abstract run, where sizes that are open
+   * in the inputs stand for any.
+   */
+  spec(inputs: Specs<In>, options: Readonly<Record<string, unknown>> = {}): Specs<Out> {
+    const leaves = leavesOf(mapTree([inputs, options], asSpec)).filter((leaf) => leaf instanceof SpecOf);
+    if (this.computeOutputShape !== Layer.prototype.computeOutputShape) {
+      const shapes = mapTree(inputs, (s) => new ShapeLeaf((s as Spec).shape));
+      const plain = unwrapShapes(shapes);
+      return toSpecs(this.computeOutputShape(plain as Shapes<In>), this.#dtype) as Specs<Out>;
+    }
+    const run = (open: number): unknown =>
+      evalShape(
+        (...values) => {
+          let next = 0;
+          const [x, rest] = mapTree(mapTree([inputs, options], asSpec), (leaf) =>
+            leaf instanceof SpecOf ? values[next++] : leaf,
+          ) as [unknown, Readonly<Record<string, unknown>>];
+          return this.compute(x, rest);
+        },
+        leaves.map(({ shape, dtype }) => ({ shape: shape.map((d) => d ?? open), dtype })),
+      );
+    const [a, b] = [run(OPEN[0]), run(OPEN[1])];
+    const others = leavesOf(b) as Tensor[];
+    let i = 0;
+    return mapTree(a, (leaf) => {
+      const other = others[i++]!;
+      const { shape, dtype } = leaf as Tensor;
+      return new SpecOf(
+        shape.map((d, k) => (d === other.shape[k] ? d : null)),
+        dtype,
+      );
+    }) as Specs<Out>;
+  }
+
+  protected override specify(inputs: unknown, options: Readonly<Record<string, unknown>>): unknown {
+    const specs = mapTree(inputs, asSpec);
+    this.ensureBuilt(specs);
+    this.checkInputs(mapTree(specs, (s) => (s as Spec).shape) as Shapes<In>);
+    return mapTree(this.spec(specs as Specs<In>, options), (leaf) => {
+      const { shape, dtype } = leaf as Spec;
+      return new SpecOf(shape, dtype);
+    });
+  }
+
+  /** Throws where inputs have shapes that the layer cannot take (`null` where a size is open). */
+  protected checkInputs(_shapes: Shapes<In>): void {}
+
+  /** Makes a variable of this layer. */
+  protected variable(spec: VariableSpec): Variable {
+    const { name, shape, initializer, role = 'weight', dtype = this.#dtype, ...rest } = spec;
+    return this.keep(
+      new Variable(
+        untraced(() => initializer.create(shape, { dtype })),
+        scoped(name),
+        { role, ...rest },
+      ),
+    );
+  }
+
+  /** Makes a variable that was made elsewhere one of this layer. */
+  protected keep(variable: Variable): Variable {
+    this.#own.push(variable);
+    return variable;
+  }
+
+  /** Lets a variable of this layer go. */
+  protected drop(variable: Variable): void {
+    this.#own = this.#own.filter((v) => v !== variable);
+    structureChanged();
+  }
+
+  /** Inside of `call`: adds a scalar to what training minimises. Keras `add_loss`. */
+  addLoss(loss: Tensor): void {
+    if (loss.size !== 1)
+      throw new ShapeError(
+        `${this.label}: expected a scalar loss, received shape ${formatShape(loss.shape)}. Reduce it (sum, mean).`,
+      );
+    const scope = callScope();
+    const value = loss.rank === 0 ? loss : loss.reshape([]);
+    scope?.losses.push(value);
+    const run = scope?.run ?? 0;
+    if (this.#added.run !== run) this.#added = { run, values: [] };
+    this.#added.values.push(value);
+  }
+
+  /** The losses that the layers in here added in the last call, and the penalties of the regularizers of trained weights. */
+  get losses(): readonly Tensor[] {
+    const all = this.layersWithin().map((layer) => layer.#added);
+    const last = Math.max(0, ...all.map((a) => a.run));
+    return [...all.filter((a) => a.run === last).flatMap((a) => a.values), ...this.penalties()];
+  }
+
+  /** The penalties of the regularizers of trained weights. */
+  penalties(): readonly Tensor[] {
+    return this.trainableWeights.flatMap((w) => (w.regularizer ? [w.regularizer.apply(w.value)] : []));
+  }
+
+  /** Forgets what stateful layers in here keep from call to call. */
+  resetStates(): void {
+    for (const child of this.children()) child.resetStates();
+  }
+
+  /** The arguments that make this layer again, in camelCase, as Keras' `get_config`. */
+  getConfig(): LayerConfig {
+    return {
+      name: this.name,
+      trainable: this.trainable,
+      dtype: {
+        module: 'keras',
+        className: 'DTypePolicy',
+        config: { name: this.#dtype },
+        registeredName: null,
+      },
+      ...this.fields(),
+      ...(this.activityRegularizer ? describeOptions({ activityRegularizer: this.activityRegularizer }) : {}),
+    };
+  }
+
+  /** The arguments of this class, for {@link Layer.getConfig}. */
+  protected fields(): Record<string, unknown> {
+    return describeOptions(this.settled);
+  }
+
+  /**
+   * The layer that a configuration describes, with weights of its own. Layers inside of it are made by `make`, where a class has such.
+   * Keras `from_config`.
+   */
+  static fromConfig<L>(
+    // biome-ignore lint/suspicious/noExplicitAny: the constructors of subclasses take what they take
+    this: { new (...args: any[]): L; readonly positional: readonly string[] },
+    config: LayerConfig,
+  ): L {
+    const options: Record<string, unknown> = { ...config };
+    // biome-ignore lint/complexity/noThisInStatic: the class that is asked makes the layer
+    const args = this.positional.map((key) => {
+      const value = options[key];
+      delete options[key];
+      return value;
+    });
+    return new this(...args, options);
+  }
+
+  /** `LSTM "lstm_1"`, for messages. */
+  protected get label(): string {
+    return `${this.className} "${this.name}"`;
+  }
+
+  protected expectRank(shape: PartialShape, rank: number, what: string, hint: string): void {
+    if (shape.length !== rank)
+      throw new ShapeError(
+        `${this.label}: expected input of rank ${rank} ${what}, received ${formatPartial(shape)}. ${hint}`,
+      );
+  }
+}
+
+/** The batch size, that losses of activities are divided by. */
+function batchOf(y: unknown): number {
+  return Math.max(1, (y as Tensor).shape[0] ?? 1);
+}
+
+/** A shape as a leaf of a tree. */
+class ShapeLeaf {
+  readonly shape: PartialShape;
+
+  constructor(shape: PartialShape) {
+    this.shape = shape;
+  }
+}
+
+function unwrapShapes(tree: unknown): unknown {
+  return mapTree(tree, (leaf) => (leaf instanceof ShapeLeaf ? leaf.shape : leaf));
+}
+
+/** A symbolic tensor (or a plain object that says as much) as a spec; anything else as it is. */
+function asSpec(leaf: unknown): unknown {
+  if (leaf instanceof SymbolicTensor || leaf instanceof Tensor) return new SpecOf(leaf.shape, leaf.dtype);
+  return leaf;
+}
+
+/** Is it a shape: a list of sizes and `null`? */
+function isShape(node: unknown): node is PartialShape {
+  return Array.isArray(node) && node.every((d) => d === null || typeof d === 'number');
+}
+
+/** A tree of shapes as a tree of specs. */
+export function toSpecs(tree: unknown, dtype: DType): unknown {
+  if (isShape(tree)) return new SpecOf(tree, dtype);
+  if (Array.isArray(tree)) return tree.map((child) => toSpecs(child, dtype));
+  if (isRecord(tree)) return Object.fromEntries(Object.entries(tree).map(([k, v]) => [k, toSpecs(v, dtype)]));
+  return tree;
+}
+
+export { structureVersion };

@@ -1,0 +1,776 @@
+import { evalShape, guard, type MemoryUse, type Profile, type Step } from '@recurra/compiler';
+import {
+  checkOptions,
+  concat,
+  type DType,
+  isFloating,
+  describeValue as named,
+  type OptionTable,
+  Tensor,
+  type TensorLike,
+  ValueError,
+} from '@recurra/tensor';
+import { classWeights } from '../losses/alignment.js';
+import { summaryTable } from '../summary.js';
+import {
+  type Batch,
+  type Batches,
+  type BatchSource,
+  batchesFrom,
+  batchesInMemory,
+  isBatchSource,
+  samplesOfBatch,
+} from '../training/batches.js';
+import { Callback, type CallbackModel, Callbacks } from '../training/callback.js';
+import { History } from '../training/history.js';
+import type { Logs } from '../training/logs.js';
+import { Loop, type LoopOptions, type Steps } from '../training/loop.js';
+import type { ModelOptimizer } from '../training/model-optimizer.js';
+import type { OutputNames } from '../training/outputs.js';
+import { ProgressLogger, type Verbosity } from '../training/progress.js';
+import { batchesOf, holdOut, type Samples, toSamples, toTensors } from '../training/samples.js';
+import { TrainState } from '../training/state.js';
+import { type CompileOptions, predictStep, Trainer } from '../training/trainer.js';
+import { Turns } from '../training/turns.js';
+import { Graph } from './graph.js';
+import { graphConfig } from './graph-config.js';
+import { type Context, Layer, type LayerConfig } from './layer.js';
+import { maskOf } from './masks.js';
+import { distinct } from './naming.js';
+import type { LayerOptions } from './options.js';
+import { type Data, type PartialShape, type Spec, SymbolicTensor, type Values } from './symbolic.js';
+import { describeValue, isRecord, leavesOf, mapTree, zipTree } from './tree.js';
+
+/** Targets for outputs: in their structure, or for the only one. */
+export type Targets = TensorLike | readonly (TensorLike | null)[] | { readonly [output: string]: TensorLike | null };
+/** Weights of samples: of all outputs, or by output. */
+export type Weights = TensorLike | { readonly [output: string]: TensorLike } | null;
+
+/** Samples, targets and (optionally) weights to validate on. */
+export type ValidationData<X = unknown> =
+  | readonly [X, Targets]
+  | readonly [X, Targets, Weights]
+  | { readonly x: X; readonly y: Targets; readonly sampleWeight?: Weights }
+  | BatchSource;
+
+/** Options of `fit`; names and defaults of Keras. */
+export interface FitOptions<X = unknown> {
+  /** 32 */
+  readonly batchSize?: number;
+  /** The number of the last epoch (from 1): with `initialEpoch`, not the number of epochs to run; 1. */
+  readonly epochs?: number;
+  readonly verbose?: Verbosity;
+  readonly callbacks?: readonly Callback[];
+  /** Hold out the last share of the samples (before shuffling) for validation. */
+  readonly validationSplit?: number;
+  /** Samples, targets and (optionally) weights to validate on after each epoch; or a source of batches. */
+  readonly validationData?: ValidationData<X> | null;
+  /** Draw the batches of each epoch in a new order; true. */
+  readonly shuffle?: boolean;
+  /** Weight of every class in the loss, by index; 1 where absent. */
+  readonly classWeight?: Readonly<Record<number, number>> | null;
+  /** Weight of every sample [samples], or of every step [samples, time]; for several outputs also by output. */
+  readonly sampleWeight?: Weights;
+  /** The first epoch's number, to resume a run; 0. */
+  readonly initialEpoch?: number;
+  readonly validationBatchSize?: number | null;
+  /** Validate every so many epochs, or in these epochs (from 1); 1. */
+  readonly validationFreq?: number | readonly number[];
+  /** With a source of batches: batches of an epoch. `null` (default): one pass over the source. */
+  readonly stepsPerEpoch?: number | null;
+  /** With a source of batches to validate on: how many of them; all by default. */
+  readonly validationSteps?: number | null;
+  /** Ends training before the next batch, with the signal's reason; the model stays usable. */
+  readonly signal?: AbortSignal | null;
+}
+
+const FIT_OPTIONS: OptionTable<FitOptions> = {
+  batchSize: true,
+  epochs: true,
+  verbose: true,
+  callbacks: true,
+  validationSplit: true,
+  validationData: true,
+  shuffle: true,
+  classWeight: true,
+  sampleWeight: true,
+  initialEpoch: true,
+  validationBatchSize: true,
+  validationFreq: true,
+  stepsPerEpoch: true,
+  validationSteps: true,
+  signal: true,
+};
+
+const COMPILE_OPTIONS: OptionTable<CompileOptions> = {
+  optimizer: true,
+  loss: true,
+  lossWeights: true,
+  metrics: true,
+  weightedMetrics: true,
+  runEagerly: true,
+};
+
+/** Options of `evaluate`. */
+export interface EvaluateOptions {
+  /** 32 */
+  readonly batchSize?: number;
+  readonly sampleWeight?: Weights;
+  /** With a source of batches: how many of them; all by default. */
+  readonly steps?: number | null;
+  readonly verbose?: Verbosity;
+  readonly callbacks?: readonly Callback[];
+  readonly signal?: AbortSignal | null;
+}
+
+const EVALUATE_OPTIONS: OptionTable<EvaluateOptions> = {
+  batchSize: true,
+  sampleWeight: true,
+  steps: true,
+  verbose: true,
+  callbacks: true,
+  signal: true,
+};
+
+/** Options of `predict`. */
+export interface PredictOptions {
+  /** 32 */
+  readonly batchSize?: number;
+  /** With a source of batches: how many of them; all by default. */
+  readonly steps?: number | null;
+  readonly verbose?: Verbosity;
+  readonly callbacks?: readonly Callback[];
+  readonly signal?: AbortSignal | null;
+}
+
+const PREDICT_OPTIONS: OptionTable<PredictOptions> = {
+  batchSize: true,
+  steps: true,
+  verbose: true,
+  callbacks: true,
+  signal: true,
+};
+
+/** The symbolic tensors that a model leads from and to. */
+export interface ModelOptions<I = unknown, O = unknown> extends LayerOptions {
+  readonly inputs: I;
+  readonly outputs: O;
+}
+
+/**
+ * A layer that can be trained: `compile`, `fit`, `evaluate`, `predict`. Three ways to have one: {@link Sequential} for a chain of layers; `new
+ * Model({ inputs, outputs })` for any graph of layers that were applied to `Input`s (trees of inputs and outputs, shared layers, other models as layers); and
+ * a subclass that writes `call`. Keras `Model`.
+ *
+ * ```ts
+ * const x = Input({ shape: [8] });
+ * const hidden = new Dense(8, { activation: 'relu' }).apply(x);
+ * const model = new Model({ inputs: x, outputs: new Dense(1).apply(new Add().apply([x, hidden])) });
+ * ```
+ */
+export class Model<I = SymbolicTensor, O = SymbolicTensor>
+  extends Layer<Values<I>, Values<O>>
+  implements CallbackModel
+{
+  /** Set to true (by a callback) to end training after the current batch. */
+  stopTraining = false;
+  /** The calls from inputs to outputs; `null` for a model that writes `call`. */
+  readonly graph: Graph | null;
+  protected override readonly supportsMasking: boolean = true;
+  readonly #turns = new Turns();
+  #trainer: Trainer | null = null;
+  #predict: Step<[unknown, string], unknown> | null = null;
+  #state: TrainState | null = null;
+
+  /** Throws `ValueError` where an output depends on an input that is not given, and for two layers of one name. */
+  constructor(options: ModelOptions<I, O> | LayerOptions = {}) {
+    const { inputs, outputs, ...rest } = options as Partial<ModelOptions<I, O>>;
+    checkOptions('Model', rest as LayerOptions, {
+      name: true,
+      trainable: true,
+      dtype: true,
+      activityRegularizer: true,
+    });
+    super(rest);
+    if ((inputs === undefined) !== (outputs === undefined))
+      throw new ValueError(`${this.label}: expected both inputs and outputs, or neither (and a call of its own)`);
+    this.graph = inputs === undefined ? null : new Graph(inputs, outputs, this.label);
+    if (this.graph) {
+      const names = this.layers.map((l) => l.name);
+      const twice = names.find((name, i) => names.indexOf(name) !== i);
+      if (twice !== undefined)
+        throw new ValueError(
+          `${this.label}: expected layers of different names, received "${twice}" twice. Give one another { name }.`,
+        );
+      this.build(undefined as never);
+    }
+  }
+
+  /** Throws `ValueError`: models hold layers of any class, which `sequentialFromConfig` knows, so that programs without it stay small. */
+  static override fromConfig<L>(_config: LayerConfig): L {
+    throw new ValueError(
+      'fromConfig: expected a class of layers, received one of models. Use sequentialFromConfig(config).',
+    );
+  }
+
+  override get className(): string {
+    return this.graph ? 'Functional' : super.className;
+  }
+
+  protected override get scopeName(): null {
+    return null;
+  }
+
+  /** The layers of the model, each once: in the order of its graph, or of its properties. */
+  get layers(): readonly Layer<never, unknown>[] {
+    return this.children() as readonly Layer<never, unknown>[];
+  }
+
+  override children(): ReturnType<Layer['children']> {
+    if (!this.graph) return super.children();
+    const inputs = leavesOf(this.graph.inputs).map((leaf) => (leaf as SymbolicTensor).call.operation);
+    const all = [...inputs, ...this.graph.calls.map((call) => call.operation)];
+    return [...new Set(all)].filter((op) => op instanceof Layer) as never;
+  }
+
+  /** The layer of a name. Throws `ValueError` with the names that there are. */
+  getLayer(name: string): Layer<never, unknown> {
+    const found = this.layers.find((layer) => layer.name === name);
+    if (!found)
+      throw new ValueError(
+        `${this.label}: expected the name of a layer (${this.layers.map((l) => l.name).join(', ')}), received "${name}"`,
+      );
+    return found;
+  }
+
+  /** The shape that the inputs of a chain are declared to have; `null` where it is open, or there is no chain. */
+  get inputShape(): PartialShape | null {
+    return null;
+  }
+
+  /** The symbolic inputs of a graph. */
+  get inputs(): I {
+    return this.graph?.inputs as I;
+  }
+
+  /** The symbolic outputs of a graph. */
+  get outputs(): O {
+    return this.graph?.outputs as O;
+  }
+
+  call(inputs: Values<I>, _context: Context<Values<I>>): Values<O> {
+    if (!this.graph)
+      throw new ValueError(
+        `${this.label}: expected inputs and outputs, or a subclass that writes call(inputs, context)`,
+      );
+    return this.graph.run(leavesOf(inputs) as Tensor[], this.label) as Values<O>;
+  }
+
+  /** Masks come with the outputs from the layers that gave them. */
+  override computeMask(_inputs: never, _masks: never, outputs?: Values<O>): never {
+    return mapTree(outputs ?? null, (y) => (y instanceof Tensor ? maskOf(y) : null)) as never;
+  }
+
+  /** The data that `fit` and the like are given, as a tree of tensors of the structure that `call` takes. */
+  protected inputsOf(data: unknown, what: string): unknown {
+    if (!this.graph) return toTensors(data, 'inputs', what);
+    const { inputs } = this.graph;
+    const names = leavesOf(inputs).map((leaf) => (leaf as SymbolicTensor).name);
+    let given = data;
+    // As in Keras, inputs go by the names of their layers too, and the only one may stand in a list.
+    if (isRecord(data) && !isRecord(inputs) && names.every((name) => Object.hasOwn(data, name))) {
+      const unknown = Object.keys(data).find((key) => !names.includes(key));
+      if (unknown !== undefined)
+        throw new ValueError(`${what}: expected inputs ${names.join(', ')}, received "${unknown}" too`);
+      let i = 0;
+      given = mapTree(inputs, () => data[names[i++]!]);
+    } else if (
+      inputs instanceof SymbolicTensor &&
+      Array.isArray(data) &&
+      data.length === 1 &&
+      data[0] instanceof Tensor
+    )
+      given = data[0];
+    return zipTree(
+      inputs,
+      given,
+      (leaf, value, path) => {
+        const { dtype, name } = leaf as SymbolicTensor;
+        const t = toTensors(value, path === '' ? 'inputs' : `inputs "${path}"`, what);
+        if (!(t instanceof Tensor))
+          throw new ValueError(
+            `${what}: expected one tensor for the input "${name}", received ${describeValue(value)}`,
+          );
+        return t.dtype === dtype ? t : castExactly(t, dtype, `${what}: input "${name}"`);
+      },
+      `${what} (inputs of ${this.label})`,
+    );
+  }
+
+  /** @internal Structure and names of outputs. */
+  outputNames(outputs: unknown): OutputNames {
+    const structure = this.graph ? this.graph.outputs : outputs;
+    if (isRecord(structure)) {
+      const names: string[] = [];
+      mapTree(structure, (leaf, path) => {
+        names.push(path);
+        return leaf;
+      });
+      return { structure, names };
+    }
+    const leaves = leavesOf(structure);
+    if (this.graph) return { structure, names: distinct(leaves.map((leaf) => (leaf as SymbolicTensor).name)) };
+    return { structure, names: leaves.map((_, i) => (leaves.length === 1 ? 'output' : `output_${i + 1}`)) };
+  }
+
+  /** Makes the weights, if they are not there, for samples like these. */
+  protected buildFor(x: unknown): void {
+    if (this.built && this.layersWithin().every((layer) => layer.built)) return;
+    this.abstractly(x);
+  }
+
+  /** Chooses optimizer, loss and metrics. Throws `ValueError` for a name that is not known. */
+  compile(options: CompileOptions = {}): void {
+    checkOptions('compile', options, COMPILE_OPTIONS);
+    this.#trainer?.forget();
+    this.#trainer = new Trainer(this as never, options);
+    this.#state = null;
+  }
+
+  /** The optimizer, once compiled: its learning rate can be read and set, also while training. */
+  get optimizer(): ModelOptimizer {
+    return this.trainerFor('optimizer').optimizer;
+  }
+
+  /** The metrics of a model that was trained or evaluated, with their names in the logs. */
+  get metrics(): Trainer['metrics'] {
+    return this.trainerFor('metrics').metrics;
+  }
+
+  directionOf(monitor: string, what = 'monitor'): 'up' | 'down' {
+    return this.trainerFor(what).directionOf(monitor, what);
+  }
+
+  private trainerFor(what: string): Trainer {
+    if (!this.#trainer)
+      throw new ValueError(
+        `${this.label}: expected a compiled model. Call compile({ optimizer, loss }) before ${what}.`,
+      );
+    return this.#trainer;
+  }
+
+  /** Where training stands; made anew for each `fit`, kept for `trainOnBatch`. */
+  private newState(trainer: Trainer): TrainState {
+    return new TrainState(() => ({
+      weights: this.variables,
+      optimizer: trainer.optimizer.variables,
+      metrics: trainer.variables,
+    }));
+  }
+
+  private stepsOf(trainer: Trainer): Steps {
+    return {
+      prepare: ({ x, y }) => {
+        this.buildFor(x);
+        trainer.prepare(() => this.abstractly(x), y);
+      },
+      train: (batch, state) => trainer.trainBatch(batch, state),
+      test: (batch) => trainer.testBatch(batch),
+      reset: () => trainer.reset(),
+      suspend: () => trainer.suspend(),
+    };
+  }
+
+  /**
+   * Trains on samples (tensors, typed arrays or nested lists), or on the batches of a source: a `Dataset`, or any (async) iterable of `[x, y]`, `[x, y,
+   * weights]` or `{ x, y, sampleWeight }`. Samples are shuffled anew in each epoch, in an order that the seed gives (`setSeed`).
+   *
+   * Throws `ValueError` before `compile` and for options that do not fit, `ShapeError` where inputs and targets do not; a signal that aborts rejects with its
+   * reason, and leaves the weights of the last batch.
+   */
+  fit(x: Data<Values<I>>, y: Targets, options?: FitOptions<Data<Values<I>>>): Promise<History>;
+  fit(batches: BatchSource<Batch<Data<Values<I>>, Targets>>, options?: FitOptions<Data<Values<I>>>): Promise<History>;
+  async fit(first: unknown, second?: unknown, third?: unknown): Promise<History> {
+    const streamed = isBatchSource(
+      first,
+      second === undefined || (isRecord(second) && third === undefined && isFitOptions(second)),
+    );
+    const options = ((streamed ? second : third) ?? {}) as FitOptions;
+    checkOptions('fit', options, FIT_OPTIONS);
+    const trainer = this.trainerFor('fit');
+    const what = 'fit';
+    const {
+      batchSize = 32,
+      epochs = 1,
+      verbose = 'auto',
+      callbacks = [],
+      validationSplit = 0,
+      validationData = null,
+      shuffle = true,
+      classWeight = null,
+      sampleWeight = null,
+      initialEpoch = 0,
+      validationFreq = 1,
+      stepsPerEpoch = null,
+      validationSteps = null,
+      signal = null,
+    } = options;
+    const integer = (name: string, value: unknown, least: number): void => {
+      if (!Number.isInteger(value) || (value as number) < least)
+        throw new ValueError(`fit: expected ${name} to be an integer >= ${least}, received ${named(value)}`);
+    };
+    integer('epochs', epochs, 1);
+    integer('batchSize', batchSize, 1);
+    integer('initialEpoch', initialEpoch, 0);
+    if (typeof validationFreq === 'number') integer('validationFreq', validationFreq, 1);
+    if (!(validationSplit >= 0 && validationSplit < 1))
+      throw new ValueError(`fit: expected validationSplit in 0 <= share < 1, received ${String(validationSplit)}`);
+    if (classWeight && sampleWeight !== null)
+      throw new ValueError(
+        'fit: expected classWeight or sampleWeight, received both. Multiply them into sampleWeight.',
+      );
+    signal?.throwIfAborted();
+    return this.#turns.take('fit', this.label, async (turn) => {
+      const state = this.newState(trainer);
+      this.#state = state;
+      state.epoch = initialEpoch;
+      const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
+      const weighed = (batch: Samples): Samples => this.weighed(batch, classWeight, what);
+      const validationBatchSize = options.validationBatchSize ?? batchSize;
+      let validation: (() => Batches) | null = null;
+      if (validationData !== null) {
+        const name = 'fit (validationData)';
+        if (isRecord(validationData) && 'x' in validationData && 'y' in validationData) {
+          const { x, y, sampleWeight: w } = validationData as { x: unknown; y: unknown; sampleWeight?: unknown };
+          const held = toSamples(x, y, w ?? null, name, inputsOf);
+          validation = () => batchesInMemory(held, validationBatchSize, null);
+        } else if (isBatchSource(validationData, !isPair(validationData)))
+          validation = () =>
+            batchesFrom(
+              validationData as BatchSource,
+              validationSteps,
+              name,
+              (b) => samplesOfBatch(b, name, inputsOf),
+              'validationSteps',
+            );
+        else {
+          if (!isPair(validationData))
+            throw new ValueError(
+              `${name}: expected [x, y], [x, y, weights], { x, y } or a source of batches, received ${describeValue(validationData)}`,
+            );
+          const [x, y, w] = validationData as readonly unknown[];
+          const held = toSamples(x, y, w ?? null, name, inputsOf);
+          validation = () => batchesInMemory(held, validationBatchSize, null);
+        }
+      }
+      let batches: Batches;
+      if (streamed) {
+        if (validationSplit > 0)
+          throw new ValueError(
+            'fit: expected samples in tensors with validationSplit, received a source of batches. Split the data set, and pass validationData.',
+          );
+        if (sampleWeight !== null)
+          throw new ValueError(
+            'fit: expected samples in tensors with sampleWeight, received a source of batches. Give weights in the batches: [x, y, weights].',
+          );
+        batches = batchesFrom(first as BatchSource, stepsPerEpoch, what, (b) =>
+          weighed(samplesOfBatch(b, what, inputsOf)),
+        );
+      } else {
+        let data = toSamples(first, second, sampleWeight, what, inputsOf);
+        if (!validation && validationSplit > 0) {
+          const { rest, held } = holdOut(data, validationSplit);
+          data = rest;
+          validation = () => batchesInMemory(held, validationBatchSize, null);
+        }
+        batches = batchesInMemory(weighed(data), batchSize, null);
+        if (shuffle) batches = shuffledBatches(weighed(data), batchSize, state);
+      }
+      const history = new History();
+      const all = this.callbacksFor(callbacks, verbose, [history]);
+      const hooks = new Callbacks(all, turn.outside);
+      this.stopTraining = false;
+      const validates = (epoch: number): boolean =>
+        typeof validationFreq === 'number' ? (epoch + 1) % validationFreq === 0 : validationFreq.includes(epoch + 1);
+      const run: LoopOptions = { epochs, validation, validates, stopped: () => this.stopTraining, signal };
+      const begun = hooks.call('onTrainBegin', { epochs, steps: batches.steps, initialEpoch, state });
+      if (begun) await begun;
+      let logs: Logs;
+      try {
+        logs = await new Loop(this.stepsOf(trainer), hooks).train(batches, state, run);
+      } catch (error) {
+        const failed = hooks.call('onTrainError', error);
+        if (failed) await failed;
+        throw error;
+      }
+      trainer.optimizer.finalize();
+      const ended = hooks.call('onTrainEnd', logs);
+      if (ended) await ended;
+      return history;
+    });
+  }
+
+  /** Samples with weights by their classes. */
+  private weighed(batch: Samples, classWeight: Readonly<Record<number, number>> | null, what: string): Samples {
+    if (!classWeight) return batch;
+    if (!(batch.y instanceof Tensor))
+      throw new ValueError(
+        `${what}: expected one output with classWeight, received targets of several. Give weights by output: sampleWeight: { name: weights }.`,
+      );
+    this.buildFor(batch.x);
+    const shape = this.outputShape(batch.x);
+    return { ...batch, weight: classWeights(batch.y, classWeight, shape, what) };
+  }
+
+  /** The shape of the only output for such inputs. */
+  private outputShape(x: unknown): readonly number[] | null {
+    const outputs = leavesOf(this.abstractly(x));
+    return outputs.length === 1 ? (outputs[0] as Tensor).shape : null;
+  }
+
+  /** The outputs for such inputs, as tensors without data. */
+  private abstractly(x: unknown): unknown {
+    return evalShape((...values) => {
+      let i = 0;
+      return this.apply(mapTree(x, () => values[i++]) as never);
+    }, leavesOf(x) as Tensor[]);
+  }
+
+  private callbacksFor(given: readonly Callback[], verbose: Verbosity, own: readonly Callback[]): Callback[] {
+    if (!Array.isArray(given))
+      throw new ValueError(`callbacks: expected a list of Callbacks, received ${named(given)}`);
+    for (const callback of given)
+      if (!(callback instanceof Callback))
+        throw new ValueError(
+          `callbacks: expected Callbacks, received ${named(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
+        );
+    if (!['auto', 0, 1, 2].includes(verbose))
+      throw new ValueError(`verbose: expected 'auto', 0, 1 or 2, received ${named(verbose)}`);
+    const all = [...(verbose === 0 ? [] : [new ProgressLogger(verbose)]), ...given, ...own];
+    for (const callback of all) callback.model = this;
+    return all;
+  }
+
+  /** Loss and metrics over samples, or over the batches of a source, by name. */
+  evaluate(x: Data<Values<I>>, y: Targets, options?: EvaluateOptions): Promise<Logs>;
+  evaluate(batches: BatchSource<Batch<Data<Values<I>>, Targets>>, options?: EvaluateOptions): Promise<Logs>;
+  async evaluate(first: unknown, second?: unknown, third?: unknown): Promise<Logs> {
+    const what = 'evaluate';
+    const streamed = isBatchSource(first, second === undefined || (isRecord(second) && third === undefined));
+    const options = ((streamed ? second : third) ?? {}) as EvaluateOptions;
+    checkOptions(what, options, EVALUATE_OPTIONS);
+    const trainer = this.trainerFor(what);
+    const { batchSize = 32, sampleWeight = null, steps = null, callbacks = [], signal = null } = options;
+    return this.#turns.take(what, this.label, (turn) => {
+      const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
+      const batches = streamed
+        ? batchesFrom(first as BatchSource, steps, what, (b) => samplesOfBatch(b, what, inputsOf), 'steps')
+        : batchesInMemory(toSamples(first, second, sampleWeight, what, inputsOf), batchSize, null);
+      const hooks = new Callbacks(this.callbacksFor(callbacks, 0, []), turn.outside);
+      return new Loop(this.stepsOf(trainer), hooks).test(batches, signal);
+    });
+  }
+
+  /**
+   * The outputs for samples, computed in batches: [samples, ...], in the structure that the model gives. From a source of batches (inputs, or
+   * tuples that begin with them), those of all its batches.
+   */
+  async predict(
+    x: Data<Values<I>> | BatchSource<Data<Values<I>> | readonly [Data<Values<I>>, ...unknown[]]>,
+    options: PredictOptions = {},
+  ): Promise<Values<O>> {
+    const what = 'predict';
+    checkOptions(what, options, PREDICT_OPTIONS);
+    const { batchSize = 32, steps = null, callbacks = [], signal = null } = options;
+    const body = async (around: <T>(f: () => T) => T): Promise<Values<O>> => {
+      const hooks = new Callbacks(this.callbacksFor(callbacks, 0, []), around);
+      const outputs: unknown[] = [];
+      const streamed = isBatchSource(x, false);
+      const samples = streamed ? null : toSamples(x, null, null, what, (d, n) => this.inputsOf(d, n));
+      const all = streamed
+        ? batchesFrom(x as BatchSource, steps, what, (batch) => {
+            const own =
+              Array.isArray(batch) && !this.takesList()
+                ? batch[0]
+                : isRecord(batch) && 'x' in batch && !this.takesKey('x')
+                  ? batch['x']
+                  : batch;
+            return toSamples(own, null, null, what, (d, n) => this.inputsOf(d, n));
+          }).epoch(0)
+        : batchesOf(samples!, batchSize, null);
+      const begun = hooks.call('onPredictBegin');
+      if (begun) await begun;
+      for await (const batch of all) {
+        signal?.throwIfAborted();
+        const before = hooks.call('onPredictBatchBegin', outputs.length);
+        if (before) await before;
+        outputs.push(await this.forward(batch.x));
+        const after = hooks.call('onPredictBatchEnd', outputs.length - 1);
+        if (after) await after;
+      }
+      const ended = hooks.call('onPredictEnd');
+      if (ended) await ended;
+      if (outputs.length === 0) throw new ValueError('predict: expected at least one batch, received none');
+      const parts = outputs.map((o) => leavesOf(o) as Tensor[]);
+      let i = 0;
+      return mapTree(outputs[0], () => {
+        const k = i++;
+        return parts.length === 1 ? parts[0]![k] : concat(parts.map((p) => p[k]!));
+      }) as Values<O>;
+    };
+    // States are changed by prediction too: only then it has to have a turn of its own.
+    const keepsStates = this.variables.some((v) => v.role === 'state');
+    return keepsStates ? this.#turns.take(what, this.label, (turn) => body(turn.outside)) : body((f) => f());
+  }
+
+  private takesList(): boolean {
+    return this.graph !== null && Array.isArray(this.graph.inputs);
+  }
+
+  private takesKey(key: string): boolean {
+    return this.graph !== null && isRecord(this.graph.inputs) && Object.hasOwn(this.graph.inputs, key);
+  }
+
+  private async forward(x: unknown): Promise<unknown> {
+    this.buildFor(x);
+    if (this.#trainer?.runEagerly) return this.apply(x as never, { training: false } as never);
+    this.#predict ??= predictStep(this as never);
+    const states = this.variables.filter((v) => v.role !== 'weight').map((v) => v.id);
+    return this.#predict(x, states.join());
+  }
+
+  /** One step of gradient descent on one batch; resolves to the loss and the metrics of that batch. Throws as {@link Model.fit}. */
+  async trainOnBatch(
+    x: Data<Values<I>>,
+    y: Targets,
+    options: { readonly sampleWeight?: Weights; readonly classWeight?: Readonly<Record<number, number>> | null } = {},
+  ): Promise<Logs> {
+    const what = 'trainOnBatch';
+    checkOptions(what, options, { sampleWeight: true, classWeight: true });
+    const trainer = this.trainerFor(what);
+    return this.#turns.take(what, this.label, () => {
+      let batch = toSamples(x, y, options.sampleWeight ?? null, what, (d, n) => this.inputsOf(d, n));
+      batch = this.weighed(batch, options.classWeight ?? null, what);
+      this.#state ??= this.newState(trainer);
+      this.stepsOf(trainer).prepare(batch);
+      trainer.reset();
+      return trainer.trainBatch(batch, this.#state);
+    });
+  }
+
+  /** Loss and metrics of one batch, without training. */
+  async testOnBatch(x: Data<Values<I>>, y: Targets, options: { readonly sampleWeight?: Weights } = {}): Promise<Logs> {
+    const what = 'testOnBatch';
+    checkOptions(what, options, { sampleWeight: true });
+    const trainer = this.trainerFor(what);
+    return this.#turns.take(what, this.label, async () => {
+      const batch = toSamples(x, y, options.sampleWeight ?? null, what, (d, n) => this.inputsOf(d, n));
+      const resume = trainer.suspend();
+      try {
+        this.stepsOf(trainer).prepare(batch);
+        trainer.reset();
+        return await trainer.testBatch(batch);
+      } finally {
+        resume();
+      }
+    });
+  }
+
+  /** The outputs for one batch. */
+  async predictOnBatch(x: Data<Values<I>>): Promise<Values<O>> {
+    const { x: own } = toSamples(x, null, null, 'predictOnBatch', (d, n) => this.inputsOf(d, n));
+    return (await this.forward(own)) as Values<O>;
+  }
+
+  private inspect(x: unknown, y: unknown): ReturnType<Trainer['inspect']> {
+    const trainer = this.trainerFor('explain');
+    const batch = toSamples(x, y, null, 'explain', (d, n) => this.inputsOf(d, n));
+    this.stepsOf(trainer).prepare(batch);
+    this.#state ??= this.newState(trainer);
+    return trainer.inspect(batch, this.#state);
+  }
+
+  /** The compiled training step for a batch like this one, as text: graph, fusions, kernels, memory. */
+  explain(x: Data<Values<I>>, y: Targets): string {
+    const { step, args } = this.inspect(x, y);
+    return step.explain(...args);
+  }
+
+  /** Runs one training step, and measures its kernels. It changes the weights. */
+  async profile(x: Data<Values<I>>, y: Targets): Promise<Profile<Tensor[]>> {
+    const { step, args } = this.inspect(x, y);
+    return step.profile(...args);
+  }
+
+  /** The memory that the training step for a batch like this one takes, in bytes. */
+  memory(x: Data<Values<I>>, y: Targets): MemoryUse {
+    const { step, args } = this.inspect(x, y);
+    return step.memory(...args);
+  }
+
+  /** Forgets the compiled steps: the layers are others. */
+  protected forgetSteps(): void {
+    this.#trainer?.forget();
+    this.#predict?.dispose();
+    this.#predict = null;
+  }
+
+  /**
+   * Gives all memory back at once: compiled steps, weights, the state of the optimizer and of metrics. The model cannot be used any more; `getWeights`
+   * before it gives copies that stay. Without it, memory goes back when the model is no longer referred to.
+   */
+  dispose(): void {
+    this.forgetSteps();
+    const own = [...this.variables, ...(this.#trainer?.variables ?? []), ...(this.#trainer?.optimizer.variables ?? [])];
+    for (const variable of own) variable.dispose();
+  }
+
+  /** The table of layers, output shapes and numbers of parameters, as Keras prints it; written to the console, and returned. */
+  summary(options: { readonly print?: boolean } = {}): string {
+    const text = summaryTable(this as never);
+    if (options.print !== false) console.log(text);
+    return text;
+  }
+
+  override getConfig(): LayerConfig {
+    if (this.graph) return graphConfig(this.name, this.trainable, this.graph, this.children());
+    return { name: this.name, trainable: this.trainable };
+  }
+
+  /** The specs of inputs that a graph declares. */
+  get inputSpecs(): readonly Spec[] {
+    return this.graph ? (leavesOf(this.graph.inputs) as SymbolicTensor[]) : [];
+  }
+}
+
+function isPair(value: unknown): boolean {
+  return Array.isArray(value) && value.length >= 2 && value.length <= 3 && !isRecord(value[0]);
+}
+
+/** Is a second argument of `fit` its options, rather than targets by output? */
+function isFitOptions(value: Record<string, unknown>): boolean {
+  return (
+    Object.keys(value).every((key) => Object.hasOwn(FIT_OPTIONS, key)) ||
+    !leavesOf(value).some((leaf) => leaf instanceof Tensor)
+  );
+}
+
+/** Batches in an order that the state's key gives: read when the epoch begins, since a restored run brings its own. */
+function shuffledBatches(data: Samples, batchSize: number, state: TrainState): Batches {
+  const inOrder = batchesInMemory(data, batchSize, null);
+  return {
+    ...inOrder,
+    epoch: (epoch, skip = 0) => batchesInMemory(data, batchSize, state.shuffleKey.value).epoch(epoch, skip),
+  };
+}
+
+/** A tensor in the dtype that an input declares; where that holds integers only, throws `ValueError` for others. */
+function castExactly(t: Tensor, dtype: DType, label: string): Tensor {
+  if (!isFloating(dtype) && isFloating(t.dtype))
+    guard(t, ({ data }) => {
+      const wrong = data.find((v: number) => !Number.isInteger(v));
+      if (wrong !== undefined)
+        throw new ValueError(`${label}: expected integers, as its dtype ${dtype} says, received ${wrong}`);
+    });
+  return t.cast(dtype);
+}

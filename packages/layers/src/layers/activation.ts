@@ -1,0 +1,41 @@
+import { describeActivation } from '@recurra/cells';
+import {
+  type Activation as ActivationFunction,
+  type ActivationIdentifier,
+  resolveActivation,
+  type Tensor,
+} from '@recurra/tensor';
+import { Layer } from '../base/layer.js';
+import { type LayerOptions, settle } from '../base/options.js';
+import type { PartialShape } from '../base/symbolic.js';
+
+/** An activation as a layer of its own. Keras `Activation`. */
+export class Activation extends Layer {
+  static override readonly positional: readonly string[] = ['activation'];
+  protected override readonly supportsMasking = true;
+  private readonly identifier: ActivationIdentifier;
+  private readonly activation: ActivationFunction;
+
+  constructor(activation: ActivationIdentifier, options: LayerOptions = {}) {
+    super(options);
+    settle('Activation', options, {});
+    this.identifier = activation;
+    this.activation = resolveActivation(activation);
+  }
+
+  override get className(): string {
+    return 'Activation';
+  }
+
+  call(x: Tensor): Tensor {
+    return this.activation(x);
+  }
+
+  override computeOutputShape(inputShape: PartialShape): PartialShape {
+    return inputShape;
+  }
+
+  protected override fields(): Record<string, unknown> {
+    return { activation: describeActivation(this.identifier) };
+  }
+}

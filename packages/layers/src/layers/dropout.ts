@@ -1,0 +1,56 @@
+import { randomUniform, type Tensor, ValueError } from '@recurra/tensor';
+import { type Context, Layer } from '../base/layer.js';
+import { expectInteger, type LayerOptions, type Settled, settle } from '../base/options.js';
+import { SeedGenerator } from '../base/seed.js';
+import type { PartialShape } from '../base/symbolic.js';
+
+/** Options of {@link Dropout}. */
+export interface DropoutOptions extends LayerOptions {
+  /** Sizes of the mask; `null` or 1 where one draw counts for the whole axis of that place. `null`: each element has its own. */
+  readonly noiseShape?: readonly (number | null)[] | null;
+  /** Draws the same masks in each run; `null`: from the run's key (`setSeed`). */
+  readonly seed?: number | null;
+}
+
+/**
+ * In training, sets a share `rate` of the elements to 0 and scales the others by 1 / (1 - rate); else the identity.
+ * Srivastava et al. 2014. Keras `Dropout`.
+ */
+export class Dropout extends Layer {
+  static override readonly positional: readonly string[] = ['rate'];
+  readonly rate: number;
+  protected override readonly supportsMasking = true;
+  protected override readonly settled: Settled<DropoutOptions>;
+  private readonly generator: SeedGenerator;
+
+  constructor(rate: number, options: DropoutOptions = {}) {
+    super(options);
+    if (!(rate >= 0 && rate <= 1)) throw new ValueError(`Dropout: expected a rate in 0..1, received ${rate}`);
+    this.rate = rate;
+    this.settled = settle<DropoutOptions>('Dropout', options, { noiseShape: null, seed: null });
+    for (const size of this.settled.noiseShape ?? [])
+      if (size !== null) expectInteger('Dropout', 'sizes of noiseShape', size);
+    this.generator = new SeedGenerator(this.settled.seed, this.name, (v) => this.keep(v));
+  }
+
+  override get className(): string {
+    return 'Dropout';
+  }
+
+  call(x: Tensor, { training }: Context): Tensor {
+    if (!training || this.rate === 0) return x;
+    if (this.rate === 1) return x.zerosLike();
+    const shape = this.settled.noiseShape?.map((d, i) => d ?? x.shape[i]!) ?? x.shape;
+    const keep = randomUniform(shape, { key: this.generator.next() }).greaterEqual(this.rate);
+    return x.mul(keep.cast(x.dtype).div(1 - this.rate));
+  }
+
+  override computeOutputShape(inputShape: PartialShape): PartialShape {
+    return inputShape;
+  }
+
+  protected override fields(): Record<string, unknown> {
+    const { noiseShape, seed } = this.settled;
+    return { rate: this.rate, seed, noiseShape };
+  }
+}

@@ -1,0 +1,112 @@
+import type { Tensor, TensorLike } from '@recurra/tensor';
+import type { Variable } from '../base/variable.js';
+import type { Logs } from './logs.js';
+import type { ModelOptimizer } from './model-optimizer.js';
+import type { TrainState } from './state.js';
+
+/** What callbacks see of the model that is trained. */
+export interface CallbackModel {
+  readonly name: string;
+  /** Set to true to end training after the current batch. */
+  stopTraining: boolean;
+  readonly optimizer: ModelOptimizer;
+  readonly weights: readonly Variable[];
+  readonly trainableWeights: readonly Variable[];
+  getWeights(): Tensor[];
+  setWeights(values: readonly TensorLike[]): void;
+  /** Is more of a value of the logs better, or less? Throws `ValueError`, asking for a mode, where that cannot be known. */
+  directionOf(monitor: string, what?: string): 'up' | 'down';
+  summary(options?: { readonly print?: boolean }): string;
+}
+
+/** What a training run will do. */
+export interface TrainInfo {
+  readonly epochs: number;
+  /** Batches an epoch; `null` where a source does not say. */
+  readonly steps: number | null;
+  /** The first epoch, from 0. */
+  readonly initialEpoch: number;
+  /** The run, to capture and to restore. */
+  readonly state: TrainState;
+}
+
+/**
+ * Hooks into training, validation and prediction; a subclass overrides what it needs. They may be asynchronous: the run waits for them.
+ * Epochs and batches count from 0. Keras `Callback`.
+ */
+export abstract class Callback {
+  /** The model; set before the first hook. */
+  model!: CallbackModel;
+  onTrainBegin(_info: TrainInfo): void | Promise<void> {}
+  onTrainEnd(_logs: Logs): void | Promise<void> {}
+  /** Training was left by an error or an abort; `onTrainEnd` is not called then. */
+  onTrainError(_error: unknown): void | Promise<void> {}
+  onEpochBegin(_epoch: number): void | Promise<void> {}
+  onEpochEnd(_epoch: number, _logs: Logs): void | Promise<void> {}
+  onTrainBatchBegin(_batch: number): void | Promise<void> {}
+  onTrainBatchEnd(_batch: number, _logs: Logs): void | Promise<void> {}
+  onTestBegin(): void | Promise<void> {}
+  onTestEnd(_logs: Logs): void | Promise<void> {}
+  onTestBatchBegin(_batch: number): void | Promise<void> {}
+  onTestBatchEnd(_batch: number, _logs: Logs): void | Promise<void> {}
+  onPredictBegin(): void | Promise<void> {}
+  onPredictEnd(): void | Promise<void> {}
+  onPredictBatchBegin(_batch: number): void | Promise<void> {}
+  onPredictBatchEnd(_batch: number): void | Promise<void> {}
+}
+
+/** The hooks of a callback. */
+export type Hook = Exclude<keyof Callback, 'model'>;
+
+/** All hooks, in the order in which a run with one batch calls them. */
+export const HOOKS: readonly Hook[] = [
+  'onTrainBegin',
+  'onEpochBegin',
+  'onTrainBatchBegin',
+  'onTrainBatchEnd',
+  'onTestBegin',
+  'onTestBatchBegin',
+  'onTestBatchEnd',
+  'onTestEnd',
+  'onEpochEnd',
+  'onTrainEnd',
+  'onTrainError',
+  'onPredictBegin',
+  'onPredictBatchBegin',
+  'onPredictBatchEnd',
+  'onPredictEnd',
+];
+
+/** Callbacks called together, in their order; hooks that nobody overrides cost nothing. */
+export class Callbacks {
+  private readonly by = new Map<Hook, Callback[]>();
+  private readonly around: <T>(f: () => T) => T;
+
+  /** @param around what hooks are called in */
+  constructor(callbacks: readonly Callback[], around: <T>(f: () => T) => T = (f) => f()) {
+    this.around = around;
+    for (const hook of HOOKS) {
+      const own = callbacks.filter((c) => c[hook] !== Callback.prototype[hook]);
+      if (own.length > 0) this.by.set(hook, own);
+    }
+  }
+
+  /** Calls a hook of all; a promise only where one of them is asynchronous. */
+  call<H extends Hook>(hook: H, ...args: Parameters<Callback[H]>): void | Promise<void> {
+    const all = this.by.get(hook);
+    if (!all) return;
+    return this.around(() => this.callAll(all, hook, args));
+  }
+
+  private callAll(all: readonly Callback[], hook: Hook, args: unknown[]): void | Promise<void> {
+    for (let i = 0; i < all.length; i++) {
+      const result = (all[i]![hook] as (...args: unknown[]) => void | Promise<void>)(...args);
+      if (result instanceof Promise) return this.goOn(result, all.slice(i + 1), hook, args);
+    }
+  }
+
+  private async goOn(first: Promise<void>, rest: Callback[], hook: Hook, args: unknown[]): Promise<void> {
+    await first;
+    for (const callback of rest) await (callback[hook] as (...args: unknown[]) => void | Promise<void>)(...args);
+  }
+}

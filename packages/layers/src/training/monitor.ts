@@ -1,0 +1,55 @@
+import { ValueError } from '@recurra/tensor';
+import { findLogName } from '../metrics/naming.js';
+import type { CallbackModel } from './callback.js';
+import type { Logs } from './logs.js';
+
+/** Is less better ('min') or more ('max')? 'auto': as the metric says. */
+export type MonitorMode = 'auto' | 'min' | 'max';
+
+/** A value of the logs that a callback watches: which it is, and which way is better. One rule for all callbacks that monitor. */
+export class Monitor {
+  private readonly what: string;
+  private readonly name: string;
+  private readonly delta: number;
+  private up: boolean | null;
+  private warned = false;
+
+  /** @param delta smallest change that counts */
+  constructor(what: string, name: string, mode: MonitorMode, delta = 0) {
+    if (!['auto', 'min', 'max'].includes(mode))
+      throw new ValueError(`${what}: expected mode 'auto', 'min' or 'max', received ${JSON.stringify(mode)}`);
+    this.what = what;
+    this.name = name;
+    this.delta = Math.abs(delta);
+    this.up = mode === 'auto' ? null : mode === 'max';
+  }
+
+  /**
+   * The value in the logs of an epoch. As in Keras, `null` (with a warning, once) where this epoch has none: validation may come every few
+   * epochs. Throws `ValueError` where with mode 'auto' the direction cannot be known.
+   */
+  read(logs: Logs, model: CallbackModel): number | null {
+    const found = findLogName(this.name, Object.keys(logs));
+    if (found === undefined) {
+      if (!this.warned)
+        console.warn(
+          `${this.what}: "${this.name}" is not among the metrics of this epoch (${Object.keys(logs).join(', ')}). Validation metrics need validationData or validationSplit.`,
+        );
+      this.warned = true;
+      return null;
+    }
+    this.up ??= model.directionOf(found, this.what) === 'up';
+    return logs[found]!;
+  }
+
+  /** Is a value better than another, by more than the delta? NaN never is. */
+  improves(value: number, than: number): boolean {
+    if (Number.isNaN(than)) return !Number.isNaN(value);
+    return this.up ? value - this.delta > than : value + this.delta < than;
+  }
+
+  /** More is better, less is better, or not yet known. */
+  get direction(): 'up' | 'down' | null {
+    return this.up === null ? null : this.up ? 'up' : 'down';
+  }
+}
