@@ -1,6 +1,6 @@
 /**
  * Each package, packed and installed alone in an empty project (its Recurra dependencies from their own tarballs): imports, runs
- * the example of its README, and its types resolve under `moduleResolution: nodenext`; and in each runtime the pool of workers gives
+ * the example of its README, and its types resolve under `moduleResolution: nodenext`, in the oldest TypeScript that we read, too; and in each runtime the pool of workers gives
  * the bits of one thread, and lets the process end by itself. Arguments: paths of further runtimes (Node, Deno, Bun), beside the
  * Node that runs this. Ends with `N passed, N failed`.
  */
@@ -12,10 +12,12 @@ import { pathToFileURL } from 'node:url';
 import { pnpmCommand, root } from './setup.mjs';
 
 const { examplesIn } = await import(pathToFileURL(join(root, 'packages/testing/dist/examples.js')).href);
-const ts = (await import('typescript')).default;
+/** The compilers that must read the declarations: our own, and the oldest that the READMEs name. */
+const compilers = [(await import('typescript')).default, (await import('typescript-5.0')).default];
 
 const work = mkdtempSync(join(tmpdir(), 'recurra-pack-'));
-const packages = readdirSync(join(root, 'packages')).filter((name) => name !== 'testing');
+const manifestOf = (name) => JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+const packages = readdirSync(join(root, 'packages')).filter((name) => !manifestOf(name).private);
 const runtimes = [process.execPath, ...process.argv.slice(2)];
 const runIn = (runtime, file, cwd) =>
   exec(runtime, [...(basename(runtime) === 'deno' ? ['run', '-A', '--cached-only'] : []), file], cwd);
@@ -63,10 +65,20 @@ try {
   const tarballs = new Map();
   for (const name of packages) {
     const folder = join(root, 'packages', name);
-    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    const manifest = manifestOf(name);
     manifests.set(manifest.name, manifest);
     const result = exec(pnpm, [...pnpmArgs, 'pack', '--pack-destination', work, '--json'], folder);
-    if (check(`pack ${manifest.name}`, result)) tarballs.set(manifest.name, JSON.parse(result.stdout).filename);
+    if (!check(`pack ${manifest.name}`, result)) continue;
+    const { filename, files } = JSON.parse(result.stdout);
+    tarballs.set(manifest.name, filename);
+    const packed = new Set(files.map((file) => `./${file.path}`));
+    const targets = (value) => (typeof value === 'string' ? [value] : Object.values(value ?? {}).flatMap(targets));
+    const missing = targets([manifest.exports, manifest.bin]).filter(
+      (target) => !packed.has(`./${target.replace(/^\.\//, '')}`),
+    );
+    check(`files of ${manifest.name}`, { status: missing.length, stdout: `not packed: ${missing.join(', ')}\n` });
+    const tests = [...packed].filter((file) => /\.test\.|\.tsbuildinfo$/.test(file));
+    check(`no tests in ${manifest.name}`, { status: tests.length, stdout: `packed: ${tests.join(', ')}\n` });
   }
   const closure = (name, seen = new Set()) => {
     seen.add(name);
@@ -75,7 +87,7 @@ try {
     return seen;
   };
   for (const name of packages) {
-    const full = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')).name;
+    const full = manifestOf(name).name;
     const readme = readFileSync(join(root, 'packages', name, 'README.md'), 'utf8');
     // The example may use more packages than the one it is about: all that its imports name are installed.
     const examples = examplesIn(readme);
@@ -105,21 +117,27 @@ try {
     examples.forEach((example, i) => {
       const source = join(project, `example${i}.ts`);
       writeFileSync(source, example.code);
-      const program = ts.createProgram([source], {
-        module: ts.ModuleKind.NodeNext,
-        moduleResolution: ts.ModuleResolutionKind.NodeNext,
-        target: ts.ScriptTarget.ES2022,
-        strict: true,
-        noEmit: true,
-        types: [],
-        lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
-      });
-      const errors = ts
-        .getPreEmitDiagnostics(program)
-        .map((d) => `${d.file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(d.messageText, '\n')}`);
-      check(`types of the example of ${full}`, { status: errors.length, stdout: `${errors.join('\n')}\n` });
-      const code = ts.transpileModule(example.code, {
-        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+      for (const ts of compilers) {
+        const program = ts.createProgram([source], {
+          module: ts.ModuleKind.NodeNext,
+          moduleResolution: ts.ModuleResolutionKind.NodeNext,
+          target: ts.ScriptTarget.ES2022,
+          strict: true,
+          noEmit: true,
+          types: [],
+          skipLibCheck: false,
+          lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+        });
+        const errors = ts
+          .getPreEmitDiagnostics(program)
+          .map((d) => `${d.file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(d.messageText, '\n')}`);
+        check(`types of the example of ${full} in TypeScript ${ts.version}`, {
+          status: errors.length,
+          stdout: `${errors.join('\n')}\n`,
+        });
+      }
+      const code = compilers[0].transpileModule(example.code, {
+        compilerOptions: { module: compilers[0].ModuleKind.ESNext, target: compilers[0].ScriptTarget.ES2022 },
       }).outputText;
       writeFileSync(join(project, `example${i}.mjs`), code);
       for (const runtime of runtimes)

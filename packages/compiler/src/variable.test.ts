@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { grad, valueAndGrad, vjp } from '@recurra/autograd';
 import { bind, definePrimitive, type Tensor, tensor, zeros } from '@recurra/tensor';
 import { jit, scan, Variable, withValues } from './index.js';
@@ -244,4 +245,39 @@ test.each<[string, (x: Tensor, ids: Tensor) => Tensor]>([
   await step(good);
   expect(v.value.toArray()).toEqual([8, 16]);
   expect(big.value.data[599]).toBe(3);
+});
+
+describe('printing', () => {
+  test('name, values, shape and dtype in consoles and in JSON', () => {
+    const v = new Variable(tensor([1, Number.NaN]), 'dense/kernel');
+    expect(inspect(v)).toBe('dense/kernel: [ 1. nan]\nTensor [2] float32');
+    expect(JSON.stringify(v)).toBe('{"path":"dense/kernel","dtype":"float32","shape":[2],"data":[1,"NaN"]}');
+    expect(inspect({ a: { b: { c: v } } })).toContain('[Variable dense/kernel [2] float32]');
+  });
+
+  test('a traced function prints it without making it a part of the step', async () => {
+    const v = new Variable(tensor([1, 2]), 'weight');
+    const seen: string[] = [];
+    const step = jit((x: Tensor) => {
+      seen.push(inspect(v), inspect(x), JSON.stringify(v));
+      return x.mul(2);
+    });
+    await step(tensor([3]));
+    expect(seen).toEqual([
+      'weight: Variable [2] float32',
+      'Tensor [1] float32 (traced)',
+      '{"path":"weight","dtype":"float32","shape":[2]}',
+    ]);
+  });
+
+  test('writing to data reaches neither the variable nor its memory', async () => {
+    const v = new Variable(tensor([1, 2]), 'weight');
+    v.value.data.fill(0);
+    const step = jit(() => v.value.add(0));
+    const result = await step();
+    result.data.fill(7);
+    v.value.data.fill(9);
+    expect(v.value.toArray()).toEqual([1, 2]);
+    expect((await step()).toArray()).toEqual([1, 2]);
+  });
 });

@@ -1,12 +1,15 @@
 import {
   type DType,
+  elementsToJSON,
   formatShape,
+  printedAs,
   type Shape,
   ShapeError,
   sameShape,
   sizeOf,
   stopGradient,
   type Tensor,
+  type TensorJSON,
   TraceError,
   ValueError,
 } from '@recurra/tensor';
@@ -61,6 +64,34 @@ export class Variable {
       return tracer.read(this);
     }
     return this.concrete();
+  }
+
+  /**
+   * NumPy-like text, under the variable's name; consoles print it, too. While a function is traced, or after {@link Variable.dispose},
+   * shape and dtype alone.
+   */
+  toString(): string {
+    const value = this.readable();
+    return value
+      ? `${this.path}: ${value.toString()}`
+      : `${this.path}: Variable ${formatShape(this.shape)} ${this.dtype}`;
+  }
+
+  /** `{ path, dtype, shape, data }`, what `JSON.stringify` writes; see `Tensor.toJSON`. */
+  toJSON(): {
+    readonly path: string;
+    readonly dtype: DType;
+    readonly shape: Shape;
+    readonly data?: TensorJSON['data'];
+  } {
+    const { path, dtype, shape } = this;
+    const value = this.readable();
+    return value?.array ? { path, dtype, shape, data: elementsToJSON(value.array) } : { path, dtype, shape };
+  }
+
+  /** The value, where its elements can be read now without becoming part of a step. */
+  private readable(): Tensor | null {
+    return this.disposed || this.shown || activeTracer() ? null : this.concrete();
   }
 
   /** @internal Shows another value, until it is given `null`. Returns what was shown before. */
@@ -175,6 +206,10 @@ export class Variable {
       );
   }
 }
+
+printedAs(Variable, (variable, nested) =>
+  nested ? `[Variable ${variable.path} ${formatShape(variable.shape)} ${variable.dtype}]` : variable.toString(),
+);
 
 /** Runs `f` while the variables show other values (those that a gradient watches); what they hold does not change. */
 export function withValues<R>(variables: readonly Variable[], values: readonly Tensor[], f: () => R): R {

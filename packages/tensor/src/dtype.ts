@@ -1,10 +1,42 @@
-import { DTypeError } from './errors.js';
+import { DTypeError, ValueError } from './errors.js';
 
 /** Element types. `float32` is the default; `bool` is stored as one byte, 0 or 1. */
 export type DType = 'float32' | 'float64' | 'int32' | 'bool';
 
 /** The typed arrays that back tensors. */
 export type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+/**
+ * What all typed arrays of numbers have in common, under one type: index it, iterate over it, call its methods without knowing which
+ * one it is.
+ */
+export interface NumericArray extends Iterable<number> {
+  readonly length: number;
+  readonly BYTES_PER_ELEMENT: number;
+  readonly byteLength: number;
+  readonly byteOffset: number;
+  readonly buffer: ArrayBufferLike;
+  [index: number]: number;
+  at(index: number): number | undefined;
+  every(test: (value: number, index: number) => unknown): boolean;
+  fill(value: number, start?: number, end?: number): this;
+  filter(test: (value: number, index: number) => unknown): NumericArray;
+  find(test: (value: number, index: number) => unknown): number | undefined;
+  findIndex(test: (value: number, index: number) => unknown): number;
+  forEach(f: (value: number, index: number) => void): void;
+  includes(value: number, from?: number): boolean;
+  indexOf(value: number, from?: number): number;
+  join(separator?: string): string;
+  lastIndexOf(value: number): number;
+  map(f: (value: number, index: number) => number): NumericArray;
+  reduce(f: (total: number, value: number, index: number) => number): number;
+  reduce<U>(f: (total: U, value: number, index: number) => U, initial: U): U;
+  set(values: ArrayLike<number>, offset?: number): void;
+  slice(start?: number, end?: number): NumericArray;
+  some(test: (value: number, index: number) => unknown): boolean;
+  sort(compare?: (a: number, b: number) => number): this;
+  subarray(start?: number, end?: number): NumericArray;
+}
 
 /** The dtypes in order of promotion. */
 const ORDER: readonly DType[] = ['bool', 'int32', 'float32', 'float64'];
@@ -37,8 +69,18 @@ export function toFloating(dtype: DType): DType {
   return isFloating(dtype) ? dtype : 'float32';
 }
 
-/** A zeroed typed array of `length` elements. */
+/** A zeroed typed array of `length` elements. Throws `DTypeError` for another dtype, `ValueError` where there is no memory for so many. */
 export function allocate(dtype: DType, length: number): TypedArray {
+  try {
+    return make(dtype, length);
+  } catch (error) {
+    if (error instanceof RangeError)
+      throw new ValueError(`expected a size for which there is memory, received ${length} elements of dtype ${dtype}`);
+    throw error;
+  }
+}
+
+function make(dtype: DType, length: number): TypedArray {
   switch (dtype) {
     case 'float32':
       return new Float32Array(length);

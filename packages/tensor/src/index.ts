@@ -1,7 +1,10 @@
 export * from './activations.js';
-export { type DType, isFloating, promoteTypes, type TypedArray, toFloating } from './dtype.js';
+export { type DType, isFloating, type NumericArray, promoteTypes, type TypedArray, toFloating } from './dtype.js';
 export * from './errors.js';
 export { indexMessage } from './internal/indices.js';
+export { elementsToJSON, type JSONElement, type TensorJSON } from './internal/json.js';
+export { printedAs } from './internal/print.js';
+export { tensorFromJSON } from './json.js';
 export {
   camelCase,
   closestName,

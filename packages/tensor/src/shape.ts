@@ -1,4 +1,5 @@
 import { ShapeError, ValueError } from './errors.js';
+import { describeValue } from './names.js';
 
 /** Sizes of the dimensions, outermost first; `[]` is a scalar. */
 export type Shape = readonly number[];
@@ -34,8 +35,15 @@ export function rowMajorStrides(shape: Shape): number[] {
   return strides;
 }
 
+/** Throws `ShapeError` unless it is an array. */
+export function expectShape(shape: Shape, operation: string): void {
+  if (!Array.isArray(shape))
+    throw new ShapeError(`${operation}: expected a shape such as [2, 3], received ${describeValue(shape)}`);
+}
+
 /** Throws unless every dimension is a non-negative integer and the rank is at most {@link MAX_RANK}. */
 export function checkShape(shape: Shape, operation: string): void {
+  expectShape(shape, operation);
   if (shape.length > MAX_RANK)
     throw new ShapeError(`${operation}: expected a rank of at most ${MAX_RANK}, received shape ${formatShape(shape)}`);
   for (const dimension of shape)
@@ -65,7 +73,7 @@ export function broadcastShapes(a: Shape, b: Shape, operation: string): number[]
 export function normalizeAxis(axis: number, rank: number, operation: string): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
     throw new ValueError(
-      `${operation}: expected an axis in ${-rank}..${rank - 1} for a tensor of rank ${rank}, received ${axis}`,
+      `${operation}: expected an axis in ${-rank}..${rank - 1} for a tensor of rank ${rank}, received ${describeValue(axis)}`,
     );
   return axis < 0 ? axis + rank : axis;
 }
@@ -76,7 +84,13 @@ export type Axes = number | readonly number[] | null | undefined;
 /** Axes as a sorted list of distinct indices; `null` and `undefined` mean all. */
 export function normalizeAxes(axes: Axes, rank: number, operation: string): number[] {
   if (axes === null || axes === undefined) return Array.from({ length: rank }, (_, i) => i);
-  const list = (typeof axes === 'number' ? [axes] : axes).map((axis) => normalizeAxis(axis, rank, operation));
+  if (typeof axes !== 'number' && !Array.isArray(axes))
+    throw new ValueError(
+      `${operation}: expected an axis, an array of axes, or null for all, received ${describeValue(axes)}`,
+    );
+  const list = (typeof axes === 'number' ? [axes] : (axes as readonly number[])).map((axis) =>
+    normalizeAxis(axis, rank, operation),
+  );
   if (new Set(list).size !== list.length)
     throw new ValueError(`${operation}: expected distinct axes, received ${JSON.stringify(axes)}`);
   return list.sort((a, b) => a - b);

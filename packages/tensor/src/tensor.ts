@@ -2,6 +2,7 @@ import {
   allocate,
   type DType,
   isFloating,
+  type NumericArray,
   promoteTypes,
   type TypedArray,
   toFloating,
@@ -9,7 +10,12 @@ import {
 } from './dtype.js';
 import { DTypeError, ShapeError, TraceError, ValueError } from './errors.js';
 import { formatArray } from './internal/format.js';
+import { expectInteger, expectIntegers } from './internal/integers.js';
+import { elementsToJSON, type TensorJSON } from './internal/json.js';
+import { printedAs } from './internal/print.js';
+import { describeValue } from './names.js';
 import { denseData, type NDArray, ndarray } from './ndarray.js';
+import { checkOptions, type OptionTable } from './options.js';
 import type { Primitive } from './primitive.js';
 import { binary, select } from './primitives/binary.js';
 import { gather } from './primitives/indexing.js';
@@ -31,6 +37,7 @@ import { broadcastTo, type NestedArray, reshape, slice, toNested, transpose } fr
 import {
   type Axes,
   checkShape,
+  expectShape,
   formatShape,
   MAX_RANK,
   normalizeAxes,
@@ -41,7 +48,7 @@ import {
 } from './shape.js';
 
 /** What the operations accept beside tensors: numbers and booleans (weak, see `promoteTypes`), nested and typed arrays. */
-export type TensorLike = Tensor | number | boolean | TypedArray | NestedNumbers;
+export type TensorLike = Tensor | number | boolean | NumericArray | NestedNumbers;
 /** Nested arrays of numbers or of booleans. */
 export type NestedNumbers = readonly (number | boolean | NestedNumbers)[];
 
@@ -78,6 +85,8 @@ export class Tensor {
   /** @internal Set while a transformation watches this value. */
   readonly trace: Trace | null;
 
+  #copy: TypedArray | null = null;
+
   /** @internal Use `tensor`, `zeros`, ... */
   constructor(shape: Shape, dtype: DType, array: NDArray | null, trace: Trace | null = null) {
     this.shape = shape;
@@ -96,14 +105,34 @@ export class Tensor {
     return sizeOf(this.shape);
   }
 
-  /** The elements row-major, as the typed array of the dtype. It may be the tensor's own storage: read it, never write. */
-  get data(): TypedArray {
-    return denseData(this.concrete('data'));
+  /**
+   * The elements row-major, in the typed array of the dtype (booleans as 0 and 1). A copy, made when it is first read and then kept:
+   * writing to it changes neither this tensor nor any other, nor a variable or model that it comes from.
+   */
+  get data(): NumericArray {
+    if (this.#copy === null) {
+      const array = this.concrete('data');
+      const data = denseData(array);
+      this.#copy = data.buffer === array.data.buffer ? data.slice() : data;
+    }
+    return this.#copy;
   }
 
-  /** The elements as nested arrays (a bare number or boolean for a scalar). */
-  toArray(): NestedArray<number | boolean> {
-    return toNested(this.concrete('toArray'));
+  /**
+   * The elements as nested arrays (a bare number or boolean for a scalar): new ones each time. The type argument says how they are
+   * nested, where that is known: `toArray<number[][]>()` of a matrix.
+   */
+  toArray<T extends NestedArray<number | boolean> = NestedArray<number | boolean>>(): T {
+    return toNested(this.concrete('toArray')) as T;
+  }
+
+  /**
+   * `{ dtype, shape, data }`, what `JSON.stringify` writes: elements row-major, `NaN`, infinities and -0 as strings, since JSON has no
+   * such numbers. `tensorFromJSON` reads it back. A traced value is `{ dtype, shape }`: it has no elements yet.
+   */
+  toJSON(): TensorJSON | Omit<TensorJSON, 'data'> {
+    const { dtype, shape, array } = this;
+    return array === null || this.trace ? { dtype, shape } : { dtype, shape, data: elementsToJSON(array) };
   }
 
   /** The only element, as a number (a boolean is 0 or 1). Throws `ShapeError` unless there is exactly one. */
@@ -112,12 +141,14 @@ export class Tensor {
       throw new ShapeError(
         `item: expected a tensor of one element, received shape ${formatShape(this.shape)}. Use toArray().`,
       );
-    return this.data[0]!;
+    return denseData(this.concrete('item'))[0]!;
   }
 
-  /** NumPy-like text: rounded, aligned, truncated where long. */
+  /** NumPy-like text: rounded, aligned, truncated where long. Consoles print it, too. A traced value shows its shape and dtype alone. */
   toString(): string {
-    return this.array ? formatArray(this.array) : `Tensor ${formatShape(this.shape)} ${this.dtype} (traced)`;
+    return this.array && !this.trace
+      ? formatArray(this.array)
+      : `Tensor ${formatShape(this.shape)} ${this.dtype} (traced)`;
   }
 
   /** Writes {@link Tensor.toString} to the console. */
@@ -488,8 +519,9 @@ export class Tensor {
   // ---------------------------------------------------------------- shape
   /** The same elements under another shape; one size may be -1 and is then worked out. A view where possible. */
   reshape(shape: Shape): Tensor {
+    expectShape(shape, 'reshape');
     const unknown = shape.indexOf(-1);
-    let full = shape;
+    let full: Shape = [...shape];
     if (unknown >= 0) {
       const known = sizeOf(shape.filter((_, i) => i !== unknown));
       if (shape.indexOf(-1, unknown + 1) >= 0 || known === 0 || this.size % known !== 0)
@@ -505,6 +537,7 @@ export class Tensor {
 
   /** Axes in the order of `permutation` (reversed by default). A view. */
   transpose(permutation?: readonly number[] | null): Tensor {
+    if (permutation !== undefined && permutation !== null) expectIntegers(permutation, 'the axes', 'transpose');
     const order = permutation
       ? permutation.map((axis) => normalizeAxis(axis, this.rank, 'transpose'))
       : this.shape.map((_, i) => this.rank - 1 - i);
@@ -554,7 +587,8 @@ export class Tensor {
 
   /** Repeated along axes of size 1 and new leading axes. A view. */
   broadcastTo(shape: Shape): Tensor {
-    return sameShape(shape, this.shape) ? this : bind(broadcastTo, [this], { shape })[0]!;
+    checkShape(shape, 'broadcastTo');
+    return sameShape(shape, this.shape) ? this : bind(broadcastTo, [this], { shape: [...shape] })[0]!;
   }
 
   /** The inverse of broadcasting: summed down to `shape`. */
@@ -568,6 +602,8 @@ export class Tensor {
   /** Elements start <= i < start + size along one axis. A view. */
   narrow(axis: number, start: number, size: number): Tensor {
     const a = normalizeAxis(axis, this.rank, 'narrow');
+    expectInteger(start, 'the start', 'narrow');
+    expectInteger(size, 'the size', 'narrow');
     if (start < 0 || size < 0 || start + size > this.shape[a]!)
       throw new ShapeError(
         `narrow: expected a window inside of 0..${this.shape[a]} along axis ${a}, received start ${start}, size ${size}`,
@@ -618,6 +654,8 @@ export class Tensor {
     return scalar(1, this.dtype).broadcastTo(this.shape);
   }
 }
+
+printedAs(Tensor, (x, nested) => (nested ? `[Tensor ${formatShape(x.shape)} ${x.dtype}]` : x.toString()));
 
 /**
  * Applies a primitive: evaluated at once, or handed to the transformation that watches one of the inputs. Every
@@ -682,12 +720,24 @@ export function tensor(values: TensorLike, options: { shape?: Shape; dtype?: DTy
   let shape: number[];
   let natural: DType;
   if (ArrayBuffer.isView(values)) {
+    if (
+      values instanceof DataView ||
+      'BYTES_PER_ELEMENT' in values === false ||
+      typeof (values as TypedArray)[0] === 'bigint'
+    )
+      throw new DTypeError(`tensor: expected a typed array of numbers, received ${describeValue(values)}`);
     flat = values as TypedArray;
     shape = [flat.length];
     natural = values instanceof Float32Array ? 'float32' : values instanceof Float64Array ? 'float64' : 'int32';
   } else {
     shape = [];
-    for (let v: unknown = values; Array.isArray(v); v = v[0]) shape.push(v.length);
+    for (let v: unknown = values; Array.isArray(v); v = v[0]) {
+      shape.push(v.length);
+      if (shape.length > MAX_RANK)
+        throw new ShapeError(
+          `tensor: expected at most ${MAX_RANK} nested arrays, received more. Does one contain itself?`,
+        );
+    }
     const out: number[] = [];
     let booleans = 0;
     const visit = (v: unknown, axis: number): void => {
@@ -782,12 +832,15 @@ function applyRunning(
   return bind(primitive, [from], { axis: normalizeAxis(axis ?? 0, from.rank, primitive.name), exclusive, reverse })[0]!;
 }
 
+const REDUCE = { keepDims: true, initial: true, ord: true } satisfies OptionTable<ExtremumOptions & { ord: number }>;
+
 /** `keepDims` of the options of a reduction. Throws `ValueError` for a bare boolean, which other libraries take in their place. */
 function keepDimsOf(options: ReduceOptions, operation: string): boolean {
   if (typeof options !== 'object' || options === null)
     throw new ValueError(
-      `${operation}: expected options such as { keepDims: true } after the axis, received ${String(options)}`,
+      `${operation}: expected options such as { keepDims: true } after the axis, received ${describeValue(options)}`,
     );
+  for (const name in options) if (!Object.hasOwn(REDUCE, name)) checkOptions(operation, options, REDUCE);
   return options.keepDims ?? false;
 }
 

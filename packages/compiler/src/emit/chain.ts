@@ -1,5 +1,5 @@
 import { Cast, F32, I32, SELECT } from '@recurra/kernels';
-import { encodeModule, type Import, Op, Simd, signed, simd, Type, unsigned } from './encoder.js';
+import { type Bytes, encodeModule, type Import, Op, Simd, signed, simd, Type, unsigned } from './encoder.js';
 
 /** One operand of a chain that is to be compiled. */
 export interface ChainOperand {
@@ -127,7 +127,7 @@ const memory = (number: number, offset = 0): number[] => [...op(number), 0, ...u
  * registers from one operation to the next; or `null` where an operation is left to the interpreter. Operands are found in the
  * command, as the interpreter finds them, so that one module serves every chain of this shape.
  */
-export function compileChain(shape: ChainShape, sharedMemory: boolean): Uint8Array<ArrayBuffer> | null {
+export function compileChain(shape: ChainShape, sharedMemory: boolean): Bytes | null {
   const { inputs, outputs, operations, registers, row, rows } = shape;
   const imports: Import[] = [];
   const imported = (name: string): number => {

@@ -87,13 +87,16 @@ export interface Import {
   readonly result: number;
 }
 
+/** Bytes that an engine compiles. (`Uint8Array<ArrayBuffer>`, which TypeScript before 5.7 cannot read.) */
+export type Bytes = Uint8Array & BufferSource;
+
 /** A module of one function `run(i32, i32, i32)` over the imported memory. Imports have the numbers 0, 1, ... */
 export function encodeModule(
   imports: readonly Import[],
   locals: readonly number[],
   code: readonly number[],
   sharedMemory: boolean,
-): Uint8Array<ArrayBuffer> {
+): Bytes {
   const types = [
     [0x60, 3, Type.i32, Type.i32, Type.i32, 0],
     ...imports.map(({ parameters, result }) => [0x60, parameters.length, ...parameters, 1, result]),

@@ -1,4 +1,5 @@
 import { type DType, isFloating } from '../dtype.js';
+import { expectInteger } from '../internal/integers.js';
 import { binary } from '../primitives/binary.js';
 import { stopGradient as stopGradientPrimitive, unary } from '../primitives/unary.js';
 import { asTensor, bind, promote, type Tensor, type TensorLike } from '../tensor.js';
@@ -141,6 +142,7 @@ export function clip(x: TensorLike, low: TensorLike | null, high: TensorLike | n
 
 /** Rounded to `decimals` places, halves to even. */
 export function round(x: TensorLike, decimals = 0): Tensor {
+  expectInteger(decimals, 'the decimals', 'round');
   const t = asTensor(x);
   return decimals === 0
     ? t.round()

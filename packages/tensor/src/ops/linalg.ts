@@ -1,5 +1,6 @@
 import { promoteTypes } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
+import { expectInteger, expectIntegers } from '../internal/integers.js';
 import { formatShape, normalizeAxis, sizeOf } from '../shape.js';
 import { asTensor, promote, type Tensor, type TensorLike } from '../tensor.js';
 import { diagonal } from './shape.js';
@@ -29,7 +30,13 @@ export function tensordot(
   axes: number | readonly [readonly number[], readonly number[]] = 2,
 ): Tensor {
   const [x, y] = promote(a, b);
+  if (typeof axes === 'number') expectInteger(axes, 'the number of axes', 'tensordot', 0);
+  else for (const list of [axes[0], axes[1]]) expectIntegers(list, 'the axes', 'tensordot');
   const n = typeof axes === 'number' ? axes : axes[0].length;
+  if (n > Math.min(x.rank, y.rank))
+    throw new ShapeError(
+      `tensordot: expected at most ${Math.min(x.rank, y.rank)} axes for ${formatShape(x.shape)} and ${formatShape(y.shape)}, received ${n}`,
+    );
   const inX =
     typeof axes === 'number'
       ? Array.from({ length: n }, (_, i) => x.rank - n + i)

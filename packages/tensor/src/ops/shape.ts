@@ -1,5 +1,8 @@
 import { promoteTypes } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
+import { expectInteger, expectIntegers } from '../internal/integers.js';
+import { describeValue, knownName } from '../names.js';
+import { checkOptions, type OptionTable } from '../options.js';
 import { concat as concatPrimitive, split as splitPrimitive } from '../primitives/indexing.js';
 import { pad as padPrimitive, slice as slicePrimitive } from '../primitives/view.js';
 import { type Axes, formatShape, normalizeAxis, type Shape } from '../shape.js';
@@ -41,6 +44,8 @@ export function flip(x: TensorLike, axis?: Axes): Tensor {
 
 /** Tensors one after another along an axis; shapes equal but for it, dtypes promoted. */
 export function concat(values: readonly TensorLike[], axis = 0): Tensor {
+  if (!Array.isArray(values))
+    throw new ValueError(`concat: expected an array of tensors, received ${describeValue(values)}`);
   if (values.length === 0) throw new ValueError('concat: expected at least one tensor, received none');
   const tensors = values.map((v) => asTensor(v));
   const dtype = tensors.map((t) => t.dtype).reduce(promoteTypes);
@@ -52,6 +57,8 @@ export function concat(values: readonly TensorLike[], axis = 0): Tensor {
 
 /** Tensors of one shape along a new axis. */
 export function stack(values: readonly TensorLike[], axis = 0): Tensor {
+  if (!Array.isArray(values))
+    throw new ValueError(`stack: expected an array of tensors, received ${describeValue(values)}`);
   return concat(
     values.map((v) => asTensor(v).expandDims(axis)),
     axis,
@@ -72,6 +79,8 @@ export function split(x: TensorLike, parts: number | readonly number[], axis = 0
   const t = asTensor(x);
   const a = normalizeAxis(axis, t.rank, 'split');
   const n = t.shape[a]!;
+  if (typeof parts === 'number') expectInteger(parts, 'the number of parts', 'split', 1);
+  else expectIntegers(parts, 'the indices', 'split');
   if (typeof parts === 'number' && (parts < 1 || n % parts !== 0))
     throw new ValueError(`split: expected a number of parts that divides ${n}, received ${parts}`);
   const cuts = typeof parts === 'number' ? Array.from({ length: parts - 1 }, (_, i) => ((i + 1) * n) / parts) : parts;
@@ -81,6 +90,8 @@ export function split(x: TensorLike, parts: number | readonly number[], axis = 0
     throw new ValueError(`split: expected ascending indices, received ${JSON.stringify(parts)}`);
   return bind(splitPrimitive, [t], { axis: a, sizes });
 }
+
+const RANGE = { start: true, stop: true, step: true } satisfies OptionTable<Extract<SliceSpec, object>>;
 
 /** One entry of {@link stridedSlice}: a range, an index (which drops the axis), a new axis, or all axes between. */
 export type SliceSpec =
@@ -95,6 +106,8 @@ export type SliceSpec =
  */
 export function stridedSlice(x: TensorLike, specs: readonly SliceSpec[]): Tensor {
   const t = asTensor(x);
+  if (!Array.isArray(specs))
+    throw new ValueError(`stridedSlice: expected an array with an entry per axis, received ${describeValue(specs)}`);
   const used = specs.filter((s) => s !== 'newaxis' && s !== '...').length;
   if (used > t.rank)
     throw new ShapeError(
@@ -124,7 +137,11 @@ export function stridedSlice(x: TensorLike, specs: readonly SliceSpec[]): Tensor
       size.push(1);
       step.push(1);
     } else {
+      checkOptions('stridedSlice', spec, RANGE);
       const by = spec.step ?? 1;
+      for (const bound of [spec.start, spec.stop])
+        if (bound !== null && bound !== undefined && bound !== Infinity && bound !== -Infinity)
+          expectInteger(bound, 'bounds', 'stridedSlice');
       if (!Number.isInteger(by) || by === 0)
         throw new ValueError(`stridedSlice: expected a step that is an integer other than 0, received ${by}`);
       const clip = (v: number | null | undefined, fallback: number): number =>
@@ -145,8 +162,18 @@ export function stridedSlice(x: TensorLike, specs: readonly SliceSpec[]): Tensor
 
 /** `size` elements from `start` along every axis (a window without steps). */
 export function slice(x: TensorLike, start: readonly number[], size: Shape): Tensor {
-  return bind(slicePrimitive, [asTensor(x)], { start, size, step: size.map(() => 1) })[0]!;
+  const t = asTensor(x);
+  expectIntegers(start, 'the start', 'slice', 0);
+  expectIntegers(size, 'the size', 'slice', 0);
+  if (start.length !== t.rank || size.length !== t.rank)
+    throw new ShapeError(
+      `slice: expected a start and a size for each of ${t.rank} axes, received ${formatShape(start)} and ${formatShape(size)}`,
+    );
+  return bind(slicePrimitive, [t], { start: [...start], size: [...size], step: size.map(() => 1) })[0]!;
 }
+
+const PAD = { mode: true, value: true } satisfies OptionTable<Parameters<typeof pad>[2] & object>;
+const PAD_MODES = ['constant', 'reflect', 'symmetric'] as const;
 
 /**
  * Padding of [before, after] elements per axis: a constant (0 by default), the reflection without the edge (`reflect`) or
@@ -158,10 +185,16 @@ export function pad(
   options: { mode?: 'constant' | 'reflect' | 'symmetric'; value?: number } = {},
 ): Tensor {
   const t = asTensor(x);
-  const { mode = 'constant', value = 0 } = options;
-  if (width.length !== t.rank || width.some(([low, high]) => !(low >= 0 && high >= 0)))
+  checkOptions('pad', options, PAD);
+  const { value = 0 } = options;
+  const mode = knownName(PAD_MODES, options.mode ?? 'constant', 'pad: mode');
+  const counts = Array.isArray(width) ? width : [];
+  if (
+    counts.length !== t.rank ||
+    counts.some((pair) => !Array.isArray(pair) || pair.length !== 2 || pair.some((n) => !Number.isInteger(n) || n < 0))
+  )
     throw new ValueError(
-      `pad: expected [before, after] >= 0 for each of ${t.rank} axes, received ${JSON.stringify(width)}`,
+      `pad: expected integers [before, after] >= 0 for each of ${t.rank} axes, received ${JSON.stringify(width)}`,
     );
   if (mode === 'constant')
     return bind(padPrimitive, [t], {
@@ -193,6 +226,7 @@ export function pad(
 export function tile(x: TensorLike, repeats: number | readonly number[]): Tensor {
   const t = asTensor(x);
   const counts = typeof repeats === 'number' ? [repeats] : repeats;
+  expectIntegers(counts, 'the repeats', 'tile', 0);
   const rank = Math.max(t.rank, counts.length);
   const shape = [...Array(rank - t.rank).fill(1), ...t.shape] as number[];
   const times = [...Array(rank - counts.length).fill(1), ...counts] as number[];
@@ -204,6 +238,7 @@ export function tile(x: TensorLike, repeats: number | readonly number[]): Tensor
 
 /** Each element repeated along an axis (or each of the flattened tensor). */
 export function repeat(x: TensorLike, repeats: number, axis: number | null = null): Tensor {
+  expectInteger(repeats, 'the repeats', 'repeat', 0);
   const t = axis === null ? asTensor(x).flatten() : asTensor(x);
   const a = normalizeAxis(axis ?? 0, t.rank, 'repeat');
   const wide = t.expandDims(a + 1);
@@ -215,6 +250,7 @@ export function repeat(x: TensorLike, repeats: number, axis: number | null = nul
 /** Shifted along an axis (or flattened), what leaves at one end entering at the other. */
 export function roll(x: TensorLike, shift: number, axis: number | null = null): Tensor {
   const t = asTensor(x);
+  expectInteger(shift, 'the shift', 'roll');
   if (axis === null) return roll(t.flatten(), shift, 0).reshape(t.shape);
   const a = normalizeAxis(axis, t.rank, 'roll');
   const n = t.shape[a]!;
@@ -232,16 +268,19 @@ function triangle(x: TensorLike, keep: (row: Tensor, column: Tensor) => Tensor):
 
 /** Elements on and below the k-th diagonal, zeros above. */
 export function tril(x: TensorLike, k = 0): Tensor {
+  expectInteger(k, 'the diagonal', 'tril');
   return triangle(x, (row, column) => column.lessEqual(row.add(k)));
 }
 
 /** Elements on and above the k-th diagonal, zeros below. */
 export function triu(x: TensorLike, k = 0): Tensor {
+  expectInteger(k, 'the diagonal', 'triu');
   return triangle(x, (row, column) => column.greaterEqual(row.add(k)));
 }
 
 /** The k-th diagonal of the last two axes, as the last axis. */
 export function diagonal(x: TensorLike, k = 0): Tensor {
+  expectInteger(k, 'the diagonal', 'diagonal');
   const t = asTensor(x);
   const [rows, columns] = t.shape.slice(-2);
   if (rows === undefined || columns === undefined)

@@ -1,6 +1,8 @@
 import { allocate } from '../dtype.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
+import { expectInteger } from '../internal/integers.js';
 import { compare } from '../internal/order.js';
+import { knownName } from '../names.js';
 import { ndarray } from '../ndarray.js';
 import {
   scatterAdd,
@@ -8,7 +10,7 @@ import {
   sort as sortPrimitive,
   takeAlong,
 } from '../primitives/indexing.js';
-import { formatShape, normalizeAxis, rowMajorStrides, type Shape, sizeOf } from '../shape.js';
+import { checkShape, formatShape, normalizeAxis, rowMajorStrides, type Shape, sizeOf } from '../shape.js';
 import { asTensor, bind, Tensor, type TensorLike } from '../tensor.js';
 import { arange } from './creation.js';
 import { checkIds, checkIndexTuples } from './indices.js';
@@ -47,6 +49,7 @@ export function inTopK(targets: TensorLike, predictions: TensorLike, k: number):
   const at = checkIds(targets, scores.shape[scores.rank - 1] ?? 0, 'inTopK').expandDims(-1);
   const own = takeAlongAxis(scores, at, -1);
   // What is compared with NaN is false: own equals itself unless it is one.
+  expectInteger(k, 'k', 'inTopK', 0);
   const hit = scores.greater(own).cast('int32').sum(-1).less(k);
   return hit.logicalAnd(own.equal(own).squeeze(-1));
 }
@@ -110,7 +113,7 @@ export function searchsorted(
     throw new ShapeError(`searchsorted: expected one sorted axis, received shape ${formatShape(edges.shape)}`);
   const v = asTensor(values).expandDims(-1);
   // NaN is above every number, and equal to NaN.
-  const right = options.side === 'right';
+  const right = knownName(['left', 'right'], options.side ?? 'left', 'searchsorted: side') === 'right';
   const below = right
     ? edges.lessEqual(v).logicalOr(v.notEqual(v))
     : edges.less(v).logicalOr(v.notEqual(v).logicalAnd(edges.equal(edges)));
@@ -122,16 +125,23 @@ export function digitize(values: TensorLike, bins: TensorLike): Tensor {
   return searchsorted(bins, values, { side: 'right' });
 }
 
+/** The longest result of {@link bincount}: a gigabyte. */
+const MOST_COUNTS = 2 ** 28;
+
 /** How often each of 0, 1, 2, ... occurs, at least `minLength` long. Reads data: not traceable. */
 export function bincount(x: TensorLike, options: { minLength?: number } = {}): Tensor {
   const t = asTensor(x, 'int32');
   if (t.dtype !== 'int32') throw new DTypeError(`bincount: expected dtype int32, received ${t.dtype}`);
   const data = t.data;
-  let length = options.minLength ?? 0;
+  let length = expectInteger(options.minLength ?? 0, 'minLength', 'bincount', 0);
   for (const v of data) {
     if (v < 0) throw new ValueError(`bincount: expected values >= 0, received ${v}`);
     if (v >= length) length = v + 1;
   }
+  if (length > MOST_COUNTS)
+    throw new ValueError(
+      `bincount: expected values below ${MOST_COUNTS}, received ${length - 1}: the result has a count for each value up to the largest. Count unique(x) instead.`,
+    );
   const counts = new Int32Array(length);
   for (const v of data) counts[v]!++;
   return new Tensor([length], 'int32', ndarray('int32', [length], counts));
@@ -169,6 +179,7 @@ function linearIndex(indices: Tensor, shape: Shape, operation: string): { flat: 
  * `ValueError` for an index beyond its axis, `ShapeError` unless there is a value (or slice) for each tuple.
  */
 export function scatter(indices: TensorLike, values: TensorLike, shape: Shape): Tensor {
+  checkShape(shape, 'scatter');
   return scatterInto(asTensor(indices, 'int32'), asTensor(values), shape, 'scatter');
 }
 
