@@ -1,8 +1,9 @@
-import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable, ValueError } from '@recurra/tensor';
 import { CsvRows, DELIMITERS, type Fault } from './csv-rows.js';
 import { Dataset } from './dataset.js';
 import { attempt, checkLimit, lineBlocks } from './lines.js';
-import { type BadRowOptions, BadRows } from './rows.js';
+import { READ_OPTIONS } from './read-options.js';
+import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows } from './rows.js';
 import { type DataSource, nameOf, ReadError, type ReadOptions } from './source.js';
 
 /** A row by the names of its columns: its own properties, whatever they are called. */
@@ -58,6 +59,21 @@ function checkCharacters(delimiter: string, quote: string | null, comment: strin
  * Throws `ReadError` for a header that cannot be read, whatever `onBadRow` says, and `ValueError` for columns that are not there.
  */
 export function csvDataset(source: DataSource, options: CsvOptions = {}): Dataset<CsvRow> {
+  checkOptions('csvDataset', options, {
+    ...READ_OPTIONS,
+    ...BAD_ROW_OPTIONS,
+    delimiter: true,
+    quote: true,
+    comment: true,
+    columns: true,
+    select: true,
+    numeric: true,
+    required: true,
+    trim: true,
+    lineColumn: true,
+    maxRowBytes: true,
+    maxFieldBytes: true,
+  } satisfies OptionTable<CsvOptions>);
   const { delimiter = ',', quote = '"', comment = null, trim = false, maxRowBytes = 1 << 20, lineColumn } = options;
   const { maxFieldBytes = maxRowBytes } = options;
   checkCharacters(delimiter, quote, comment);

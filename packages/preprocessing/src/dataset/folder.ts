@@ -1,9 +1,9 @@
-import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable, ValueError } from '@recurra/tensor';
 import { builtin } from '../internal/builtin.js';
 import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';
 import { decode, decodeLeniently } from './lines.js';
-import { type BadRowOptions, BadRows } from './rows.js';
+import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows } from './rows.js';
 import { ReadError } from './source.js';
 
 /** One file of a {@link folderDataset}. */
@@ -108,6 +108,11 @@ function entriesOfFiles(files: Iterable<File>, matches: (name: string) => boolea
  * Throws `ReadError` for what cannot be read, `ValueError` where no file matches, or a name of `classNames` has no files.
  */
 export function folderDataset(folder: string | Iterable<File>, options: FolderOptions = {}): Dataset<FolderText> {
+  checkOptions('folderDataset', options, {
+    ...BAD_ROW_OPTIONS,
+    pattern: true,
+    classNames: true,
+  } satisfies OptionTable<FolderOptions>);
   const { pattern = /\.txt$/i } = options;
   if (!(pattern instanceof RegExp))
     throw new ValueError(`folderDataset: expected pattern to be a regular expression, received ${typeof pattern}`);

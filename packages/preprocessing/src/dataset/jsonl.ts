@@ -1,5 +1,6 @@
+import { checkOptions, type OptionTable } from '@recurra/tensor';
 import { Dataset } from './dataset.js';
-import { eachLine, type LineOptions } from './lines.js';
+import { eachLine, LINE_OPTIONS, type LineOptions } from './lines.js';
 import { type DataSource, nameOf } from './source.js';
 
 /** Options of {@link jsonlDataset}. */
@@ -15,6 +16,11 @@ export interface JsonlOptions extends LineOptions {
  * than `maxLineBytes` are bad rows. The type is taken on trust.
  */
 export function jsonlDataset<T = Record<string, unknown>>(source: DataSource, options: JsonlOptions = {}): Dataset<T> {
+  checkOptions('jsonlDataset', options, {
+    ...LINE_OPTIONS,
+    required: true,
+    lineColumn: true,
+  } satisfies OptionTable<JsonlOptions>);
   const { required = [], lineColumn } = options;
   const file = nameOf(source, options);
   return Dataset.fromChunks(() =>

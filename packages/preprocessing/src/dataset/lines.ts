@@ -1,6 +1,7 @@
-import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable, ValueError } from '@recurra/tensor';
 import { Dataset } from './dataset.js';
-import { type BadRowOptions, BadRows, SHOWN } from './rows.js';
+import { READ_OPTIONS } from './read-options.js';
+import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows, SHOWN } from './rows.js';
 import { type DataSource, nameOf, type ReadOptions, readBytes } from './source.js';
 
 const LF = 10;
@@ -202,6 +203,13 @@ export interface LineOptions extends ReadOptions, BadRowOptions {
   readonly maxLineBytes?: number;
 }
 
+/** Names of the options. */
+export const LINE_OPTIONS: OptionTable<LineOptions> = {
+  ...READ_OPTIONS,
+  ...BAD_ROW_OPTIONS,
+  maxLineBytes: true,
+};
+
 const ENDS = /\r\n|\n|\r/;
 
 /**
@@ -267,6 +275,7 @@ export interface TextLineOptions extends LineOptions {
  * TensorFlow's `TextLineDataset`.
  */
 export function textLineDataset(source: DataSource, options: TextLineOptions = {}): Dataset<string> {
+  checkOptions('textLineDataset', options, { ...LINE_OPTIONS, skipEmpty: true } satisfies OptionTable<TextLineOptions>);
   const { skipEmpty = false } = options;
   return Dataset.fromChunks(() =>
     eachLine<string>('textLineDataset', source, options, (line, _number, values) => {

@@ -1,4 +1,4 @@
-import { RecurraError, ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable, RecurraError, ValueError } from '@recurra/tensor';
 import type { Compressors } from 'hyparquet';
 import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';
@@ -6,7 +6,7 @@ import { openParquet, type ParquetFile } from './parquet/file.js';
 import { type Chunk, type Group, type Metadata, readMetadata } from './parquet/metadata.js';
 import { checkChunk } from './parquet/pages.js';
 import { unsnap } from './parquet/snappy.js';
-import { checkReadOptions, messageOf, readError } from './read-options.js';
+import { checkReadOptions, messageOf, READ_OPTIONS, readError } from './read-options.js';
 import { type DataSource, nameOf, type ReadOptions } from './source.js';
 
 /** Options of {@link parquetDataset}. */
@@ -95,6 +95,13 @@ export function parquetDataset<T = Record<string, unknown>>(
   source: DataSource,
   options: ParquetOptions = {},
 ): Dataset<T> {
+  checkOptions('parquetDataset', options, {
+    ...READ_OPTIONS,
+    columns: true,
+    compressors: true,
+    rowsPerRead: true,
+    maxPageBytes: true,
+  } satisfies OptionTable<ParquetOptions>);
   const { rowsPerRead = 10_000, maxPageBytes = 2 ** 28 } = options;
   const columns = options.columns === undefined ? undefined : stringsOf('parquetDataset', 'columns', options.columns);
   checkReadOptions(options);

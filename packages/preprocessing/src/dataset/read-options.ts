@@ -1,4 +1,4 @@
-import { RecurraError, ValueError } from '@recurra/tensor';
+import { type OptionTable, RecurraError, ValueError } from '@recurra/tensor';
 
 /** How far reading has come. */
 export interface ReadProgress {
@@ -37,6 +37,20 @@ export interface ReadOptions {
   /** What errors and bad rows call the source; by default its path, URL or file name. */
   readonly name?: string;
 }
+
+/** Names of the options. */
+export const READ_OPTIONS: OptionTable<ReadOptions> = {
+  onProgress: true,
+  sha256: true,
+  retries: true,
+  retryDelay: true,
+  timeout: true,
+  cache: true,
+  headers: true,
+  signal: true,
+  decompress: true,
+  name: true,
+};
 
 /** A source could not be read, or is not what was expected. */
 export class ReadError extends RecurraError {}

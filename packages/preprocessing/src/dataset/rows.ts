@@ -1,4 +1,4 @@
-import { RecurraError } from '@recurra/tensor';
+import { type OptionTable, RecurraError } from '@recurra/tensor';
 
 /** Why a row cannot be used. */
 export type BadRowReason = 'fieldCount' | 'encoding' | 'quotes' | 'length' | 'json' | 'missing' | 'type';
@@ -43,6 +43,9 @@ export interface BadRowOptions {
   /** Where bad rows are counted (and collected). Begins anew with each iteration. */
   readonly report?: RowReport;
 }
+
+/** Names of the options. */
+export const BAD_ROW_OPTIONS: OptionTable<BadRowOptions> = { onBadRow: true, report: true };
 
 /** How many rows of an iteration were good and bad. */
 export class RowReport {

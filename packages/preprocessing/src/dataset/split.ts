@@ -1,4 +1,4 @@
-import { permutation, randomKey, type Tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable, permutation, randomKey, type Tensor, ValueError } from '@recurra/tensor';
 
 /** 0..n-1 in an order that the seed (or key) decides. */
 export function shuffledIndices(n: number, seed: number | Tensor): Int32Array {
@@ -22,6 +22,12 @@ export interface SplitOptions {
  * Throws `ValueError` if a part would be empty, or a sample has no label.
  */
 export function trainTestSplit(count: number, options: SplitOptions = {}): { train: number[]; test: number[] } {
+  checkOptions('trainTestSplit', options, {
+    testSize: true,
+    seed: true,
+    shuffle: true,
+    stratify: true,
+  } satisfies OptionTable<SplitOptions>);
   const { testSize = 0.25, seed = 0, shuffle = true, stratify } = options;
   const held = testSize < 1 ? Math.round(count * testSize) : testSize;
   if (!Number.isInteger(held) || held < 1 || held >= count)

@@ -1,4 +1,12 @@
-import { type DType, ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import {
+  checkOptions,
+  type DType,
+  type OptionTable,
+  ShapeError,
+  type Tensor,
+  tensor,
+  ValueError,
+} from '@recurra/tensor';
 import { listOf } from '../internal/texts.js';
 
 /** Options of {@link padSequences}. */
@@ -32,6 +40,13 @@ export function padSequences(
   sequences: readonly (Sequence | readonly string[])[],
   options: PadSequencesOptions<number | string> & { readonly dtype?: DType | 'string' } = {},
 ): Tensor | string[][] {
+  checkOptions('padSequences', options, {
+    maxLength: true,
+    padding: true,
+    truncating: true,
+    value: true,
+    dtype: true,
+  } satisfies OptionTable<PadSequencesOptions & { dtype?: unknown }>);
   const { padding = 'pre', truncating = 'pre', dtype = 'int32' } = options;
   const value = options.value ?? (dtype === 'string' ? '' : 0);
   for (const [name, side] of [

@@ -1,4 +1,4 @@
-import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable, type Tensor, tensor, ValueError } from '@recurra/tensor';
 import { refuseEndless } from '../internal/endless.js';
 import { sortByBytes } from '../internal/order.js';
 import { checkOneText, checkText, type ListOf, textsOf } from '../internal/texts.js';
@@ -85,6 +85,18 @@ export class TextVectorization {
   private readonly ragged: boolean;
 
   constructor(options: TextVectorizationOptions = {}) {
+    checkOptions('TextVectorization', options, {
+      maxTokens: true,
+      standardize: true,
+      split: true,
+      ngrams: true,
+      outputMode: true,
+      outputSequenceLength: true,
+      padToMaxTokens: true,
+      vocabulary: true,
+      idfWeights: true,
+      ragged: true,
+    } satisfies OptionTable<TextVectorizationOptions>);
     const { standardize = 'lowerAndStripPunctuation', split = 'whitespace', ngrams = null } = options;
     const { outputMode = 'int', outputSequenceLength = null, ragged = false } = options;
     if (outputMode !== 'int' && (outputSequenceLength !== null || ragged))

@@ -1,4 +1,4 @@
-import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, FormatError, type OptionTable, type Tensor, tensor, ValueError } from '@recurra/tensor';
 import { checkText, type ListOf, listOf } from '../internal/texts.js';
 import { FILTERS, type Splitter, type WordOptions, wordSplitter } from './words.js';
 
@@ -48,6 +48,15 @@ export class Tokenizer {
   private readonly analyzer: Splitter;
 
   constructor(options: TokenizerOptions = {}) {
+    checkOptions('Tokenizer', options, {
+      numWords: true,
+      filters: true,
+      lower: true,
+      split: true,
+      charLevel: true,
+      oovToken: true,
+      analyzer: true,
+    } satisfies OptionTable<TokenizerOptions>);
     const {
       numWords = null,
       oovToken = null,
