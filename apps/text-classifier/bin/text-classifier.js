@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli.js';
+import { supervise } from '../dist/supervisor.js';
 
-process.exitCode = await main(process.argv.slice(2));
+supervise(process.argv.slice(2));

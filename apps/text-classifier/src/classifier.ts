@@ -1,41 +1,24 @@
 import {
   Adam,
-  type AnyLayer,
-  Bidirectional,
   type Callback,
-  Dense,
-  Dropout,
   EarlyStopping,
-  Embedding,
-  GRU,
   type History,
-  Input,
   LabelEncoder,
-  LSTM,
   padSequences,
-  Sequential,
-  SimpleRNN,
-  segmentWords,
+  type Sequential,
   setSeed,
   type Tensor,
   TerminateOnNaN,
-  Tokenizer,
   tensor,
 } from 'recurra';
-import type { Sample } from './data.js';
+import type { Sample, Samples } from './data.js';
 import { CommandError } from './errors.js';
-
-/** Kinds of recurrent layers. */
-export type CellKind = 'lstm' | 'gru' | 'rnn';
+import { allFinite } from './floats.js';
+import { type Architecture, buildModel, countWeights, LIMITS } from './model.js';
+import { Words } from './words.js';
 
 /** What shapes the model and its training. */
-export interface Settings {
-  readonly cell: CellKind;
-  readonly units: number;
-  readonly layers: number;
-  readonly bidirectional: boolean;
-  readonly embedding: number;
-  readonly dropout: number;
+export interface Settings extends Architecture {
   readonly epochs: number;
   readonly batchSize: number;
   readonly learningRate: number;
@@ -78,63 +61,57 @@ export interface Prediction {
   readonly probability: number;
 }
 
-/** Text in, label out: a tokenizer, a model and the names of the classes. */
+/** Text in, label out: words, a model and the names of the classes. */
 export class TextClassifier {
-  readonly tokenizer: Tokenizer;
+  readonly words: Words;
   readonly labels: LabelEncoder;
   readonly model: Sequential;
+  readonly architecture: Architecture;
   readonly maxLength: number;
 
-  constructor(tokenizer: Tokenizer, labels: LabelEncoder, model: Sequential, maxLength: number) {
-    this.tokenizer = tokenizer;
+  constructor(words: Words, labels: LabelEncoder, model: Sequential, architecture: Architecture, maxLength: number) {
+    this.words = words;
     this.labels = labels;
     this.model = model;
+    this.architecture = architecture;
     this.maxLength = maxLength;
   }
 
-  /** A fresh classifier for the words and labels of these samples. Throws `CommandError` unless there are two classes. */
-  static create(samples: readonly Sample[], settings: Settings): TextClassifier {
-    const labels = new LabelEncoder(samples.map((s) => s.label!));
-    if (labels.classes.length < 2)
-      throw new CommandError(`expected at least two classes, received one: "${labels.classes[0]}"`);
-    setSeed(settings.seed);
-    const tokenizer = new Tokenizer({ numWords: settings.vocabulary, oovToken: '<OOV>', analyzer: segmentWords });
-    const words = samples.map((s) => segmentWords(s.text));
-    tokenizer.fitOnTexts(words);
+  /** A fresh classifier for the words and labels of these samples. Throws `CommandError` unless there are two classes, and for a model too large. */
+  static create({ file, samples }: Samples, settings: Settings): TextClassifier {
+    const labels = labelsOf({ file, samples });
+    const texts = samples.map((s) => s.text);
+    const words = Words.learn(texts, settings.vocabulary);
     // Unknown words have an id too, so that a sequence is as long as its text has words.
-    const longest = words.reduce((n, list) => Math.max(n, list.length), 0);
-    if (longest === 0) throw new CommandError('expected texts with words, received punctuation alone');
+    const longest = words.ids(texts).reduce((n, ids) => Math.max(n, ids.length), 0);
+    if (longest === 0) throw new CommandError(`${file}: expected texts with words, received punctuation alone`);
     const maxLength = Math.min(longest, settings.maxLength);
-    const model = new Sequential(
-      [
-        Input({ shape: [maxLength], dtype: 'int32' }),
-        new Embedding(tokenizer.vocabularySize, settings.embedding, { maskZero: true }),
-        new Dropout(settings.dropout),
-        ...recurrentLayers(settings),
-        new Dropout(settings.dropout),
-        new Dense(labels.classes.length, { activation: 'softmax' }),
-      ],
-      { name: 'text_classifier' },
-    );
-    return new TextClassifier(tokenizer, labels, model, maxLength);
+    const { cell, units, layers, bidirectional, embedding, dropout } = settings;
+    const architecture: Architecture = { cell, units, layers, bidirectional, embedding, dropout };
+    const sizes = { vocabulary: words.size, maxLength, classes: labels.classes.length };
+    const weights = countWeights(architecture, sizes);
+    if (weights > LIMITS.weights)
+      throw new CommandError(
+        `expected a model of at most ${LIMITS.weights.toLocaleString('en')} weights, received ${weights.toLocaleString('en')}. Choose fewer --units, --layers, --embedding or a smaller --vocabulary.`,
+        2,
+      );
+    setSeed(settings.seed);
+    return new TextClassifier(words, labels, buildModel(architecture, sizes), architecture, maxLength);
   }
 
-  /** Texts as padded ids. A text without any known word is one unknown word: a sequence must not be empty. */
+  /** Texts as padded ids. A text without any word is one unknown word: a sequence must not be empty. */
   encode(texts: readonly string[]): Tensor {
-    const sequences = this.tokenizer.textsToSequences(texts).map((ids) => (ids.length > 0 ? ids : [1]));
+    const sequences = this.words.ids(texts).map((ids) => (ids.length > 0 ? ids : [1]));
     return padSequences(sequences, { maxLength: this.maxLength, truncating: 'post' });
   }
 
-  private encodeLabels(samples: readonly Sample[], what: string): Tensor {
-    return tensor(
-      Int32Array.from(samples, (s) => {
-        if (!this.labels.has(s.label!))
-          throw new CommandError(
-            `${what}, line ${s.line}: unknown label "${s.label}". The model knows ${this.labels.classes.join(', ')}.`,
-          );
-        return this.labels.encode(s.label!);
-      }),
-    );
+  /** Throws `CommandError` where a sample has a label that the classifier does not know. */
+  checkLabels(data: Samples): void {
+    checkLabels(this.labels, data);
+  }
+
+  private encodeLabels(samples: readonly Sample[]): Tensor {
+    return tensor(Int32Array.from(samples, (s) => this.labels.encode(s.label!)));
   }
 
   /** Trains on samples; with `dev` samples, stops when their loss no longer falls, and keeps the best weights. */
@@ -149,11 +126,11 @@ export class TextClassifier {
       metrics: ['accuracy'],
     });
     const { dev } = options;
-    return this.model.fit(this.encode(samples.map((s) => s.text)), this.encodeLabels(samples, 'training data'), {
+    return this.model.fit(this.encode(samples.map((s) => s.text)), this.encodeLabels(samples), {
       epochs: settings.epochs,
       batchSize: settings.batchSize,
       verbose: options.verbose,
-      validationData: dev ? [this.encode(dev.map((s) => s.text)), this.encodeLabels(dev, 'dev data')] : null,
+      validationData: dev ? [this.encode(dev.map((s) => s.text)), this.encodeLabels(dev)] : null,
       callbacks: [
         new TerminateOnNaN(),
         ...(dev ? [new EarlyStopping({ patience: settings.patience, restoreBestWeights: true })] : []),
@@ -162,9 +139,13 @@ export class TextClassifier {
     });
   }
 
-  /** Predicted labels with their probabilities. */
+  /** Predicted labels with their probabilities. Throws `CommandError` where the model gives no numbers. */
   async predict(texts: readonly string[]): Promise<Prediction[]> {
     const scores = await this.model.predict(this.encode(texts), { batchSize: 64 });
+    if (!allFinite(scores.data))
+      throw new CommandError(
+        'expected probabilities, received NaN: the weights of the model are too large to compute with',
+      );
     const best = scores.argmax(-1).data;
     const classes = this.labels.classes.length;
     return texts.map((text, i) => ({
@@ -176,7 +157,7 @@ export class TextClassifier {
 
   /** Accuracy and confusion matrix. */
   async evaluate(samples: readonly Sample[]): Promise<Evaluation> {
-    const actual = this.encodeLabels(samples, 'test data').data;
+    const actual = this.encodeLabels(samples).data;
     const predictions = await this.predict(samples.map((s) => s.text));
     const n = this.labels.classes.length;
     const confusion = Array.from({ length: n }, () => new Array<number>(n).fill(0));
@@ -188,16 +169,21 @@ export class TextClassifier {
   }
 }
 
-function recurrentLayers(settings: Settings): AnyLayer[] {
-  const { cell, units, layers, bidirectional } = settings;
-  return Array.from({ length: layers }, (_, i) => {
-    const options = { returnSequences: i < layers - 1 };
-    const layer =
-      cell === 'lstm'
-        ? new LSTM(units, options)
-        : cell === 'gru'
-          ? new GRU(units, options)
-          : new SimpleRNN(units, options);
-    return bidirectional ? new Bidirectional(layer) : layer;
-  });
+/** The classes of samples. Throws `CommandError` for fewer than two. */
+export function labelsOf({ file, samples }: Pick<Samples, 'file' | 'samples'>): LabelEncoder {
+  const labels = new LabelEncoder(samples.map((s) => s.label!));
+  if (labels.classes.length < 2)
+    throw new CommandError(`${file}: expected at least two classes, received one: "${labels.classes[0]}"`);
+  return labels;
+}
+
+/** Throws `CommandError`, with file and line, where a sample has an unknown label. */
+export function checkLabels(labels: LabelEncoder, { file, samples }: Samples): void {
+  const unknown = samples.filter((s) => !labels.has(s.label!));
+  const [first] = unknown;
+  if (!first) return;
+  const known = labels.classes;
+  const shown = known.length > 12 ? `${known.slice(0, 12).join(', ')}, ... (${known.length})` : known.join(', ');
+  const more = unknown.length === 1 ? '' : ` (the first of ${unknown.length} rows with labels that it does not know)`;
+  throw new CommandError(`${file}:${first.line}: unknown label "${first.label}"${more}. The model knows ${shown}.`);
 }

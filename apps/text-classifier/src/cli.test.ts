@@ -1,10 +1,11 @@
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { main } from './cli.js';
-import { readSamples } from './data.js';
+import { type Reading, readSamples } from './data.js';
+
+const READING: Reading = { text: 'text', label: 'label', delimiter: null, onBadRow: 'error' };
 
 let folder: string;
 beforeAll(() => {
@@ -18,20 +19,19 @@ afterAll(() => {
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   let out = '';
   let err = '';
-  const log = jest.spyOn(console, 'log').mockImplementation((text: string) => {
-    out += `${text}\n`;
-  });
   const write = jest.spyOn(process.stderr, 'write').mockImplementation((text) => {
     err += text;
     return true;
   });
-  const progress = jest.spyOn(process.stdout, 'write').mockImplementation(() => true);
+  const print = jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += text;
+    return true;
+  });
   try {
     return { code: await main(args), out, err };
   } finally {
-    log.mockRestore();
     write.mockRestore();
-    progress.mockRestore();
+    print.mockRestore();
   }
 }
 
@@ -96,7 +96,11 @@ test('trains, saves, evaluates and predicts; --json prints one object', async ()
   const plain = await run('predict', '--model', out, 'a team');
   expect(plain.out).toMatch(/sport\s+\d+\.\d %\s+a team/);
   const saved = JSON.parse(readFileSync(out, 'utf8'));
-  expect(saved).toMatchObject({ format: 'recurra-text-classifier', version: 1, labels: ['sport', 'weather'] });
+  expect(saved).toMatchObject({
+    format: 'recurra-text-classifier',
+    version: 2,
+    content: { labels: ['sport', 'weather'] },
+  });
 });
 
 test.each(['lstm', 'gru', 'rnn'])('every cell, stacked and in both directions: %s', async (cell) => {
@@ -126,7 +130,7 @@ test('reads CSV, TSV and JSONL, gzipped or not, with columns of any name', async
     { text: 'a, "b"', label: '1', line: 2 },
     { text: '猫', label: '2', line: 3 },
   ];
-  const columns = { text: 'body', label: 'class' };
+  const reading = { ...READING, text: 'body', label: 'class' };
   const table = 'body,class\n"a, ""b""",1\n猫,2\n';
   const tabs = 'class\tbody\n1\ta, "b"\n2\t猫\n';
   const lines = '\n{"body": "a, \\"b\\"", "class": 1}\n{"body": "猫", "class": "2"}\n';
@@ -135,10 +139,10 @@ test('reads CSV, TSV and JSONL, gzipped or not, with columns of any name', async
     ['x.tsv', tabs],
     ['x.jsonl', lines],
   ] as const) {
-    expect(await readSamples(file(name, content), columns)).toEqual(expected);
-    expect(await readSamples(file(`${name}.gz`, gzipSync(content)), columns)).toEqual(expected);
+    expect((await readSamples(file(name, content), reading)).samples).toEqual(expected);
+    expect((await readSamples(file(`${name}.gz`, gzipSync(content)), reading)).samples).toEqual(expected);
   }
-  expect(await readSamples(file('bom.csv', `\uFEFF${table}`), columns)).toEqual(expected);
+  expect((await readSamples(file('bom.csv', `\uFEFF${table}`), reading)).samples).toEqual(expected);
 });
 
 describe('mistakes are one clear message and a non-zero exit', () => {
@@ -221,7 +225,7 @@ describe('mistakes are one clear message and a non-zero exit', () => {
         '--epochs',
         '1',
       ],
-      /dev data, line 2: unknown label "music"/,
+      /k2.csv:2: unknown label "music". The model knows sport, weather/,
     ],
     [
       'loss that is no number',
@@ -241,15 +245,15 @@ describe('mistakes are one clear message and a non-zero exit', () => {
     [
       'bad option',
       () => ['train', '--data', file('p.csv', csv(ROWS)), '--units', 'many'],
-      /--units: expected an integer >= 1, received "many"/,
+      /--units: expected an integer from 1 to 16384, received "many"/,
     ],
     [
       'bad cell',
       () => ['train', '--data', file('p2.csv', csv(ROWS)), '--cell', 'lstn'],
       /--cell: expected lstm, gru or rnn, received "lstn"/,
     ],
-    ['unknown option', () => ['train', '--dta', 'x'], /Unknown option '--dta'/],
-    ['unknown command', () => ['trian'], /unknown command "trian"/],
+    ['unknown option', () => ['train', '--dta', 'x'], /unknown option '--dta'\n\(Did you mean --data\?\)/],
+    ['unknown command', () => ['trian'], /unknown command 'trian'\n\(Did you mean train\?\)/],
     ['no data', () => ['train'], /expected --data FILE, received none/],
     [
       'no model',
@@ -262,6 +266,51 @@ describe('mistakes are one clear message and a non-zero exit', () => {
       /received another one/,
     ],
     ['nothing to predict', () => ['predict', '--model', join(folder, 'model.json')], /expected texts/],
+    ['a text with a dash', () => ['predict', '--model', 'm', '-5 degrees'], /begin with a dash go behind --/],
+    ['an option of another command', () => ['predict', '--units', '3', 'a'], /unknown option '--units'/],
+    ['an option twice', () => ['train', '--units', '3', '--units', '4'], /--units: expected it once/],
+    ['a file without its option', () => ['train', 'a.csv'], /unexpected argument "a.csv". .*--data FILE/],
+    ['no epochs', () => ['train', '--epochs', '0'], /--epochs: expected an integer >= 1, received "0"/],
+    ['epochs that are no number', () => ['train', '--epochs', 'x'], /--epochs: .*received "x"/],
+    ['negative units', () => ['train', '--units', '-1'], /--units: .*received "-1"/],
+    ['half a text in a batch', () => ['train', '--batch-size', '1.5'], /--batch-size: .*received "1.5"/],
+    ['a vocabulary without a word', () => ['train', '--vocabulary', '2'], /--vocabulary: expected an integer >= 3/],
+    ['a long maximum', () => ['train', '--max-length', '1e9'], /--max-length: .*from 1 to 100000/],
+    [
+      'more weights than can be saved',
+      () => ['train', '--data', file('big.csv', csv(ROWS)), '--units', '9000'],
+      /at most 90,000,000 weights/,
+    ],
+    ['a bad delimiter', () => ['train', '--delimiter', ';;'], /--delimiter: expected one ASCII character/],
+    ['a folder as data', () => ['train', '--data', folder, '--delimiter', ','], /it is a folder/],
+    [
+      'an empty file',
+      () => ['train', '--data', file('empty.csv', '')],
+      /empty.csv: expected a header .*received no rows/,
+    ],
+    ['an empty name', () => ['train', '--data', ''], /expected the name of a file/],
+    [
+      'another delimiter',
+      () => ['train', '--data', file('semi.csv', 'text;label\na;b\n')],
+      /semi.csv: expected columns separated by ",".*Give --delimiter ";"\.\n/,
+    ],
+    [
+      'no row that can be used, with skip',
+      () => ['train', '--data', file('none.csv', 'text,label\n,a\n,b\n'), '--on-bad-row', 'skip'],
+      /none.csv:2: expected a text, received an empty one\nNo row/,
+    ],
+    ['a folder as model', () => ['predict', '--model', folder, 'a'], /it is a folder/],
+    ['an empty model', () => ['predict', '--model', file('empty.json', ''), 'a'], /received an empty one/],
+    [
+      'a model of an earlier version',
+      () => [
+        'predict',
+        '--model',
+        file('v1.json', '{"format":"recurra-text-classifier","version":1,"labels":[]}'),
+        'a',
+      ],
+      /version 1 of the format, where this program knows 2/,
+    ],
     [
       'no place to write',
       () => [
@@ -288,38 +337,8 @@ describe('mistakes are one clear message and a non-zero exit', () => {
   });
 });
 
-test('Ctrl-C leaves no half-written file', async () => {
-  const own = mkdtempSync(join(tmpdir(), 'text-classifier-int-'));
-  const data = join(own, 'train.csv');
-  writeFileSync(data, csv(Array.from({ length: 40 }, () => ROWS).flat()));
-  const bin = join(__dirname, '../bin/text-classifier.js');
-  const child = spawn(
-    process.execPath,
-    [bin, 'train', '--data', data, '--out', join(own, 'model.json'), '--epochs', '5000'],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
-  let err = '';
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  await new Promise<void>((resolve) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      if (chunk.toString().includes('Epoch')) resolve();
-    });
-  });
-  child.kill('SIGINT');
-  const code = await new Promise((resolve) => {
-    child.on('exit', resolve);
-  });
-  expect(code).toBe(130);
-  expect(err).toMatch(/interrupted, nothing was written/);
-  expect(readdirSync(own)).toEqual(['train.csv']);
-  expect(existsSync(join(own, 'model.json'))).toBe(false);
-  rmSync(own, { recursive: true });
-});
-
 test('the sentences that ship: counts, balance, both languages, none twice', async () => {
-  const read = (name: string) => readSamples(join(__dirname, '../data', name), { text: 'text', label: 'label' });
+  const read = async (name: string) => (await readSamples(join(__dirname, '../data', name), READING)).samples;
   const [train, test] = [await read('train.tsv'), await read('test.tsv')];
   expect(train.length + test.length).toBeGreaterThanOrEqual(600);
   const texts = [...train, ...test].map((s) => s.text);
@@ -329,4 +348,93 @@ test('the sentences that ship: counts, balance, both languages, none twice', asy
     const counts = ['weather', 'food', 'sport', 'technology'].map((l) => part.filter((s) => s.label === l).length);
     expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2);
   }
+});
+
+describe('rows that cannot be used', () => {
+  const bad = (): string => file('bad.csv', `${csv(ROWS)}"",weather\nlonely\n" ",sport\nno label," "\n`);
+
+  test('error: the first with file and line, and how many there are', async () => {
+    const { code, err } = await run('train', '--data', bad(), '--epochs', '1');
+    expect(code).toBe(1);
+    expect(err).toMatch(/bad.csv:10: expected a text, received an empty one\n/);
+    expect(err).toMatch(/The first of 4 bad rows \(emptyText 2, emptyLabel 1, fieldCount 1\), beside 8 good ones/);
+  });
+
+  test('skip counts them; collect lists them; results say so', async () => {
+    const skipped = await run('train', '--data', bad(), '--epochs', '1', '--on-bad-row', 'skip', '--json');
+    expect(skipped.code).toBe(0);
+    expect(skipped.err).toMatch(/left out 4 of 12 rows/);
+    expect(skipped.err.match(/bad.csv:\d+/g)).toHaveLength(3);
+    expect(JSON.parse(skipped.out)).toMatchObject({
+      trainSamples: 8,
+      badRows: [{ bad: 4, rows: [{ line: 10 }, { line: 11 }, { line: 12 }, { line: 13 }] }],
+    });
+    const collected = await run('train', '--data', bad(), '--epochs', '1', '--on-bad-row', 'collect');
+    expect(collected.err.match(/bad.csv:(\d+)/g)).toEqual(['bad.csv:10', 'bad.csv:11', 'bad.csv:12', 'bad.csv:13']);
+  });
+
+  test('a row of several lines is named by the line where it begins', async () => {
+    const data = file('long.csv', 'text,label\n"a\nb\nc",x\n"d\n\n",y\n" \n ",z\n');
+    const { err } = await run('train', '--data', data);
+    expect(err).toMatch(/long.csv:8: expected a text, received an empty one/);
+  });
+});
+
+test('labels lose the spaces around them, and that is said', async () => {
+  const data = file('spaces.csv', 'text,label\ngood,yes\nbad, no\nfine,yes \n');
+  const { code, out, err } = await run('train', '--data', data, '--epochs', '1', '--json');
+  expect(code).toBe(0);
+  expect(JSON.parse(out).labels).toEqual(['no', 'yes']);
+  expect(err).toMatch(/left out the spaces around 2 labels/);
+});
+
+test('--delimiter', async () => {
+  const data = file('semicolons.csv', csv(ROWS).replaceAll(',', ';'));
+  expect((await run('train', '--data', data, '--delimiter', ';', '--epochs', '1')).code).toBe(0);
+  const tabs = file('tabs.txt', csv(ROWS).replaceAll(',', '\t'));
+  expect((await run('train', '--data', tabs, '--delimiter', 'tab', '--epochs', '1')).code).toBe(0);
+});
+
+test('names of prototypes are ordinary columns, labels and words', async () => {
+  const rows = 'toString,constructor\nconstructor valueOf,hasOwnProperty\n__proto__ toString,constructor\n';
+  const data = file('prototypes.csv', rows);
+  const out = join(folder, 'prototypes.json');
+  const columns = ['--text-column', 'toString', '--label-column', 'constructor'];
+  const trained = await run('train', '--data', data, ...columns, '--out', out, '--json', ...QUICK);
+  expect([trained.code, trained.err]).toEqual([0, '']);
+  expect(JSON.parse(trained.out).labels).toEqual(['constructor', 'hasOwnProperty']);
+  const predicted = await run('predict', '--model', out, '--json', 'constructor valueOf');
+  expect(JSON.parse(predicted.out).predictions[0].label).toBe('hasOwnProperty');
+  const missing = file('missing.csv', 'a,b\n1,2\n');
+  expect((await run('train', '--data', missing, ...columns)).err).toMatch(
+    /expected a column "toString", received a, b/,
+  );
+});
+
+test('unknown labels of the test file are found before training, with file and line', async () => {
+  const data = file('seen.csv', csv(ROWS));
+  const test = file('unseen.csv', 'text,label\n"rain",weather\n"tune",music\n"song",music\n');
+  const { code, out, err } = await run('train', '--data', data, '--test', test);
+  expect(code).toBe(1);
+  expect(err).toMatch(/unseen.csv:3: unknown label "music" \(the first of 2 rows/);
+  expect(out).not.toMatch(/Epoch|vocabulary/);
+});
+
+test('predictions of a file carry the lines of their rows', async () => {
+  const data = file('lined.csv', csv(ROWS));
+  const out = join(folder, 'lined.json');
+  await run('train', '--data', data, '--out', out, '--epochs', '1', '--json');
+  const texts = file('lined.jsonl', '{"text": "rain"}\n{"text": ""}\n{"text": "team"}\n');
+  const { out: printed } = await run(
+    'predict',
+    '--model',
+    out,
+    '--data',
+    texts,
+    '--on-bad-row',
+    'skip',
+    '--json',
+    'first',
+  );
+  expect(JSON.parse(printed).predictions.map((p: { line?: number }) => p.line)).toEqual([undefined, 1, 3]);
 });

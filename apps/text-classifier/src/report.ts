@@ -25,7 +25,13 @@ export function confusionTable(evaluation: Evaluation, labels: readonly string[]
   return [head, ...rows].join('\n');
 }
 
+/** A text on one line, without what a terminal takes for commands. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
+const oneLine = (text: string): string => text.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, ' ').trim();
+
 /** One answer a line. */
 export function predictionLines(predictions: readonly Prediction[]): string {
-  return predictions.map((p) => `  ${p.label.padEnd(12)} ${percent(p.probability).padStart(8)}  ${p.text}`).join('\n');
+  return predictions
+    .map((p) => `  ${p.label.padEnd(12)} ${percent(p.probability).padStart(8)}  ${oneLine(p.text)}`)
+    .join('\n');
 }
