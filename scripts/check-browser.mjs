@@ -17,6 +17,8 @@ const imports = {
     names.map((name) => [name === 'recurra' ? name : `@recurra/${name}`, `/packages/${name}/dist/index.js`]),
   ),
   '@noble/hashes/': `${foreign}/@noble/hashes/`,
+  valibot: `${foreign}/valibot/dist/index.mjs`,
+  leven: '/packages/tensor/node_modules/leven/index.js',
 };
 
 const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify({ imports })}</script>
@@ -80,7 +82,7 @@ const server = createServer((request, response) => {
     });
   } else if (request.url === '/rows.csv') response.end('x,y\n1,2\n3,4\n');
   else if (request.url === '/') response.setHeader('content-type', 'text/html').end(page);
-  else if (path.startsWith(join(root, 'packages')) && path.endsWith('.js') && existsSync(path))
+  else if (path.startsWith(join(root, 'packages')) && /\.m?js$/.test(path) && existsSync(path))
     response.setHeader('content-type', 'text/javascript').end(readFileSync(path));
   else response.writeHead(404).end();
 });
