@@ -30,7 +30,7 @@ import {
   SymbolicTensor,
 } from './symbolic.js';
 import { isRecord, leavesOf, mapTree } from './tree.js';
-import { assignAll, copyOf, structureChanged, structureVersion, Variable, type VariableRole } from './variable.js';
+import { assignAll, copyOf, structureChanged, Variable, type VariableRole } from './variable.js';
 
 /** What goes with every call of a layer. */
 export interface CallOptions<In = Tensor> {
@@ -537,5 +537,3 @@ export function toSpecs(tree: unknown, dtype: DType): unknown {
   if (isRecord(tree)) return Object.fromEntries(Object.entries(tree).map(([k, v]) => [k, toSpecs(v, dtype)]));
   return tree;
 }
-
-export { structureVersion };

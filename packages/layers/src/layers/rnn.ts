@@ -13,7 +13,7 @@ import {
 } from '@recurra/tensor';
 import { type Context, Layer } from '../base/layer.js';
 import { distinct, scoped, snakeCase } from '../base/naming.js';
-import { type LayerOptions, type Settled, settle } from '../base/options.js';
+import { describeOptions, type LayerOptions, type Settled, settle } from '../base/options.js';
 import { formatPartial, type PartialShape, type SymbolicTensor } from '../base/symbolic.js';
 import { Variable } from '../base/variable.js';
 
@@ -85,12 +85,12 @@ export class RNN<const O extends RecurrentOptions = RecurrentOptions> extends La
   private weightsInOrder: Variable[] = [];
   private states: Variable[] | null = null;
 
-  constructor(cell: AnyCell, options: O = {} as O, defaults: object = RECURRENT_DEFAULTS) {
+  constructor(cell: AnyCell, options: O = {} as O) {
     super(options);
     if (typeof cell?.step !== 'function' || typeof cell.init !== 'function')
       throw new ValueError(`${this.className}: expected a cell (init, initialState, step), received ${String(cell)}`);
     this.cell = cell;
-    this.settled = settle(this.className, options as never, defaults as never) as unknown as Settled<RecurrentOptions>;
+    this.settled = settle<RecurrentOptions>(this.className, options, RECURRENT_DEFAULTS);
   }
 
   override get className(): string {
@@ -239,20 +239,51 @@ export class RNN<const O extends RecurrentOptions = RecurrentOptions> extends La
   }
 }
 
-/** The options of a cell among those of a recurrent layer of one class. Throws `ValueError` for names that neither has. */
-export function cellOptions(label: string, options: object, cell: object): Record<string, unknown> {
-  const own = { ...RECURRENT_DEFAULTS, name: true, trainable: true, dtype: true, activityRegularizer: true };
-  checkOptions(label, options, { ...own, ...cell } as never);
-  return Object.fromEntries(
-    Object.entries(options).filter(([key, value]) => !Object.hasOwn(own, key) && value !== undefined),
-  );
+/** What a recurrent layer of one class is made of: the options of its cell, and its own. */
+interface Parts {
+  readonly cell: Record<string, unknown>;
+  readonly own: RecurrentOptions;
 }
 
-/** The recurrent options among all. */
-export function recurrentFields(settled: object): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.keys(RECURRENT_DEFAULTS).map((key) => [key, (settled as Record<string, unknown>)[key]]),
-  );
+/** Options by whom they are for. Throws `ValueError` for names that neither the cell nor the layer has. */
+function parted(label: string, options: object, cellNames: object): Parts {
+  const names = { ...RECURRENT_DEFAULTS, name: true, trainable: true, dtype: true, activityRegularizer: true };
+  checkOptions(label, options, { ...names, ...cellNames } as never);
+  const pick = (own: boolean): Record<string, unknown> =>
+    Object.fromEntries(
+      Object.entries(options).filter(([key, value]) => Object.hasOwn(names, key) === own && value !== undefined),
+    );
+  return { cell: pick(false), own: pick(true) };
 }
 
-export { describeRegularizer };
+/** What SimpleRNN, LSTM and GRU have in common: a cell of a class of their own, whose options are among the layer's. */
+export abstract class CellLayer<O extends RecurrentOptions> extends RNN<O> {
+  static override readonly positional: readonly string[] = ['units'];
+  readonly #options: O;
+
+  /** @param Cell makes the cell @param cellNames names of its options */
+  constructor(
+    label: string,
+    units: number,
+    options: O,
+    Cell: new (units: number, options: never) => AnyCell,
+    cellNames: object,
+  ) {
+    const { cell, own } = parted(label, options, cellNames);
+    super(new Cell(units, cell as never), own as O);
+    this.#options = options;
+  }
+
+  protected override fields(): Record<string, unknown> {
+    return {
+      ...describeOptions(this.settled),
+      ...this.cell.getConfig!(),
+      activityRegularizer: describeRegularizer(this.activityRegularizer),
+    };
+  }
+
+  override mirrored(options: { readonly name: string; readonly goBackwards: boolean }): AnyRecurrent {
+    const Class = this.constructor as new (units: number, options: object) => AnyRecurrent;
+    return new Class(this.units, { ...this.#options, trainable: this.trainable, ...options });
+  }
+}
