@@ -150,7 +150,7 @@ describe('what cannot be compiled is told', () => {
   };
 
   test('reading data, or a shape that depends on it', async () => {
-    await refused((v) => v.sum().item(), /data: expected a concrete tensor, received a traced value.*where \/ select/);
+    await refused((v) => v.sum().item(), /item: expected a concrete tensor, received a traced value.*where \/ select/);
     await refused((v) => v.toArray(), /toArray: expected a concrete tensor/);
     await refused((v) => zeros([v.max().item()]), /expected a concrete tensor/);
   });
