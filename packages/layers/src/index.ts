@@ -32,20 +32,16 @@ export {
   type Values,
 } from './base/symbolic.js';
 export { Variable, type VariableOptions, type VariableRole, withValues } from './base/variable.js';
-export { Activation } from './layers/activation.js';
-export { Bidirectional, type BidirectionalOptions, type MergeMode } from './layers/bidirectional.js';
-export { Dense, type DenseOptions } from './layers/dense.js';
-export { Dropout, type DropoutOptions } from './layers/dropout.js';
-export { Embedding, type EmbeddingOptions } from './layers/embedding.js';
-export { GRU, type GRUOptions } from './layers/gru.js';
-export { Input, InputLayer, type InputOptions } from './layers/input.js';
-export { LSTM, type LSTMOptions } from './layers/lstm.js';
-export { Masking, type MaskingOptions } from './layers/masking.js';
-export { type RecurrentArguments, type RecurrentOptions, RNN } from './layers/rnn.js';
-export { SimpleRNN, type SimpleRNNOptions } from './layers/simple-rnn.js';
+export * from './layers/index.js';
 export * from './losses/index.js';
 export * from './metrics/index.js';
-export { type DeserializeOptions, deserializeLayer, type LayerClass, sequentialFromConfig } from './serialize.js';
+export {
+  type DeserializeOptions,
+  deserializeLayer,
+  type LayerClass,
+  layerClasses,
+  sequentialFromConfig,
+} from './serialize.js';
 export type { Batch, BatchSource } from './training/batches.js';
 export { Callback, type CallbackModel, HOOKS, type Hook, type TrainInfo } from './training/callback.js';
 export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';

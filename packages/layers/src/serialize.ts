@@ -4,39 +4,23 @@ import { describeLayer, type SerializedLayer } from './base/describe.js';
 import type { AnyLayer, LayerConfig } from './base/layer.js';
 import { Sequential } from './base/sequential.js';
 import { isRecord } from './base/tree.js';
-import { Activation } from './layers/activation.js';
-import { Bidirectional } from './layers/bidirectional.js';
-import { Dense } from './layers/dense.js';
-import { Dropout } from './layers/dropout.js';
-import { Embedding } from './layers/embedding.js';
-import { GRU } from './layers/gru.js';
-import { InputLayer } from './layers/input.js';
-import { LSTM } from './layers/lstm.js';
-import { Masking } from './layers/masking.js';
-import { type AnyCell, RNN } from './layers/rnn.js';
-import { SimpleRNN } from './layers/simple-rnn.js';
+import * as layers from './layers/index.js';
+import type { AnyCell } from './layers/rnn.js';
 
 /** A class of layers that a configuration can make. */
 export interface LayerClass {
   fromConfig(config: LayerConfig): AnyLayer;
 }
 
-/** The layers that can be made from data, by Keras' names of their classes. */
-const CLASSES: ReadonlyMap<string, LayerClass> = new Map(
-  Object.entries({
-    InputLayer,
-    Dense,
-    Embedding,
-    Activation,
-    Dropout,
-    Masking,
-    RNN,
-    SimpleRNN,
-    LSTM,
-    GRU,
-    Bidirectional,
-  } as unknown as Record<string, LayerClass>),
-);
+/** Does something make layers from configurations? */
+const isLayerClass = (value: unknown): value is LayerClass =>
+  typeof value === 'function' && 'fromConfig' in value && typeof value.fromConfig === 'function';
+
+/** The layers that can be made from data, by Keras' names of their classes: all that `layers/index.ts` exports. */
+export const layerClasses = (): ReadonlyMap<string, LayerClass> =>
+  new Map(
+    Object.entries<unknown>({ ...layers }).filter((entry): entry is [string, LayerClass] => isLayerClass(entry[1])),
+  );
 
 const CELLS: ReadonlyMap<string, new (units: number, options: never) => AnyCell> = new Map(
   Object.entries({ SimpleRNNCell, LSTMCell, GRUCell }),
@@ -65,10 +49,10 @@ export function deserializeLayer(given: SerializedLayer, options: DeserializeOpt
   const { className, config } = given;
   if (className === 'Sequential') return sequentialFromConfig(config, options);
   const custom = options.customObjects;
-  const make = custom && Object.hasOwn(custom, className) ? custom[className] : CLASSES.get(className);
+  const make = custom && Object.hasOwn(custom, className) ? custom[className] : layerClasses().get(className);
   if (!make)
     throw new FormatError(
-      `deserializeLayer: expected a class among ${[...CLASSES.keys(), ...Object.keys(custom ?? {})].join(', ')}, received "${className}". Pass classes of your own as customObjects.`,
+      `deserializeLayer: expected a class among ${[...layerClasses().keys(), ...Object.keys(custom ?? {})].join(', ')}, received "${className}". Pass classes of your own as customObjects.`,
     );
   const inner: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(config)) {

@@ -4,6 +4,7 @@ import type * as layers from '@recurra/layers';
 import {
   type AnyLayer,
   deserializeLayer,
+  layerClasses,
   maskOf,
   type Sequential,
   type SerializedLayer,
@@ -18,21 +19,6 @@ import { type GoldenCase, type GoldenTensor, type GoldenWeight, toTensor } from 
 
 // biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
 type Json = any;
-
-/** Layers that exist here. */
-const CLASSES = new Set([
-  'InputLayer',
-  'Dense',
-  'Embedding',
-  'Activation',
-  'Dropout',
-  'Masking',
-  'RNN',
-  'SimpleRNN',
-  'LSTM',
-  'GRU',
-  'Bidirectional',
-]);
 
 /** Keys of Keras' configurations in camelCase, names among their values too. */
 export function fromKerasConfig(value: Json): Json {
@@ -49,7 +35,7 @@ export function fromKerasConfig(value: Json): Json {
 
 /** Does a configuration have only classes that exist here? */
 function known(className: string, config: Json): boolean {
-  if (!CLASSES.has(className)) return false;
+  if (!layerClasses().has(className)) return false;
   return [config.layer, config.backward_layer].every((inner) => !inner || known(inner.class_name, inner.config));
 }
 
