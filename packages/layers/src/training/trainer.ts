@@ -50,6 +50,7 @@ export interface Trainable {
   readonly name: string;
   readonly variables: readonly Variable[];
   readonly trainableWeights: readonly Variable[];
+  layersWithin(): readonly { readonly trainable: boolean }[];
   apply(x: never, options?: { readonly training?: boolean }): unknown;
   /** Structure and names of outputs like these. */
   outputNames(outputs: unknown): OutputNames;
@@ -182,7 +183,9 @@ export class Trainer {
     if (this.signatureAt !== structureVersion()) {
       const trained = this.model.trainableWeights.map((v) => v.id);
       const states = this.model.variables.filter((v) => v.role !== 'weight').map((v) => v.id);
-      this.signature = `${trained.join()};${states.join()}`;
+      // Layers without weights to train, too, may run otherwise where they are frozen.
+      const frozen = this.model.layersWithin().flatMap((layer, i) => (layer.trainable ? [] : [i]));
+      this.signature = `${trained.join()};${states.join()};${frozen.join()}`;
       this.signatureAt = structureVersion();
     }
     return this.signature;

@@ -17,11 +17,8 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
   layers: [
     /^attention\//,
     /^merging\//,
-    /^normalization\//,
     /^conv_pooling\//,
-    ...['LayerNormalization', 'ReLU', 'Flatten', 'Reshape', 'ZeroPadding1D'].map(
-      (name) => new RegExp(`mask_passing_${name}$`),
-    ),
+    ...['ReLU', 'Flatten', 'Reshape', 'ZeroPadding1D'].map((name) => new RegExp(`mask_passing_${name}$`)),
     ...[
       'EinsumDense',
       'TimeDistributed',
@@ -43,7 +40,6 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
       'Softmax',
       'ReLU',
       'Rescaling',
-      'UnitNormalization',
       'Identity',
     ].map((name) => `/${name}`),
   ],

@@ -101,17 +101,19 @@ async function replayModule(
     return { value, gradients: pullback(cotangents)[0] };
   };
   const { value, gradients } = await comparison.run(run, start('float32'), inputs);
-  for (const [name, expected] of golden) comparison.tensor(name, value[name], expected, TOLERANCES.layerOutput);
   let exact: ReturnType<typeof run> | null = null;
+  const exactly = (): ReturnType<typeof run> => {
+    if (!exact) {
+      if (layer) layer.dtype = 'float64';
+      exact = run(start('float64'), inputs);
+      if (layer) layer.dtype = 'float32';
+    }
+    return exact;
+  };
+  for (const [name, expected] of golden)
+    comparison.tensor(name, value[name], expected, TOLERANCES.layerOutput, () => exactly().value[name]!.data);
   const compare = (what: string, kind: 'inputs' | 'weights', i: number, expected: GoldenTensor): void => {
-    const arbiter = (): ArrayLike<number> => {
-      if (!exact) {
-        if (layer) layer.dtype = 'float64';
-        exact = run(start('float64'), inputs);
-        if (layer) layer.dtype = 'float32';
-      }
-      return exact.gradients[kind][i]!.data;
-    };
+    const arbiter = (): ArrayLike<number> => exactly().gradients[kind][i]!.data;
     comparison.tensor(`gradient of ${what}`, gradients[kind][i], expected, TOLERANCES.layerGradient, arbiter);
   };
   names.forEach((name, i) => {
@@ -137,8 +139,12 @@ export async function replayLayer(c: GoldenCase, comparison: Comparison): Promis
   if (!serialized) return false;
   const layer = deserializeLayer(serialized);
   const weights = c['weights'] as GoldenWeight[];
-  const first = Object.values<GoldenTensor>(c['inputs'])[0]!;
-  layer.build([null, ...first.shape.slice(1)]);
+  // What is no state is an input; several stand in a list.
+  const [stateNames, names] = [true, false].map((state) =>
+    Object.keys(c['inputs']).filter((key) => /^s(tate)?\d+$/.test(key) === state),
+  ) as [string[], string[]];
+  const list = <T>(values: readonly T[]): T => (values.length === 1 ? values[0]! : (values as T));
+  layer.build(list(names.map((name) => [null, ...(c['inputs'][name] as GoldenTensor).shape.slice(1)])));
   if (c['initial_bias']) {
     const tail = (path: string): string => path.slice(path.indexOf('/'));
     for (const [name, bias] of Object.entries<GoldenTensor>(c['initial_bias'])) {
@@ -162,34 +168,46 @@ export async function replayLayer(c: GoldenCase, comparison: Comparison): Promis
   const theirs = withoutNames(serialized.config);
   for (const key of new Set([...Object.keys(own), ...Object.keys(theirs)]))
     comparison.equal(`configuration (${key})`, own[key], theirs[key]);
-  const args = c['call_arguments'] ?? {};
-  const stateNames = Object.keys(c['inputs']).slice(1);
-  const implicit = c['input_masks'] ? toTensor(Object.values<GoldenTensor>(c['input_masks'])[0]!) : null;
-  await replayModule(
-    c,
-    comparison,
-    layer.weights,
-    (inputs) => {
-      const x = inputs[Object.keys(inputs)[0]!]!;
-      let outputs: Record<string, Tensor> = {};
-      for (let i = 0; i < calls; i++) {
-        const result = layer.apply(withMask(x, implicit), {
-          training: args.training ?? false,
-          ...(args.mask ? { mask: toTensor(args.mask) } : {}),
-          ...(stateNames.length > 0 ? { initialState: stateNames.map((n) => inputs[n]!) } : {}),
-        }) as Tensor | readonly Tensor[];
-        const all = Array.isArray(result) ? (result as readonly Tensor[]) : [result as Tensor];
-        outputs = { ...outputs, ...nameOutputs(all, calls > 1 ? `call${i + 1}_` : '') };
-      }
-      return outputs;
-    },
-    layer,
+  const args = Object.fromEntries(
+    Object.entries<Json>(c['call_arguments'] ?? {}).map(([key, value]) => [
+      camelCase(key),
+      typeof value === 'object' && value !== null ? toTensor(value) : value,
+    ]),
   );
+  const masked = (inputs: Record<string, Tensor>): Tensor =>
+    list(
+      names.map((name) => {
+        const mask = c['input_masks']?.[name];
+        return withMask(inputs[name]!, mask ? toTensor(mask) : null);
+      }),
+    );
+  const outputsOf = (result: unknown): readonly Tensor[] =>
+    Array.isArray(result) ? (result as readonly Tensor[]) : [result as Tensor];
+  const call = (inputs: Record<string, Tensor>): Record<string, Tensor> => {
+    let outputs: Record<string, Tensor> = {};
+    for (let i = 0; i < calls; i++) {
+      const result = layer.apply(masked(inputs), {
+        ...args,
+        training: args['training'] ?? false,
+        ...(stateNames.length > 0 ? { initialState: stateNames.map((n) => inputs[n]!) } : {}),
+      });
+      outputs = { ...outputs, ...nameOutputs(outputsOf(result), calls > 1 ? `call${i + 1}_` : '') };
+    }
+    return outputs;
+  };
+  await replayModule(c, comparison, layer.weights, call, layer);
+  const inputs = Object.fromEntries(Object.entries<GoldenTensor>(c['inputs']).map(([k, v]) => [k, toTensor(v)]));
+  if (c['non_trainable_weights_after']) {
+    layer.setWeights(weights.map(toTensor));
+    await comparison.run(call, inputs);
+    (c['non_trainable_weights_after'] as GoldenWeight[]).forEach((expected, i) => {
+      comparison.tensor(expected.name, layer.nonTrainableWeights[i]?.value, expected, TOLERANCES.layerOutput);
+    });
+  }
   if (c['output_masks']) {
     const states = layer.variables.map((v) => v.value);
-    const given = args.mask ? { mask: toTensor(args.mask) } : {};
-    const result = layer.apply(withMask(toTensor(first), implicit), given) as Tensor | readonly Tensor[];
-    const masks = (Array.isArray(result) ? (result as readonly Tensor[]) : [result as Tensor]).map(maskOf);
+    const { training: _training, initialState: _states, ...given } = args;
+    const masks = outputsOf(layer.apply(masked(inputs), given)).map(maskOf);
     layer.variables.forEach((v, i) => {
       v.assign(states[i]!);
     });

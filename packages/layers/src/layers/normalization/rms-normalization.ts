@@ -1,0 +1,62 @@
+import { initializers } from '@recurra/cells';
+import { isFloating, type Tensor } from '@recurra/tensor';
+import { Layer } from '../../base/layer.js';
+import { type LayerOptions, type Settled, settle } from '../../base/options.js';
+import type { PartialShape } from '../../base/symbolic.js';
+import type { Variable } from '../../base/variable.js';
+import { type AxisOption, axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf } from './axes.js';
+
+/** Options of {@link RMSNormalization}. */
+export interface RMSNormalizationOptions extends LayerOptions {
+  /** The axis, or axes, that the mean is taken over: -1, the features. */
+  readonly axis?: AxisOption;
+  /** Added to the mean of the squares; 1e-6. */
+  readonly epsilon?: number;
+}
+
+/**
+ * y = scale x / sqrt(mean(x^2) + epsilon), the mean of each sample (each step, by default) over `axis`. Any shape, kept. `scale` [sizes of axis],
+ * ones. As in Keras, it does not know of masks: what comes after it sees none. Zhang & Sennrich 2019. Keras `RMSNormalization`.
+ */
+export class RMSNormalization extends Layer {
+  protected override settled: Settled<RMSNormalizationOptions>;
+  private scale!: Variable;
+  private sizes: readonly number[] | undefined;
+
+  constructor(options: RMSNormalizationOptions = {}) {
+    super(options);
+    this.settled = settle<RMSNormalizationOptions>('RMSNormalization', options, { axis: -1, epsilon: 1e-6 });
+    expectAxis('RMSNormalization', this.settled.axis, true);
+    expectEpsilon('RMSNormalization', this.settled.epsilon);
+  }
+
+  override get className(): string {
+    return 'RMSNormalization';
+  }
+
+  protected override checkInputs(shape: PartialShape): void {
+    expectSizes(this.label, this.settled.axis, shape, this.sizes);
+  }
+
+  override build(inputShape: PartialShape): void {
+    const { axis: given } = this.settled;
+    // As Keras: a list, in order, once it is built.
+    const axis = typeof given === 'number' ? [given] : [...given].sort((a, b) => a - b);
+    this.settled = { ...this.settled, axis };
+    this.sizes = sizesOf(this.label, axesIn(this.label, axis, inputShape), inputShape);
+    this.scale = this.variable({ name: 'scale', shape: this.sizes, initializer: initializers.ones() });
+  }
+
+  call(inputs: Tensor): Tensor {
+    const x = isFloating(inputs.dtype) ? inputs : inputs.cast(this.dtype);
+    const axes = axesIn(this.label, this.settled.axis, x.shape);
+    const scale = this.scale.value.reshape(x.shape.map((d, i) => (axes.includes(i) ? d : 1)));
+    const inverse = x.square().mean(axes, { keepDims: true }).add(this.settled.epsilon).rsqrt();
+    return x.mul(inverse).mul(scale);
+  }
+
+  override computeOutputShape(inputShape: PartialShape): PartialShape {
+    axesIn(this.label, this.settled.axis, inputShape);
+    return inputShape;
+  }
+}
