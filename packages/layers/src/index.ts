@@ -40,6 +40,7 @@ export {
   deserializeLayer,
   type LayerClass,
   layerClasses,
+  modelFromConfig,
   sequentialFromConfig,
 } from './serialize.js';
 export type { Batch, BatchSource } from './training/batches.js';

@@ -1,9 +1,11 @@
 import { GRUCell, LSTMCell, SimpleRNNCell, StackedCells } from '@recurra/cells';
 import { FormatError } from '@recurra/tensor';
 import { describeLayer, type SerializedLayer } from './base/describe.js';
+import { asFormatError, graphFromConfig } from './base/graph-from-config.js';
 import type { AnyLayer, LayerConfig } from './base/layer.js';
+import type { Model } from './base/model.js';
 import { Sequential } from './base/sequential.js';
-import { isRecord } from './base/tree.js';
+import { describeValue, isRecord } from './base/tree.js';
 import * as layers from './layers/index.js';
 import type { AnyCell } from './layers/rnn.js';
 
@@ -32,24 +34,58 @@ export interface DeserializeOptions {
   readonly customObjects?: Readonly<Record<string, LayerClass>>;
 }
 
+/** Where Keras finds classes of layers and models. */
+const LAYER_MODULES: ReadonlySet<string> = new Set([
+  'keras.layers',
+  'keras',
+  'keras.models',
+  'keras.src.models.functional',
+  'keras.src.models.sequential',
+  'keras.src.models.model',
+]);
+
+/** How deep layers may lie in each other (models in models, wrappers in wrappers). */
+const DEEPEST = 64;
+let depth = 0;
+
 /** Is it the description of a layer or a cell? */
 function isSerializedLayer(value: unknown): value is SerializedLayer {
   return (
     isRecord(value) &&
     typeof value['className'] === 'string' &&
     isRecord(value['config']) &&
-    (value['module'] === undefined || value['module'] === 'keras.layers')
+    (value['module'] === undefined || value['module'] === null || LAYER_MODULES.has(value['module'] as string))
   );
 }
 
-/** The layer that {@link serializeLayer} wrote. Throws `FormatError` for a class that is not known. */
+/**
+ * The layer (or model) that {@link serializeLayer} wrote. Throws `FormatError` for a class that is not known, for arguments that the class refuses, and for
+ * descriptions of another form.
+ */
 export function deserializeLayer(given: SerializedLayer, options: DeserializeOptions = {}): AnyLayer {
   if (!isSerializedLayer(given))
-    throw new FormatError('deserializeLayer: expected { className, config }, received something else');
-  const { className, config } = given;
-  if (className === 'Sequential') return sequentialFromConfig(config, options);
+    throw new FormatError(`deserializeLayer: expected { className, config }, received ${describeValue(given)}`);
+  if (depth >= DEEPEST)
+    throw new FormatError(
+      `deserializeLayer: expected layers at most ${DEEPEST} deep in each other, received deeper ones`,
+    );
+  depth++;
+  try {
+    return asFormatError(`deserializeLayer: ${given.className}`, () => layerFrom(given, options));
+  } finally {
+    depth--;
+  }
+}
+
+function layerFrom({ className, config }: SerializedLayer, options: DeserializeOptions): AnyLayer {
   const custom = options.customObjects;
-  const make = custom && Object.hasOwn(custom, className) ? custom[className] : layerClasses().get(className);
+  const own = custom && Object.hasOwn(custom, className) ? custom[className] : undefined;
+  if (
+    !own &&
+    (className === 'Sequential' || className === 'Functional' || (className === 'Model' && 'layers' in config))
+  )
+    return modelFromConfig(config, options) as AnyLayer;
+  const make = own ?? layerClasses().get(className);
   if (!make)
     throw new FormatError(
       `deserializeLayer: expected a class among ${[...layerClasses().keys(), ...Object.keys(custom ?? {})].join(', ')}, received "${className}". Pass classes of your own as customObjects.`,
@@ -79,17 +115,33 @@ function deserializeCell({ className, config }: SerializedLayer): AnyCell {
   return new Class(units as number, rest as never);
 }
 
-/** The model that `Sequential.getConfig` describes, with fresh weights. */
+/**
+ * The model that `getConfig` of a `Sequential` or of a graph of layers describes, with fresh weights. Models that write `call` are made by their class:
+ * `TheClass.fromConfig(config)`. Throws `FormatError` for a configuration of another form. Keras `Model.from_config`.
+ */
+export function modelFromConfig(config: LayerConfig, options: DeserializeOptions = {}): Model<unknown, unknown> {
+  if (!isRecord(config) || !Array.isArray(config['layers']))
+    throw new FormatError(
+      `modelFromConfig: expected the configuration of a Sequential or of a graph of layers, with a list of layers, received ${describeValue(config)}. A model that writes call is made by its class: TheClass.fromConfig(config).`,
+    );
+  if (!('inputLayers' in config) && !('outputLayers' in config))
+    return sequentialFromConfig(config, options) as Model<unknown, unknown>;
+  return graphFromConfig(config, (layer) => deserializeLayer(layer, options));
+}
+
+/** The model that `Sequential.getConfig` describes, with fresh weights. Throws `FormatError` for a configuration of another form. */
 export function sequentialFromConfig(config: LayerConfig, options: DeserializeOptions = {}): Sequential {
+  if (!isRecord(config) || !Array.isArray(config['layers']))
+    throw new FormatError(
+      `sequentialFromConfig: expected a configuration with a list of layers, received ${describeValue(config)}`,
+    );
   const { name, layers, trainable } = config as {
-    name?: string;
+    name?: string | null;
     layers: readonly SerializedLayer[];
-    trainable?: boolean;
+    trainable?: boolean | null;
   };
-  const model = new Sequential(
-    layers.map((layer) => deserializeLayer(layer, options)),
-    name === undefined ? {} : { name },
-  );
+  const made = layers.map((layer) => deserializeLayer(layer, options));
+  const model = asFormatError('sequentialFromConfig', () => new Sequential(made, name == null ? {} : { name }));
   if (trainable === false) model.trainable = false;
   return model;
 }

@@ -9,7 +9,15 @@ export interface SerializedLayer {
   readonly registeredName?: string | null;
 }
 
+/** Where Keras keeps the models that are layers. */
+const MODELS: Readonly<Record<string, Pick<SerializedLayer, 'module' | 'registeredName'>>> = {
+  Functional: { module: 'keras.src.models.functional', registeredName: 'Functional' },
+  Sequential: { module: 'keras', registeredName: null },
+};
+
 /** The layer as plain data, without its weights. Throws `ValueError` if an argument is a function. */
 export function describeLayer(layer: AnyLayer): SerializedLayer {
-  return { module: 'keras.layers', className: layer.className, config: layer.getConfig(), registeredName: null };
+  const { className } = layer;
+  const { module, registeredName } = MODELS[className] ?? { module: 'keras.layers', registeredName: null };
+  return { module: module!, className, config: layer.getConfig(), registeredName: registeredName! };
 }

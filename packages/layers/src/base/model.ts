@@ -206,11 +206,20 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     }
   }
 
-  /** Throws `ValueError`: models hold layers of any class, which `sequentialFromConfig` knows, so that programs without it stay small. */
-  static override fromConfig<L>(_config: LayerConfig): L {
-    throw new ValueError(
-      'fromConfig: expected a class of layers, received one of models. Use sequentialFromConfig(config).',
-    );
+  /**
+   * The model that a configuration describes, for classes that write `call`: `new TheClass(...its positional arguments, the rest)`. A class whose constructor takes
+   * arguments that do not stand in `getConfig` writes `fromConfig` and `getConfig` itself.
+   *
+   * Throws `ValueError` for such a class without, and for `Model` itself: graphs hold layers of any class, which `modelFromConfig` knows, so that
+   * programs without it stay small.
+   */
+  static override fromConfig<L>(
+    // biome-ignore lint/suspicious/noExplicitAny: the constructors of subclasses take what they take
+    this: { new (...args: any[]): L; readonly positional: readonly string[] },
+    config: LayerConfig,
+  ): L {
+    // biome-ignore lint/complexity/noThisInStatic: the class that is asked makes the model
+    return subclassFromConfig(this, config);
   }
 
   override get className(): string {
@@ -228,9 +237,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
   override children(): ReturnType<Layer['children']> {
     if (!this.graph) return super.children();
-    const inputs = leavesOf(this.graph.inputs).map((leaf) => (leaf as SymbolicTensor).call.operation);
-    const all = [...inputs, ...this.graph.calls.map((call) => call.operation)];
-    return [...new Set(all)].filter((op) => op instanceof Layer) as never;
+    return this.graph.operations.filter((op) => op instanceof Layer) as never;
   }
 
   /** The layer of a name. Throws `ValueError` with the names that there are. */
@@ -291,6 +298,8 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       data[0] instanceof Tensor
     )
       given = data[0];
+    // Files say [input] where there is one.
+    else if (Array.isArray(inputs) && inputs.length === 1 && data instanceof Tensor) given = [data];
     return zipTree(
       inputs,
       given,
@@ -734,7 +743,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
   override getConfig(): LayerConfig {
     if (this.graph) return graphConfig(this.name, this.trainable, this.graph, this.children());
-    return { name: this.name, trainable: this.trainable };
+    return super.getConfig();
   }
 
   /** The specs of inputs that a graph declares. */
@@ -745,6 +754,23 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
 function isPair(value: unknown): boolean {
   return Array.isArray(value) && value.length >= 2 && value.length <= 3 && !isRecord(value[0]);
+}
+
+/** A model of a class that writes `call`. */
+function subclassFromConfig<L>(
+  // biome-ignore lint/suspicious/noExplicitAny: the constructors of subclasses take what they take
+  Class: { new (...args: any[]): L; readonly positional: readonly string[] },
+  config: LayerConfig,
+): L {
+  if ((Class as unknown) === Model || 'layers' in config)
+    throw new ValueError(
+      `${Class.name}.fromConfig: expected the configuration of a class that writes call, received one of a graph or chain of layers. Use modelFromConfig(config).`,
+    );
+  if (Class.length > Class.positional.length)
+    throw new ValueError(
+      `${Class.name}.fromConfig: expected a static fromConfig(config) and a getConfig of its own, since its constructor takes arguments that only its code knows; received neither`,
+    );
+  return Layer.fromConfig.call(Class as never, config) as L;
 }
 
 /** Is a second argument of `fit` its options, rather than targets by output? */
