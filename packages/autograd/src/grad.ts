@@ -1,10 +1,14 @@
 import {
   bind,
+  checkRules,
+  checkValue,
   DTypeError,
   definePrimitive,
   formatShape,
   isFloating,
   type Primitive,
+  type Rules,
+  rules,
   ShapeError,
   sameShape,
   stopGradient as stop,
@@ -12,11 +16,24 @@ import {
   TraceError,
 } from '@recurra/tensor';
 import { backward, GradientLevel, record } from './level.js';
-import { treeLeaves, treeLeavesLike, treeMap, treeUnflatten } from './tree.js';
+import { expectTensors, treeLeaves, treeLeavesLike, treeMap, treeUnflatten } from './tree.js';
 
 /** Which arguments are differentiated: one position (0 by default), or several. */
 export interface GradOptions {
   readonly argument?: number | readonly number[];
+}
+
+const OPTIONS = {
+  argument: {
+    expected: 'a position among the arguments, or a list of them',
+    accepts: (v) =>
+      rules.countOrZero.accepts(v) || (Array.isArray(v) && v.every((position) => rules.countOrZero.accepts(position))),
+  },
+} satisfies Rules<GradOptions>;
+
+function checkGrad(name: string, f: unknown, options: GradOptions): void {
+  checkValue(name, 'f', f, rules.callable);
+  checkRules(name, options, OPTIONS);
 }
 
 /** Marks every tensor of a tree as watched by `level`. Throws unless all are floating. */
@@ -42,6 +59,10 @@ export function vjp<A extends unknown[], R>(
   f: (...args: A) => R,
   ...args: A
 ): { value: R; pullback: (cotangent: R) => A } {
+  checkValue('vjp', 'f', f, rules.callable);
+  args.forEach((arg, i) => {
+    expectTensors('vjp', `argument ${i}`, arg);
+  });
   const level = new GradientLevel();
   const { watched, leaves } = watch(level, args, 'vjp');
   const { outputs, value } = run(level, () => f(...watched));
@@ -116,11 +137,15 @@ export function valueAndGrad(
   f: (...args: Untyped[]) => Tensor | { value: Tensor; aux: unknown },
   options: GradOptions = {},
 ): (...args: Untyped[]) => { value: Tensor; gradient: Untyped; aux?: unknown } {
+  checkGrad('valueAndGrad', f, options);
   const { argument = 0 } = options;
   const positions = typeof argument === 'number' ? [argument] : argument;
   return (...args) => {
-    const level = new GradientLevel();
     const chosen = positions.map((p) => args[p]);
+    chosen.forEach((arg, i) => {
+      expectTensors('grad', `argument ${positions[i]}`, arg);
+    });
+    const level = new GradientLevel();
     const { watched, leaves } = watch(level, chosen, 'grad');
     const full = [...args];
     positions.forEach((p, i) => {
@@ -143,6 +168,7 @@ export function grad(f: (x: Tensor, y: Tensor) => Tensor): (x: Tensor, y: Tensor
 export function grad<A extends unknown[]>(f: (...args: A) => Tensor): (...args: A) => First<A>;
 export function grad<A extends unknown[]>(f: (...args: A) => Tensor, options: GradOptions): (...args: A) => unknown;
 export function grad(f: (...args: Untyped[]) => Tensor, options: GradOptions = {}): (...args: Untyped[]) => Untyped {
+  checkGrad('grad', f, options);
   const both = valueAndGrad(f, options);
   return (...args) => both(...args).gradient;
 }
@@ -154,6 +180,7 @@ export function grad(f: (...args: Untyped[]) => Tensor, options: GradOptions = {
 export function customGradient(
   f: (...inputs: Tensor[]) => { value: Tensor; gradient: (dy: Tensor) => readonly (Tensor | null)[] },
 ): (...inputs: Tensor[]) => Tensor {
+  checkValue('customGradient', 'f', f, rules.callable);
   return (...inputs) => {
     const level = highestLevel(inputs);
     if (level === null) return f(...inputs).value;
@@ -183,6 +210,7 @@ export const barrier: Primitive<null> = definePrimitive<null>({
  * where f closes over such a value. Chen et al. 2016; `jax.checkpoint`, `torch.utils.checkpoint`.
  */
 export function checkpoint<A extends unknown[], R>(f: (...args: A) => R): (...args: A) => R {
+  checkValue('checkpoint', 'f', f, rules.callable);
   return (...args) => {
     const leaves = treeLeaves(args);
     const level = highestLevel(leaves);

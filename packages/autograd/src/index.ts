@@ -8,4 +8,4 @@ export {
   valueAndGrad,
   vjp,
 } from './grad.js';
-export { type Tree, treeLeaves, treeLeavesLike, treeMap, treePaths, treeUnflatten } from './tree.js';
+export { expectTensors, type Tree, treeLeaves, treeLeavesLike, treeMap, treePaths, treeUnflatten } from './tree.js';

@@ -1,4 +1,4 @@
-import { describeValue, Tensor, ValueError } from '@recurra/tensor';
+import { checkValue, describeValue, type Rule, rules, Tensor, ValueError } from '@recurra/tensor';
 
 /**
  * A tree of tensors: a tensor, or arrays and plain objects of trees. Anything else (strings, functions, null, numbers) is
@@ -27,6 +27,7 @@ export function treeLeaves(tree: Tree): Tensor[] {
  * Throws `ValueError` where a key is missing or too many, or a tensor stands against anything else.
  */
 export function treeMap<T>(f: (leaf: Tensor, ...others: never[]) => unknown, tree: T, ...others: Tree[]): T {
+  checkValue('treeMap', 'f', f, rules.callable);
   const visit = (node: unknown, more: unknown[], path: string): unknown => {
     for (const other of more) checkPlace('treeMap', node, other, path);
     if (node instanceof Tensor) return (f as (...leaves: unknown[]) => unknown)(node, ...more);
@@ -64,6 +65,24 @@ export function treeLeavesLike(structure: Tree, tree: Tree, label = 'treeLeavesL
   return found;
 }
 
+/**
+ * Throws `ValueError` unless something in a tree can be differentiated or walked along: numbers are not taken for tensors. What is empty is a
+ * tree of no tensors.
+ */
+export function expectTensors(label: string, what: string, tree: Tree): void {
+  if (treeLeaves(tree).length > 0) return;
+  const stranger = (node: unknown): boolean => (isNode(node) ? Object.values(node).some(stranger) : true);
+  if (stranger(tree))
+    throw new ValueError(
+      `${label}: expected ${what} to be a tensor or a tree of tensors, received ${isNode(tree) ? `${describe(tree)} without any` : describeValue(tree)}. Make tensors of numbers first (tensor, scalar).`,
+    );
+}
+
+const LEAVES: Rule = {
+  expected: 'a list of tensors',
+  accepts: (v) => Array.isArray(v) && v.every((leaf) => leaf === null || (typeof leaf === 'object' && !isNode(leaf))),
+};
+
 const join = (path: string, key: string): string => (path === '' ? key : `${path}.${key}`);
 
 function different(label: string, path: string, expected: string, received: string): ValueError {
@@ -98,6 +117,7 @@ function checkPlace(label: string, node: unknown, other: unknown, path: string):
 
 /** The tree with its tensors, in the order of {@link treeLeaves}, replaced by `leaves`. */
 export function treeUnflatten<T>(tree: T, leaves: readonly Tensor[]): T {
+  checkValue('treeUnflatten', 'the leaves', leaves, LEAVES);
   let next = 0;
   const result = treeMap(() => leaves[next++], tree);
   if (next !== leaves.length) throw new ValueError(`treeUnflatten: expected ${next} leaves, received ${leaves.length}`);

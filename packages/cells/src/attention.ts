@@ -5,11 +5,15 @@ import {
   arange,
   type Block,
   bind,
+  checkRules,
+  checkValue,
   definePrimitive,
   formatShape,
   type LowerContext,
   type Primitive,
   promoteTypes,
+  type Rules,
+  rules,
   ShapeError,
   softmax,
   Tensor,
@@ -27,6 +31,13 @@ export interface AttentionOptions {
   /** What scores are multiplied by; 1 / sqrt(depth). */
   readonly scale?: number;
 }
+
+const TENSOR = rules.instanceOf(Tensor, 'a tensor');
+const OPTIONS = {
+  mask: rules.orNull(TENSOR),
+  causal: rules.flag,
+  scale: rules.anyNumber,
+} satisfies Rules<AttentionOptions>;
 
 interface AttentionParams {
   readonly mask: boolean;
@@ -144,6 +155,8 @@ function gradients(inputs: readonly Tensor[], params: AttentionParams): Tensor[]
  * `ShapeError` where shapes do not fit. `keras.ops.dot_product_attention`; Vaswani et al. 2017, Dao et al. 2022.
  */
 export function dotProductAttention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  checkRules('dotProductAttention', options, OPTIONS);
+  for (const [what, value] of Object.entries({ q, k, v })) checkValue('dotProductAttention', what, value, TENSOR);
   const fits = q.rank === 4 && k.rank === 4 && v.rank === 4;
   const [batch, , heads, depth] = q.shape;
   if (

@@ -1,13 +1,16 @@
 import {
   type Activation,
   type ActivationIdentifier,
-  checkOptions,
+  checkRules,
+  checkValue,
   type DType,
   formatShape,
   nextKey,
-  type OptionTable,
+  type Rule,
+  type Rules,
   randomUniform,
   resolveActivation,
+  rules,
   ShapeError,
   splitKey,
   type Tensor,
@@ -112,22 +115,27 @@ export interface CellOptions {
   readonly seed?: number | null;
 }
 
-/** Names of {@link CellOptions}. */
-export const CELL_OPTIONS: OptionTable<CellOptions> = {
-  activation: true,
-  useBias: true,
-  kernelInitializer: true,
-  recurrentInitializer: true,
-  biasInitializer: true,
-  kernelRegularizer: true,
-  recurrentRegularizer: true,
-  biasRegularizer: true,
-  kernelConstraint: true,
-  recurrentConstraint: true,
-  biasConstraint: true,
-  dropout: true,
-  recurrentDropout: true,
-  seed: true,
+/** What is resolved where it is used: a name, an object or a function; `null` where that stands for none. */
+export const IDENTIFIER: Rule = rules.anything;
+const INITIALIZER: Rule = { expected: 'a name or an initializer', accepts: (v) => v !== null };
+const SEED = rules.orNull(rules.countOrZero);
+
+/** Rules of {@link CellOptions}. */
+export const CELL_OPTIONS: Rules<CellOptions> = {
+  activation: IDENTIFIER,
+  useBias: rules.flag,
+  kernelInitializer: INITIALIZER,
+  recurrentInitializer: INITIALIZER,
+  biasInitializer: INITIALIZER,
+  kernelRegularizer: IDENTIFIER,
+  recurrentRegularizer: IDENTIFIER,
+  biasRegularizer: IDENTIFIER,
+  kernelConstraint: IDENTIFIER,
+  recurrentConstraint: IDENTIFIER,
+  biasConstraint: IDENTIFIER,
+  dropout: rules.decay,
+  recurrentDropout: rules.decay,
+  seed: SEED,
 };
 
 /** A cell as Keras writes it down. Throws `ValueError` for one that does not say how it is made. */
@@ -181,10 +189,9 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
   protected abstract readonly gates: number;
 
   /** @param units width of the state; @param options see {@link CellOptions} */
-  constructor(units: number, options: CellOptions = {}, names: OptionTable<CellOptions> = CELL_OPTIONS) {
-    checkOptions(new.target.name, options, names);
-    if (!Number.isInteger(units) || units < 1)
-      throw new ValueError(`${new.target.name}: expected units to be an integer >= 1, received ${units}`);
+  constructor(units: number, options: CellOptions = {}, names: Rules<CellOptions> = CELL_OPTIONS) {
+    checkRules(new.target.name, options, names);
+    checkValue(new.target.name, 'units', units, rules.count);
     this.units = units;
     this.options = options;
     this.penalties = {
@@ -208,9 +215,6 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
     this.biasInitializer = resolveInitializer(options.biasInitializer ?? 'zeros');
     this.dropout = options.dropout ?? 0;
     this.recurrentDropout = options.recurrentDropout ?? 0;
-    for (const rate of [this.dropout, this.recurrentDropout])
-      if (!(rate >= 0 && rate < 1))
-        throw new ValueError(`${new.target.name}: expected dropout rates in 0 <= rate < 1, received ${rate}`);
   }
 
   rules(path: string): WeightRules {

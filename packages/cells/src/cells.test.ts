@@ -175,5 +175,5 @@ test('mistakes are told', () => {
     /states of batch size 1/,
   );
   expect(() => new LSTMCell(0)).toThrow(/units to be an integer >= 1/);
-  expect(() => new GRUCell(2, { dropout: 1 })).toThrow(/dropout rates/);
+  expect(() => new GRUCell(2, { dropout: 1 })).toThrow(/expected dropout to be a number >= 0 and < 1/);
 });

@@ -1,4 +1,4 @@
-import type { SnakeCase, Tensor } from '@recurra/tensor';
+import { checkRules, type Rule, type Rules, rules, type SnakeCase, type Tensor } from '@recurra/tensor';
 import { resolveSerialized, type Serialized } from './serialized.js';
 
 /** What a weight is brought back to after every step. */
@@ -16,6 +16,12 @@ export interface NormOptions {
   readonly axis?: number | readonly number[];
 }
 
+const AXIS: Rule = {
+  expected: 'an axis or a list of axes',
+  accepts: (v) => rules.integer.accepts(v) || (Array.isArray(v) && v.every((axis) => rules.integer.accepts(axis))),
+};
+const NORM = { axis: AXIS } satisfies Rules<NormOptions>;
+
 const EPSILON = 1e-7;
 
 function normOf(w: Tensor, axis: number | readonly number[]): Tensor {
@@ -24,6 +30,7 @@ function normOf(w: Tensor, axis: number | readonly number[]): Tensor {
 
 /** Scales columns down to a norm of at most `maxValue` (2). Keras `MaxNorm`. */
 export function maxNorm(options: NormOptions & { readonly maxValue?: number } = {}): Constraint {
+  checkRules('MaxNorm', options, { ...NORM, maxValue: rules.notNegative });
   const { maxValue = 2, axis = 0 } = options;
   return {
     name: 'MaxNorm',
@@ -42,6 +49,7 @@ export function nonNeg(): Constraint {
 
 /** Scales columns to a norm of 1. Keras `UnitNorm`. */
 export function unitNorm(options: NormOptions = {}): Constraint {
+  checkRules('UnitNorm', options, NORM);
   const { axis = 0 } = options;
   return { name: 'UnitNorm', config: { axis }, apply: (w) => w.div(normOf(w, axis).add(EPSILON)) };
 }
@@ -53,6 +61,12 @@ export function unitNorm(options: NormOptions = {}): Constraint {
 export function minMaxNorm(
   options: NormOptions & { readonly minValue?: number; readonly maxValue?: number; readonly rate?: number } = {},
 ): Constraint {
+  checkRules('MinMaxNorm', options, {
+    ...NORM,
+    minValue: rules.notNegative,
+    maxValue: rules.notNegative,
+    rate: rules.share,
+  });
   const { minValue = 0, maxValue = 1, rate = 1, axis = 0 } = options;
   return {
     name: 'MinMaxNorm',

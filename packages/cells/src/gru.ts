@@ -1,40 +1,16 @@
-import {
-  type Activation,
-  type ActivationIdentifier,
-  type DType,
-  type OptionTable,
-  resolveActivation,
-  sigmoid,
-  split,
-  type Tensor,
-  tanh,
-  zeros,
-} from '@recurra/tensor';
-import {
-  BaseCell,
-  CELL_OPTIONS,
-  type CellOptions,
-  type CellParams,
-  type DropoutMasks,
-  describeActivation,
-  type SequenceKind,
-} from './cell.js';
+import { type DType, type Rules, rules, sigmoid, split, type Tensor, tanh, zeros } from '@recurra/tensor';
+import type { CellParams, DropoutMasks, SequenceKind } from './cell.js';
+import { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
 import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link GRUCell}. */
-export interface GRUCellOptions extends CellOptions {
-  /** The gates' activation; 'sigmoid'. */
-  readonly recurrentActivation?: ActivationIdentifier;
+export interface GRUCellOptions extends GatedCellOptions {
   /** Apply the reset gate after the recurrent product (as cuDNN and Keras' default) or before (the paper); true. */
   readonly resetAfter?: boolean;
 }
 
-/** Names of {@link GRUCellOptions}. */
-export const GRU_CELL_OPTIONS: OptionTable<GRUCellOptions> = {
-  ...CELL_OPTIONS,
-  recurrentActivation: true,
-  resetAfter: true,
-};
+/** Rules of {@link GRUCellOptions}. */
+export const GRU_CELL_OPTIONS: Rules<GRUCellOptions> = { ...GATED_CELL_OPTIONS, resetAfter: rules.flag };
 
 /**
  * The gated recurrent unit (Cho et al. 2014):
@@ -48,30 +24,19 @@ export const GRU_CELL_OPTIONS: OptionTable<GRUCellOptions> = {
  * Shapes: W (`kernel`) [features, 3 units], U (`recurrentKernel`) [units, 3 units], gates in Keras' order z, r, h; `bias`
  * [2, 3 units] (input, recurrent) with resetAfter, else [3 units]. The state is h. Keras `GRUCell`.
  */
-export class GRUCell extends BaseCell<Tensor> {
+export class GRUCell extends GatedCell<Tensor> {
   readonly className = 'GRUCell';
   protected readonly gates = 3;
-  private readonly recurrentActivation: Activation;
   private readonly resetAfter: boolean;
 
   /** @param units width of the state; @param options `resetAfter` true, `recurrentActivation` 'sigmoid', ... */
   constructor(units: number, options: GRUCellOptions = {}) {
     super(units, options, GRU_CELL_OPTIONS);
-    this.recurrentActivation = resolveActivation(
-      options.recurrentActivation === undefined ? 'sigmoid' : options.recurrentActivation,
-    );
     this.resetAfter = options.resetAfter ?? true;
   }
 
   protected override gateConfig(): Readonly<Record<string, unknown>> {
-    const { recurrentActivation } = this.options as GRUCellOptions;
-    return {
-      recurrentActivation: describeActivation(
-        recurrentActivation === undefined ? 'sigmoid' : recurrentActivation,
-        'recurrentActivation',
-      ),
-      resetAfter: this.resetAfter,
-    };
+    return { ...super.gateConfig(), resetAfter: this.resetAfter };
   }
 
   get sequenceKind(): SequenceKind | null {

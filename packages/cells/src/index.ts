@@ -15,6 +15,7 @@ export {
   type WeightRules,
 } from './cell.js';
 export * from './constraints.js';
+export { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
 export { GRU_CELL_OPTIONS, GRUCell, type GRUCellOptions } from './gru.js';
 export * from './initializers.js';
 export { LSTM_CELL_OPTIONS, LSTMCell, type LSTMCellOptions, type LSTMState } from './lstm.js';

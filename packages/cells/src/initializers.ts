@@ -1,12 +1,15 @@
 import {
-  checkOptions,
+  checkRules,
+  checkValue,
   type DType,
   eye,
   full,
   nextKey,
+  type Rule,
   randomKey,
   randomNormal,
   randomUniform,
+  rules,
   type Shape,
   ShapeError,
   type SnakeCase,
@@ -14,7 +17,6 @@ import {
   type Tensor,
   tensor,
   truncatedNormal,
-  ValueError,
 } from '@recurra/tensor';
 import { resolveSerialized, type Serialized } from './serialized.js';
 
@@ -64,12 +66,31 @@ const KERAS_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>
 /** Classes that are variance scaling with other defaults. */
 const SCALED = { seed: null, inputAxes: null, outputAxes: null };
 
+/** By the names of options, which mean the same in all classes. */
+const RULES: Readonly<Record<string, Rule>> = {
+  value: rules.isNumber,
+  gain: rules.anyNumber,
+  mean: rules.anyNumber,
+  stddev: rules.notNegative,
+  minval: rules.anyNumber,
+  maxval: rules.anyNumber,
+  scale: rules.positive,
+  mode: rules.oneOf('fanIn', 'fanOut', 'fanAvg'),
+  distribution: rules.oneOf('truncatedNormal', 'untruncatedNormal', 'uniform'),
+  seed: rules.orNull(rules.countOrZero),
+  inputAxes: rules.oneOf(null),
+  outputAxes: rules.oneOf(null),
+};
+
+/** Options that a class knows, in their ranges. Throws `ValueError` for any other. */
+function checked<T extends object>(name: string, options: T): T {
+  const names = Object.keys(KERAS_DEFAULTS[name] ?? SCALED);
+  checkRules(name, options, Object.fromEntries(names.map((key) => [key, RULES[key]])) as never);
+  return options;
+}
+
 function define(name: string, given: object, create: (shape: Shape, key: Tensor, dtype: DType) => Tensor): Initializer {
-  checkOptions(name, given, (KERAS_DEFAULTS[name] ?? SCALED) as never);
   const config: Readonly<Record<string, unknown>> = { ...(KERAS_DEFAULTS[name] ?? SCALED), ...given };
-  for (const axes of ['inputAxes', 'outputAxes'])
-    if ((config[axes] ?? null) !== null)
-      throw new ValueError(`${name}: expected ${axes} to be null, received ${String(config[axes])}`);
   const seed = (config['seed'] ?? null) as number | null;
   return {
     name,
@@ -91,15 +112,17 @@ export function ones(): Initializer {
 
 /** One value everywhere. */
 export function constant(options: { readonly value?: number } = {}): Initializer {
-  return define('Constant', { ...options }, (shape, _key, dtype) => full(shape, options.value ?? 0, dtype));
+  const { value = 0 } = checked('Constant', options);
+  return define('Constant', options, (shape, _key, dtype) => full(shape, value, dtype));
 }
 
 /** `gain` on the diagonal of a matrix. Throws `ShapeError` unless the shape has two dimensions. */
 export function identity(options: { readonly gain?: number } = {}): Initializer {
-  return define('Identity', { ...options }, (shape, _key, dtype) => {
+  const { gain = 1 } = checked('Identity', options);
+  return define('Identity', options, (shape, _key, dtype) => {
     if (shape.length !== 2)
       throw new ShapeError(`Identity: expected a shape of two dimensions, received rank ${shape.length}`);
-    return eye(shape[0]!, shape[1]!, 0, dtype).mul(options.gain ?? 1);
+    return eye(shape[0]!, shape[1]!, 0, dtype).mul(gain);
   });
 }
 
@@ -107,18 +130,16 @@ export function identity(options: { readonly gain?: number } = {}): Initializer 
 export function randomNormalInitializer(
   options: SeedOption & { readonly mean?: number; readonly stddev?: number } = {},
 ): Initializer {
-  const { mean = 0, stddev = 0.05 } = options;
-  return define('RandomNormal', { ...options }, (shape, key, dtype) =>
-    randomNormal(shape, { key, dtype, mean, std: stddev }),
-  );
+  const { mean = 0, stddev = 0.05 } = checked('RandomNormal', options);
+  return define('RandomNormal', options, (shape, key, dtype) => randomNormal(shape, { key, dtype, mean, std: stddev }));
 }
 
 /** Uniform between minval -0.05 and maxval 0.05. */
 export function randomUniformInitializer(
   options: SeedOption & { readonly minval?: number; readonly maxval?: number } = {},
 ): Initializer {
-  const { minval = -0.05, maxval = 0.05 } = options;
-  return define('RandomUniform', { ...options }, (shape, key, dtype) =>
+  const { minval = -0.05, maxval = 0.05 } = checked('RandomUniform', options);
+  return define('RandomUniform', options, (shape, key, dtype) =>
     randomUniform(shape, { key, dtype, low: minval, high: maxval }),
   );
 }
@@ -127,14 +148,20 @@ export function randomUniformInitializer(
 export function truncatedNormalInitializer(
   options: SeedOption & { readonly mean?: number; readonly stddev?: number } = {},
 ): Initializer {
-  const { mean = 0, stddev = 0.05 } = options;
-  return define('TruncatedNormal', { ...options }, (shape, key, dtype) =>
+  const { mean = 0, stddev = 0.05 } = checked('TruncatedNormal', options);
+  return define('TruncatedNormal', options, (shape, key, dtype) =>
     truncatedNormal(shape, { key, dtype, mean, std: stddev }),
   );
 }
 
+const SHAPE: Rule = {
+  expected: 'a shape such as [2, 3]',
+  accepts: (v) => Array.isArray(v) && v.every((size) => rules.countOrZero.accepts(size)),
+};
+
 /** Numbers of inputs and outputs of a weight: the last two sizes, times the others (a convolution's window). */
 export function fans(shape: Shape): { fanIn: number; fanOut: number } {
+  checkValue('fans', 'the shape', shape, SHAPE);
   if (shape.length === 0) return { fanIn: 1, fanOut: 1 };
   if (shape.length === 1) return { fanIn: shape[0]!, fanOut: shape[0]! };
   const window = sizeOf(shape.slice(0, -2));
@@ -153,12 +180,12 @@ export interface VarianceScalingOptions extends SeedOption {
 
 /** Mean 0 and variance scale / fan, so that signals keep their size through layers. */
 export function varianceScaling(options: VarianceScalingOptions = {}): Initializer {
-  return scaled('VarianceScaling', options, options);
+  return scaled('VarianceScaling', checked('VarianceScaling', options), options);
 }
 
 function scaled(name: string, options: VarianceScalingOptions, given: object): Initializer {
   const { scale = 1, mode = 'fanIn', distribution = 'truncatedNormal' } = options;
-  if (!(scale > 0)) throw new ValueError(`${name}: expected scale > 0, received ${scale}`);
+  checked(name, given);
   return define(name, given, (shape, key, dtype) => {
     const { fanIn, fanOut } = fans(shape);
     const fan = mode === 'fanIn' ? fanIn : mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2;
@@ -202,7 +229,8 @@ export function lecunNormal(options: SeedOption = {}): Initializer {
  * recurrent kernels. A normal matrix is orthonormalised by modified Gram-Schmidt, twice, in float64.
  */
 export function orthogonal(options: SeedOption & { readonly gain?: number } = {}): Initializer {
-  return define('Orthogonal', { ...options }, (shape, key, dtype) => {
+  const { gain = 1 } = checked('Orthogonal', options);
+  return define('Orthogonal', options, (shape, key, dtype) => {
     if (shape.length < 2)
       throw new ShapeError(`Orthogonal: expected a shape of at least two dimensions, received rank ${shape.length}`);
     const columns = shape[shape.length - 1]!;
@@ -224,10 +252,7 @@ export function orthogonal(options: SeedOption & { readonly gain?: number } = {}
       for (let k = 0; k < length; k++) v[k]! /= norm;
     }
     const matrix = tensor(vectors, { shape: [count, length] });
-    return (rows < columns ? matrix : matrix.transpose())
-      .mul(options.gain ?? 1)
-      .cast(dtype)
-      .reshape(shape);
+    return (rows < columns ? matrix : matrix.transpose()).mul(gain).cast(dtype).reshape(shape);
   });
 }
 

@@ -1,42 +1,16 @@
-import {
-  type Activation,
-  type ActivationIdentifier,
-  concat,
-  type DType,
-  type OptionTable,
-  ones,
-  resolveActivation,
-  sigmoid,
-  split,
-  type Tensor,
-  tanh,
-  zeros,
-} from '@recurra/tensor';
-import {
-  BaseCell,
-  CELL_OPTIONS,
-  type CellOptions,
-  type CellParams,
-  type DropoutMasks,
-  describeActivation,
-  type SequenceKind,
-} from './cell.js';
+import { concat, type DType, ones, type Rules, rules, sigmoid, split, type Tensor, tanh, zeros } from '@recurra/tensor';
+import type { CellParams, DropoutMasks, SequenceKind } from './cell.js';
+import { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
 import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link LSTMCell}. */
-export interface LSTMCellOptions extends CellOptions {
-  /** The gates' activation; 'sigmoid'. */
-  readonly recurrentActivation?: ActivationIdentifier;
+export interface LSTMCellOptions extends GatedCellOptions {
   /** Start the bias of the forget gate at 1, so that memories last at first (Jozefowicz et al. 2015); true. */
   readonly unitForgetBias?: boolean;
 }
 
-/** Names of {@link LSTMCellOptions}. */
-export const LSTM_CELL_OPTIONS: OptionTable<LSTMCellOptions> = {
-  ...CELL_OPTIONS,
-  recurrentActivation: true,
-  unitForgetBias: true,
-};
+/** Rules of {@link LSTMCellOptions}. */
+export const LSTM_CELL_OPTIONS: Rules<LSTMCellOptions> = { ...GATED_CELL_OPTIONS, unitForgetBias: rules.flag };
 
 /** The state of an LSTM: what it says (h) and what it remembers (c), both [batch, units]. */
 export interface LSTMState {
@@ -54,30 +28,19 @@ export interface LSTMState {
  * Shapes: W (`kernel`) [features, 4 units], U (`recurrentKernel`) [units, 4 units], b (`bias`) [4 units], gates in Keras'
  * order: input, forget, candidate, output. Keras `LSTMCell`.
  */
-export class LSTMCell extends BaseCell<LSTMState> {
+export class LSTMCell extends GatedCell<LSTMState> {
   readonly className = 'LSTMCell';
   protected readonly gates = 4;
-  private readonly recurrentActivation: Activation;
   private readonly unitForgetBias: boolean;
 
   /** @param units width of both states; @param options `activation` 'tanh', `recurrentActivation` 'sigmoid', ... */
   constructor(units: number, options: LSTMCellOptions = {}) {
     super(units, options, LSTM_CELL_OPTIONS);
-    this.recurrentActivation = resolveActivation(
-      options.recurrentActivation === undefined ? 'sigmoid' : options.recurrentActivation,
-    );
     this.unitForgetBias = options.unitForgetBias ?? true;
   }
 
   protected override gateConfig(): Readonly<Record<string, unknown>> {
-    const { recurrentActivation } = this.options as LSTMCellOptions;
-    return {
-      recurrentActivation: describeActivation(
-        recurrentActivation === undefined ? 'sigmoid' : recurrentActivation,
-        'recurrentActivation',
-      ),
-      unitForgetBias: this.unitForgetBias,
-    };
+    return { ...super.gateConfig(), unitForgetBias: this.unitForgetBias };
   }
 
   get sequenceKind(): SequenceKind | null {

@@ -1,4 +1,4 @@
-import { camelCase, eye, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
+import { camelCase, checkRules, eye, rules, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
 import { resolveSerialized, type Serialized } from './serialized.js';
 
 /** A penalty on a weight (or an output) that is added to the loss. */
@@ -11,31 +11,27 @@ export interface Regularizer {
   apply(x: Tensor): Tensor;
 }
 
-function factor(name: string, key: string, value: number): number {
-  if (!(value >= 0 && Number.isFinite(value)))
-    throw new ValueError(`${name}: expected ${key} to be a finite number >= 0, received ${value}`);
-  return value;
-}
-
 const sumOfSizes = (x: Tensor, l1: number): Tensor => x.abs().sum().mul(l1);
 const sumOfSquares = (x: Tensor, l2: number): Tensor => x.square().sum().mul(l2);
 
 /** l1 * sum(|x|); `l1` 0.01. Keras `L1`. */
 export function l1(options: { readonly l1?: number } = {}): Regularizer {
-  const rate = factor('L1', 'l1', options.l1 ?? 0.01);
+  checkRules('L1', options, { l1: rules.notNegative });
+  const { l1: rate = 0.01 } = options;
   return { name: 'L1', config: { l1: rate }, apply: (x) => sumOfSizes(x, rate) };
 }
 
 /** l2 * sum(x^2); `l2` 0.01. Keras `L2`. */
 export function l2(options: { readonly l2?: number } = {}): Regularizer {
-  const rate = factor('L2', 'l2', options.l2 ?? 0.01);
+  checkRules('L2', options, { l2: rules.notNegative });
+  const { l2: rate = 0.01 } = options;
   return { name: 'L2', config: { l2: rate }, apply: (x) => sumOfSquares(x, rate) };
 }
 
 /** l1 * sum(|x|) + l2 * sum(x^2); both 0, and 0.01 under the name 'l1L2'. Keras `L1L2`. */
 export function l1L2(options: { readonly l1?: number; readonly l2?: number } = {}): Regularizer {
-  const a = factor('L1L2', 'l1', options.l1 ?? 0);
-  const b = factor('L1L2', 'l2', options.l2 ?? 0);
+  checkRules('L1L2', options, { l1: rules.notNegative, l2: rules.notNegative });
+  const { l1: a = 0, l2: b = 0 } = options;
   return { name: 'L1L2', config: { l1: a, l2: b }, apply: (x) => sumOfSizes(x, a).add(sumOfSquares(x, b)) };
 }
 
@@ -46,10 +42,11 @@ export function l1L2(options: { readonly l1?: number; readonly l2?: number } = {
 export function orthogonalRegularizer(
   options: { readonly factor?: number; readonly mode?: 'rows' | 'columns' } = {},
 ): Regularizer {
-  const rate = factor('OrthogonalRegularizer', 'factor', options.factor ?? 0.01);
-  const mode = options.mode ?? 'rows';
-  if (mode !== 'rows' && mode !== 'columns')
-    throw new ValueError(`OrthogonalRegularizer: expected mode 'rows' or 'columns', received ${JSON.stringify(mode)}`);
+  checkRules('OrthogonalRegularizer', options, {
+    factor: rules.notNegative,
+    mode: rules.oneOf('rows', 'columns'),
+  });
+  const { factor: rate = 0.01, mode = 'rows' } = options;
   return {
     name: 'OrthogonalRegularizer',
     config: { factor: rate, mode },

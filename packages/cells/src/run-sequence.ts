@@ -1,19 +1,26 @@
 import { treeLeaves, treeLeavesLike, treeMap, treeUnflatten } from '@recurra/autograd';
 import { isCompiling } from '@recurra/compiler';
 import {
+  checkRules,
+  checkValue,
   concat,
+  describeValue,
   formatShape,
   isFloating,
+  type Rule,
+  type Rules,
+  rules,
   ShapeError,
   sameShape,
   stopGradient,
-  type Tensor,
+  Tensor,
   ValueError,
 } from '@recurra/tensor';
 import type { Cell, CellParams, DropoutMasks } from './cell.js';
 import { computeDType } from './dtype.js';
 import { recurrent } from './recurrence.js';
 import { type FusedResult, fused } from './sequence.js';
+import { isCell } from './stacked.js';
 import { loop, projectSequence, type WalkOptions, walk } from './walk.js';
 
 /** Options of {@link runSequence}. */
@@ -35,6 +42,23 @@ export interface RunSequenceOptions<S> {
   /** Dropout masks of the sequence (`cell.drawMasks`); absent outside of training. Constants: no gradient flows to them. */
   readonly dropout?: DropoutMasks | null;
 }
+
+const TENSOR = rules.instanceOf(Tensor, 'a tensor');
+const CELL: Rule = { expected: 'a cell with init(), initialState() and step()', accepts: isCell };
+const STATE: Rule = {
+  expected: 'a state as initialState() makes it',
+  accepts: (v) => v === null || treeLeaves(v).length > 0,
+};
+const OPTIONS = {
+  initialState: STATE,
+  mask: rules.orNull(TENSOR),
+  reverse: rules.flag,
+  timeMajor: rules.flag,
+  truncate: rules.count,
+  zeroOutputForMask: rules.flag,
+  returnSequences: rules.flag,
+  dropout: rules.anything,
+} satisfies Rules<RunSequenceOptions<unknown>>;
 
 /** What a sequence gives. */
 export interface SequenceResult<S> {
@@ -61,6 +85,13 @@ export function runSequence<P, S>(
   xs: Tensor,
   options: RunSequenceOptions<S> = {},
 ): SequenceResult<S> {
+  checkRules('runSequence', options, OPTIONS);
+  checkValue('runSequence', 'the cell', cell, CELL);
+  checkValue('runSequence', 'the inputs', xs, TENSOR);
+  if (treeLeaves(params).length === 0)
+    throw new ValueError(
+      `runSequence: expected the cell's parameters, as cell.init() makes them, received ${describeValue(params)}`,
+    );
   const {
     reverse = false,
     timeMajor = false,
@@ -74,8 +105,6 @@ export function runSequence<P, S>(
     throw new ShapeError(
       `runSequence: expected inputs of rank 3 [batch, time, features], received ${formatShape(xs.shape)}. Token ids need an Embedding first.`,
     );
-  if (truncate !== undefined && !(Number.isInteger(truncate) && truncate > 0))
-    throw new ValueError(`runSequence: expected truncate to be an integer >= 1, received ${truncate}`);
   const time = xs.shape[timeAxis]!;
   const batch = xs.shape[1 - timeAxis]!;
   if (time === 0)

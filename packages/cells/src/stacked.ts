@@ -1,9 +1,17 @@
-import { type DType, nextKey, splitKey, type Tensor, ValueError } from '@recurra/tensor';
+import { checkRules, checkValue, type DType, nextKey, type Rule, rules, splitKey, type Tensor } from '@recurra/tensor';
 import { type Cell, type DropoutMasks, describeCell, type WeightRules } from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: cells of any parameters and states
 type AnyCell = Cell<any, any>;
+
+/** Anything that walks like a cell. */
+export const isCell = (v: unknown): v is AnyCell =>
+  typeof v === 'object' && v !== null && typeof (v as AnyCell).step === 'function' && 'outputSize' in v;
+const CELLS: Rule = {
+  expected: 'a list of at least one cell',
+  accepts: (v) => Array.isArray(v) && v.length > 0 && v.every(isCell),
+};
 
 /**
  * Cells one upon the other: the output of each is the input of the next. Parameters and states are lists, one entry a cell.
@@ -16,7 +24,8 @@ export class StackedCells implements Cell<unknown[], unknown[]> {
   readonly residual: boolean;
 
   constructor(cells: readonly AnyCell[], options: { readonly residual?: boolean } = {}) {
-    if (cells.length === 0) throw new ValueError('StackedCells: expected at least one cell, received none');
+    checkRules('StackedCells', options, { residual: rules.flag });
+    checkValue('StackedCells', 'the cells', cells, CELLS);
     this.cells = cells;
     this.residual = options.residual ?? false;
   }

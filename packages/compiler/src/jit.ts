@@ -1,6 +1,6 @@
 import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
 import { formatBytes } from '@recurra/kernels';
-import { nextKey, Tensor, TraceError, ValueError, withKeys } from '@recurra/tensor';
+import { checkRules, checkValue, nextKey, type Rules, rules, Tensor, TraceError, withKeys } from '@recurra/tensor';
 import { Graph } from './graph.js';
 import { breathe } from './pacer.js';
 import { type KernelTime, type MemoryUse, Plan, type PlanBlock } from './plan/plan.js';
@@ -17,6 +17,8 @@ export interface JitOptions {
   /** How many signatures are kept compiled, the least recently used going first; 64. */
   readonly cacheSize?: number;
 }
+
+const OPTIONS = { name: rules.text, cacheSize: rules.count } satisfies Rules<JitOptions>;
 
 /** Times of the kernels of one call. */
 export interface Profile<R> {
@@ -73,10 +75,9 @@ const forgotten = new FinalizationRegistry<Set<PlanBlock>>((blocks) => {
  * A step that fails leaves variables as they were. Gradients are float32: kernels sum in another order than eager evaluation, so that results agree to rounding.
  */
 export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOptions = {}): Step<A, R> {
-  const name = options.name ?? (f.name || 'step');
-  const cacheSize = options.cacheSize ?? 64;
-  if (!(Number.isInteger(cacheSize) && cacheSize >= 1))
-    throw new ValueError(`jit: expected cacheSize to be an integer >= 1, received ${cacheSize}`);
+  checkValue('jit', 'f', f, rules.callable);
+  checkRules('jit', options, OPTIONS);
+  const { name = f.name || 'step', cacheSize = 64 } = options;
   const cache = new Map<string, Compiled>();
   const blocks = new Set<PlanBlock>();
   const evict = ({ plan: { block } }: Compiled): void => {

@@ -1,11 +1,16 @@
-import { treeLeaves, treeLeavesLike, treeUnflatten, vjp } from '@recurra/autograd';
+import { expectTensors, treeLeaves, treeLeavesLike, treeUnflatten, vjp } from '@recurra/autograd';
 import {
   bind,
+  checkRules,
+  checkValue,
   definePrimitive,
+  describeValue,
   formatShape,
   isFloating,
   type NDArray,
   type Primitive,
+  type Rules,
+  rules,
   type Shape,
   ShapeError,
   sameShape,
@@ -175,6 +180,12 @@ export interface ScanOptions {
   readonly length?: number;
 }
 
+const OPTIONS = {
+  reverse: rules.flag,
+  mask: rules.orNull(rules.instanceOf(Tensor, 'a tensor')),
+  length: rules.countOrZero,
+} satisfies Rules<ScanOptions>;
+
 /**
  * A loop as one operation: (carry, y_t) = body(carry, x_t) for each x_t along the first axis of the tensors of `xs`. Returns the last
  * carry, and the y_t stacked along a new first axis. Carry, elements and results are trees of tensors; the carry keeps its shapes
@@ -190,7 +201,10 @@ export function scan<C, X, Y>(
   xs: X,
   options: ScanOptions = {},
 ): { carry: C; ys: Y } {
+  checkValue('scan', 'the body', body, rules.callable);
+  checkRules('scan', options, OPTIONS);
   const { reverse = false, mask = null } = options;
+  if (init !== null && init !== undefined) expectTensors('scan', 'the carry', init);
   const first = treeLeaves(init);
   const elements = treeLeaves(xs);
   const length = options.length ?? elements[0]?.shape[0];
@@ -205,6 +219,8 @@ export function scan<C, X, Y>(
   const element = elements.map((t) => tracer.input({ shape: t.shape.slice(1), dtype: t.dtype }));
   const valid = mask && tracer.input({ shape: mask.shape.slice(1), dtype: mask.dtype });
   const step = insideLoop(() => body(treeUnflatten(init, carried), treeUnflatten(xs, element)));
+  if (typeof step !== 'object' || step === null || !('carry' in step))
+    throw new ValueError(`scan: expected the body to return { carry, y }, received ${describeValue(step)}`);
   let next = treeLeavesLike(init, step.carry, 'scan: carry');
   next.forEach((t, i) => {
     if (!sameShape(t.shape, first[i]!.shape) || t.dtype !== first[i]!.dtype)

@@ -1,14 +1,16 @@
 import {
+  checkValue,
   type DType,
   elementsToJSON,
   formatShape,
   printedAs,
+  rules,
   type Shape,
   ShapeError,
   sameShape,
   sizeOf,
   stopGradient,
-  type Tensor,
+  Tensor,
   type TensorJSON,
   TraceError,
   ValueError,
@@ -16,6 +18,8 @@ import {
 import { bytesOf, runtime } from './runtime.js';
 import { activeTracer, isInsideLoop } from './tracers.js';
 import { whenIdle } from './turns.js';
+
+const TENSOR = rules.instanceOf(Tensor, 'a tensor');
 
 /** The memory of a variable. It knows nothing of the variable, so that whoever keeps it to give it back does not keep that alive. */
 interface Place {
@@ -45,6 +49,8 @@ export class Variable {
   private disposed = false;
 
   constructor(value: Tensor, path = 'variable') {
+    checkValue('Variable', 'the name', path, rules.text);
+    checkValue(path, 'the value', value, TENSOR);
     if (value.array === null || value.trace !== null)
       throw new TraceError(
         `${path}: expected a concrete tensor for a new variable, received a traced value. Make variables outside of compiled or differentiated functions.`,
@@ -110,6 +116,7 @@ export class Variable {
    */
   assign(value: Tensor): void {
     this.expectAlive();
+    checkValue(this.path, 'the value', value, TENSOR);
     if (!sameShape(value.shape, this.shape) || value.dtype !== this.dtype)
       throw new ShapeError(
         `${this.path}: expected a value of ${this.dtype} ${formatShape(this.shape)}, received ${value.dtype} ${formatShape(value.shape)}`,
@@ -211,8 +218,20 @@ printedAs(Variable, (variable, nested) =>
   nested ? `[Variable ${variable.path} ${formatShape(variable.shape)} ${variable.dtype}]` : variable.toString(),
 );
 
+const isListOf =
+  (type: abstract new (...args: never[]) => unknown) =>
+  (v: unknown): boolean =>
+    Array.isArray(v) && v.every((item) => item instanceof type);
+const VARIABLES = { expected: 'a list of variables', accepts: isListOf(Variable) };
+const VALUES = { expected: 'a list of tensors', accepts: isListOf(Tensor) };
+
 /** Runs `f` while the variables show other values (those that a gradient watches); what they hold does not change. */
 export function withValues<R>(variables: readonly Variable[], values: readonly Tensor[], f: () => R): R {
+  checkValue('withValues', 'f', f, rules.callable);
+  checkValue('withValues', 'the variables', variables, VARIABLES);
+  checkValue('withValues', 'the values', values, VALUES);
+  if (variables.length !== values.length)
+    throw new ValueError(`withValues: expected ${variables.length} values, received ${values.length}`);
   const before = variables.map((v, i) => v.show(values[i]!));
   try {
     return f();

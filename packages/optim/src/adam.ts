@@ -1,6 +1,5 @@
-import { scalar, type Tensor } from '@recurra/tensor';
+import { type Rules, rules, scalar, type Tensor, withDefaults } from '@recurra/tensor';
 import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
-import { countOrZero, decay, flag, notNegative, openDecay, type Rules, withDefaults } from './rules.js';
 import type { Slots } from './slots.js';
 
 /** Options of the Adam family; `learningRate` 0.001. */
@@ -15,16 +14,16 @@ export interface AdamOptions extends OptimizerOptions {
 
 const ADAM_RULES = {
   ...OPTIMIZER_RULES,
-  beta1: decay,
-  beta2: decay,
-  epsilon: notNegative,
+  beta1: rules.decay,
+  beta2: rules.decay,
+  epsilon: rules.notNegative,
 } satisfies Rules<AdamOptions>;
-const AMSGRAD_RULES = { ...ADAM_RULES, amsgrad: flag } satisfies Rules<AmsgradOptions>;
+const AMSGRAD_RULES = { ...ADAM_RULES, amsgrad: rules.flag } satisfies Rules<AmsgradOptions>;
 // The average of its iterates divides by beta1.
 const SCHEDULE_FREE_RULES = {
   ...ADAM_RULES,
-  beta1: openDecay,
-  warmupSteps: countOrZero,
+  beta1: rules.openDecay,
+  warmupSteps: rules.countOrZero,
 } satisfies Rules<ScheduleFreeOptions>;
 
 /** Options of {@link Adam} and {@link AdamW}. */

@@ -1,6 +1,5 @@
-import { full, type Tensor } from '@recurra/tensor';
+import { full, type Rules, rules, type Tensor } from '@recurra/tensor';
 import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
-import { decay, flag, notNegative, notPositive, positive, type Rules, share } from './rules.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link RMSprop}; `learningRate` 0.001. */
@@ -17,10 +16,10 @@ export interface RMSpropOptions extends OptimizerOptions {
 
 const RMSPROP_RULES = {
   ...OPTIMIZER_RULES,
-  rho: decay,
-  momentum: share,
-  epsilon: notNegative,
-  centered: flag,
+  rho: rules.decay,
+  momentum: rules.share,
+  epsilon: rules.notNegative,
+  centered: rules.flag,
 } satisfies Rules<RMSpropOptions>;
 
 /** v = mean of g^2; w -= lr * g / sqrt(v + epsilon) (Hinton 2012), with Keras' options. */
@@ -76,8 +75,8 @@ export interface AdagradOptions extends OptimizerOptions {
 
 const ADAGRAD_RULES = {
   ...OPTIMIZER_RULES,
-  initialAccumulatorValue: notNegative,
-  epsilon: notNegative,
+  initialAccumulatorValue: rules.notNegative,
+  epsilon: rules.notNegative,
 } satisfies Rules<AdagradOptions>;
 
 /** a += g^2; w -= lr * g / sqrt(a + epsilon) (Duchi et al. 2011). */
@@ -111,7 +110,11 @@ export interface AdadeltaOptions extends OptimizerOptions {
   readonly epsilon?: number;
 }
 
-const ADADELTA_RULES = { ...OPTIMIZER_RULES, rho: decay, epsilon: notNegative } satisfies Rules<AdadeltaOptions>;
+const ADADELTA_RULES = {
+  ...OPTIMIZER_RULES,
+  rho: rules.decay,
+  epsilon: rules.notNegative,
+} satisfies Rules<AdadeltaOptions>;
 
 /** Steps in the unit of the weights: d = -rms(d) / rms(g) * g, w += lr * d (Zeiler 2012). */
 export class Adadelta extends Optimizer {
@@ -153,12 +156,12 @@ export interface FtrlOptions extends OptimizerOptions {
 
 const FTRL_RULES = {
   ...OPTIMIZER_RULES,
-  learningRatePower: notPositive,
-  initialAccumulatorValue: notNegative,
-  l1RegularizationStrength: notNegative,
-  l2RegularizationStrength: notNegative,
-  l2ShrinkageRegularizationStrength: notNegative,
-  beta: notNegative,
+  learningRatePower: rules.notPositive,
+  initialAccumulatorValue: rules.notNegative,
+  l1RegularizationStrength: rules.notNegative,
+  l2RegularizationStrength: rules.notNegative,
+  l2ShrinkageRegularizationStrength: rules.notNegative,
+  beta: rules.notNegative,
 } satisfies Rules<FtrlOptions>;
 
 /** "Follow the regularized leader" with L1 and L2 terms (McMahan et al. 2013), for sparse linear models. */
@@ -218,11 +221,11 @@ export interface AdafactorOptions extends OptimizerOptions {
 
 const ADAFACTOR_RULES = {
   ...OPTIMIZER_RULES,
-  beta2Decay: notPositive,
-  epsilon1: notNegative,
-  epsilon2: notNegative,
-  clipThreshold: positive,
-  relativeStep: flag,
+  beta2Decay: rules.notPositive,
+  epsilon1: rules.notNegative,
+  epsilon2: rules.notNegative,
+  clipThreshold: rules.positive,
+  relativeStep: rules.flag,
 } satisfies Rules<AdafactorOptions>;
 
 /** Adam without a full second moment: for matrices, row and column means stand for it (Shazeer & Stern 2018). */
@@ -284,7 +287,7 @@ export interface LionOptions extends OptimizerOptions {
   readonly beta2?: number;
 }
 
-const LION_RULES = { ...OPTIMIZER_RULES, beta1: decay, beta2: decay } satisfies Rules<LionOptions>;
+const LION_RULES = { ...OPTIMIZER_RULES, beta1: rules.decay, beta2: rules.decay } satisfies Rules<LionOptions>;
 
 /** Steps of one size: w -= lr * sign(beta1 * m + (1 - beta1) * g); m = beta2 * m + (1 - beta2) * g (Chen et al. 2023). */
 export class Lion extends Optimizer {

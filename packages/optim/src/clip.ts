@@ -1,5 +1,5 @@
 import { treeLeaves, treeMap } from '@recurra/autograd';
-import { type Tensor, ValueError } from '@recurra/tensor';
+import { checkValue, describeValue, rules, Tensor, ValueError } from '@recurra/tensor';
 
 /** sqrt of the sum of squares over all tensors of a tree. */
 export function globalNorm(tree: unknown): Tensor {
@@ -10,16 +10,22 @@ export function globalNorm(tree: unknown): Tensor {
 
 /** x scaled down to at most `maxNorm`: x * maxNorm / max(norm(x), maxNorm). */
 export function clipByNorm(x: Tensor, maxNorm: number): Tensor {
+  checkValue('clipByNorm', 'x', x, rules.instanceOf(Tensor, 'a tensor'));
+  checkValue('clipByNorm', 'maxNorm', maxNorm, rules.notNegative);
   return x.mul(x.square().sum().sqrt().maximum(maxNorm).reciprocal().mul(maxNorm));
 }
 
 /** All tensors of a tree scaled by one factor, so that their {@link globalNorm} is at most `maxNorm`. */
 export function clipByGlobalNorm<T>(tree: T, maxNorm: number): T {
+  checkValue('clipByGlobalNorm', 'maxNorm', maxNorm, rules.notNegative);
   const factor = globalNorm(tree).maximum(maxNorm).reciprocal().mul(maxNorm);
   return treeMap((leaf) => leaf.mul(factor), tree);
 }
 
 /** Every element of every tensor clipped to [-limit, limit]. */
 export function clipByValue<T>(tree: T, limit: number): T {
+  checkValue('clipByValue', 'limit', limit, rules.notNegative);
+  if (treeLeaves(tree).length === 0)
+    throw new ValueError(`clipByValue: expected a tree with at least one tensor, received ${describeValue(tree)}`);
   return treeMap((leaf) => leaf.clip(-limit, limit), tree);
 }

@@ -1,7 +1,7 @@
 import type { Tensor } from '@recurra/tensor';
+import { type Rules, rules, withDefaults } from '@recurra/tensor';
 import { correction, moments } from './adam.js';
 import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
-import { count, decay, flag, notNegative, orNull, positive, type Rules, share, withDefaults } from './rules.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link Muon}; `learningRate` 0.001, `weightDecay` 0.004. */
@@ -21,15 +21,15 @@ export interface MuonOptions extends OptimizerOptions {
 
 const RULES = {
   ...OPTIMIZER_RULES,
-  momentum: share,
-  nesterov: flag,
-  nsSteps: count,
-  rmsRate: orNull(positive),
-  adamBeta1: decay,
-  adamBeta2: decay,
-  adamLrRatio: notNegative,
-  adamWeightDecay: orNull(notNegative),
-  epsilon: notNegative,
+  momentum: rules.share,
+  nesterov: rules.flag,
+  nsSteps: rules.count,
+  rmsRate: rules.orNull(rules.positive),
+  adamBeta1: rules.decay,
+  adamBeta2: rules.decay,
+  adamLrRatio: rules.notNegative,
+  adamWeightDecay: rules.orNull(rules.notNegative),
+  epsilon: rules.notNegative,
 } satisfies Rules<MuonOptions>;
 
 /**

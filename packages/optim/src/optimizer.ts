@@ -1,8 +1,18 @@
 import { treeLeaves, treeLeavesLike, treePaths, treeUnflatten } from '@recurra/autograd';
-import { describeValue, formatShape, ShapeError, sameShape, scalar, Tensor, ValueError } from '@recurra/tensor';
+import {
+  checkRules,
+  describeValue,
+  formatShape,
+  type Rules,
+  rules,
+  ShapeError,
+  sameShape,
+  scalar,
+  Tensor,
+  ValueError,
+} from '@recurra/tensor';
 import { clipByGlobalNorm, clipByNorm } from './clip.js';
-import { checkRules, count, flag, notNegative, orNull, patterns, positive, type Rules, share } from './rules.js';
-import { isSchedule, type LearningRate, learningRateAt } from './schedule.js';
+import { type LearningRate, learningRateAt, RATE } from './schedule.js';
 import { checkLayout, inOrderOf, keyOf, type Layout, layoutOf, type Slots } from './slots.js';
 
 /** Options that all optimizers share (Keras' names, in camelCase). At most one of the three clippings may be given. */
@@ -29,20 +39,18 @@ export interface OptimizerOptions {
   readonly gradientAccumulationSteps?: number | null;
 }
 
-const isRate = (value: unknown): boolean => notNegative.accepts(value) || isSchedule(value);
-
 /** The rules of the options that all optimizers share; each class spreads them into its own. */
 export const OPTIMIZER_RULES: Rules<OptimizerOptions> = {
-  learningRate: { expected: 'a learning rate >= 0 (a number or a schedule)', accepts: isRate },
-  weightDecay: orNull(notNegative),
-  excludeFromWeightDecay: patterns,
-  clipnorm: orNull(positive),
-  clipvalue: orNull(positive),
-  globalClipnorm: orNull(positive),
-  useEma: flag,
-  emaMomentum: share,
-  emaOverwriteFrequency: orNull(count),
-  gradientAccumulationSteps: orNull(count),
+  learningRate: RATE,
+  weightDecay: rules.orNull(rules.notNegative),
+  excludeFromWeightDecay: rules.patterns,
+  clipnorm: rules.orNull(rules.positive),
+  clipvalue: rules.orNull(rules.positive),
+  globalClipnorm: rules.orNull(rules.positive),
+  useEma: rules.flag,
+  emaMomentum: rules.share,
+  emaOverwriteFrequency: rules.orNull(rules.count),
+  gradientAccumulationSteps: rules.orNull(rules.count),
 };
 
 /** The state of an optimizer: a tree of tensors, made by `init` and replaced by every `update`. */

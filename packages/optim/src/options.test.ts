@@ -131,7 +131,7 @@ test.each([
   ["another class's option", () => new SGD({ beta1: 0.9 } as never), /SGD: unknown option "beta1"/],
   ['a number for options', () => new AdamW(0.01 as never), /AdamW: expected an object of options, received 0.01/],
   ['null for options', () => new Adam(null as never), /expected an object of options, received null/],
-  ['a part of a step', () => new SGD({ gradientAccumulationSteps: 1.5 }), /a whole number >= 1, or null, received 1.5/],
+  ['a part of a step', () => new SGD({ gradientAccumulationSteps: 1.5 }), /an integer >= 1, or null, received 1.5/],
   ['a schedule not called', () => new SGD({ learningRate: cosineDecay as never }), /received the function cosineDecay/],
   [
     'a schedule without steps',

@@ -1,18 +1,15 @@
-import { scalar, type Tensor, tensor, ValueError, where } from '@recurra/tensor';
 import {
-  anyNumber,
-  atLeastOne,
   checkRules,
-  flag,
-  growing,
-  notNegative,
-  numbers,
-  orNull,
-  positive,
+  checkValue,
+  type Rule,
   type Rules,
-  required,
-  text,
-} from './rules.js';
+  rules,
+  scalar,
+  Tensor,
+  tensor,
+  ValueError,
+  where,
+} from '@recurra/tensor';
 
 /** A learning rate as a function of the step (0 first), in tensor operations, so that it traces into compiled steps. */
 export interface Schedule {
@@ -33,8 +30,17 @@ export function isSchedule(value: unknown): value is Schedule {
   return typeof schedule === 'object' && typeof schedule?.at === 'function' && typeof schedule.config === 'object';
 }
 
+const STEP = rules.instanceOf(Tensor, 'a scalar tensor');
+/** What may be a learning rate. */
+export const RATE: Rule = {
+  expected: 'a learning rate >= 0 (a number or a schedule)',
+  accepts: (v) => rules.notNegative.accepts(v) || isSchedule(v),
+};
+
 /** The learning rate at `step` as a float32 scalar. */
 export function learningRateAt(rate: LearningRate, step: Tensor): Tensor {
+  checkValue('learningRateAt', 'the step', step, STEP);
+  checkValue('learningRateAt', 'the rate', rate, RATE);
   return typeof rate === 'number' ? scalar(rate) : rate.at(step);
 }
 
@@ -221,40 +227,40 @@ function periods(first: number, factor: number): { starts: number[]; lengths: nu
   return { starts, lengths };
 }
 
-const rate = required(notNegative);
+const rate = rules.required(rules.notNegative);
 const DECAY_RULES: Rules<DecayOptions> = {
-  name: text,
+  name: rules.text,
   initialLearningRate: rate,
-  decaySteps: required(positive),
-  decayRate: required(notNegative),
-  staircase: flag,
+  decaySteps: rules.required(rules.positive),
+  decayRate: rules.required(rules.notNegative),
+  staircase: rules.flag,
 };
 const PIECEWISE_RULES: Rules<PiecewiseConstantDecayOptions> = {
-  name: text,
-  boundaries: required(growing),
-  values: required(numbers),
+  name: rules.text,
+  boundaries: rules.required(rules.growing),
+  values: rules.required(rules.numbers),
 };
 const POLYNOMIAL_RULES: Rules<PolynomialDecayOptions> = {
-  name: text,
+  name: rules.text,
   initialLearningRate: rate,
-  decaySteps: required(positive),
-  endLearningRate: notNegative,
-  power: notNegative,
-  cycle: flag,
+  decaySteps: rules.required(rules.positive),
+  endLearningRate: rules.notNegative,
+  power: rules.notNegative,
+  cycle: rules.flag,
 };
 const COSINE_RULES: Rules<CosineDecayOptions> = {
-  name: text,
+  name: rules.text,
   initialLearningRate: rate,
-  decaySteps: required(positive),
-  alpha: anyNumber,
-  warmupTarget: orNull(notNegative),
-  warmupSteps: notNegative,
+  decaySteps: rules.required(rules.positive),
+  alpha: rules.anyNumber,
+  warmupTarget: rules.orNull(rules.notNegative),
+  warmupSteps: rules.notNegative,
 };
 const RESTARTS_RULES: Rules<CosineDecayRestartsOptions> = {
-  name: text,
+  name: rules.text,
   initialLearningRate: rate,
-  firstDecaySteps: required(positive),
-  tMul: atLeastOne,
-  mMul: notNegative,
-  alpha: anyNumber,
+  firstDecaySteps: rules.required(rules.positive),
+  tMul: rules.atLeastOne,
+  mMul: rules.notNegative,
+  alpha: rules.anyNumber,
 };

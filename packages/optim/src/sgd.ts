@@ -1,6 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
+import { type Rules, rules } from '@recurra/tensor';
 import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
-import { flag, type Rules, share } from './rules.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link SGD}; `learningRate` 0.01. */
@@ -11,7 +11,7 @@ export interface SGDOptions extends OptimizerOptions {
   readonly nesterov?: boolean;
 }
 
-const RULES = { ...OPTIMIZER_RULES, momentum: share, nesterov: flag } satisfies Rules<SGDOptions>;
+const RULES = { ...OPTIMIZER_RULES, momentum: rules.share, nesterov: rules.flag } satisfies Rules<SGDOptions>;
 
 /**
  * Stochastic gradient descent: w -= lr * g; with momentum v = momentum * v - lr * g and w += v, or, with Nesterov's,

@@ -4,6 +4,7 @@ import { exp, where } from './ops/elementwise.js';
 import { split } from './ops/shape.js';
 import { logSoftmax, softmax } from './ops/softmax.js';
 import { sort } from './ops/sorting.js';
+import { anyNumber, checkRules, flag, orNull, type Rules, required } from './rules.js';
 import { asTensor, type Tensor, type TensorLike } from './tensor.js';
 
 /** An activation: a function of one tensor, of the same shape (but for `glu`). */
@@ -49,8 +50,15 @@ export interface ReluOptions {
   readonly threshold?: number;
 }
 
+const RELU = {
+  negativeSlope: anyNumber,
+  maxValue: orNull(anyNumber),
+  threshold: anyNumber,
+} satisfies Rules<ReluOptions>;
+
 /** max(x, 0); with options: x above the threshold (at most maxValue), negativeSlope * (x - threshold) below. */
 export function relu(x: TensorLike, options: ReluOptions = {}): Tensor {
+  checkRules('relu', options, RELU);
   const { negativeSlope = 0, maxValue = null, threshold = 0 } = options;
   const t = asTensor(x);
   let y = threshold === 0 ? t.relu() : t.greater(threshold).select(t, 0);
@@ -69,11 +77,13 @@ export function relu6(x: TensorLike): Tensor {
 }
 /** x where x > 0, negativeSlope * x (0.2 by default) below */
 export function leakyRelu(x: TensorLike, options: { negativeSlope?: number } = {}): Tensor {
+  checkRules('leakyRelu', options, { negativeSlope: anyNumber });
   const t = asTensor(x);
   return t.greater(0).select(t, t.mul(options.negativeSlope ?? 0.2));
 }
 /** x where x > 0, alpha * (e^x - 1) below (alpha 1 by default) */
 export function elu(x: TensorLike, options: { alpha?: number } = {}): Tensor {
+  checkRules('elu', options, { alpha: anyNumber });
   const t = asTensor(x);
   const positive = t.greater(0);
   // e^x of what is not chosen could be infinite.
@@ -86,6 +96,7 @@ export function selu(x: TensorLike): Tensor {
 }
 /** x where x > 0, alpha * (e^(x/alpha) - 1) below, alpha 1 by default */
 export function celu(x: TensorLike, options: { alpha?: number } = {}): Tensor {
+  checkRules('celu', options, { alpha: anyNumber });
   const alpha = options.alpha ?? 1;
   const t = asTensor(x);
   const positive = t.greater(0);
@@ -98,6 +109,7 @@ export function silu(x: TensorLike): Tensor {
 }
 /** x * P(X <= x) = x/2 erfc(-x / sqrt 2) for standard normal X; `approximate` (not the default here) uses tanh */
 export function gelu(x: TensorLike, options: { approximate?: boolean } = {}): Tensor {
+  checkRules('gelu', options, { approximate: flag });
   const t = asTensor(x);
   if (options.approximate) {
     const inner = t.add(t.mul(t).mul(t).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
@@ -125,6 +137,7 @@ export function hardTanh(x: TensorLike): Tensor {
 }
 /** x where |x| > threshold (0.5 by default), else 0 */
 export function hardShrink(x: TensorLike, options: { threshold?: number } = {}): Tensor {
+  checkRules('hardShrink', options, { threshold: anyNumber });
   const t = asTensor(x);
   return t
     .abs()
@@ -133,6 +146,7 @@ export function hardShrink(x: TensorLike, options: { threshold?: number } = {}):
 }
 /** x moved towards 0 by the threshold (0.5 by default), 0 within it */
 export function softShrink(x: TensorLike, options: { threshold?: number } = {}): Tensor {
+  checkRules('softShrink', options, { threshold: anyNumber });
   const threshold = options.threshold ?? 0.5;
   const t = asTensor(x);
   return t.greater(threshold).select(t.sub(threshold), t.less(-threshold).select(t.add(threshold), t.zerosLike()));
@@ -144,11 +158,13 @@ export function tanhShrink(x: TensorLike): Tensor {
 }
 /** x where x > threshold, else defaultValue */
 export function threshold(x: TensorLike, options: { threshold: number; defaultValue: number }): Tensor {
+  checkRules('threshold', options, { threshold: required(anyNumber), defaultValue: required(anyNumber) });
   const t = asTensor(x);
   return t.greater(options.threshold).select(t, options.defaultValue);
 }
 /** (x + sqrt(x^2 + b)) / 2, b = 4 by default */
 export function squareplus(x: TensorLike, options: { b?: number } = {}): Tensor {
+  checkRules('squareplus', options, { b: anyNumber });
   const t = asTensor(x);
   return t
     .add(

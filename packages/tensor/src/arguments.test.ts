@@ -43,7 +43,7 @@ const CASES: readonly (readonly [string, () => unknown, RegExp])[] = [
     [`axis ${n}`, () => x.sum(any(n)), /^sum: expected an axis/],
     [`argmax ${n}`, () => x.argmax(any(n)), /^argmax: expected an axis/],
     [`concat ${n}`, () => t.concat([x, x], any(n)), /^concat: expected an axis/],
-    [`stack ${n}`, () => t.stack([x, x], any(n)), /^expandDims: expected an axis/],
+    [`stack ${n}`, () => t.stack([x, x], any(n)), /^stack: expected the axis to be an integer/],
     [`tril ${n}`, () => t.tril(x, any(n)), /^tril: expected the diagonal to be an integer/],
     [`triu ${n}`, () => t.triu(x, any(n)), /^triu: expected the diagonal to be an integer/],
     [`diagonal ${n}`, () => t.diagonal(x, any(n)), /^diagonal: expected the diagonal to be an integer/],
@@ -105,7 +105,7 @@ const CASES: readonly (readonly [string, () => unknown, RegExp])[] = [
         ],
         { mode: any('constructor') },
       ),
-    /pad: mode: expected one of constant/,
+    /pad: expected mode to be one of 'constant'/,
   ],
   [
     'pad option',
@@ -123,7 +123,7 @@ const CASES: readonly (readonly [string, () => unknown, RegExp])[] = [
   [
     'side',
     () => t.searchsorted([1, 2], [1], { side: any('toString') }),
-    /searchsorted: side: expected one of left, right/,
+    /searchsorted: expected side to be one of 'left', 'right'/,
   ],
   ['dtype', () => t.zeros([2], any('constructor')), /expected dtype float32/],
   ['slice of another rank', () => t.slice(x, [0], [1]), /^slice: expected a start and a size for each of 2 axes/],

@@ -42,6 +42,8 @@ export type { ExtremumOptions, ReduceName, ReduceOptions, ReduceParams, RunningO
 export type { UnaryName } from './primitives/unary.js';
 export type { NestedArray, PadParams, SliceParams } from './primitives/view.js';
 export * from './random.js';
+export * as rules from './rules.js';
+export { checkRules, checkValue, type Rule, type Rules, withDefaults } from './rules.js';
 export {
   type Axes,
   broadcastShapes,

@@ -21,16 +21,19 @@ export function checkOptions<T extends object>(label: string, options: T | undef
   if (options === undefined) return;
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw new ValueError(`${label}: expected an object of options, received ${describeValue(options)}`);
-  const known = Object.keys(names);
-  const given: string[] = [];
+  let given = 0;
+  let unknown: string | undefined;
   // Inherited keys are read like own ones, hence checked like them.
-  for (const key in options) given.push(key);
-  const unknown = given.find((key) => !Object.hasOwn(names, key));
+  for (const key in options) {
+    given++;
+    if (!Object.hasOwn(names, key)) unknown ??= key;
+  }
+  if (unknown === undefined && given > 0) return;
   const what = describeValue(options);
   // A tensor, a layer or a Map is a mistaken argument, not an object with misspelt options.
-  if (what !== 'an object' && (unknown !== undefined || given.length === 0))
-    throw new ValueError(`${label}: expected an object of options, received ${what}`);
+  if (what !== 'an object') throw new ValueError(`${label}: expected an object of options, received ${what}`);
   if (unknown === undefined) return;
+  const known = Object.keys(names);
   const hint = didYouMean(unknown, known) || ` Known options: ${known.join(', ')}.`;
   throw new ValueError(`${label}: unknown option "${unknown}".${hint}`);
 }

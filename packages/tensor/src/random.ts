@@ -4,6 +4,19 @@ import { nextAfter, rounded, roundedDown, roundedUp } from './internal/neighbour
 import { ndarray } from './ndarray.js';
 import { argsort } from './ops/sorting.js';
 import { type RandomKind, random } from './primitives/random.js';
+import {
+  anyNumber,
+  callable,
+  checkRules,
+  checkValue,
+  countOrZero,
+  dtype,
+  instanceOf,
+  isNumber,
+  notNegative,
+  orNull,
+  type Rules,
+} from './rules.js';
 import { checkShape, type Shape } from './shape.js';
 import { asTensor, bind, expectFloating, Tensor, type TensorLike } from './tensor.js';
 
@@ -17,6 +30,12 @@ export interface RandomOptions {
   /** float32 by default. */
   readonly dtype?: DType;
 }
+
+const KEY = instanceOf(Tensor, 'a key as randomKey() makes');
+const KEYED = { key: KEY } satisfies Rules<Pick<RandomOptions, 'key'>>;
+const DRAWN = { key: KEY, dtype } satisfies Rules<RandomOptions>;
+const UNIFORM = { ...DRAWN, low: isNumber, high: isNumber };
+const NORMAL = { ...DRAWN, mean: anyNumber, std: notNegative };
 
 function keyTensor(high: number, low: number): Tensor {
   return new Tensor([2], 'int32', ndarray('int32', [2], Int32Array.of(high, low)));
@@ -34,6 +53,8 @@ const KEY_STREAM = 0x5eed;
 
 /** `count` new keys from one, whose streams are independent of it and of each other. */
 export function splitKey(key: Tensor, count = 2): Tensor[] {
+  checkValue('splitKey', 'the key', key, KEY);
+  checkValue('splitKey', 'the number of keys', count, countOrZero);
   const params = { kind: 'bits', shape: [count, 4], dtype: 'int32', stream: KEY_STREAM } as const;
   const words = bind(random, [key], params)[0]!;
   return Array.from({ length: count }, (_, i) => words.at(i).narrow(0, 0, 2));
@@ -69,6 +90,8 @@ export function nextKey(): Tensor {
  * inside of another such call.
  */
 export function withKeys<R>(key: Tensor | null, f: () => R): R {
+  checkValue('withKeys', 'the key', key, orNull(KEY));
+  checkValue('withKeys', 'f', f, callable);
   const outer = scopedKey;
   scopedKey = key && { key };
   try {
@@ -94,6 +117,7 @@ function draw(operation: string, kind: RandomKind, shape: Shape, options: Random
  * Throws `ValueError` unless low <= high, both finite in the dtype, with a number of the dtype between them; `DTypeError` for other dtypes.
  */
 export function randomUniform(shape: Shape, options: RandomOptions & { low?: number; high?: number } = {}): Tensor {
+  checkRules('randomUniform', options, UNIFORM);
   const { low = 0, high = 1 } = options;
   const u = draw('randomUniform', 'uniform', shape, options);
   return low === 0 && high === 1 ? u : scaled(u, low, high);
@@ -124,18 +148,13 @@ function scaled(u: Tensor, low: number, high: number): Tensor {
   return first > rounded(low, dtype) ? inside.maximum(first) : inside;
 }
 
-function expectSpread(operation: string, mean: number, std: number): void {
-  if (!(std >= 0 && std < Infinity && Number.isFinite(mean)))
-    throw new ValueError(`${operation}: expected a finite mean and a finite std >= 0, received ${mean} and ${std}`);
-}
-
 /**
  * Normal with the given mean (0) and standard deviation (1), by the method of Box and Muller. Throws `ValueError` unless both are finite
  * and std >= 0.
  */
 export function randomNormal(shape: Shape, options: RandomOptions & { mean?: number; std?: number } = {}): Tensor {
+  checkRules('randomNormal', options, NORMAL);
   const { mean = 0, std = 1 } = options;
-  expectSpread('randomNormal', mean, std);
   return draw('randomNormal', 'normal', shape, options).mul(std).add(mean);
 }
 
@@ -144,8 +163,8 @@ export function randomNormal(shape: Shape, options: RandomOptions & { mean?: num
  * [mean - 2 std, mean + 2 std], where rounding to the dtype would leave it too. Throws `ValueError` as {@link randomNormal}.
  */
 export function truncatedNormal(shape: Shape, options: RandomOptions & { mean?: number; std?: number } = {}): Tensor {
+  checkRules('truncatedNormal', options, NORMAL);
   const { mean = 0, std = 1 } = options;
-  expectSpread('truncatedNormal', mean, std);
   const z = draw('truncatedNormal', 'truncatedNormal', shape, options);
   const dtype = z.dtype as FloatDType;
   const near = rounded(mean, dtype);
@@ -161,6 +180,7 @@ export function truncatedNormal(shape: Shape, options: RandomOptions & { mean?: 
  * 2^-24 apart, float64 of 2^-53. Throws `ValueError` for probabilities outside of 0..1 (those that a compiled step computes are not seen).
  */
 export function bernoulli(p: TensorLike, shape: Shape, options: RandomOptions = {}): Tensor {
+  checkRules('bernoulli', options, DRAWN);
   const u = draw('bernoulli', 'uniform', shape, options);
   const chance = asTensor(p, u.dtype);
   if (!chance.trace)
@@ -176,6 +196,7 @@ export function bernoulli(p: TensorLike, shape: Shape, options: RandomOptions = 
  * seen); `DTypeError` for logits that are not floating.
  */
 export function categorical(logits: TensorLike, options: Pick<RandomOptions, 'key'> = {}): Tensor {
+  checkRules('categorical', options, KEYED);
   const scores = asTensor(logits);
   expectFloating(scores, 'categorical');
   // From the largest, so that the noise counts beside large logits.
@@ -192,6 +213,7 @@ export function categorical(logits: TensorLike, options: Pick<RandomOptions, 'ke
 
 /** 0..n-1 in random order. int32 [n]. */
 export function permutation(n: number, options: Pick<RandomOptions, 'key'> = {}): Tensor {
+  checkRules('permutation', options, KEYED);
   return argsort(draw('permutation', 'uniform', [n], { ...options, dtype: 'float64' }), 0);
 }
 
@@ -205,6 +227,7 @@ export function randomInteger(
   high: number,
   options: Pick<RandomOptions, 'key'> = {},
 ): Tensor {
+  checkRules('randomInteger', options, KEYED);
   if (!(high > low)) throw new ValueError(`randomInteger: expected low < high, received ${low} and ${high}`);
   if (!(Number.isInteger(low) && Number.isInteger(high) && low >= -(2 ** 31) && high <= 2 ** 31))
     throw new ValueError(`randomInteger: expected integers in -2^31..2^31, received ${low} and ${high}`);
@@ -218,6 +241,7 @@ export function randomInteger(
 
 /** Raw 32-bit words of the stream of a key, as int32. */
 export function randomBits(shape: Shape, options: Pick<RandomOptions, 'key'> = {}): Tensor {
+  checkRules('randomBits', options, KEYED);
   checkShape(shape, 'randomBits');
   return bind(random, [options.key ?? nextKey()], { kind: 'bits', shape, dtype: 'int32' })[0]!;
 }

@@ -34,6 +34,7 @@ import {
 } from './primitives/reduce.js';
 import { cast, unary } from './primitives/unary.js';
 import { broadcastTo, type NestedArray, reshape, slice, toNested, transpose } from './primitives/view.js';
+import { checkRules, checkValue, dtype as dtypeRule, flag, isNumber, type Rules } from './rules.js';
 import {
   type Axes,
   checkShape,
@@ -470,11 +471,12 @@ export class Tensor {
 
   /** Population variance over axes: mean((x - mean(x))^2). */
   variance(axis?: Axes, options: ReduceOptions = {}): Tensor {
+    const keepDims = keepDimsOf(options, 'variance');
     const x = this.cast(toFloating(this.dtype));
     return x
       .sub(x.mean(axis, { keepDims: true }))
       .square()
-      .mean(axis, options);
+      .mean(axis, { keepDims });
   }
 
   /** Population standard deviation over axes. Where it is 0, so is its gradient (PyTorch). */
@@ -564,6 +566,7 @@ export class Tensor {
   /** New axes of size 1, at these places of the result. */
   expandDims(axis: number | readonly number[]): Tensor {
     const axes = typeof axis === 'number' ? [axis] : axis;
+    expectIntegers(axes, 'the axes', 'expandDims');
     const rank = this.rank + axes.length;
     const at = normalizeAxes(axes, rank, 'expandDims');
     let next = 0;
@@ -593,6 +596,7 @@ export class Tensor {
 
   /** The inverse of broadcasting: summed down to `shape`. */
   sumToShape(shape: Shape): Tensor {
+    expectShape(shape, 'sumToShape');
     if (sameShape(shape, this.shape)) return this;
     const lead = this.rank - shape.length;
     const axes = this.shape.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
@@ -699,10 +703,13 @@ export function elementOf(value: number, dtype: DType, operation: string): numbe
 
 /** A scalar tensor. Throws `DTypeError` for a number that is no 32-bit integer with dtype int32. */
 export function scalar(value: number, dtype: DType = 'float32'): Tensor {
+  if (typeof value !== 'number') throw new DTypeError(`scalar: expected a number, received ${describeValue(value)}`);
   const data = allocate(dtype, 1);
   data[0] = elementOf(value, dtype, 'scalar');
   return new Tensor([], dtype, ndarray(dtype, [], data));
 }
+
+const TENSOR = { shape: true, dtype: true } satisfies OptionTable<{ shape: Shape; dtype: DType }>;
 
 /**
  * A tensor from a number, a boolean, nested arrays or a typed array (which is copied), optionally under `shape`.
@@ -712,6 +719,9 @@ export function scalar(value: number, dtype: DType = 'float32'): Tensor {
  * integer but int32 is asked for.
  */
 export function tensor(values: TensorLike, options: { shape?: Shape; dtype?: DType } = {}): Tensor {
+  checkOptions('tensor', options, TENSOR);
+  if (options.dtype !== undefined) checkValue('tensor', 'dtype', options.dtype, dtypeRule);
+  if (options.shape !== undefined) expectShape(options.shape, 'tensor');
   if (values instanceof Tensor) {
     const converted = options.dtype ? values.cast(options.dtype) : values;
     return options.shape ? converted.reshape(options.shape) : converted;
@@ -795,13 +805,20 @@ function apply2(primitive: Primitive<null>, a: Tensor, b: TensorLike): Tensor {
   return bind(primitive, promote(a, b), null)[0]!;
 }
 
-function applyReduce(name: ReduceName, x: Tensor, axis: Axes, options: ReduceOptions, called: string = name): Tensor {
-  const keepDims = keepDimsOf(options, called);
+function applyReduce(
+  name: ReduceName,
+  x: Tensor,
+  axis: Axes,
+  options: ReduceOptions,
+  called: string = name,
+  rules?: Rules<ReduceOptions>,
+): Tensor {
+  const keepDims = keepDimsOf(options, called, rules);
   return bind(reduce[name], [x], { axes: normalizeAxes(axis, x.rank, called), keepDims })[0]!;
 }
 
 function applyExtremum(name: 'max' | 'min', x: Tensor, axis: Axes, options: ExtremumOptions): Tensor {
-  const y = applyReduce(name, x, axis, options);
+  const y = applyReduce(name, x, axis, options, name, EXTREMUM);
   if (options.initial === undefined) return y;
   return name === 'max' ? y.maximum(options.initial) : y.minimum(options.initial);
 }
@@ -826,21 +843,25 @@ function applyRunning(
   primitive: Primitive<ScanParams>,
   x: Tensor,
   axis: number | null,
-  { exclusive = false, reverse = false }: RunningOptions,
+  options: RunningOptions,
 ): Tensor {
+  checkRules(primitive.name, options, RUNNING);
+  const { exclusive = false, reverse = false } = options;
   const from = axis === null ? x.flatten() : x;
   return bind(primitive, [from], { axis: normalizeAxis(axis ?? 0, from.rank, primitive.name), exclusive, reverse })[0]!;
 }
 
-const REDUCE = { keepDims: true, initial: true, ord: true } satisfies OptionTable<ExtremumOptions & { ord: number }>;
+const RUNNING = { exclusive: flag, reverse: flag } satisfies Rules<RunningOptions>;
+const REDUCE = { keepDims: flag } satisfies Rules<ReduceOptions>;
+const EXTREMUM = { keepDims: flag, initial: isNumber } satisfies Rules<ExtremumOptions>;
 
 /** `keepDims` of the options of a reduction. Throws `ValueError` for a bare boolean, which other libraries take in their place. */
-function keepDimsOf(options: ReduceOptions, operation: string): boolean {
+function keepDimsOf(options: ReduceOptions, operation: string, rules: Rules<ReduceOptions> = REDUCE): boolean {
   if (typeof options !== 'object' || options === null)
     throw new ValueError(
       `${operation}: expected options such as { keepDims: true } after the axis, received ${describeValue(options)}`,
     );
-  for (const name in options) if (!Object.hasOwn(REDUCE, name)) checkOptions(operation, options, REDUCE);
+  checkRules(operation, options, rules);
   return options.keepDims ?? false;
 }
 

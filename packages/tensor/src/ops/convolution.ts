@@ -1,7 +1,6 @@
 import { type DType, isFloating } from '../dtype.js';
-import { ShapeError, ValueError } from '../errors.js';
-import { knownName } from '../names.js';
-import { checkOptions, type OptionTable } from '../options.js';
+import { ShapeError } from '../errors.js';
+import { checkRules, checkValue, count, countOrZero, oneOf, type Rules } from '../rules.js';
 import { formatShape } from '../shape.js';
 import { asTensor, promote, type Tensor, type TensorLike } from '../tensor.js';
 import { pad, stack } from './shape.js';
@@ -17,18 +16,20 @@ export interface Conv1dOptions {
   readonly groups?: number;
 }
 
-const CONV = { strides: true, padding: true, dilationRate: true, groups: true } satisfies OptionTable<Conv1dOptions>;
-const POOL = { strides: true, padding: true } satisfies OptionTable<Pool1dOptions>;
-
-function positive(value: number, name: string, operation: string): number {
-  if (!Number.isInteger(value) || value < 1)
-    throw new ValueError(`${operation}: expected ${name} to be an integer >= 1, received ${value}`);
-  return value;
-}
+const PADDINGS = oneOf('valid', 'same', 'causal');
+const CONV = { strides: count, padding: PADDINGS, dilationRate: count, groups: count } satisfies Rules<Conv1dOptions>;
+const ENDS = oneOf('valid', 'same');
+const POOL = { strides: count, padding: ENDS } satisfies Rules<Pool1dOptions>;
+const DEPTHWISE = { strides: count, padding: PADDINGS, dilationRate: count } satisfies Rules<
+  Omit<Conv1dOptions, 'groups'>
+>;
 
 /** Elements to add before and after a sequence of length n (TensorFlow's rule: `same` gives ceil(n / stride) windows). */
 export function paddingOf(n: number, window: number, stride: number, padding: Padding): [number, number] {
-  knownName(['valid', 'same', 'causal'], padding, 'padding');
+  checkValue('paddingOf', 'the padding', padding, PADDINGS);
+  checkValue('paddingOf', 'the length', n, countOrZero);
+  checkValue('paddingOf', 'the window', window, countOrZero);
+  checkValue('paddingOf', 'the stride', stride, count);
   if (padding === 'valid') return [0, 0];
   if (padding === 'causal') return [window - 1, 0];
   const total = Math.max(0, (Math.ceil(n / stride) - 1) * stride + window - n);
@@ -58,11 +59,8 @@ function windows(x: Tensor, size: number, stride: number, dilation: number): Ten
  * own group of filters. Lowered to windows and one matrix product.
  */
 export function conv1d(x: TensorLike, kernel: TensorLike, options: Conv1dOptions = {}): Tensor {
-  checkOptions('conv1d', options, CONV);
+  checkRules('conv1d', options, CONV);
   const { strides = 1, padding = 'valid', dilationRate = 1, groups = 1 } = options;
-  positive(strides, 'strides', 'conv1d');
-  positive(dilationRate, 'dilationRate', 'conv1d');
-  positive(groups, 'groups', 'conv1d');
   const [input, k] = promote(x, kernel);
   const [batch, time, channels] = rank3(input, 'conv1d');
   if (k.rank !== 3 || k.shape[1]! * groups !== channels || k.shape[2]! % groups !== 0)
@@ -105,6 +103,7 @@ export function depthwiseConv1d(
   kernel: TensorLike,
   options: Omit<Conv1dOptions, 'groups'> = {},
 ): Tensor {
+  checkRules('depthwiseConv1d', options, DEPTHWISE);
   const [input, k] = promote(x, kernel);
   const channels = rank3(input, 'depthwiseConv1d')[2];
   if (k.rank !== 3 || k.shape[1] !== channels)
@@ -124,10 +123,8 @@ export function conv1dTranspose(
   kernel: TensorLike,
   options: { strides?: number; padding?: 'valid' | 'same' } = {},
 ): Tensor {
-  checkOptions('conv1dTranspose', options, POOL);
-  const { strides = 1 } = options;
-  const padding = knownName(['valid', 'same'], options.padding ?? 'valid', 'conv1dTranspose: padding');
-  positive(strides, 'strides', 'conv1dTranspose');
+  checkRules('conv1dTranspose', options, POOL);
+  const { strides = 1, padding = 'valid' } = options;
   const [input, k] = promote(x, kernel);
   const [batch, time, channels] = rank3(input, 'conv1dTranspose');
   if (k.rank !== 3 || k.shape[2] !== channels)
@@ -165,15 +162,10 @@ export interface Pool1dOptions {
 function pool(x: TensorLike, size: number, options: Pool1dOptions, fill: number, fold: (w: Tensor) => Tensor): Tensor {
   const input = asTensor(x);
   const [, time] = rank3(input, 'pool1d');
-  checkOptions('pool1d', options, POOL);
-  positive(size, 'the pool size', 'pool1d');
-  const stride = positive(options.strides ?? size, 'strides', 'pool1d');
-  const [before, after] = paddingOf(
-    time,
-    size,
-    stride,
-    knownName(['valid', 'same'], options.padding ?? 'valid', 'pool1d: padding'),
-  );
+  checkRules('pool1d', options, POOL);
+  checkValue('pool1d', 'the pool size', size, count);
+  const stride = options.strides ?? size;
+  const [before, after] = paddingOf(time, size, stride, options.padding ?? 'valid');
   const padded =
     before + after > 0
       ? pad(

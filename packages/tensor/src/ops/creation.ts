@@ -2,8 +2,9 @@ import { allocate, type DType } from '../dtype.js';
 import { ValueError } from '../errors.js';
 import { expectInteger } from '../internal/integers.js';
 import { ndarray } from '../ndarray.js';
+import { anyNumber, checkRules, checkValue, dtype as dtypeRule, flag } from '../rules.js';
 import { checkShape, type Shape, sizeOf } from '../shape.js';
-import { elementOf, scalar, Tensor } from '../tensor.js';
+import { asTensor, elementOf, scalar, Tensor, type TensorLike } from '../tensor.js';
 
 /** A tensor full of one value (a broadcast view of it). */
 export function full(shape: Shape, value: number, dtype: DType = 'float32'): Tensor {
@@ -22,13 +23,13 @@ export function ones(shape: Shape, dtype: DType = 'float32'): Tensor {
 }
 
 /** Zeros of the shape and dtype of `x`. */
-export function zerosLike(x: Tensor): Tensor {
-  return x.zerosLike();
+export function zerosLike(x: TensorLike): Tensor {
+  return asTensor(x).zerosLike();
 }
 
 /** Ones of the shape and dtype of `x`. */
-export function onesLike(x: Tensor): Tensor {
-  return x.onesLike();
+export function onesLike(x: TensorLike): Tensor {
+  return asTensor(x).onesLike();
 }
 
 /**
@@ -36,6 +37,7 @@ export function onesLike(x: Tensor): Tensor {
  * Throws `ValueError` for a step of 0, `DTypeError` for numbers that the dtype asked for cannot hold.
  */
 export function arange(start: number, stop?: number, step = 1, dtype?: DType): Tensor {
+  if (dtype !== undefined) checkValue('arange', 'dtype', dtype, dtypeRule);
   const [from, to] = stop === undefined ? [0, start] : [start, stop];
   if (step === 0 || ![from, to, step].every(Number.isFinite))
     throw new ValueError(`arange: expected finite bounds and a step other than 0, received ${from}, ${to}, ${step}`);
@@ -50,6 +52,9 @@ export function arange(start: number, stop?: number, step = 1, dtype?: DType): T
 
 /** `count` evenly spaced numbers from `start` to `stop` (included unless `endpoint: false`). float32. */
 export function linspace(start: number, stop: number, count = 50, options: { endpoint?: boolean } = {}): Tensor {
+  checkRules('linspace', options, { endpoint: flag });
+  checkValue('linspace', 'start', start, anyNumber);
+  checkValue('linspace', 'stop', stop, anyNumber);
   if (!Number.isInteger(count) || count < 0) throw new ValueError(`linspace: expected a count >= 0, received ${count}`);
   const steps = options.endpoint === false ? count : count - 1;
   const data = new Float32Array(count);

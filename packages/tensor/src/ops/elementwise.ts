@@ -2,6 +2,7 @@ import { type DType, isFloating } from '../dtype.js';
 import { expectInteger } from '../internal/integers.js';
 import { binary } from '../primitives/binary.js';
 import { stopGradient as stopGradientPrimitive, unary } from '../primitives/unary.js';
+import { checkRules, isNumber } from '../rules.js';
 import { asTensor, bind, promote, type Tensor, type TensorLike } from '../tensor.js';
 
 type Unary = (x: TensorLike) => Tensor;
@@ -154,6 +155,7 @@ export function round(x: TensorLike, decimals = 0): Tensor {
 
 /** NaN and the infinities replaced (by default 0 and the largest finite number of each sign of the dtype). Integers stay as they are. */
 export function nanToNum(x: TensorLike, options: { nan?: number; posinf?: number; neginf?: number } = {}): Tensor {
+  checkRules('nanToNum', options, { nan: isNumber, posinf: isNumber, neginf: isNumber });
   const t = asTensor(x);
   if (!isFloating(t.dtype)) return t;
   const largest = t.dtype === 'float64' ? Number.MAX_VALUE : 3.4028234663852886e38;
@@ -170,6 +172,6 @@ export function cast(x: TensorLike, dtype: DType): Tensor {
 }
 
 /** The identity, through which no gradient flows. */
-export function stopGradient(x: Tensor): Tensor {
-  return bind(stopGradientPrimitive, [x], null)[0]!;
+export function stopGradient(x: TensorLike): Tensor {
+  return bind(stopGradientPrimitive, [asTensor(x)], null)[0]!;
 }

@@ -1,6 +1,8 @@
 import { promoteTypes } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
 import { expectInteger, expectIntegers } from '../internal/integers.js';
+import { describeValue } from '../names.js';
+import { checkValue, text as textRule } from '../rules.js';
 import { formatShape, normalizeAxis, sizeOf } from '../shape.js';
 import { asTensor, promote, type Tensor, type TensorLike } from '../tensor.js';
 import { diagonal } from './shape.js';
@@ -31,7 +33,7 @@ export function tensordot(
 ): Tensor {
   const [x, y] = promote(a, b);
   if (typeof axes === 'number') expectInteger(axes, 'the number of axes', 'tensordot', 0);
-  else for (const list of [axes[0], axes[1]]) expectIntegers(list, 'the axes', 'tensordot');
+  else for (const list of pairOf(axes)) expectIntegers(list, 'the axes', 'tensordot');
   const n = typeof axes === 'number' ? axes : axes[0].length;
   if (n > Math.min(x.rank, y.rank))
     throw new ShapeError(
@@ -55,6 +57,14 @@ export function tensordot(
   const left = x.transpose([...freeX, ...inX]).reshape([sizeOf(freeX.map((i) => x.shape[i]!)), k]);
   const right = y.transpose([...inY, ...freeY]).reshape([k, sizeOf(freeY.map((i) => y.shape[i]!))]);
   return left.matmul(right).reshape([...freeX.map((i) => x.shape[i]!), ...freeY.map((i) => y.shape[i]!)]);
+}
+
+function pairOf(axes: unknown): readonly [never, never] {
+  if (!Array.isArray(axes) || axes.length !== 2)
+    throw new ValueError(
+      `tensordot: expected the axes to be their number or two lists, received ${describeValue(axes)}`,
+    );
+  return axes as unknown as readonly [never, never];
 }
 
 interface Term {
@@ -115,6 +125,7 @@ function contract(a: Term, b: Term, keep: ReadonlySet<string>): Term {
  * Throws `ValueError` for a malformed expression, `ShapeError` for sizes or ranks that do not fit.
  */
 export function einsum(expression: string, ...operands: TensorLike[]): Tensor {
+  checkValue('einsum', 'the expression', expression, textRule);
   const text = expression.replace(/\s+/g, '');
   const [left, explicit, more] = text.split('->');
   const subscripts = left!.split(',');

@@ -1,6 +1,7 @@
 import { toFloating } from '../dtype.js';
 import { ValueError } from '../errors.js';
 import type { ExtremumOptions, ReduceOptions, RunningOptions } from '../primitives/reduce.js';
+import { checkRules, flag, isNumber } from '../rules.js';
 import { type Axes, normalizeAxes } from '../shape.js';
 import { asTensor, rootAboveZero, type Tensor, type TensorLike } from '../tensor.js';
 import { isfinite, stopGradient } from './elementwise.js';
@@ -65,6 +66,7 @@ export function cumprod(x: TensorLike, axis: number | null = null, options: Runn
 
 /** log(sum(e^x)) over axes, without overflow: the maximum m is taken out, m + log(sum(e^(x - m))). */
 export function logsumexp(x: TensorLike, axis?: Axes, options: ReduceOptions = {}): Tensor {
+  checkRules('logsumexp', options, { keepDims: flag });
   const t = floating(x);
   const top = stopGradient(t.max(axis, { keepDims: true }));
   const shift = isfinite(top).select(top, top.zerosLike());
@@ -74,6 +76,7 @@ export function logsumexp(x: TensorLike, axis?: Axes, options: ReduceOptions = {
 
 /** The p-norm over axes: sum(|x|^p)^(1/p); p = 2 by default, Infinity is the largest |x|. Where it is 0, so is its gradient (PyTorch). */
 export function norm(x: TensorLike, axis?: Axes, options: ReduceOptions & { ord?: number } = {}): Tensor {
+  checkRules('norm', options, { keepDims: flag, ord: isNumber });
   const { ord = 2, keepDims = false } = options;
   const t = floating(x);
   if (ord === Infinity) return t.abs().max(axis, { keepDims });
@@ -86,6 +89,7 @@ export function norm(x: TensorLike, axis?: Axes, options: ReduceOptions & { ord?
 
 /** The middle of the sorted elements along `axis` (or of all): the mean of the two middle ones for an even count; NaN if one of them is. */
 export function median(x: TensorLike, axis: number | null = null, options: ReduceOptions = {}): Tensor {
+  checkRules('median', options, { keepDims: flag });
   const t = floating(x);
   const from = axis === null ? t.flatten() : t.moveaxis(axis, -1);
   const n = from.shape[from.rank - 1]!;

@@ -1,10 +1,11 @@
 import { promoteTypes } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
 import { expectInteger, expectIntegers } from '../internal/integers.js';
-import { describeValue, knownName } from '../names.js';
+import { describeValue } from '../names.js';
 import { checkOptions, type OptionTable } from '../options.js';
 import { concat as concatPrimitive, split as splitPrimitive } from '../primitives/indexing.js';
 import { pad as padPrimitive, slice as slicePrimitive } from '../primitives/view.js';
+import { checkRules, checkValue, integer, isNumber, oneOf, type Rules } from '../rules.js';
 import { type Axes, formatShape, normalizeAxis, type Shape } from '../shape.js';
 import { asTensor, bind, elementOf, type Tensor, type TensorLike } from '../tensor.js';
 import { arange } from './creation.js';
@@ -42,6 +43,27 @@ export function flip(x: TensorLike, axis?: Axes): Tensor {
   return asTensor(x).flip(axis);
 }
 
+/** All elements along one axis. */
+export function flatten(x: TensorLike): Tensor {
+  return asTensor(x).flatten();
+}
+/** Elements start <= i < start + size along one axis. */
+export function narrow(x: TensorLike, axis: number, start: number, size: number): Tensor {
+  return asTensor(x).narrow(axis, start, size);
+}
+/** One index along one axis, which is dropped; negative counts from the end. */
+export function at(x: TensorLike, index: number, axis = 0): Tensor {
+  return asTensor(x).at(index, axis);
+}
+/** Slices along an axis, by an integer tensor of any shape. */
+export function gather(x: TensorLike, indices: TensorLike, axis = 0): Tensor {
+  return asTensor(x).gather(indices, axis);
+}
+/** The inverse of broadcasting: summed down to `shape`. */
+export function sumToShape(x: TensorLike, shape: Shape): Tensor {
+  return asTensor(x).sumToShape(shape);
+}
+
 /** Tensors one after another along an axis; shapes equal but for it, dtypes promoted. */
 export function concat(values: readonly TensorLike[], axis = 0): Tensor {
   if (!Array.isArray(values))
@@ -57,6 +79,7 @@ export function concat(values: readonly TensorLike[], axis = 0): Tensor {
 
 /** Tensors of one shape along a new axis. */
 export function stack(values: readonly TensorLike[], axis = 0): Tensor {
+  checkValue('stack', 'the axis', axis, integer);
   if (!Array.isArray(values))
     throw new ValueError(`stack: expected an array of tensors, received ${describeValue(values)}`);
   return concat(
@@ -172,8 +195,10 @@ export function slice(x: TensorLike, start: readonly number[], size: Shape): Ten
   return bind(slicePrimitive, [t], { start: [...start], size: [...size], step: size.map(() => 1) })[0]!;
 }
 
-const PAD = { mode: true, value: true } satisfies OptionTable<Parameters<typeof pad>[2] & object>;
-const PAD_MODES = ['constant', 'reflect', 'symmetric'] as const;
+const PAD = {
+  mode: oneOf('constant', 'reflect', 'symmetric'),
+  value: isNumber,
+} satisfies Rules<Parameters<typeof pad>[2] & object>;
 
 /**
  * Padding of [before, after] elements per axis: a constant (0 by default), the reflection without the edge (`reflect`) or
@@ -185,16 +210,15 @@ export function pad(
   options: { mode?: 'constant' | 'reflect' | 'symmetric'; value?: number } = {},
 ): Tensor {
   const t = asTensor(x);
-  checkOptions('pad', options, PAD);
-  const { value = 0 } = options;
-  const mode = knownName(PAD_MODES, options.mode ?? 'constant', 'pad: mode');
+  checkRules('pad', options, PAD);
+  const { value = 0, mode = 'constant' } = options;
   const counts = Array.isArray(width) ? width : [];
   if (
     counts.length !== t.rank ||
     counts.some((pair) => !Array.isArray(pair) || pair.length !== 2 || pair.some((n) => !Number.isInteger(n) || n < 0))
   )
     throw new ValueError(
-      `pad: expected integers [before, after] >= 0 for each of ${t.rank} axes, received ${JSON.stringify(width)}`,
+      `pad: expected integers [before, after] >= 0 for each of ${t.rank} axes, received ${typeof width === 'object' ? JSON.stringify(width) : describeValue(width)}`,
     );
   if (mode === 'constant')
     return bind(padPrimitive, [t], {

@@ -1,5 +1,6 @@
 import { DTypeError, ShapeError } from '../errors.js';
 import { logSoftmaxRows, normalizeRows, softmaxRows } from '../primitives/rows.js';
+import { checkRules, flag, integer, notNegative, type Rules } from '../rules.js';
 import { type Axes, formatShape, normalizeAxis } from '../shape.js';
 import { asTensor, bind, expectFloating, type Tensor, type TensorLike } from '../tensor.js';
 import { stopGradient } from './elementwise.js';
@@ -37,6 +38,7 @@ export function layerNormalization(
   beta: TensorLike | null = null,
   options: { readonly axis?: number; readonly epsilon?: number } = {},
 ): Tensor {
+  checkRules('layerNormalization', options, { axis: integer, epsilon: notNegative });
   const { axis = -1, epsilon = 1e-3 } = options;
   const t = asTensor(x);
   expectFloating(t, 'layerNormalization');
@@ -80,6 +82,8 @@ export interface CrossentropyOptions {
   readonly axis?: number;
 }
 
+const CROSSENTROPY = { fromLogits: flag, axis: integer } satisfies Rules<CrossentropyOptions>;
+
 /**
  * -sum(target * log(output)) over `axis`, for target distributions. Probabilities are first normalised to sum 1 and clipped
  * to [1e-7, 1 - 1e-7] (Keras; where all are 0, which has no sum of 1, they stay so: Keras gives NaN). Throws `ShapeError` unless the shapes agree.
@@ -89,6 +93,7 @@ export function categoricalCrossentropy(
   output: TensorLike,
   options: CrossentropyOptions = {},
 ): Tensor {
+  checkRules('categoricalCrossentropy', options, CROSSENTROPY);
   const { fromLogits = false, axis = -1 } = options;
   const y = asTensor(output);
   const t = asTensor(target).cast(y.dtype);
@@ -120,6 +125,7 @@ export function sparseCategoricalCrossentropy(
   output: TensorLike,
   options: CrossentropyOptions = {},
 ): Tensor {
+  checkRules('sparseCategoricalCrossentropy', options, CROSSENTROPY);
   const { axis = -1 } = options;
   const y = asTensor(output);
   let index = asTensor(target);
@@ -145,6 +151,7 @@ export function binaryCrossentropy(
   output: TensorLike,
   options: { fromLogits?: boolean } = {},
 ): Tensor {
+  checkRules('binaryCrossentropy', options, { fromLogits: flag });
   const y = asTensor(output);
   if (y.dtype === 'int32' || y.dtype === 'bool')
     throw new DTypeError(`binaryCrossentropy: expected floating outputs, received ${y.dtype}`);

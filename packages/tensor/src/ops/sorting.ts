@@ -2,7 +2,6 @@ import { allocate } from '../dtype.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import { expectInteger } from '../internal/integers.js';
 import { compare } from '../internal/order.js';
-import { knownName } from '../names.js';
 import { ndarray } from '../ndarray.js';
 import {
   scatterAdd,
@@ -10,6 +9,7 @@ import {
   sort as sortPrimitive,
   takeAlong,
 } from '../primitives/indexing.js';
+import { checkRules, countOrZero, flag, oneOf } from '../rules.js';
 import { checkShape, formatShape, normalizeAxis, rowMajorStrides, type Shape, sizeOf } from '../shape.js';
 import { asTensor, bind, Tensor, type TensorLike } from '../tensor.js';
 import { arange } from './creation.js';
@@ -17,18 +17,20 @@ import { checkIds, checkIndexTuples } from './indices.js';
 
 /** Elements in ascending order along an axis, NaN last; or in descending order, NaN first. Equal elements keep their order. */
 export function sort(x: TensorLike, axis = -1, options: { descending?: boolean } = {}): Tensor {
-  return sortBoth(x, axis, options.descending ?? false)[0];
+  return sortBoth(x, axis, options, 'sort')[0];
 }
 
 /** The indices that sort along an axis; equal elements keep their order. int32. */
 export function argsort(x: TensorLike, axis = -1, options: { descending?: boolean } = {}): Tensor {
-  return sortBoth(x, axis, options.descending ?? false)[1];
+  return sortBoth(x, axis, options, 'argsort')[1];
 }
 
-function sortBoth(x: TensorLike, axis: number, descending: boolean): [Tensor, Tensor] {
+function sortBoth(x: TensorLike, axis: number, options: { descending?: boolean }, operation: string): [Tensor, Tensor] {
+  checkRules(operation, options, { descending: flag });
+  const { descending = false } = options;
   const t = asTensor(x);
   if (t.rank === 0) return [t, t.zerosLike().cast('int32')];
-  return bind(sortPrimitive, [t], { axis: normalizeAxis(axis, t.rank, 'sort'), descending }) as [Tensor, Tensor];
+  return bind(sortPrimitive, [t], { axis: normalizeAxis(axis, t.rank, operation), descending }) as [Tensor, Tensor];
 }
 
 /** The k largest elements of the last axis, in descending order, NaN first, and their indices; of equal ones the first. */
@@ -36,7 +38,7 @@ export function topK(x: TensorLike, k: number): { values: Tensor; indices: Tenso
   const t = asTensor(x);
   const n = t.shape[t.rank - 1] ?? 0;
   if (!Number.isInteger(k) || k < 0 || k > n) throw new ValueError(`topK: expected k in 0..${n}, received ${k}`);
-  const [values, indices] = sortBoth(t, -1, true);
+  const [values, indices] = sortBoth(t, -1, { descending: true }, 'topK');
   return { values: values.narrow(-1, 0, k), indices: indices.narrow(-1, 0, k) };
 }
 
@@ -102,18 +104,21 @@ export function unique(x: TensorLike): Tensor {
   return new Tensor([values.length], t.dtype, ndarray(t.dtype, [values.length], data));
 }
 
+const SIDE = oneOf('left', 'right');
+
 /** Where to insert each value into the ascending `sorted` to keep the order: before equal ones (left) or after (right); NaN comes last. */
 export function searchsorted(
   sorted: TensorLike,
   values: TensorLike,
   options: { side?: 'left' | 'right' } = {},
 ): Tensor {
+  checkRules('searchsorted', options, { side: SIDE });
   const edges = asTensor(sorted);
   if (edges.rank !== 1)
     throw new ShapeError(`searchsorted: expected one sorted axis, received shape ${formatShape(edges.shape)}`);
   const v = asTensor(values).expandDims(-1);
   // NaN is above every number, and equal to NaN.
-  const right = knownName(['left', 'right'], options.side ?? 'left', 'searchsorted: side') === 'right';
+  const right = options.side === 'right';
   const below = right
     ? edges.lessEqual(v).logicalOr(v.notEqual(v))
     : edges.less(v).logicalOr(v.notEqual(v).logicalAnd(edges.equal(edges)));
@@ -130,10 +135,11 @@ const MOST_COUNTS = 2 ** 28;
 
 /** How often each of 0, 1, 2, ... occurs, at least `minLength` long. Reads data: not traceable. */
 export function bincount(x: TensorLike, options: { minLength?: number } = {}): Tensor {
+  checkRules('bincount', options, { minLength: countOrZero });
   const t = asTensor(x, 'int32');
   if (t.dtype !== 'int32') throw new DTypeError(`bincount: expected dtype int32, received ${t.dtype}`);
   const data = t.data;
-  let length = expectInteger(options.minLength ?? 0, 'minLength', 'bincount', 0);
+  let length = options.minLength ?? 0;
   for (const v of data) {
     if (v < 0) throw new ValueError(`bincount: expected values >= 0, received ${v}`);
     if (v >= length) length = v + 1;

@@ -1,4 +1,6 @@
-import { checkOptions, describeValue, type OptionTable, ValueError } from '@recurra/tensor';
+import { ValueError } from './errors.js';
+import { describeValue } from './names.js';
+import { checkOptions, type OptionTable } from './options.js';
 
 /** What an option may be: in words, and as a test. `undefined` is left to the default where the option has one. */
 export interface Rule {
@@ -16,6 +18,8 @@ const number = (expected: string, inRange: (v: number) => boolean): Rule => ({
   accepts: (v) => finite(v) && inRange(v),
 });
 
+/** NaN and the infinities, too. */
+export const isNumber: Rule = { expected: 'a number', accepts: (v) => typeof v === 'number' };
 export const anyNumber: Rule = number('a finite number', () => true);
 export const notNegative: Rule = number('a finite number >= 0', (v) => v >= 0);
 export const positive: Rule = number('a finite number > 0', (v) => v > 0);
@@ -26,9 +30,25 @@ export const share: Rule = number('a number from 0 to 1', (v) => v >= 0 && v <= 
 /** The decay of a mean, which 1 would stop. */
 export const decay: Rule = number('a number >= 0 and < 1', (v) => v >= 0 && v < 1);
 export const openDecay: Rule = number('a number > 0 and < 1', (v) => v > 0 && v < 1);
-export const count: Rule = number('a whole number >= 1', (v) => Number.isInteger(v) && v >= 1);
-export const countOrZero: Rule = number('a whole number >= 0', (v) => Number.isInteger(v) && v >= 0);
+export const count: Rule = number('an integer >= 1', (v) => Number.isInteger(v) && v >= 1);
+export const countOrZero: Rule = number('an integer >= 0', (v) => Number.isInteger(v) && v >= 0);
 export const flag: Rule = { expected: 'true or false', accepts: (v) => typeof v === 'boolean' };
+export const callable: Rule = { expected: 'a function', accepts: (v) => typeof v === 'function' };
+export const dtype: Rule = {
+  expected: "'float32', 'float64', 'int32' or 'bool'",
+  accepts: (v) => typeof v === 'string' && ['float32', 'float64', 'int32', 'bool'].includes(v),
+};
+export const integer: Rule = number('an integer', Number.isInteger);
+/** What has a rule of its own where it is used. */
+export const anything: Rule = { expected: 'a value', accepts: () => true };
+export const oneOf = (...values: readonly unknown[]): Rule => ({
+  expected: `one of ${values.map((v) => (typeof v === 'string' ? `'${v}'` : String(v))).join(', ')}`,
+  accepts: (v) => values.includes(v),
+});
+export const instanceOf = (type: abstract new (...args: never[]) => unknown, expected: string): Rule => ({
+  expected,
+  accepts: (v) => v instanceof type,
+});
 export const text: Rule = { expected: 'a text', accepts: (v) => typeof v === 'string' };
 export const numbers: Rule = {
   expected: 'an array of finite numbers',
@@ -48,13 +68,20 @@ export const orNull = ({ expected, accepts }: Rule): Rule => ({
 });
 export const required = (rule: Rule): Rule => ({ ...rule, required: true });
 
+/** Throws `ValueError` unless a value is what its rule says. */
+export function checkValue(label: string, name: string, value: unknown, rule: Rule): void {
+  if (!rule.accepts(value))
+    throw new ValueError(`${label}: expected ${name} to be ${rule.expected}, received ${describeValue(value)}`);
+}
+
 /** Throws `ValueError` for options that are unknown, out of range, of another type, or missing though required. */
 export function checkRules<T extends object>(label: string, options: T | undefined, rules: Rules<T>): void {
   checkOptions<T>(label, options, rules);
-  for (const [name, rule] of Object.entries<Rule>(rules)) {
-    const value = (options as Record<string, unknown> | undefined)?.[name];
-    if (value === undefined ? rule.required : !rule.accepts(value))
-      throw new ValueError(`${label}: expected ${name} to be ${rule.expected}, received ${describeValue(value)}`);
+  const given = options as Record<string, unknown> | undefined;
+  for (const name in rules) {
+    const rule: Rule = rules[name];
+    const value = given?.[name];
+    if (value !== undefined || rule.required) checkValue(label, name, value, rule);
   }
 }
 

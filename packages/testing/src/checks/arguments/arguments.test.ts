@@ -1,0 +1,63 @@
+import * as autograd from '@recurra/autograd';
+import * as cells from '@recurra/cells';
+import * as compiler from '@recurra/compiler';
+import * as optim from '@recurra/optim';
+import * as tensor from '@recurra/tensor';
+import { AUTOGRAD, CELLS, COMPILER, OPTIM } from './numeric.js';
+import { TENSOR } from './tensor.js';
+import { type Example, faults } from './wrong.js';
+
+/**
+ * What is no function for users: parts that packages are built of, which are called with what has been checked (and often, so that a check
+ * would cost), errors that are caught rather than made, and classes to be extended.
+ */
+const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
+  tensor: [
+    ...['Tensor', 'allPrimitives', 'asTensor', 'bind', 'broadcastShapes', 'broadcastStrides', 'camelCase', 'checkIds'],
+    ...['checkOptions', 'checkRules', 'checkValue', 'closestName', 'definePrimitive', 'denseData', 'didYouMean'],
+    ...['elementsToJSON', 'expectFloating', 'formatShape', 'indexMessage', 'isClass', 'isContiguous', 'isFloating'],
+    ...['knownName', 'lookupByName', 'ndarray', 'nextLevel', 'normalizeAxes', 'normalizeAxis', 'printedAs', 'promote'],
+    ...['promoteTypes', 'rowMajorStrides', 'sameShape', 'sizeOf', 'toFloating', 'withDefaults'],
+    ...['DTypeError', 'FormatError', 'RecurraError', 'ShapeError', 'TraceError', 'ValueError'],
+  ],
+  autograd: ['expectTensors'],
+  cells: [
+    ...['BaseCell', 'GatedCell', 'describeActivation', 'describeCell', 'describeConstraint', 'describeInitializer'],
+    ...['describeRegularizer', 'isSerialized', 'resolveSerialized'],
+  ],
+  compiler: ['MemoryError', 'WorkerError', 'guard', 'isZero', 'setThreadedWork'],
+  optim: ['Optimizer'],
+};
+
+const PACKAGES: readonly (readonly [string, object, Readonly<Record<string, readonly Example[]>>])[] = [
+  ['tensor', tensor, TENSOR],
+  ['autograd', autograd, AUTOGRAD],
+  ['cells', cells, CELLS],
+  ['compiler', compiler, COMPILER],
+  ['optim', optim, OPTIM],
+];
+
+describe.each(PACKAGES)('%s', (name, exported, examples) => {
+  test('every function has an example of a right call', () => {
+    const functions = Object.entries(exported).filter(([, value]) => typeof value === 'function');
+    const known = [...Object.keys(examples), ...(BUILT_UPON[name] ?? [])];
+    expect(known.sort()).toEqual(functions.map(([key]) => key).sort());
+  });
+
+  test.each(Object.entries(examples))(
+    '%s takes no mistake in silence, and says what was expected',
+    async (key, calls) => {
+      const found: string[] = [];
+      for (const call of calls) found.push(...(await faults(key, call)));
+      expect(found).toEqual([]);
+    },
+  );
+});
+
+test('the walk itself finds what is wrong', async () => {
+  const call = (x: unknown) => (x as { length: number }).length;
+  const found = await faults('length', { call, args: [{ value: () => 'abc', takes: ['the text "zzz"'] }] });
+  expect(found).toContain('length(0: NaN): taken in silence, gave undefined');
+  expect(found.some((line) => line.startsWith('length(0: null): raw TypeError'))).toBe(true);
+  expect(found.some((line) => line.includes('zzz'))).toBe(false);
+});
