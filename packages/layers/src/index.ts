@@ -44,14 +44,26 @@ export {
   sequentialFromConfig,
 } from './serialize.js';
 export type { Batch, BatchSource } from './training/batches.js';
-export { Callback, type CallbackModel, HOOKS, type Hook, type TrainInfo } from './training/callback.js';
-export { EarlyStopping, type EarlyStoppingOptions } from './training/early-stopping.js';
-export { History, type HistoryRecord } from './training/history.js';
-export { LambdaCallback } from './training/lambda-callback.js';
+export {
+  Callback,
+  type CallbackModel,
+  type CallbackState,
+  type EpochLogs,
+  HOOKS,
+  type Hook,
+  type TrainInfo,
+} from './training/callback.js';
+export * from './training/callbacks/index.js';
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './training/checkpoint/checkpoint-file.js';
+export {
+  loadCheckpoint,
+  modelFromCheckpoint,
+  type SaveCheckpointOptions,
+  saveCheckpoint,
+} from './training/checkpoint/model-checkpoint.js';
 export type { Logs } from './training/logs.js';
 export { ModelOptimizer } from './training/model-optimizer.js';
 export type { MonitorMode } from './training/monitor.js';
-export { formatDuration, ProgressLogger, type Verbosity } from './training/progress.js';
 export { type Snapshot, TrainState } from './training/state.js';
-export { TerminateOnNaN } from './training/terminate-on-nan.js';
+export { memoryStorage, nodeStorage, type Storage } from './training/storage.js';
 export type { CompileOptions } from './training/trainer.js';

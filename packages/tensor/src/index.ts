@@ -1,4 +1,5 @@
 export * from './activations.js';
+export { builtin } from './builtin.js';
 export { type DType, isFloating, type NumericArray, promoteTypes, type TypedArray, toFloating } from './dtype.js';
 export * from './errors.js';
 export { indexMessage } from './internal/indices.js';

@@ -104,6 +104,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   #dtype: DType;
   #own: Variable[] = [];
   #built = false;
+  #builtFor: Shapes<In> | null = null;
   #added: { run: number; values: Tensor[] } = { run: 0, values: [] };
   #warned = false;
 
@@ -130,6 +131,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
           scopeName === null ? own.call(this, inputShape) : inScope(scopeName, () => own.call(this, inputShape)),
         );
         this.#built = true;
+        this.#builtFor = inputShape;
         structureChanged();
       },
     });
@@ -154,6 +156,11 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   /** Are the weights there? */
   get built(): boolean {
     return this.#built;
+  }
+
+  /** The shape that it was built for, to build another like it; `null` before that. Keras `get_build_config`. */
+  getBuildConfig(): { readonly inputShape: Shapes<In> } | null {
+    return this.#builtFor ? { inputShape: this.#builtFor } : null;
   }
 
   /** What the layer computes in: floating inputs are cast to it. */

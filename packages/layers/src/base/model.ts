@@ -22,12 +22,12 @@ import {
   samplesOfBatch,
 } from '../training/batches.js';
 import { Callback, type CallbackModel, Callbacks } from '../training/callback.js';
-import { History } from '../training/history.js';
+import { History } from '../training/callbacks/history.js';
+import { ProgressLogger, type Verbosity } from '../training/callbacks/progress.js';
 import type { Logs } from '../training/logs.js';
 import { Loop, type LoopOptions, type Steps } from '../training/loop.js';
 import type { ModelOptimizer } from '../training/model-optimizer.js';
 import type { OutputNames } from '../training/outputs.js';
-import { ProgressLogger, type Verbosity } from '../training/progress.js';
 import { batchesOf, holdOut, type Samples, toSamples, toTensors } from '../training/samples.js';
 import { TrainState } from '../training/state.js';
 import { type CompileOptions, predictStep, Trainer } from '../training/trainer.js';
@@ -346,6 +346,11 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     this.#state = null;
   }
 
+  /** Was `compile` called? */
+  get compiled(): boolean {
+    return this.#trainer !== null;
+  }
+
   /** The optimizer, once compiled: its learning rate can be read and set, also while training. */
   get optimizer(): ModelOptimizer {
     return this.trainerFor('optimizer').optimizer;
@@ -369,12 +374,16 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   }
 
   /** Where training stands; made anew for each `fit`, kept for `trainOnBatch`. */
-  private newState(trainer: Trainer): TrainState {
-    return new TrainState(() => ({
-      weights: this.variables,
-      optimizer: trainer.optimizer.variables,
-      metrics: trainer.variables,
-    }));
+  private newState(trainer: Trainer, callbacks: readonly Callback[] = []): TrainState {
+    return new TrainState(
+      () => ({
+        weights: this.variables,
+        optimizer: trainer.optimizer.variables,
+        metrics: trainer.variables,
+      }),
+      callbacks,
+      this,
+    );
   }
 
   private stepsOf(trainer: Trainer): Steps {
@@ -440,7 +449,9 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       );
     signal?.throwIfAborted();
     return this.#turns.take('fit', this.label, async (turn) => {
-      const state = this.newState(trainer);
+      const history = new History();
+      const all = this.callbacksFor(callbacks, verbose, [history]);
+      const state = this.newState(trainer, all);
       this.#state = state;
       state.epoch = initialEpoch;
       const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
@@ -495,8 +506,6 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
         batches = batchesInMemory(weighed(data), batchSize, null);
         if (shuffle) batches = shuffledBatches(weighed(data), batchSize, state);
       }
-      const history = new History();
-      const all = this.callbacksFor(callbacks, verbose, [history]);
       const hooks = new Callbacks(all, turn.outside);
       this.stopTraining = false;
       const validates = (epoch: number): boolean =>

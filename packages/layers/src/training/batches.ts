@@ -45,6 +45,8 @@ export interface Batches {
   readonly steps: number | null;
   /** Those of an epoch, from the batch `skip` on. */
   epoch(epoch: number, skip?: number): AsyncIterable<Samples> | Iterable<Samples>;
+  /** One of them, to see what they are like; it is not missing in any epoch. */
+  sample(epoch: number): Promise<Samples>;
   /** Lets go of what is still being read. */
   close(): Promise<void>;
 }
@@ -54,6 +56,7 @@ export function batchesInMemory(data: Samples, batchSize: number, shuffle: Tenso
   return {
     steps: Math.ceil(data.count / batchSize),
     epoch: (epoch, skip = 0) => batchesOf(data, batchSize, shuffle && splitKey(shuffle, epoch + 1)[epoch]!, skip),
+    sample: async () => batchesOf(data, batchSize, null)[Symbol.iterator]().next().value!,
     close: async () => {},
   };
 }
@@ -84,6 +87,15 @@ export function passOver<B>(source: BatchSource<B>, epoch: number, skip = 0): As
   return skip === 0 ? source : skipping(source, skip);
 }
 
+function iteratorOf<B>(all: AsyncIterable<B> | Iterable<B>): AsyncIterator<B> | Iterator<B> {
+  return Symbol.asyncIterator in all ? all[Symbol.asyncIterator]() : all[Symbol.iterator]();
+}
+
+async function* chained<B>(first: B, rest: AsyncIterator<B> | Iterator<B>): AsyncGenerator<B> {
+  yield first;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
 async function* skipping<B>(source: AsyncIterable<B> | Iterable<B>, skip: number): AsyncGenerator<B> {
   let seen = 0;
   for await (const element of source) if (seen++ >= skip) yield element;
@@ -112,14 +124,25 @@ export function batchesFrom(
     new ValueError(
       `${what}: expected batches in epoch ${epoch + 1}, received none. A generator can be read once: use Dataset.fromGenerator, or stepsPerEpoch.`,
     );
+  let read = source;
   let pass = 0;
   let running: AsyncIterator<unknown> | Iterator<unknown> | null = null;
   const begin = (skip = 0): AsyncIterator<unknown> | Iterator<unknown> => {
-    const all = passOver(source, pass++, skip);
-    return Symbol.asyncIterator in all ? all[Symbol.asyncIterator]() : all[Symbol.iterator]();
+    const all = passOver(read, pass++, skip);
+    return iteratorOf(all);
   };
   return {
     steps: stepsPerEpoch ?? size,
+    async sample(epoch) {
+      const all = passOver(source, epoch);
+      const iterator = iteratorOf(all);
+      const first = await iterator.next();
+      if (first.done) throw empty(epoch);
+      // What can be read once goes on with the batch that was looked at.
+      if (iterator === (source as unknown)) read = chained(first.value, iterator);
+      else await iterator.return?.();
+      return take(first.value);
+    },
     // A data set can begin anew; a generator of the caller's may be read on.
     close: async () => {
       if ('iterate' in source) await running?.return?.();
@@ -128,7 +151,7 @@ export function batchesFrom(
     async *epoch(epoch, skip = 0) {
       if (stepsPerEpoch === null) {
         let seen = skip;
-        for await (const batch of passOver(source, epoch, skip)) {
+        for await (const batch of passOver(read, epoch, skip)) {
           seen++;
           yield take(batch);
         }

@@ -1,4 +1,5 @@
 import type { Tensor, TensorLike } from '@recurra/tensor';
+import type { LayerConfig } from '../base/layer.js';
 import type { Variable } from '../base/variable.js';
 import type { Logs } from './logs.js';
 import type { ModelOptimizer } from './model-optimizer.js';
@@ -9,14 +10,31 @@ export interface CallbackModel {
   readonly name: string;
   /** Set to true to end training after the current batch. */
   stopTraining: boolean;
+  /** Has it an optimizer and a loss? */
+  readonly compiled: boolean;
   readonly optimizer: ModelOptimizer;
+  readonly className: string;
+  readonly layers: readonly { readonly weights: readonly Variable[] }[];
   readonly weights: readonly Variable[];
   readonly trainableWeights: readonly Variable[];
   getWeights(): Tensor[];
   setWeights(values: readonly TensorLike[]): void;
+  getConfig(): LayerConfig;
+  /** The shape that it was built for; `null` before that, and where its inputs say it. */
+  getBuildConfig(): { readonly inputShape: unknown } | null;
   /** Is more of a value of the logs better, or less? Throws `ValueError`, asking for a mode, where that cannot be known. */
   directionOf(monitor: string, what?: string): 'up' | 'down';
   summary(options?: { readonly print?: boolean }): string;
+}
+
+/** The logs of an epoch: what a callback adds to them, those after it and the history see. */
+export type EpochLogs = Record<string, number>;
+
+/** What a backup keeps of a callback. */
+export interface CallbackState {
+  /** Plain data, as JSON takes it. */
+  readonly values: Readonly<Record<string, unknown>>;
+  readonly tensors?: readonly Tensor[];
 }
 
 /** What a training run will do. */
@@ -42,7 +60,8 @@ export abstract class Callback {
   /** Training was left by an error or an abort; `onTrainEnd` is not called then. */
   onTrainError(_error: unknown): void | Promise<void> {}
   onEpochBegin(_epoch: number): void | Promise<void> {}
-  onEpochEnd(_epoch: number, _logs: Logs): void | Promise<void> {}
+  /** Values that it adds to the logs are seen by the callbacks after it, and by the history. */
+  onEpochEnd(_epoch: number, _logs: EpochLogs): void | Promise<void> {}
   onTrainBatchBegin(_batch: number): void | Promise<void> {}
   onTrainBatchEnd(_batch: number, _logs: Logs): void | Promise<void> {}
   onTestBegin(): void | Promise<void> {}
@@ -53,10 +72,18 @@ export abstract class Callback {
   onPredictEnd(): void | Promise<void> {}
   onPredictBatchBegin(_batch: number): void | Promise<void> {}
   onPredictBatchEnd(_batch: number): void | Promise<void> {}
+
+  /** What a backup of the run keeps of this callback, so that a resumed run goes on as it would have; `null` for nothing. */
+  captureState(): CallbackState | null {
+    return null;
+  }
+
+  /** Goes on from what {@link captureState} gave, in this process or another: after `onTrainBegin`, before the first batch. */
+  restoreState(_state: CallbackState): void {}
 }
 
 /** The hooks of a callback. */
-export type Hook = Exclude<keyof Callback, 'model'>;
+export type Hook = Exclude<keyof Callback, 'model' | 'captureState' | 'restoreState'>;
 
 /** All hooks, in the order in which a run with one batch calls them. */
 export const HOOKS: readonly Hook[] = [

@@ -1,6 +1,6 @@
 import { prefixed } from '../metrics/naming.js';
 import type { Batches } from './batches.js';
-import type { Callbacks } from './callback.js';
+import type { Callbacks, EpochLogs } from './callback.js';
 import type { Logs } from './logs.js';
 import type { Samples } from './samples.js';
 import type { TrainState } from './state.js';
@@ -43,39 +43,51 @@ export class Loop {
   async train(batches: Batches, state: TrainState, options: LoopOptions): Promise<Logs> {
     const { steps, callbacks } = this;
     const { epochs, validation, validates, stopped, signal } = options;
-    let logs: Logs = {};
+    let logs: EpochLogs = { ...state.logs };
     let prepared = false;
+    const prepare = (batch: Samples): void => {
+      steps.prepare(batch);
+      state.ready();
+      prepared = true;
+    };
     try {
-      for (; state.epoch < epochs && !stopped(); state.epoch++, state.step = 0) {
+      // What was restored is in its place before callbacks read it, also where no batch is left.
+      const { resuming } = state;
+      if (resuming) prepare(await batches.sample(state.epoch));
+      for (let within = resuming && state.step > 0; state.epoch < epochs && (within || !stopped()); within = false) {
         const { epoch } = state;
-        let fresh = state.step === 0;
-        if (prepared && fresh) steps.reset();
+        if (prepared && !within) steps.reset();
         const begun = callbacks.call('onEpochBegin', epoch);
         if (begun) await begun;
-        for await (const batch of batches.epoch(epoch, state.step)) {
+        // In the middle of an epoch, what callbacks changed at its beginning is restored with the rest: not to be done twice.
+        if (within) state.ready();
+        state.resumed();
+        // A run may have been asked to stop within the epoch that it goes on with: then no batch of it is left.
+        const rest = within && stopped() ? [] : batches.epoch(epoch, state.step);
+        for await (const batch of rest) {
           if (!prepared) {
-            steps.prepare(batch);
-            if (fresh) steps.reset();
-            state.ready();
-            prepared = true;
-            fresh = false;
+            prepare(batch);
+            steps.reset();
           }
           signal?.throwIfAborted();
           const before = callbacks.call('onTrainBatchBegin', state.step);
           if (before) await before;
           logs = await steps.train(batch, state);
           state.step++;
+          state.logs = logs;
           const after = callbacks.call('onTrainBatchEnd', state.step - 1, logs);
           if (after) await after;
           if (stopped()) break;
         }
+        logs = { ...logs };
         if (validation && validates(epoch)) {
           const found = await this.test(validation(), signal);
-          logs = {
-            ...logs,
-            ...Object.fromEntries(Object.entries(found).map(([name, value]) => [prefixed('val', name), value])),
-          };
+          for (const [name, value] of Object.entries(found)) logs[prefixed('val', name)] = value;
         }
+        // What is captured from here on goes on with the next epoch.
+        state.epoch++;
+        state.step = 0;
+        state.logs = logs;
         const ended = callbacks.call('onEpochEnd', epoch, logs);
         if (ended) await ended;
       }

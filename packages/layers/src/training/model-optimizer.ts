@@ -1,7 +1,7 @@
 import type { LearningRate, Optimizer, OptimizerState, Slots } from '@recurra/optim';
 import { scalar, type Tensor, ValueError } from '@recurra/tensor';
 import { distinct } from '../base/naming.js';
-import { Variable } from '../base/variable.js';
+import { copyOf, Variable } from '../base/variable.js';
 
 /** What an optimizer keeps of one parameter. */
 interface Kept {
@@ -85,7 +85,8 @@ export class ModelOptimizer {
     fresh.forEach((p, i) => {
       this.kept.set(p, {
         slots: this.variablesOf(p.path, state.slots[i]!),
-        average: state.averages[i] ? this.state(`${p.path}/average`, state.averages[i]) : null,
+        // Of one value so far, the average is that: also of a parameter that is thawed late.
+        average: state.averages[i] ? this.state(`${p.path}/average`, copyOf(p.value)) : null,
         accumulator: state.accumulators[i] ? this.state(`${p.path}/accumulator`, state.accumulators[i]) : null,
       });
     });
@@ -138,9 +139,34 @@ export class ModelOptimizer {
     assignSlots(this.shared!, shared, 'shared');
   }
 
+  /** Does the rule keep moving averages of the parameters (`useEma`)? */
+  get hasAverages(): boolean {
+    return this.rule.options.useEma === true;
+  }
+
+  /** Are the averages in the parameters' place, and the parameters in theirs? See {@link swapAverages}. */
+  swapped = false;
+
+  /** Exchanges the parameters and their moving averages; once more, and all is as before. */
+  swapAverages(): void {
+    for (const [parameter, { average }] of this.kept) {
+      if (!average) continue;
+      const value = copyOf(parameter.value);
+      parameter.assign(copyOf(average.value));
+      average.assign(value);
+    }
+    this.swapped = !this.swapped;
+  }
+
   /** Puts the moving averages of the parameters in their place, where the rule keeps them. */
   finalize(): void {
-    for (const [parameter, { average }] of this.kept) if (average) parameter.assign(average.value);
+    const { swapped } = this;
+    this.swapped = false;
+    for (const [parameter, { average }] of this.kept) {
+      if (!average) continue;
+      if (swapped) average.assign(copyOf(parameter.value));
+      else parameter.assign(copyOf(average.value));
+    }
   }
 
   /** Name and arguments of the rule, with the learning rate as it is now. */

@@ -1,3 +1,5 @@
+import { builtin as find } from '@recurra/tensor';
+
 type Builtins = {
   'node:fs': typeof import('node:fs');
   'node:fs/promises': typeof import('node:fs/promises');
@@ -8,8 +10,7 @@ type Builtins = {
   'node:stream': typeof import('node:stream');
 };
 
-/** A module of Node, where there is one: without an import that bundlers would try to resolve. */
+/** A module of Node, where there is one, with its type. */
 export function builtin<K extends keyof Builtins>(name: K): Builtins[K] | null {
-  const { process } = globalThis as { process?: { getBuiltinModule?(id: string): unknown } };
-  return (process?.getBuiltinModule?.(name) as Builtins[K] | undefined) ?? null;
+  return find<Builtins[K]>(name);
 }

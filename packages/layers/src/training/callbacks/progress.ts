@@ -1,5 +1,5 @@
-import { Callback, type TrainInfo } from './callback.js';
-import type { Logs } from './logs.js';
+import { Callback, type TrainInfo } from '../callback.js';
+import type { Logs } from '../logs.js';
 
 /** How much `fit` says: nothing, a progress bar, or one line an epoch; 'auto': a bar in a terminal, else lines. */
 export type Verbosity = 'auto' | 0 | 1 | 2;

@@ -1,7 +1,7 @@
 import { checkOptions, type OptionTable, type Tensor } from '@recurra/tensor';
-import { Callback, type TrainInfo } from './callback.js';
-import type { Logs } from './logs.js';
-import { Monitor, type MonitorMode } from './monitor.js';
+import { Callback, type CallbackState, type TrainInfo } from '../callback.js';
+import type { Logs } from '../logs.js';
+import { Monitor, type MonitorMode } from '../monitor.js';
 
 /** Options of {@link EarlyStopping}; names and defaults of Keras. */
 export interface EarlyStoppingOptions {
@@ -93,5 +93,19 @@ export class EarlyStopping extends Callback {
 
   override onTrainEnd(): void {
     if (this.options.restoreBestWeights && this.bestWeights) this.model.setWeights(this.bestWeights);
+  }
+
+  override captureState(): CallbackState {
+    const { best, bestEpoch, wait, stoppedEpoch, bestWeights } = this;
+    return {
+      values: { best, bestEpoch, wait, stoppedEpoch, hasWeights: bestWeights !== null },
+      tensors: bestWeights ?? [],
+    };
+  }
+
+  override restoreState({ values, tensors = [] }: CallbackState): void {
+    const { hasWeights, ...rest } = values;
+    Object.assign(this, rest);
+    this.bestWeights = hasWeights === true ? [...tensors] : null;
   }
 }

@@ -1,6 +1,6 @@
 import { ValueError } from '@recurra/tensor';
-import { Callback } from './callback.js';
-import type { Logs } from './logs.js';
+import { Callback } from '../callback.js';
+import type { Logs } from '../logs.js';
 
 /** Ends training with an error as soon as the loss is no number, instead of training on in vain. Keras `TerminateOnNaN`. */
 export class TerminateOnNaN extends Callback {

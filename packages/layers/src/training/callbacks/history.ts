@@ -1,6 +1,6 @@
 import { camelCase, ValueError } from '@recurra/tensor';
-import { Callback } from './callback.js';
-import type { Logs } from './logs.js';
+import { Callback } from '../callback.js';
+import type { Logs } from '../logs.js';
 
 /** Values by metric, one an epoch (fewer for what is not measured in each). The loss is always there. */
 export interface HistoryRecord {

@@ -1,6 +1,6 @@
 import { randomKey, randomNormal } from '@recurra/tensor';
-import { Sequential } from '../base/sequential.js';
-import { Dense } from '../layers/dense.js';
+import { Sequential } from '../../base/sequential.js';
+import { Dense } from '../../layers/dense.js';
 import { formatDuration, type Verbosity } from './progress.js';
 
 /** What a short training writes to standard output. */

@@ -1,5 +1,5 @@
 import { checkOptions, ValueError } from '@recurra/tensor';
-import { Callback, HOOKS, type Hook } from './callback.js';
+import { Callback, HOOKS, type Hook } from '../callback.js';
 
 /** A callback from functions, without a class. Keras `LambdaCallback`. Throws `ValueError` for a hook that there is not. */
 export class LambdaCallback extends Callback {

@@ -1,0 +1,126 @@
+import { checkOptions, type OptionTable } from '@recurra/tensor';
+import { Callback, type CallbackState, type EpochLogs } from '../callback.js';
+import { expectCheckpointPath, saveCheckpoint } from '../checkpoint/model-checkpoint.js';
+import type { Logs } from '../logs.js';
+import { Monitor, type MonitorMode } from '../monitor.js';
+import { type Storage, storageFor } from '../storage.js';
+import { BatchCounter } from './batch-counter.js';
+import { expectFlag, expectFrequency, expectNumber } from './checks.js';
+import { FileName } from './file-name.js';
+
+/** Options of {@link ModelCheckpoint}; names and defaults of Keras. */
+export interface ModelCheckpointOptions {
+  /** 'valLoss' (also written 'val_loss'). */
+  readonly monitor?: string;
+  /** Say when it saves; 0. */
+  readonly verbose?: 0 | 1;
+  /** Save when the monitored value is better than all before; false: always. */
+  readonly saveBestOnly?: boolean;
+  /** Weights (and the optimizer's state) without the model's configuration; false. */
+  readonly saveWeightsOnly?: boolean;
+  /** Is less better ('min') or more ('max')? 'auto': as the metric says. */
+  readonly mode?: MonitorMode;
+  /** After each epoch, or after so many batches; 'epoch'. */
+  readonly saveFreq?: 'epoch' | number;
+  /** With `saveBestOnly`: what the first value has to be better than. */
+  readonly initialValueThreshold?: number | null;
+  /** Where the files are; files, in Node. */
+  readonly storage?: Storage | null;
+}
+
+const OPTIONS: OptionTable<ModelCheckpointOptions> = {
+  monitor: true,
+  verbose: true,
+  saveBestOnly: true,
+  saveWeightsOnly: true,
+  mode: true,
+  saveFreq: true,
+  initialValueThreshold: true,
+  storage: true,
+};
+
+/**
+ * Saves the model, or its weights, after epochs or numbers of batches: always, or when it is the best so far. The path is a template of `epoch` (from 1),
+ * with `saveFreq` in batches `batch` (from 1), and the logs: `checkpoints/{epoch:02d}-{valLoss:.4f}.ckpt`. Files are written whole or not at all, in the format of
+ * `saveCheckpoint`; `modelFromCheckpoint` and `loadCheckpoint` read them. Keras `ModelCheckpoint`; as there, an epoch without the monitored value is saved, with
+ * a warning.
+ *
+ * Throws `ValueError` for a path that promises another format, or whose template cannot be read.
+ */
+export class ModelCheckpoint extends Callback {
+  private readonly options: Required<Omit<ModelCheckpointOptions, 'storage'>>;
+  private readonly storage: Storage;
+  private readonly path: FileName;
+  private readonly monitor: Monitor;
+  private readonly counter: BatchCounter | null;
+  private best: number | null;
+  private epoch = 0;
+
+  constructor(filepath: string, options: ModelCheckpointOptions = {}) {
+    super();
+    const label = 'ModelCheckpoint';
+    checkOptions(label, options, OPTIONS);
+    const {
+      monitor = 'valLoss',
+      verbose = 0,
+      saveBestOnly = false,
+      saveWeightsOnly = false,
+      mode = 'auto',
+      saveFreq = 'epoch',
+      initialValueThreshold = null,
+    } = options;
+    expectFlag(label, 'verbose', verbose);
+    expectFlag(label, 'saveBestOnly', saveBestOnly);
+    expectFlag(label, 'saveWeightsOnly', saveWeightsOnly);
+    expectFrequency(label, 'saveFreq', saveFreq);
+    if (initialValueThreshold !== null) expectNumber(label, 'initialValueThreshold', initialValueThreshold);
+    this.options = { monitor, verbose, saveBestOnly, saveWeightsOnly, mode, saveFreq, initialValueThreshold };
+    this.path = new FileName(label, expectCheckpointPath(label, filepath));
+    this.monitor = new Monitor(label, monitor, mode);
+    this.counter = saveFreq === 'epoch' ? null : new BatchCounter(saveFreq);
+    this.best = initialValueThreshold;
+    this.storage = storageFor(label, options.storage);
+  }
+
+  override onEpochBegin(epoch: number): void {
+    this.epoch = epoch;
+  }
+
+  override onTrainBatchEnd(batch: number, logs: Logs): void | Promise<void> {
+    if (this.counter?.due()) return this.save(this.epoch, logs, { batch: batch + 1 });
+  }
+
+  override onEpochEnd(epoch: number, logs: EpochLogs): void | Promise<void> {
+    if (!this.counter) return this.save(epoch, logs, {});
+  }
+
+  private async save(epoch: number, logs: Logs, place: { batch?: number }): Promise<void> {
+    const { saveBestOnly, saveWeightsOnly, monitor, verbose } = this.options;
+    const path = this.path.of({ epoch: epoch + 1, ...place, ...logs });
+    const say = (text: string): void => {
+      if (verbose) console.log(`Epoch ${epoch + 1}: ${text}`);
+    };
+    if (saveBestOnly) {
+      const value = this.monitor.read(logs, this.model);
+      if (value !== null) {
+        const before = this.best === null ? 'none' : this.best.toFixed(5);
+        if (this.best !== null && !this.monitor.improves(value, this.best)) {
+          say(`${monitor} did not improve from ${before}`);
+          return;
+        }
+        say(`${monitor} improved from ${before} to ${value.toFixed(5)}, saving to ${path}`);
+        this.best = value;
+      }
+    } else say(`saving to ${path}`);
+    await saveCheckpoint(this.model, path, { storage: this.storage, weightsOnly: saveWeightsOnly });
+  }
+
+  override captureState(): CallbackState {
+    return { values: { best: this.best, since: this.counter?.since ?? 0 } };
+  }
+
+  override restoreState({ values }: CallbackState): void {
+    this.best = values['best'] as number | null;
+    if (this.counter) this.counter.since = values['since'] as number;
+  }
+}
