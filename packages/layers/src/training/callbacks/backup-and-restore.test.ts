@@ -31,7 +31,7 @@ const make = (seed: number, build = false): Sequential => {
 
 interface Case {
   readonly options?: BackupAndRestoreOptions;
-  readonly fit?: FitOptions;
+  readonly fit?: FitOptions<Tensor>;
   readonly others?: () => Callback[];
   readonly streamed?: boolean;
 }
@@ -50,11 +50,14 @@ async function run(seed: number, storage: Storage | null, given: Case, killAt = 
     ...(storage ? [new BackupAndRestore('backup', { storage, ...given.options })] : []),
     new LambdaCallback({ onTrainBatchEnd: kill, onTestEnd: kill, onEpochEnd: kill, onEpochBegin: kill }),
   ];
-  const options: FitOptions = { epochs: 4, verbose: 0, callbacks, validationData: [held, heldY], ...given.fit };
+  const options: FitOptions<Tensor> = { epochs: 4, verbose: 0, callbacks, validationData: [held, heldY], ...given.fit };
   let history: History;
   try {
     history = given.streamed
-      ? await model.fit(Dataset.fromTensors(x, y).shuffle(20, { seed: 4 }).batch(4) as never, options as never)
+      ? await model.fit(
+          Dataset.fromTensors(x, y).shuffle({ bufferSize: 20, seed: 4 }).batch(4) as never,
+          options as never,
+        )
       : await model.fit(x, y, { batchSize: 4, ...options });
   } catch (error) {
     if (error instanceof Killed) return null;
