@@ -3,14 +3,32 @@
  * (`deserializeLayer`), and replayed against Keras.
  */
 export { Activation } from './activation.js';
+export { ActivityRegularization, type ActivityRegularizationOptions } from './activity-regularization.js';
+export { AlphaDropout, type AlphaDropoutOptions } from './alpha-dropout.js';
 export { Bidirectional, type BidirectionalOptions, type MergeMode } from './bidirectional.js';
 export { Dense, type DenseOptions } from './dense.js';
 export { Dropout, type DropoutOptions } from './dropout.js';
+export { EinsumDense, type EinsumDenseOptions } from './einsum-dense.js';
+export { ELU, type ELUOptions } from './elu.js';
 export { Embedding, type EmbeddingOptions } from './embedding.js';
+export { Flatten, type FlattenOptions } from './flatten.js';
+export { GaussianDropout, type GaussianDropoutOptions } from './gaussian-dropout.js';
+export { GaussianNoise, type GaussianNoiseOptions } from './gaussian-noise.js';
 export { GRU, type GRUOptions } from './gru.js';
+export { Identity } from './identity.js';
 export { Input, InputLayer, type InputOptions } from './input.js';
+export { Lambda, type LambdaOptions } from './lambda.js';
+export { LeakyReLU, type LeakyReLUOptions } from './leaky-relu.js';
 export { LSTM, type LSTMOptions } from './lstm.js';
 export { Masking, type MaskingOptions } from './masking.js';
+export { Add } from './merging/add.js';
+export { Average } from './merging/average.js';
+export { Concatenate, type ConcatenateOptions } from './merging/concatenate.js';
+export { Dot, type DotOptions } from './merging/dot.js';
+export { Maximum } from './merging/maximum.js';
+export { Minimum } from './merging/minimum.js';
+export { Multiply } from './merging/multiply.js';
+export { Subtract } from './merging/subtract.js';
 export {
   BatchNormalization,
   type BatchNormalizationOptions,
@@ -22,5 +40,12 @@ export { RMSNormalization, type RMSNormalizationOptions } from './normalization/
 export type { ScaleOffsetOptions } from './normalization/scale-offset.js';
 export { SpectralNormalization, type SpectralNormalizationOptions } from './normalization/spectral-normalization.js';
 export { UnitNormalization, type UnitNormalizationOptions } from './normalization/unit-normalization.js';
+export { Permute } from './permute.js';
+export { PReLU, type PReLUOptions } from './prelu.js';
+export { ReLU, type ReLUOptions } from './relu.js';
+export { RepeatVector } from './repeat-vector.js';
+export { Reshape } from './reshape.js';
 export { type RecurrentArguments, type RecurrentOptions, RNN } from './rnn.js';
 export { SimpleRNN, type SimpleRNNOptions } from './simple-rnn.js';
+export { Softmax, type SoftmaxOptions } from './softmax.js';
+export { SpatialDropout1D, type SpatialDropout1DOptions } from './spatial-dropout1d.js';

@@ -1,0 +1,31 @@
+import { leakyRelu, type Tensor, ValueError } from '@recurra/tensor';
+import { Layer } from '../base/layer.js';
+import { type LayerOptions, type Settled, settle } from '../base/options.js';
+
+/** Options of {@link LeakyReLU}. */
+export interface LeakyReLUOptions extends LayerOptions {
+  /** The slope below 0, >= 0; 0.3. */
+  readonly negativeSlope?: number;
+}
+
+/** x where x > 0, negativeSlope * x (0.3) below, element by element. Keras `LeakyReLU`. */
+export class LeakyReLU extends Layer {
+  protected override readonly supportsMasking = true;
+  protected override readonly settled: Settled<LeakyReLUOptions>;
+
+  constructor(options: LeakyReLUOptions = {}) {
+    super(options);
+    this.settled = settle<LeakyReLUOptions>('LeakyReLU', options, { negativeSlope: 0.3 });
+    const slope: unknown = this.settled.negativeSlope;
+    if (!(typeof slope === 'number' && slope >= 0))
+      throw new ValueError(`LeakyReLU: expected negativeSlope to be a number >= 0, received ${String(slope)}`);
+  }
+
+  override get className(): string {
+    return 'LeakyReLU';
+  }
+
+  call(x: Tensor): Tensor {
+    return leakyRelu(x, this.settled);
+  }
+}

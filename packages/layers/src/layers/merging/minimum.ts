@@ -1,0 +1,22 @@
+import type { Tensor } from '@recurra/tensor';
+import type { LayerOptions } from '../../base/options.js';
+import { foldUnmasked, Merge } from './merge.js';
+
+/**
+ * min(a, b, ...) of a list of tensors [batch, ...], element by element. A masked element gives way to what it meets.
+ *
+ * Broadcasting and the output's mask as in {@link Merge}. Keras `Minimum`.
+ */
+export class Minimum extends Merge {
+  constructor(options: LayerOptions = {}) {
+    super('Minimum', options);
+  }
+
+  override get className(): string {
+    return 'Minimum';
+  }
+
+  protected override merge(inputs: readonly Tensor[], masks: readonly (Tensor | null)[]): Tensor {
+    return foldUnmasked(inputs, masks, (a, b) => a.minimum(b));
+  }
+}
