@@ -4,6 +4,7 @@ import {
   checkRules,
   checkValue,
   type DType,
+  describeValue,
   formatShape,
   nextKey,
   type Rule,
@@ -46,6 +47,16 @@ export interface DropoutMasks {
   readonly cells?: readonly DropoutMasks[];
 }
 
+/** Tensors that every step sees: an encoder's outputs that a decoder attends to. */
+export type Constants = readonly Tensor[];
+
+/** What a step gives. */
+export interface CellStep<S> {
+  /** [batch, outputSize] */
+  readonly output: Tensor;
+  readonly state: S;
+}
+
 /** Cells that have a kernel for a whole sequence. */
 export type SequenceKind = 'rnnTanh' | 'rnnRelu' | 'lstm' | 'gru' | 'gruBefore';
 
@@ -60,17 +71,24 @@ export interface Cell<P, S> {
   init(inputSize: number, options?: InitializeOptions): P;
   /** The state before the first step: zeros. */
   initialState(batch: number, dtype?: DType): S;
-  /** The output [batch, outputSize] and the next state from the input [batch, features] and the last state; applies the masks. */
-  step(params: P, input: Tensor, state: S, masks?: DropoutMasks): { output: Tensor; state: S };
+  /**
+   * The output [batch, outputSize] and the next state from the input [batch, features] and the last state; applies the masks. `constants` are
+   * what the caller gives beside the sequence: the same tensors at each step.
+   */
+  step(params: P, input: Tensor, state: S, masks?: DropoutMasks, constants?: Constants): CellStep<S>;
+  /** Does `step` read constants? A cell that does not say so refuses them. */
+  readonly takesConstants?: boolean;
   /** Dropout masks of one sequence in training; `null` where the cell has no dropout. */
   drawMasks(batch: number, inputSize: number, options?: InitializeOptions): DropoutMasks | null;
+  /** Makes dropout draw the same masks in every run; none: from the run's key. */
+  readonly seed?: number | null;
   /**
    * The part of the step that does not depend on the state, for inputs of any leading shape: computed once for the whole
    * sequence, and handed to {@link Cell.stepProjected} one step at a time. Absent where there is none. An input mask comes
    * in a shape that broadcasts with the inputs (behind an axis of gates).
    */
   project?(params: P, inputs: Tensor, masks?: DropoutMasks): Tensor;
-  stepProjected?(params: P, projected: Tensor, state: S, masks?: DropoutMasks): { output: Tensor; state: S };
+  stepProjected?(params: P, projected: Tensor, state: S, masks?: DropoutMasks, constants?: Constants): CellStep<S>;
   /** The kernel that computes whole sequences of this cell in compiled steps; absent or `null` where there is none. */
   readonly sequenceKind?: SequenceKind | null;
   /** Name of the class in Keras; cells without one cannot be saved. */
@@ -137,6 +155,24 @@ export const CELL_OPTIONS: Rules<CellOptions> = {
   recurrentDropout: rules.decay,
   seed: SEED,
 };
+
+// biome-ignore lint/suspicious/noExplicitAny: a cell of any parameters and states
+export type AnyCell = Cell<any, any>;
+
+/** Throws `ValueError` for what is no cell: a class rather than an instance, a layer. */
+export function expectCell(label: string, cell: unknown): asserts cell is AnyCell {
+  const given = cell as Partial<AnyCell> | null | undefined;
+  if (
+    typeof given !== 'object' ||
+    typeof given?.step !== 'function' ||
+    typeof given.init !== 'function' ||
+    typeof given.initialState !== 'function' ||
+    !Number.isInteger(given.outputSize)
+  )
+    throw new ValueError(
+      `${label}: expected a cell with outputSize, init(), initialState() and step(), received ${describeValue(cell)}. A cell of your own extends RecurrentCell.`,
+    );
+}
 
 /** A cell as Keras writes it down. Throws `ValueError` for one that does not say how it is made. */
 export function describeCell(cell: Pick<Cell<unknown, unknown>, 'className' | 'getConfig'>): object {
@@ -215,6 +251,10 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
     this.biasInitializer = resolveInitializer(options.biasInitializer ?? 'zeros');
     this.dropout = options.dropout ?? 0;
     this.recurrentDropout = options.recurrentDropout ?? 0;
+  }
+
+  get seed(): number | null {
+    return this.options.seed ?? null;
   }
 
   rules(path: string): WeightRules {

@@ -1,6 +1,6 @@
 import { grad, treeLeaves } from '@recurra/autograd';
 import { ones, randomKey, randomNormal, splitKey, type Tensor, tensor } from '@recurra/tensor';
-import { type Cell, type CellParams, GRUCell, LSTMCell, runSequence, SimpleRNNCell, StackedCells } from './index.js';
+import { type Cell, type CellParams, GRUCell, LSTMCell, runSequence, SimpleRNNCell, StackedRNNCells } from './index.js';
 
 const [a, b, c] = splitKey(randomKey(1), 3) as [Tensor, Tensor, Tensor];
 // biome-ignore lint/suspicious/noExplicitAny: cells of any state
@@ -10,7 +10,10 @@ const KINDS: [string, AnyCell][] = [
   ['LSTM', new LSTMCell(3)],
   ['GRU', new GRUCell(3)],
   ['GRU, reset before', new GRUCell(3, { resetAfter: false })],
-  ['a residual stack', new StackedCells([new LSTMCell(2), new GRUCell(2), new SimpleRNNCell(3)], { residual: true })],
+  [
+    'a residual stack',
+    new StackedRNNCells([new LSTMCell(2), new GRUCell(2), new SimpleRNNCell(3)], { residual: true }),
+  ],
 ];
 
 /** Largest relative difference between gradient and central differences, over some elements of every parameter. */
@@ -132,8 +135,8 @@ test('dropout masks keep the mean; with recurrent dropout every gate has its own
 test.each(KINDS)('%s: a sequence with dropout is its steps with the same masks, in either layout', (_name, plain) => {
   const options = { dropout: 0.4, recurrentDropout: 0.3 };
   const cell: AnyCell =
-    plain instanceof StackedCells
-      ? new StackedCells([new GRUCell(3, options), new LSTMCell(3, { dropout: 0.5 })])
+    plain instanceof StackedRNNCells
+      ? new StackedRNNCells([new GRUCell(3, options), new LSTMCell(3, { dropout: 0.5 })])
       : plain instanceof SimpleRNNCell
         ? new SimpleRNNCell(3, options)
         : plain instanceof LSTMCell

@@ -9,7 +9,7 @@ import {
   type RunSequenceOptions,
   runSequence,
   SimpleRNNCell,
-  StackedCells,
+  StackedRNNCells,
 } from './index.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: cells of any parameters and states
@@ -26,7 +26,10 @@ const CELLS: [string, AnyCell][] = [
   ['GRU', new GRUCell(3)],
   ['GRU, input dropout', new GRUCell(3, { dropout: 0.3 })],
   ['GRU, reset before', new GRUCell(3, { resetAfter: false })],
-  ['a residual stack', new StackedCells([new LSTMCell(2), new GRUCell(2), new SimpleRNNCell(3)], { residual: true })],
+  [
+    'a residual stack',
+    new StackedRNNCells([new LSTMCell(2), new GRUCell(2), new SimpleRNNCell(3)], { residual: true }),
+  ],
 ];
 
 const DATA = [
@@ -94,7 +97,7 @@ describe.each(CELLS)('%s computes in the dtype of its parameters', (_name, cell)
     const x = tensor(DATA).at(0, 1);
     const expected = step(x);
     for (const given of ['int32', 'bool', 'float64'] as const) {
-      if (cell instanceof StackedCells && given === 'float64') continue; // The sum with a float64 input is float64.
+      if (cell instanceof StackedRNNCells && given === 'float64') continue; // The sum with a float64 input is float64.
       same(step(x.cast(given)), expected, 'float32');
       same(await jit(step)(x.cast(given)), expected, 'float32');
     }

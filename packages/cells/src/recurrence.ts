@@ -70,6 +70,7 @@ function bySteps(inputs: readonly Tensor[], params: RecurrenceParams, by: Walk):
     mask: mask ?? null,
     dropout: drop ? { recurrent: drop } : null,
     returnSequences: true,
+    constants: [],
   });
   return [result.outputs!, ...treeLeavesLike(zero, result.state)];
 }

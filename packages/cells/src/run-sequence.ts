@@ -16,11 +16,10 @@ import {
   Tensor,
   ValueError,
 } from '@recurra/tensor';
-import type { Cell, CellParams, DropoutMasks } from './cell.js';
+import { BaseCell, type Cell, type CellParams, type Constants, type DropoutMasks, expectCell } from './cell.js';
 import { computeDType } from './dtype.js';
 import { recurrent } from './recurrence.js';
 import { type FusedResult, fused } from './sequence.js';
-import { isCell } from './stacked.js';
 import { loop, projectSequence, type WalkOptions, walk } from './walk.js';
 
 /** Options of {@link runSequence}. */
@@ -41,10 +40,15 @@ export interface RunSequenceOptions<S> {
   readonly returnSequences?: boolean;
   /** Dropout masks of the sequence (`cell.drawMasks`); absent outside of training. Constants: no gradient flows to them. */
   readonly dropout?: DropoutMasks | null;
+  /** What the cell sees at each step beside the sequence, for a cell that `takesConstants`; floating ones in its dtype. Gradients flow to them. */
+  readonly constants?: Constants | null;
 }
 
 const TENSOR = rules.instanceOf(Tensor, 'a tensor');
-const CELL: Rule = { expected: 'a cell with init(), initialState() and step()', accepts: isCell };
+const TENSORS: Rule = {
+  expected: 'a list of tensors',
+  accepts: (v) => v === null || (Array.isArray(v) && v.every((one) => one instanceof Tensor)),
+};
 const STATE: Rule = {
   expected: 'a state as initialState() makes it',
   accepts: (v) => v === null || treeLeaves(v).length > 0,
@@ -58,6 +62,7 @@ const OPTIONS = {
   zeroOutputForMask: rules.flag,
   returnSequences: rules.flag,
   dropout: rules.anything,
+  constants: TENSORS,
 } satisfies Rules<RunSequenceOptions<unknown>>;
 
 /** What a sequence gives. */
@@ -77,7 +82,8 @@ export interface SequenceResult<S> {
  *
  * xs [batch, time, features]. Everything is computed in the dtype of the cell's parameters, as in Keras: floating-point inputs, states and
  * dropout masks are cast to it; integers and booleans come to the cell as they are, and SimpleRNN, LSTM and GRU cast them too. Throws
- * `ShapeError` for another rank, a mask or states of other shapes, or no steps at all; `ValueError` for states of another structure.
+ * `ShapeError` for another rank, a mask or states of other shapes, or no steps at all; `ValueError` for states of another structure, and for constants
+ * that the cell does not read.
  */
 export function runSequence<P, S>(
   cell: Cell<P, S>,
@@ -86,9 +92,10 @@ export function runSequence<P, S>(
   options: RunSequenceOptions<S> = {},
 ): SequenceResult<S> {
   checkRules('runSequence', options, OPTIONS);
-  checkValue('runSequence', 'the cell', cell, CELL);
+  expectCell('runSequence', cell);
   checkValue('runSequence', 'the inputs', xs, TENSOR);
-  if (treeLeaves(params).length === 0)
+  // A cell of one's own may have none.
+  if (treeLeaves(params).length === 0 && (cell instanceof BaseCell || typeof params !== 'object' || params === null))
     throw new ValueError(
       `runSequence: expected the cell's parameters, as cell.init() makes them, received ${describeValue(params)}`,
     );
@@ -115,6 +122,11 @@ export function runSequence<P, S>(
       `runSequence: expected a mask of shape ${formatShape(xs.shape.slice(0, 2))}, received ${formatShape(mask.shape)}`,
     );
 
+  const given = options.constants ?? [];
+  if (given.length > 0 && !cell.takesConstants)
+    throw new ValueError(
+      `runSequence: expected no constants, since ${cell.className ?? 'the cell'} reads none, received ${given.length}. A cell whose step reads them says takesConstants = true.`,
+    );
   const dtype = computeDType(params, xs);
   const major = timeMajor ? xs.swapaxes(0, 1) : xs;
   const x = isFloating(xs.dtype) ? major.cast(dtype) : major;
@@ -127,6 +139,7 @@ export function runSequence<P, S>(
     reverse,
     zeroOutputForMask,
     returnSequences,
+    constants: given.map((constant) => (isFloating(constant.dtype) ? constant.cast(dtype) : constant)),
     dropout: dropout ? treeMap((mask) => stopGradient(mask.cast(dtype)), dropout) : null,
   };
   const part = (start: number, size: number, state: S | null): SequenceResult<S> =>
@@ -135,7 +148,7 @@ export function runSequence<P, S>(
       mask: valid?.narrow(1, start, size) ?? null,
     });
   // States of the cell's own shapes and dtypes: a loop keeps them, and kernels read them as they are.
-  const given = options.initialState
+  const first = options.initialState
     ? treeMap(
         (own, state: Tensor) => {
           if (!sameShape(state.shape, own.shape))
@@ -148,7 +161,7 @@ export function runSequence<P, S>(
         options.initialState,
       )
     : null;
-  if (truncate === undefined || truncate >= time) return timed(part(0, time, given), timeMajor);
+  if (truncate === undefined || truncate >= time) return timed(part(0, time, first), timeMajor);
   // Truncated: parts of so many steps in the order of the walk; states go on, their gradient does not.
   const starts: number[] = [];
   for (let start = 0; start < time; start += truncate) starts.push(start);
@@ -156,7 +169,7 @@ export function runSequence<P, S>(
   let last: SequenceResult<S> | null = null;
   for (const start of starts) {
     const size = Math.min(truncate, time - start);
-    const state = last ? treeMap((leaf) => stopGradient(leaf), last.state) : given;
+    const state = last ? treeMap((leaf) => stopGradient(leaf), last.state) : first;
     last = part(reverse ? time - start - size : start, size, state);
     if (last.outputs) outputs.push(last.outputs);
   }
@@ -187,7 +200,7 @@ function walkPart<P, S>(
   const { dropout } = options;
   const kind = cell.sequenceKind;
   const own = params as CellParams;
-  if (!kind || treeLeaves(params).some((leaf) => leaf.dtype !== 'float32'))
+  if (!kind || options.constants.length > 0 || treeLeaves(params).some((leaf) => leaf.dtype !== 'float32'))
     return loop(cell, params, xs, state ?? zero, options);
   if (xs.shape[2] !== own.kernel.shape[0])
     throw new ShapeError(

@@ -70,6 +70,7 @@ function bySteps(inputs: readonly Tensor[], params: SequenceParams, by: Walk): T
     mask: mask ?? null,
     dropout: null,
     returnSequences: true,
+    constants: [],
   });
   return [result.outputs!, ...treeLeavesLike(zero, result.state)];
 }

@@ -1,16 +1,19 @@
 import { checkRules, checkValue, type DType, nextKey, type Rule, rules, splitKey, type Tensor } from '@recurra/tensor';
-import { type Cell, type DropoutMasks, describeCell, type WeightRules } from './cell.js';
+import {
+  type AnyCell,
+  type Cell,
+  type CellStep,
+  type Constants,
+  type DropoutMasks,
+  describeCell,
+  expectCell,
+  type WeightRules,
+} from './cell.js';
 import type { InitializeOptions } from './initializers.js';
 
-// biome-ignore lint/suspicious/noExplicitAny: cells of any parameters and states
-type AnyCell = Cell<any, any>;
-
-/** Anything that walks like a cell. */
-export const isCell = (v: unknown): v is AnyCell =>
-  typeof v === 'object' && v !== null && typeof (v as AnyCell).step === 'function' && 'outputSize' in v;
 const CELLS: Rule = {
   expected: 'a list of at least one cell',
-  accepts: (v) => Array.isArray(v) && v.length > 0 && v.every(isCell),
+  accepts: (v) => Array.isArray(v) && v.length > 0,
 };
 
 /**
@@ -18,14 +21,15 @@ const CELLS: Rule = {
  * With `residual`, a cell whose output is as wide as its input gives their sum (He et al. 2016), which lets gradients pass
  * by; others are left as they are. Keras `StackedRNNCells`.
  */
-export class StackedCells implements Cell<unknown[], unknown[]> {
+export class StackedRNNCells implements Cell<unknown[], unknown[]> {
   readonly className = 'StackedRNNCells';
   readonly cells: readonly AnyCell[];
   readonly residual: boolean;
 
   constructor(cells: readonly AnyCell[], options: { readonly residual?: boolean } = {}) {
-    checkRules('StackedCells', options, { residual: rules.flag });
-    checkValue('StackedCells', 'the cells', cells, CELLS);
+    checkRules('StackedRNNCells', options, { residual: rules.flag });
+    checkValue('StackedRNNCells', 'the cells', cells, CELLS);
+    for (const cell of cells) expectCell('StackedRNNCells', cell);
     this.cells = cells;
     this.residual = options.residual ?? false;
   }
@@ -38,6 +42,16 @@ export class StackedCells implements Cell<unknown[], unknown[]> {
   rules(path: string): WeightRules {
     const [index, ...rest] = path.split('.');
     return this.cells[Number(index)]!.rules?.(rest.join('.')) ?? {};
+  }
+
+  /** Does one of the cells? The others do not see them. */
+  get takesConstants(): boolean {
+    return this.cells.some((cell) => cell.takesConstants);
+  }
+
+  /** The first that a cell has. */
+  get seed(): number | null {
+    return this.cells.map((cell) => cell.seed ?? null).find((seed) => seed !== null) ?? null;
   }
 
   get outputSize(): number {
@@ -62,12 +76,18 @@ export class StackedCells implements Cell<unknown[], unknown[]> {
     return { cells: cells.map((m) => m ?? {}) };
   }
 
-  step(params: unknown[], input: Tensor, state: unknown[], masks?: DropoutMasks): { output: Tensor; state: unknown[] } {
+  step(
+    params: unknown[],
+    input: Tensor,
+    state: unknown[],
+    masks?: DropoutMasks,
+    constants?: Constants,
+  ): CellStep<unknown[]> {
     let x = input;
     const next: unknown[] = [];
     this.cells.forEach((cell, i) => {
       const own = masks?.cells?.[i];
-      const result = cell.step(params[i], x, state[i], own);
+      const result = cell.step(params[i], x, state[i], own, cell.takesConstants ? constants : undefined);
       next.push(result.state);
       const wide = x.shape[x.rank - 1] === cell.outputSize;
       x = this.residual && wide ? result.output.add(x) : result.output;

@@ -1,7 +1,7 @@
 import { treeMap } from '@recurra/autograd';
 import { scan } from '@recurra/compiler';
 import { stack, type Tensor, unstack, zeros } from '@recurra/tensor';
-import type { Cell, DropoutMasks } from './cell.js';
+import type { Cell, CellStep, Constants, DropoutMasks } from './cell.js';
 import { computeDType } from './dtype.js';
 import type { SequenceResult } from './run-sequence.js';
 
@@ -13,6 +13,7 @@ export interface WalkOptions {
   /** bool [batch, time] */
   readonly mask: Tensor | null;
   readonly dropout: DropoutMasks | null;
+  readonly constants: Constants;
 }
 
 /** Walks a cell along xs [batch, time, features]. */
@@ -29,14 +30,14 @@ function project<P, S>(
   cell: Cell<P, S>,
   params: P,
   xs: Tensor,
-  dropout: DropoutMasks | null,
-): { inputs: Tensor; step: (input: Tensor, state: S) => { output: Tensor; state: S } } {
+  { dropout, constants }: WalkOptions,
+): { inputs: Tensor; step: (input: Tensor, state: S) => CellStep<S> } {
   const masks = dropout ?? undefined;
   if (!cell.project || !cell.stepProjected)
-    return { inputs: xs, step: (input, state) => cell.step(params, input, state, masks) };
+    return { inputs: xs, step: (input, state) => cell.step(params, input, state, masks, constants) };
   return {
     inputs: projectSequence(cell, params, xs, dropout),
-    step: (input, state) => cell.stepProjected!(params, input, state, masks),
+    step: (input, state) => cell.stepProjected!(params, input, state, masks, constants),
   };
 }
 
@@ -54,9 +55,9 @@ export function projectSequence<P, S>(
 
 /** One operation after another: eager evaluation. */
 export const walk: Walk = (cell, params, xs, initial, options) => {
-  const { reverse, zeroOutputForMask, returnSequences, mask, dropout } = options;
+  const { reverse, zeroOutputForMask, returnSequences, mask } = options;
   const time = xs.shape[1]!;
-  const { inputs: projected, step } = project(cell, params, xs, dropout);
+  const { inputs: projected, step } = project(cell, params, xs, options);
   const inputs = unstack(projected, 1);
   const masks = mask ? unstack(mask, 1).map((m) => m.expandDims(1)) : null;
   let state = initial;
@@ -87,8 +88,8 @@ export const loop: Walk = <P, S>(
   initial: S,
   options: WalkOptions,
 ): SequenceResult<S> => {
-  const { reverse, zeroOutputForMask, returnSequences, mask, dropout } = options;
-  const { inputs, step } = project(cell, params, xs, dropout);
+  const { reverse, zeroOutputForMask, returnSequences, mask } = options;
+  const { inputs, step } = project(cell, params, xs, options);
   const first = zeros([xs.shape[0]!, cell.outputSize], computeDType(params, xs));
   const { carry, ys } = scan(
     ({ state, output }: { state: S; output: Tensor }, element: { x: Tensor; valid?: Tensor }) => {

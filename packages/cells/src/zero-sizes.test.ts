@@ -8,7 +8,7 @@ import {
   LSTMCell,
   runSequence,
   SimpleRNNCell,
-  StackedCells,
+  StackedRNNCells,
 } from './index.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: cells of any parameters and states
@@ -28,7 +28,7 @@ const CELLS: [string, AnyCell][] = [
   ['GRU, input dropout', new GRUCell(3, { dropout: 0.3 })],
   ['GRU, recurrent dropout', new GRUCell(3, { recurrentDropout: 0.3 })],
   ['GRU, reset before', new GRUCell(3, { resetAfter: false })],
-  ['a stack', new StackedCells([new LSTMCell(2), new GRUCell(2)], { residual: true })],
+  ['a stack', new StackedRNNCells([new LSTMCell(2), new GRUCell(2)], { residual: true })],
 ];
 
 /** Nothing in the batch, and nothing in a step. */

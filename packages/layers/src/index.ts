@@ -1,3 +1,11 @@
+export {
+  GRUCell,
+  initializeParams,
+  LSTMCell,
+  RecurrentCell,
+  SimpleRNNCell,
+  StackedRNNCells,
+} from '@recurra/cells';
 export { describeLayer as serializeLayer, type SerializedLayer } from './base/describe.js';
 export { Graph } from './base/graph.js';
 export {
@@ -36,6 +44,7 @@ export * from './layers/index.js';
 export * from './losses/index.js';
 export * from './metrics/index.js';
 export {
+  type CellClass,
   type DeserializeOptions,
   deserializeLayer,
   type LayerClass,

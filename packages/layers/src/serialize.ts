@@ -1,4 +1,4 @@
-import { GRUCell, LSTMCell, SimpleRNNCell, StackedCells } from '@recurra/cells';
+import { type AnyCell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells } from '@recurra/cells';
 import { FormatError } from '@recurra/tensor';
 import { describeLayer, type SerializedLayer } from './base/describe.js';
 import { asFormatError, graphFromConfig } from './base/graph-from-config.js';
@@ -7,7 +7,6 @@ import type { Model } from './base/model.js';
 import { Sequential } from './base/sequential.js';
 import { describeValue, isRecord } from './base/tree.js';
 import * as layers from './layers/index.js';
-import type { AnyCell } from './layers/rnn.js';
 
 /** A class of layers that a configuration can make. */
 export interface LayerClass {
@@ -24,14 +23,19 @@ export const layerClasses = (): ReadonlyMap<string, LayerClass> =>
     Object.entries<unknown>({ ...layers }).filter((entry): entry is [string, LayerClass] => isLayerClass(entry[1])),
   );
 
+/** A class of cells that a configuration can make: one that extends `RecurrentCell`. */
+export interface CellClass {
+  fromConfig(config: Readonly<Record<string, unknown>>): AnyCell;
+}
+
 const CELLS: ReadonlyMap<string, new (units: number, options: never) => AnyCell> = new Map(
   Object.entries({ SimpleRNNCell, LSTMCell, GRUCell }),
 );
 
 /** What goes with reading a configuration. */
 export interface DeserializeOptions {
-  /** Classes of one's own, by their names. */
-  readonly customObjects?: Readonly<Record<string, LayerClass>>;
+  /** Classes of one's own, layers and cells, by their names. */
+  readonly customObjects?: Readonly<Record<string, LayerClass | CellClass>>;
 }
 
 /** Where Keras finds classes of layers and models. */
@@ -92,26 +96,37 @@ function layerFrom({ className, config }: SerializedLayer, options: DeserializeO
     );
   const inner: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(config)) {
-    if (key === 'cell') inner[key] = deserializeCell(value as SerializedLayer);
+    if (key === 'cell') inner[key] = deserializeCell(value as SerializedLayer, options);
     else if ((key === 'layer' || key === 'backwardLayer') && isSerializedLayer(value))
       inner[key] = deserializeLayer(value, options);
     else inner[key] = value;
   }
   // What Keras writes and nothing here depends on.
   delete inner['quantizationConfig'];
-  return make.fromConfig(inner);
+  return make.fromConfig(inner) as AnyLayer;
 }
 
-/** A cell from its description. */
-function deserializeCell({ className, config }: SerializedLayer): AnyCell {
-  if (className === 'StackedRNNCells')
-    return new StackedCells((config['cells'] as readonly SerializedLayer[]).map(deserializeCell));
+/** A cell from its description. Throws `FormatError` for a class that is not known. */
+function deserializeCell(given: SerializedLayer, options: DeserializeOptions): AnyCell {
+  if (!isSerializedLayer(given))
+    throw new FormatError('deserializeLayer: expected a cell as { className, config }, received something else');
+  const { className, config } = given;
+  const { name: _name, trainable: _trainable, dtype: _dtype, ...own } = config;
+  const custom = options.customObjects ?? {};
+  if (Object.hasOwn(custom, className)) return custom[className]!.fromConfig(config) as AnyCell;
+  if (className === 'StackedRNNCells') {
+    const { cells, ...rest } = own as { readonly cells: readonly SerializedLayer[] };
+    return new StackedRNNCells(
+      cells.map((cell) => deserializeCell(cell, options)),
+      rest,
+    );
+  }
   const Class = CELLS.get(className);
   if (!Class)
     throw new FormatError(
-      `deserializeLayer: expected a cell among ${[...CELLS.keys(), 'StackedRNNCells'].join(', ')}, received "${className}"`,
+      `deserializeLayer: expected a cell among ${[...CELLS.keys(), 'StackedRNNCells', ...Object.keys(custom)].join(', ')}, received "${className}". Pass classes of your own as customObjects.`,
     );
-  const { units, name: _name, trainable: _trainable, dtype: _dtype, ...rest } = config;
+  const { units, ...rest } = own;
   return new Class(units as number, rest as never);
 }
 

@@ -92,13 +92,16 @@ export class Bidirectional<const O extends BidirectionalOptions = Record<never, 
     this.backwardLayer.build(inputShape);
   }
 
-  call(x: Tensor, { training, mask, initialState = null }: Context & RecurrentArguments): BidirectionalOutput<O> {
+  call(
+    x: Tensor,
+    { training, mask, initialState = null, constants = null }: Context & RecurrentArguments,
+  ): BidirectionalOutput<O> {
     const states = (initialState ?? []) as readonly Tensor[];
     const half = states.length / 2;
     if (!Number.isInteger(half))
       throw new ValueError(`${this.label}: expected the initial states of both directions, received ${states.length}`);
     const walk = (layer: AnyRecurrent, start: readonly Tensor[]): readonly Tensor[] => {
-      const given = { training, mask, initialState: start.length > 0 ? start : null };
+      const given = { training, mask, initialState: start.length > 0 ? start : null, constants };
       const result = layer.apply(withMask(x, mask), given as never) as unknown as Tensor | readonly Tensor[];
       return Array.isArray(result) ? (result as readonly Tensor[]) : [result as Tensor];
     };

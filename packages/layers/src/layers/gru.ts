@@ -1,5 +1,5 @@
 import { GRU_CELL_OPTIONS, GRUCell, type GRUCellOptions } from '@recurra/cells';
-import { CellLayer, type RecurrentOptions } from './rnn.js';
+import { CellLayer, type Only, type RecurrentOptions, type Rest } from './rnn.js';
 
 /** Options of {@link GRU}. */
 export type GRUOptions = RecurrentOptions & GRUCellOptions;
@@ -8,9 +8,10 @@ export type GRUOptions = RecurrentOptions & GRUCellOptions;
  * Gated recurrent unit layer; the equations stand at `GRUCell`. [batch, time, features] -> [batch, units], or [batch, time,
  * units] with `returnSequences`. Keras `GRU`.
  */
-export class GRU<const O extends GRUOptions = Record<never, never>> extends CellLayer<O> {
-  constructor(units: number, options: O = {} as O) {
-    super('GRU', units, options, GRUCell, GRU_CELL_OPTIONS);
+export class GRU<const A extends Rest<GRUOptions> = Rest<GRUOptions>> extends CellLayer<A> {
+  /** @param units width of the output and of the state @param rest see {@link GRUOptions} */
+  constructor(units: number, ...rest: A & Only<A, GRUOptions>) {
+    super('GRU', units, rest[0], GRUCell, GRU_CELL_OPTIONS);
   }
 
   override get className(): string {

@@ -45,7 +45,14 @@ export { PReLU, type PReLUOptions } from './prelu.js';
 export { ReLU, type ReLUOptions } from './relu.js';
 export { RepeatVector } from './repeat-vector.js';
 export { Reshape } from './reshape.js';
-export { type RecurrentArguments, type RecurrentOptions, RNN } from './rnn.js';
+export {
+  type AnyRecurrent,
+  type OutputAndStates,
+  type RecurrentArguments,
+  type RecurrentOptions,
+  RNN,
+} from './rnn.js';
 export { SimpleRNN, type SimpleRNNOptions } from './simple-rnn.js';
 export { Softmax, type SoftmaxOptions } from './softmax.js';
 export { SpatialDropout1D, type SpatialDropout1DOptions } from './spatial-dropout1d.js';
+export { TimeDistributed } from './time-distributed.js';

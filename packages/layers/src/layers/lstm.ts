@@ -1,5 +1,5 @@
 import { LSTM_CELL_OPTIONS, LSTMCell, type LSTMCellOptions } from '@recurra/cells';
-import { CellLayer, type RecurrentOptions } from './rnn.js';
+import { CellLayer, type Only, type RecurrentOptions, type Rest } from './rnn.js';
 
 /** Options of {@link LSTM}. */
 export type LSTMOptions = RecurrentOptions & LSTMCellOptions;
@@ -8,9 +8,10 @@ export type LSTMOptions = RecurrentOptions & LSTMCellOptions;
  * Long short-term memory layer; the equations stand at `LSTMCell`. [batch, time, features] -> [batch, units], or [batch, time,
  * units] with `returnSequences`; with `returnState` also h and c. Keras `LSTM`.
  */
-export class LSTM<const O extends LSTMOptions = Record<never, never>> extends CellLayer<O> {
-  constructor(units: number, options: O = {} as O) {
-    super('LSTM', units, options, LSTMCell, LSTM_CELL_OPTIONS);
+export class LSTM<const A extends Rest<LSTMOptions> = Rest<LSTMOptions>> extends CellLayer<A> {
+  /** @param units width of the output and of the state @param rest see {@link LSTMOptions} */
+  constructor(units: number, ...rest: A & Only<A, LSTMOptions>) {
+    super('LSTM', units, rest[0], LSTMCell, LSTM_CELL_OPTIONS);
   }
 
   override get className(): string {

@@ -1,19 +1,32 @@
 import { treeLeaves, treePaths, treeUnflatten } from '@recurra/autograd';
-import { type Cell, describeCell, describeRegularizer, runSequence } from '@recurra/cells';
+import {
+  type AnyCell,
+  computeDType,
+  type DropoutMasks,
+  describeCell,
+  describeRegularizer,
+  expectCell,
+  runSequence,
+  StackedRNNCells,
+} from '@recurra/cells';
 import { untraced } from '@recurra/compiler';
 import {
   checkOptions,
+  type DType,
+  describeValue,
   formatShape,
   isFloating,
   nextKey,
   ShapeError,
   stopGradient,
-  type Tensor,
+  Tensor,
   ValueError,
 } from '@recurra/tensor';
 import { type Context, Layer } from '../base/layer.js';
+import { maskOf } from '../base/masks.js';
 import { distinct, scoped, snakeCase } from '../base/naming.js';
 import { describeOptions, type LayerOptions, type Settled, settle } from '../base/options.js';
+import { SeedGenerator } from '../base/seed.js';
 import { formatPartial, type PartialShape, type SymbolicTensor } from '../base/symbolic.js';
 import { Variable } from '../base/variable.js';
 
@@ -49,48 +62,72 @@ export const RECURRENT_DEFAULTS: {
 export interface RecurrentArguments {
   /** The states before the first step, as `returnState` gives them: h, or h and c; tensors, or symbolic ones in a graph. */
   readonly initialState?: Tensor | SymbolicTensor | readonly (Tensor | SymbolicTensor)[] | null;
+  /**
+   * What the cell sees at each step beside the sequence, if it `takesConstants`: an encoder's outputs that a decoder attends to. With constants, the
+   * mask of the inputs counts as without.
+   */
+  readonly constants?: Tensor | SymbolicTensor | readonly (Tensor | SymbolicTensor)[] | null;
 }
 
-/** With `returnState` the output and the states, else the output. */
-export type RecurrentOutput<O> = O extends { readonly returnState: infer R }
-  ? R extends true
-    ? OutputAndStates
-    : R extends false | undefined
-      ? Tensor
-      : Tensor | OutputAndStates
-  : 'returnState' extends keyof O
-    ? Tensor | OutputAndStates
-    : Tensor;
+/**
+ * The options of a call of a constructor, as the rest of its arguments: none, or one object. A layer is generic in this list, so that `new LSTM(3)`
+ * is known to give a tensor, while the type `LSTM`, without arguments, takes an LSTM of any options.
+ */
+export type Rest<O> = readonly [options?: O];
+
+/** Refuses options that are no key of `Known`: a type parameter alone would take what is misspelt. */
+export type Only<A, Known> = A extends readonly [infer O]
+  ? readonly [{ readonly [K in keyof O]: K extends keyof Known ? unknown : never }]
+  : unknown;
+
+/** With `returnState` the output and the states, else the output; either, where the options are not known. */
+export type RecurrentOutput<A> = A extends readonly []
+  ? Tensor
+  : A extends readonly [infer O]
+    ? O extends { readonly returnState: infer R }
+      ? R extends true
+        ? OutputAndStates
+        : R extends false | undefined
+          ? Tensor
+          : Tensor | OutputAndStates
+      : 'returnState' extends keyof O
+        ? Tensor | OutputAndStates
+        : Tensor
+    : Tensor | OutputAndStates;
 /** The output, and the states after the last step. */
 export type OutputAndStates = readonly [Tensor, ...Tensor[]];
 
-// biome-ignore lint/suspicious/noExplicitAny: a cell of any parameters and states
-export type AnyCell = Cell<any, any>;
-// biome-ignore lint/suspicious/noExplicitAny: recurrent layers of any options
-export type AnyRecurrent = RNN<any>;
+/** Any recurrent layer: an `RNN`, `SimpleRNN`, `LSTM` or `GRU` of whatever options. */
+export type AnyRecurrent = RNN;
 
 /**
- * A cell walked along [batch, time, features]: any cell of `@recurra/cells`, or one's own. Gives [batch, units], or [batch, time, units] with
- * `returnSequences`; with `returnState` a list of that and the final states. Keras `RNN`.
+ * A cell walked along [batch, time, features]: any cell of `@recurra/cells`, one's own (`RecurrentCell`), or a list of cells, one upon the other
+ * (`StackedRNNCells`). Gives [batch, units], or [batch, time, units] with `returnSequences`; with `returnState` a list of that and the final states, those
+ * of a stack in the order of its cells. Throws `ValueError` for what is no cell, and for constants that the cell does not read. Keras `RNN`; constants as
+ * in Keras 2.
  */
-export class RNN<const O extends RecurrentOptions = RecurrentOptions> extends Layer<
+export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>> extends Layer<
   Tensor,
-  RecurrentOutput<O>,
+  RecurrentOutput<A>,
   RecurrentArguments
 > {
   static override readonly positional: readonly string[] = ['cell'];
   readonly cell: AnyCell;
   protected override settled: Settled<RecurrentOptions>;
+  private readonly generator: SeedGenerator;
   private params: unknown = null;
   private weightsInOrder: Variable[] = [];
   private states: Variable[] | null = null;
 
-  constructor(cell: AnyCell, options: O = {} as O) {
+  /** @param cell a cell, or a list of cells @param rest see {@link RecurrentOptions} */
+  constructor(cell: AnyCell | readonly AnyCell[], ...rest: A & Only<A, RecurrentOptions>) {
+    const options: RecurrentOptions = rest[0] ?? {};
     super(options);
-    if (typeof cell?.step !== 'function' || typeof cell.init !== 'function')
-      throw new ValueError(`${this.className}: expected a cell (init, initialState, step), received ${String(cell)}`);
-    this.cell = cell;
+    const single: unknown = Array.isArray(cell) ? new StackedRNNCells(cell as readonly AnyCell[]) : cell;
+    expectCell(this.className, single);
+    this.cell = single;
     this.settled = settle<RecurrentOptions>(this.className, options, RECURRENT_DEFAULTS);
+    this.generator = new SeedGenerator(this.cell.seed ?? null, this.name, (variable) => this.keep(variable));
   }
 
   override get className(): string {
@@ -160,23 +197,28 @@ export class RNN<const O extends RecurrentOptions = RecurrentOptions> extends La
     return (this.states ?? []).map((s) => s.value);
   }
 
-  call(x: Tensor, context: Context & RecurrentArguments): RecurrentOutput<O> {
-    const { training, mask, initialState = null } = context;
+  call(x: Tensor, context: Context & RecurrentArguments): RecurrentOutput<A> {
+    const { training, initialState = null } = context;
     const { returnSequences, returnState, goBackwards, stateful, zeroOutputForMask } = this.settled;
     const params = treeUnflatten(
       this.params,
       this.weightsInOrder.map((w) => w.value),
     );
+    const constants = this.constantsOf(context.constants);
+    // As in Keras 2: constants do not take the sequence's mask away.
+    const mask = context.mask ?? (constants.length > 0 ? maskOf(x) : null);
     // As a product of integers with weights would: in the weights' dtype.
     const xs = isFloating(x.dtype) ? x : x.cast(this.dtype);
     const batch = xs.shape[0]!;
-    const zero = this.cell.initialState(batch, xs.dtype) as unknown;
+    const dtype = computeDType(params, xs);
+    const zero = this.cell.initialState(batch, dtype) as unknown;
     const result = runSequence(this.cell, params, xs, {
       reverse: goBackwards,
       zeroOutputForMask,
       returnSequences,
       initialState: this.startState(batch, zero, (initialState ?? null) as Tensor | readonly Tensor[] | null),
-      dropout: training ? this.cell.drawMasks(batch, xs.shape[2]!, { dtype: xs.dtype }) : null,
+      dropout: training ? this.drawMasks(batch, xs.shape[2]!, dtype) : null,
+      constants,
       ...(mask ? { mask } : {}),
     });
     const states = treeLeaves(result.state);
@@ -185,7 +227,32 @@ export class RNN<const O extends RecurrentOptions = RecurrentOptions> extends La
         this.states![i]!.assign(stopGradient(value));
       });
     const output = returnSequences ? (goBackwards ? result.outputs!.flip(1) : result.outputs!) : result.output;
-    return (returnState ? [output, ...states] : output) as RecurrentOutput<O>;
+    return (returnState ? [output, ...states] : output) as RecurrentOutput<A>;
+  }
+
+  private drawMasks(batch: number, features: number, dtype: DType): DropoutMasks | null {
+    const { generator } = this;
+    return this.cell.drawMasks(batch, features, {
+      dtype,
+      // A cell that draws nothing reads no key, and leaves the run's where it is.
+      get key(): Tensor {
+        return generator.next();
+      },
+    });
+  }
+
+  private constantsOf(given: RecurrentArguments['constants']): readonly Tensor[] {
+    const constants = (
+      given === null || given === undefined ? [] : Array.isArray(given) ? given : [given]
+    ) as unknown[];
+    for (const constant of constants)
+      if (!(constant instanceof Tensor))
+        throw new ValueError(`${this.label}: expected constants that are tensors, received ${describeValue(constant)}`);
+    if (constants.length > 0 && !this.cell.takesConstants)
+      throw new ValueError(
+        `${this.label}: expected no constants, since its cell reads none, received ${constants.length}. A cell whose step reads them says takesConstants = true.`,
+      );
+    return constants as Tensor[];
   }
 
   private startState(batch: number, zero: unknown, given: Tensor | readonly Tensor[] | null): unknown {
@@ -256,22 +323,29 @@ function parted(label: string, options: object, cellNames: object): Parts {
   return { cell: pick(false), own: pick(true) };
 }
 
+/** `RNN` for classes that have parted the options themselves. */
+const RNNOf = RNN as unknown as Pick<typeof RNN, keyof typeof RNN> &
+  (abstract new <A extends Rest<RecurrentOptions>>(
+    cell: AnyCell,
+    options: RecurrentOptions,
+  ) => RNN<A>);
+
 /** What SimpleRNN, LSTM and GRU have in common: a cell of a class of their own, whose options are among the layer's. */
-export abstract class CellLayer<O extends RecurrentOptions> extends RNN<O> {
+export abstract class CellLayer<A extends Rest<RecurrentOptions>> extends RNNOf<A> {
   static override readonly positional: readonly string[] = ['units'];
-  readonly #options: O;
+  readonly #options: RecurrentOptions;
 
   /** @param Cell makes the cell @param cellNames names of its options */
   constructor(
     label: string,
     units: number,
-    options: O,
+    options: RecurrentOptions | undefined,
     Cell: new (units: number, options: never) => AnyCell,
     cellNames: object,
   ) {
-    const { cell, own } = parted(label, options, cellNames);
-    super(new Cell(units, cell as never), own as O);
-    this.#options = options;
+    const { cell, own } = parted(label, options ?? {}, cellNames);
+    super(new Cell(units, cell as never), own);
+    this.#options = options ?? {};
   }
 
   protected override fields(): Record<string, unknown> {

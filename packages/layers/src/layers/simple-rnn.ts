@@ -1,5 +1,5 @@
 import { CELL_OPTIONS, type CellOptions, SimpleRNNCell } from '@recurra/cells';
-import { CellLayer, type RecurrentOptions } from './rnn.js';
+import { CellLayer, type Only, type RecurrentOptions, type Rest } from './rnn.js';
 
 /** Options of {@link SimpleRNN}. */
 export type SimpleRNNOptions = RecurrentOptions & CellOptions;
@@ -8,9 +8,10 @@ export type SimpleRNNOptions = RecurrentOptions & CellOptions;
  * Fully connected recurrent layer: h_t = activation(x_t W + h_{t-1} U + b), activation 'tanh'.
  * [batch, time, features] -> [batch, units], or [batch, time, units] with `returnSequences`. Keras `SimpleRNN`.
  */
-export class SimpleRNN<const O extends SimpleRNNOptions = Record<never, never>> extends CellLayer<O> {
-  constructor(units: number, options: O = {} as O) {
-    super('SimpleRNN', units, options, SimpleRNNCell, CELL_OPTIONS);
+export class SimpleRNN<const A extends Rest<SimpleRNNOptions> = Rest<SimpleRNNOptions>> extends CellLayer<A> {
+  /** @param units width of the output and of the state @param rest see {@link SimpleRNNOptions} */
+  constructor(units: number, ...rest: A & Only<A, SimpleRNNOptions>) {
+    super('SimpleRNN', units, rest[0], SimpleRNNCell, CELL_OPTIONS);
   }
 
   override get className(): string {

@@ -19,7 +19,6 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
     /^conv_pooling\//,
     /mask_passing_ZeroPadding1D$/,
     ...[
-      'TimeDistributed',
       'chain_Embedding_Bidirectional_GlobalAverage',
       'Cropping1D',
       'ZeroPadding1D',
@@ -27,7 +26,7 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
       'Rescaling',
     ].map((name) => `/${name}`),
   ],
-  training: [/^conv1d_gru/, /^residual_two_inputs/, /^time_distributed/, /^transformer_block/],
+  training: [/^conv1d_gru/, /^residual_two_inputs/, /^transformer_block/],
   preprocessing: [],
 };
 

@@ -23,7 +23,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
   autograd: ['expectTensors'],
   cells: [
     ...['BaseCell', 'GatedCell', 'describeActivation', 'describeCell', 'describeConstraint', 'describeInitializer'],
-    ...['describeRegularizer', 'isSerialized', 'resolveSerialized'],
+    ...['RecurrentCell', 'computeDType', 'describeRegularizer', 'expectCell', 'isSerialized', 'resolveSerialized'],
   ],
   compiler: ['MemoryError', 'WorkerError', 'guard', 'isZero', 'setThreadedWork'],
   optim: ['Optimizer'],

@@ -298,10 +298,17 @@ export const CELLS: Readonly<Record<string, readonly Example[]>> = {
       options({ ...CELL, recurrentActivation: name('relu', 'null', 'a function'), resetAfter: flag(true) }),
     ),
   ],
-  StackedCells: [
+  StackedRNNCells: [
     create(
-      cells.StackedCells,
+      cells.StackedRNNCells,
       made(() => [lstm, lstm]),
+    ),
+  ],
+  initializeParams: [
+    example(
+      cells.initializeParams,
+      made(() => ({ kernel: { shape: [2, 3] } })),
+      options({ dtype: name('float32') }),
     ),
   ],
   runSequence: [

@@ -1,0 +1,166 @@
+import { randomInteger, randomKey, randomNormal, type Tensor, tensor } from '@recurra/tensor';
+import {
+  Dense,
+  Dropout,
+  deserializeLayer,
+  Embedding,
+  Input,
+  Layer,
+  LSTM,
+  Masking,
+  Model,
+  maskOf,
+  Sequential,
+  serializeLayer,
+  TimeDistributed,
+  withMask,
+} from '../index.js';
+
+const x = randomNormal([2, 3, 4, 5], { key: randomKey(1) });
+const steps = tensor([
+  [true, false, true],
+  [true, true, false],
+]);
+const words = tensor([
+  [
+    [true, true, false, false],
+    [true, true, true, true],
+    [false, false, false, false],
+  ],
+  [
+    [true, false, false, false],
+    [false, false, false, false],
+    [true, true, true, false],
+  ],
+]);
+
+/** What a step at a time gives: Keras' definition. */
+const byStep = (layer: Layer, xs: Tensor, masks: (t: number) => Tensor | null = () => null): unknown =>
+  Array.from({ length: xs.shape[1]! }, (_, t) =>
+    layer.apply(withMask(xs.at(t, 1), null), { mask: masks(t) }).toArray(),
+  );
+const stepsOf = (y: Tensor): unknown => Array.from({ length: y.shape[1]! }, (_, t) => y.at(t, 1).toArray());
+
+class Mixing extends Layer {
+  call(input: Tensor): Tensor {
+    return input.sub(input.mean(0, { keepDims: true }));
+  }
+}
+
+test.each<[string, () => Layer]>([
+  ['an LSTM', () => new LSTM(3)],
+  ['a chain', () => new Sequential([new LSTM(3, { returnSequences: true }), new Dense(2, { activation: 'relu' })])],
+  ['a stateful layer', () => new LSTM(3, { stateful: true })],
+  ['what mixes the samples of a batch', () => new Mixing()],
+])('%s sees each step by itself, as Keras has it', (_name, make) => {
+  const layer = make();
+  const y = new TimeDistributed(layer).apply(x);
+  layer.resetStates();
+  expect(stepsOf(y)).toEqual(byStep(layer, x));
+});
+
+test('a mask of steps stays with the output; one of words goes into the layer', () => {
+  const dense = new TimeDistributed(new Dense(2));
+  expect(maskOf(dense.apply(withMask(x.mul(1), steps)))).toBe(steps);
+  const lstm = new LSTM(3);
+  const y = new TimeDistributed(lstm).apply(withMask(x.mul(1), words));
+  expect(stepsOf(y)).toEqual(byStep(lstm, x, (t) => words.at(t, 1)));
+  expect(maskOf(y)?.toArray()).toEqual([
+    [true, true, false],
+    [true, false, true],
+  ]);
+  expect(maskOf(new TimeDistributed(new LSTM(3)).apply(withMask(x.mul(1), steps)))).toBe(steps);
+  const inner = new TimeDistributed(new LSTM(3, { returnSequences: true })).apply(withMask(x.mul(1), words));
+  expect(maskOf(inner)?.toArray()).toEqual(words.toArray());
+  const late = new TimeDistributed(new LSTM(3, { stateful: true, returnSequences: true })).apply(
+    withMask(x.mul(1), words),
+  );
+  expect(maskOf(late)?.toArray()).toEqual(words.toArray());
+});
+
+test('a mask that the layer makes comes out', () => {
+  const ids = randomInteger([2, 3, 4], 0, 3, { key: randomKey(2) });
+  const y = new TimeDistributed(new Embedding(3, 2, { maskZero: true })).apply(ids);
+  expect(y.shape).toEqual([2, 3, 4, 2]);
+  expect(maskOf(y)?.toArray()).toEqual(ids.notEqual(0).toArray());
+  const masking = new TimeDistributed(new Masking());
+  expect(maskOf(masking.apply(x.mul(words.expandDims(3).cast('float32'))))?.toArray()).toEqual(words.toArray());
+});
+
+test('words to sentences to a document: trains, masked, compiled as eagerly', async () => {
+  const ids = randomInteger([4, 3, 5], 0, 6, { key: randomKey(3) });
+  const losses: (readonly number[])[] = [];
+  for (const runEagerly of [false, true]) {
+    const model = new Sequential([
+      Input({ shape: [null, null], dtype: 'int32' }),
+      new Embedding(6, 3, { maskZero: true }),
+      new TimeDistributed(new LSTM(3)),
+      new LSTM(2),
+      new Dense(1),
+    ]);
+    model.setWeights(model.weights.map((w, i) => randomNormal(w.shape, { key: randomKey(i), std: 0.3 })));
+    model.compile({ optimizer: 'sgd', loss: 'mse', runEagerly });
+    losses.push((await model.fit(ids, [[1], [0], [1], [0]], { epochs: 2, verbose: 0 })).values('loss'));
+  }
+  losses[0]!.forEach((loss, i) => {
+    expect(loss).toBeCloseTo(losses[1]![i]!, 5);
+  });
+});
+
+test('several inputs and outputs, of models too', () => {
+  const [a, b] = [Input({ shape: [5], name: 'a' }), Input({ shape: [5], name: 'b' })];
+  const dense = new Dense(2);
+  const shared = new Model({ inputs: { a, b }, outputs: [dense.apply(a), new Dense(3).apply(b)] as const });
+  const layer = new TimeDistributed<{ a: Tensor; b: Tensor }, readonly [Tensor, Tensor]>(shared as never);
+  const [p, q] = [x.at(0, 2), x.at(1, 2)];
+  const [y, z] = layer.apply({ a: p, b: q }) as readonly [Tensor, Tensor];
+  expect([y.shape, z.shape]).toEqual([
+    [2, 3, 2],
+    [2, 3, 3],
+  ]);
+  expect(stepsOf(y)).toEqual(byStep(dense, p));
+  expect(layer.computeOutputShape({ a: [null, null, 5], b: [null, null, 5] })).toEqual([
+    [null, null, 2],
+    [null, null, 3],
+  ]);
+  expect(() => layer.apply({ a: p, b: q.narrow(1, 0, 2) })).toThrow(/inputs of one batch and time/);
+});
+
+test('configuration, weights, dtype and freezing are those of the layer inside', () => {
+  const layer = new TimeDistributed(new Dense(2, { dtype: 'float64', name: 'inner' }), {
+    name: 'outer',
+    trainable: false,
+  });
+  const y = layer.apply(x.at(0, 2).cast('float64'));
+  expect(y.dtype).toBe('float64');
+  expect(layer.weights.map((w) => w.path)).toEqual(['outer/inner/kernel', 'outer/inner/bias']);
+  expect(layer.trainableWeights).toEqual([]);
+  const data = JSON.parse(JSON.stringify(serializeLayer(layer)));
+  expect(data.config.layer.className).toBe('Dense');
+  expect(serializeLayer(deserializeLayer(data))).toEqual(data);
+});
+
+test('dropout whose noise has no batch axis draws anew at each step; without, at each element', () => {
+  const layer = new TimeDistributed(new Dropout(0.5, { noiseShape: [1, 4, 5], seed: 1 }));
+  const y = layer.apply(x.onesLike(), { training: true });
+  expect(y.at(0, 0).toArray()).toEqual(y.at(1, 0).toArray());
+  expect(y.at(0, 1).toArray()).not.toEqual(y.at(1, 1).toArray());
+});
+
+test('penalties on outputs are those of all steps', () => {
+  const layer = new TimeDistributed(
+    new Dense(2, { activityRegularizer: { name: 'L', config: {}, apply: (y: Tensor) => y.sum() } }),
+  );
+  const y = layer.apply(x.at(0, 2));
+  expect(layer.losses.reduce((sum, l) => sum + l.item(), 0)).toBeCloseTo(y.sum().item() / 2, 5);
+});
+
+test('what it cannot take is refused', () => {
+  const layer = new TimeDistributed(new Dense(2));
+  expect(() => layer.apply(x.at(0, 2).at(0, 2))).toThrow(/rank 3 or more \[batch, time, ...\], received \[2, 3\]/);
+  expect(() => layer.apply(x.narrow(1, 0, 0))).toThrow(/at least one step/);
+  expect(() => layer.apply(x, { mask: steps.at(0) })).toThrow(/mask of leading sizes of the input \[2, 3, 4, 5\]/);
+  expect(() => layer.apply(x, { mask: steps.transpose() })).toThrow(/received \[3, 2\]/);
+  expect(() => new TimeDistributed(Dense as never)).toThrow(/expected a layer, received the class Dense/);
+  expect(() => new TimeDistributed(new Dense(1), { units: 3 } as never)).toThrow(/units/);
+});
