@@ -14,7 +14,13 @@ const names = readdirSync(join(root, 'packages')).filter((name) => name !== 'tes
 const foreign = '/packages/preprocessing/node_modules';
 const imports = {
   ...Object.fromEntries(
-    names.map((name) => [name === 'recurra' ? name : `@recurra/${name}`, `/packages/${name}/dist/index.js`]),
+    names.flatMap((name) => {
+      const specifier = name === 'recurra' ? name : `@recurra/${name}`;
+      return [
+        [specifier, `/packages/${name}/dist/index.js`],
+        [`${specifier}/extend`, `/packages/${name}/dist/extend.js`],
+      ];
+    }),
   ),
   '@noble/hashes/': `${foreign}/@noble/hashes/`,
   valibot: `${foreign}/valibot/dist/index.mjs`,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Dataset, jsonlDataset, segmenter, Tokenizer } from 'recurra';
+import { Dataset, jsonlDataset, Tokenizer } from 'recurra';
+import { segmenter } from 'recurra/extend';
 
 /**
  * The share of steps that are padding, on two real sets: all texts padded to the longest, to the longest of their batch, and in buckets of

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { formatDuration } from 'recurra';
+import { formatDuration } from 'recurra/extend';
 import { checkLabels, DEFAULTS, type Evaluation, labelsOf, type Settings, TextClassifier } from './classifier.js';
 import { type Reading, readSamples, type Samples } from './data.js';
 import { CommandError } from './errors.js';

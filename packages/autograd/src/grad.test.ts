@@ -1,15 +1,6 @@
 import { concat, ones, scalar, type Tensor, tensor, zeros } from '@recurra/tensor';
-import {
-  customGradient,
-  grad,
-  stopGradient,
-  treeLeaves,
-  treeMap,
-  treePaths,
-  treeUnflatten,
-  valueAndGrad,
-  vjp,
-} from './index.js';
+import { treePaths } from './extend.js';
+import { customGradient, grad, stopGradient, treeLeaves, treeMap, treeUnflatten, valueAndGrad, vjp } from './index.js';
 
 const cube = (x: Tensor): Tensor => x.mul(x).mul(x).sum();
 

@@ -1,20 +1,16 @@
+import { DTypeError, ShapeError, stopGradient as stop, Tensor, TraceError } from '@recurra/tensor';
 import {
   bind,
   checkRules,
   checkValue,
-  DTypeError,
   definePrimitive,
   formatShape,
   isFloating,
   type Primitive,
   type Rules,
   rules,
-  ShapeError,
   sameShape,
-  stopGradient as stop,
-  Tensor,
-  TraceError,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 import { backward, GradientLevel, record } from './level.js';
 import { expectTensors, treeLeaves, treeLeavesLike, treeMap, treeUnflatten } from './tree.js';
 

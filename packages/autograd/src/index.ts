@@ -1,11 +1,2 @@
-export {
-  barrier,
-  checkpoint,
-  customGradient,
-  type GradOptions,
-  grad,
-  stopGradient,
-  valueAndGrad,
-  vjp,
-} from './grad.js';
-export { expectTensors, type Tree, treeLeaves, treeLeavesLike, treeMap, treePaths, treeUnflatten } from './tree.js';
+export { checkpoint, customGradient, type GradOptions, grad, stopGradient, valueAndGrad, vjp } from './grad.js';
+export { type Tree, treeLeaves, treeMap, treeUnflatten } from './tree.js';

@@ -1,3 +1,4 @@
+import { ShapeError, Tensor, TraceError } from '@recurra/tensor';
 import {
   bind,
   formatShape,
@@ -5,12 +6,9 @@ import {
   isFloating,
   nextLevel,
   type Primitive,
-  ShapeError,
   sameShape,
-  Tensor,
   type Trace,
-  TraceError,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 
 /** One recorded operation: how to get from the cotangents of its outputs to those of its inputs. */
 interface Node {

@@ -1,5 +1,6 @@
 import { scalar, type Tensor, tensor } from '@recurra/tensor';
-import { treeLeavesLike, treeMap, treePaths, vjp } from './index.js';
+import { treeLeavesLike, treePaths } from './extend.js';
+import { treeMap, vjp } from './index.js';
 
 const add = (a: Tensor, b: Tensor): Tensor => a.add(b);
 const tree = { a: tensor([1]), b: { list: [tensor([2]), tensor([3])], text: 'x', none: null } };

@@ -1,4 +1,5 @@
-import { checkValue, describeValue, type Rule, rules, Tensor, ValueError } from '@recurra/tensor';
+import { Tensor, ValueError } from '@recurra/tensor';
+import { checkValue, describeValue, type Rule, rules } from '@recurra/tensor/extend';
 
 /**
  * A tree of tensors: a tensor, or arrays and plain objects of trees. Anything else (strings, functions, null, numbers) is

@@ -1,8 +1,8 @@
 import { vjp } from '@recurra/autograd';
 import { isCompiling } from '@recurra/compiler';
 import { Command } from '@recurra/kernels';
+import { arange, ShapeError, softmax, Tensor, zeros } from '@recurra/tensor';
 import {
-  arange,
   type Block,
   bind,
   checkRules,
@@ -14,12 +14,8 @@ import {
   promoteTypes,
   type Rules,
   rules,
-  ShapeError,
-  softmax,
-  Tensor,
   toFloating,
-  zeros,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 import { pullbackOf } from './floating.js';
 
 /** Options of {@link dotProductAttention}. */

@@ -1,22 +1,24 @@
 import {
   type Activation,
   type ActivationIdentifier,
-  checkRules,
-  checkValue,
   type DType,
-  describeValue,
-  formatShape,
-  nextKey,
-  type Rule,
-  type Rules,
   randomUniform,
   resolveActivation,
-  rules,
   ShapeError,
   splitKey,
   type Tensor,
   ValueError,
 } from '@recurra/tensor';
+import {
+  checkRules,
+  checkValue,
+  describeValue,
+  formatShape,
+  nextKey,
+  type Rule,
+  type Rules,
+  rules,
+} from '@recurra/tensor/extend';
 import { type Constraint, type ConstraintIdentifier, resolveConstraint } from './constraints.js';
 import { computeDType } from './dtype.js';
 import {

@@ -1,4 +1,5 @@
-import { checkRules, type Rule, type Rules, rules, type SnakeCase, type Tensor } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { checkRules, type Rule, type Rules, rules, type SnakeCase } from '@recurra/tensor/extend';
 import { resolveSerialized, type Serialized } from './serialized.js';
 
 /** What a weight is brought back to after every step. */

@@ -1,5 +1,6 @@
 import { treeLeaves } from '@recurra/autograd';
-import { type DType, isFloating, promoteTypes, type Tensor, toFloating } from '@recurra/tensor';
+import type { DType, Tensor } from '@recurra/tensor';
+import { isFloating, promoteTypes, toFloating } from '@recurra/tensor/extend';
 
 /**
  * The dtype that a cell computes in: that of its floating-point parameters (the widest, where they differ), as in Keras, whatever its

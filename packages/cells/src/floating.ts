@@ -1,5 +1,6 @@
 import { vjp } from '@recurra/autograd';
-import { isFloating, type Tensor } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { isFloating } from '@recurra/tensor/extend';
 
 /** The gradients of f for the inputs that are floating, `null` for the others: how a gradient by a kernel is differentiated once more. */
 export function pullbackOf(

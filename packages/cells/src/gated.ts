@@ -1,4 +1,5 @@
-import { type Activation, type ActivationIdentifier, type Rules, resolveActivation } from '@recurra/tensor';
+import { type Activation, type ActivationIdentifier, resolveActivation } from '@recurra/tensor';
+import type { Rules } from '@recurra/tensor/extend';
 import { BaseCell, CELL_OPTIONS, type CellOptions, describeActivation, IDENTIFIER } from './cell.js';
 
 /** Options of cells that have gates: LSTM and GRU. */

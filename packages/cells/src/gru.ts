@@ -1,4 +1,5 @@
-import { type DType, type Rules, rules, sigmoid, split, type Tensor, tanh, zeros } from '@recurra/tensor';
+import { type DType, sigmoid, split, type Tensor, tanh, zeros } from '@recurra/tensor';
+import { type Rules, rules } from '@recurra/tensor/extend';
 import type { CellParams, DropoutMasks, SequenceKind } from './cell.js';
 import { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
 import type { InitializeOptions } from './initializers.js';

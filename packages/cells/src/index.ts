@@ -2,31 +2,61 @@ export { type AttentionOptions, dotProductAttention } from './attention.js';
 export {
   type AnyCell,
   BaseCell,
-  CELL_OPTIONS,
   type Cell,
   type CellOptions,
   type CellParams,
   type CellStep,
   type Constants,
   type DropoutMasks,
-  describeActivation,
-  describeCell,
-  describeConstraint,
-  describeInitializer,
-  describeRegularizer,
-  expectCell,
-  type SequenceKind,
-  type WeightRules,
 } from './cell.js';
-export * from './constraints.js';
-export { computeDType } from './dtype.js';
-export { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
-export { GRU_CELL_OPTIONS, GRUCell, type GRUCellOptions } from './gru.js';
-export * from './initializers.js';
-export { LSTM_CELL_OPTIONS, LSTMCell, type LSTMCellOptions, type LSTMState } from './lstm.js';
+export {
+  type Constraint,
+  type ConstraintIdentifier,
+  type ConstraintName,
+  constraints,
+  maxNorm,
+  minMaxNorm,
+  type NormOptions,
+  nonNeg,
+  unitNorm,
+} from './constraints.js';
+export { GRUCell, type GRUCellOptions } from './gru.js';
+export {
+  constant,
+  glorotNormal,
+  glorotUniform,
+  heNormal,
+  heUniform,
+  type InitializeOptions,
+  type Initializer,
+  type InitializerIdentifier,
+  type InitializerName,
+  identity,
+  initializers,
+  lecunNormal,
+  lecunUniform,
+  ones,
+  orthogonal,
+  randomNormalInitializer,
+  randomUniformInitializer,
+  type SeedOption,
+  truncatedNormalInitializer,
+  type VarianceScalingOptions,
+  varianceScaling,
+  zeros,
+} from './initializers.js';
+export { LSTMCell, type LSTMCellOptions, type LSTMState } from './lstm.js';
 export { initializeParams, type ParamSpec, RecurrentCell, type StateSize } from './recurrent-cell.js';
-export * from './regularizers.js';
+export {
+  l1,
+  l1L2,
+  l2,
+  orthogonalRegularizer,
+  type Regularizer,
+  type RegularizerIdentifier,
+  type RegularizerName,
+  regularizers,
+} from './regularizers.js';
 export { type RunSequenceOptions, runSequence, type SequenceResult } from './run-sequence.js';
-export { isSerialized, resolveSerialized, type Serialized } from './serialized.js';
 export { SimpleRNNCell } from './simple-rnn.js';
 export { StackedRNNCells } from './stacked.js';

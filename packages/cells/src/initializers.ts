@@ -1,23 +1,17 @@
 import {
-  checkRules,
-  checkValue,
   type DType,
   eye,
   full,
-  nextKey,
-  type Rule,
   randomKey,
   randomNormal,
   randomUniform,
-  rules,
   type Shape,
   ShapeError,
-  type SnakeCase,
-  sizeOf,
   type Tensor,
   tensor,
   truncatedNormal,
 } from '@recurra/tensor';
+import { checkRules, checkValue, nextKey, type Rule, rules, type SnakeCase, sizeOf } from '@recurra/tensor/extend';
 import { resolveSerialized, type Serialized } from './serialized.js';
 
 /** How an initializer draws. */

@@ -1,5 +1,7 @@
 import { vjp } from '@recurra/autograd';
-import { isCompiling, isZero } from '@recurra/compiler';
+import { isCompiling } from '@recurra/compiler';
+import { isZero } from '@recurra/compiler/extend';
+import { stopGradient, Tensor, zeros } from '@recurra/tensor';
 import {
   type Aval,
   type Block,
@@ -8,10 +10,7 @@ import {
   type LowerContext,
   type NDArray,
   type Primitive,
-  stopGradient,
-  Tensor,
-  zeros,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 import type { SequenceKind } from './cell.js';
 import { pullbackOf } from './floating.js';
 import { loop, type Walk, walk } from './walk.js';

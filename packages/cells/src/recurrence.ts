@@ -1,6 +1,8 @@
-import { treeLeavesLike, treeUnflatten } from '@recurra/autograd';
+import { treeUnflatten } from '@recurra/autograd';
+import { treeLeavesLike } from '@recurra/autograd/extend';
 import { Command, loadKernels } from '@recurra/kernels';
-import { type Aval, type Block, bind, type LowerContext, type Primitive, stack, type Tensor } from '@recurra/tensor';
+import { stack, type Tensor } from '@recurra/tensor';
+import { type Aval, type Block, bind, type LowerContext, type Primitive } from '@recurra/tensor/extend';
 import type { Cell, CellParams, SequenceKind } from './cell.js';
 import { definePair } from './kernel-pair.js';
 import { type FusedOptions, type FusedResult, finish, KINDS, makeCell } from './sequence.js';

@@ -1,17 +1,5 @@
-import {
-  checkRules,
-  checkValue,
-  type DType,
-  nextKey,
-  type Rule,
-  type Rules,
-  rules,
-  type Shape,
-  splitKey,
-  Tensor,
-  ValueError,
-  zeros,
-} from '@recurra/tensor';
+import { type DType, type Shape, splitKey, Tensor, ValueError, zeros } from '@recurra/tensor';
+import { checkRules, checkValue, nextKey, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import type { Cell, CellStep, Constants, DropoutMasks, WeightRules } from './cell.js';
 import { type InitializeOptions, type InitializerIdentifier, resolveInitializer } from './initializers.js';
 

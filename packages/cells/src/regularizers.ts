@@ -1,4 +1,5 @@
-import { camelCase, checkRules, eye, rules, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
+import { eye, type Tensor, ValueError } from '@recurra/tensor';
+import { camelCase, checkRules, rules, type SnakeCase } from '@recurra/tensor/extend';
 import { resolveSerialized, type Serialized } from './serialized.js';
 
 /** A penalty on a weight (or an output) that is added to the loss. */

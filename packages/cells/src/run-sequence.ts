@@ -1,21 +1,18 @@
-import { treeLeaves, treeLeavesLike, treeMap, treeUnflatten } from '@recurra/autograd';
+import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
+import { treeLeavesLike } from '@recurra/autograd/extend';
 import { isCompiling } from '@recurra/compiler';
+import { concat, ShapeError, stopGradient, Tensor, ValueError } from '@recurra/tensor';
 import {
   checkRules,
   checkValue,
-  concat,
   describeValue,
   formatShape,
   isFloating,
   type Rule,
   type Rules,
   rules,
-  ShapeError,
   sameShape,
-  stopGradient,
-  Tensor,
-  ValueError,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 import { BaseCell, type Cell, type CellParams, type Constants, type DropoutMasks, expectCell } from './cell.js';
 import { computeDType } from './dtype.js';
 import { recurrent } from './recurrence.js';

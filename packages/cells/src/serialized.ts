@@ -1,4 +1,5 @@
-import { describeValue, lookupByName, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { describeValue, lookupByName } from '@recurra/tensor/extend';
 
 /** An object as Keras writes it down: the name of its class and the arguments that make it. */
 export interface Serialized {

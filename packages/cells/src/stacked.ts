@@ -1,4 +1,5 @@
-import { checkRules, checkValue, type DType, nextKey, type Rule, rules, splitKey, type Tensor } from '@recurra/tensor';
+import { type DType, splitKey, type Tensor } from '@recurra/tensor';
+import { checkRules, checkValue, nextKey, type Rule, rules } from '@recurra/tensor/extend';
 import {
   type AnyCell,
   type Cell,

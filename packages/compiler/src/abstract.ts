@@ -1,4 +1,5 @@
-import { type Aval, checkValue, type Rule, rules, type Tensor, withKeys } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { type Aval, checkValue, type Rule, rules, withKeys } from '@recurra/tensor/extend';
 import { Tracer } from './tracer.js';
 import { whileTracing } from './tracers.js';
 

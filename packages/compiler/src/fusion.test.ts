@@ -1,13 +1,5 @@
-import {
-  bind,
-  denseData,
-  randomKey,
-  randomNormal,
-  splitKey,
-  Tensor,
-  type Tensor as TensorType,
-  tensor,
-} from '@recurra/tensor';
+import { randomKey, randomNormal, splitKey, Tensor, type Tensor as TensorType, tensor } from '@recurra/tensor';
+import { bind, denseData } from '@recurra/tensor/extend';
 import fc from 'fast-check';
 import { jit } from './index.js';
 

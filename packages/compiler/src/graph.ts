@@ -1,4 +1,5 @@
-import type { DType, NDArray, Primitive, Shape } from '@recurra/tensor';
+import type { DType, Shape } from '@recurra/tensor';
+import type { NDArray, Primitive } from '@recurra/tensor/extend';
 import type { Variable } from './variable.js';
 
 /** Where a value comes from. */

@@ -1,6 +1,5 @@
 import { grad } from '@recurra/autograd';
 import {
-  checkIds,
   inTopK,
   oneHot,
   scatter,
@@ -14,6 +13,7 @@ import {
   tensor,
   ValueError,
 } from '@recurra/tensor';
+import { checkIds } from '@recurra/tensor/extend';
 import { jit, scan, setThreads, Variable } from './index.js';
 
 const ints = (...values: number[]): Tensor => tensor(Int32Array.from(values));

@@ -12,7 +12,8 @@ import {
   tensor,
   zeros,
 } from '@recurra/tensor';
-import { guard, jit, Variable } from './index.js';
+import { guard } from './extend.js';
+import { jit, Variable } from './index.js';
 
 const x = tensor([
   [1, 2],

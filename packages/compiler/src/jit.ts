@@ -1,6 +1,7 @@
 import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
 import { formatBytes } from '@recurra/kernels';
-import { checkRules, checkValue, nextKey, type Rules, rules, Tensor, TraceError, withKeys } from '@recurra/tensor';
+import { Tensor, TraceError } from '@recurra/tensor';
+import { checkRules, checkValue, nextKey, type Rules, rules, withKeys } from '@recurra/tensor/extend';
 import { Graph } from './graph.js';
 import { breathe } from './pacer.js';
 import { type KernelTime, type MemoryUse, Plan, type PlanBlock } from './plan/plan.js';

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tensor } from '@recurra/tensor';
-import { breathe, jit, Variable } from './index.js';
+import { breathe } from './extend.js';
+import { jit, Variable } from './index.js';
 
 test('awaiting a small step in a loop lets timers run, about as often as a page is drawn', async () => {
   const v = new Variable(tensor([0]), 'v');

@@ -1,4 +1,5 @@
-import { bind, definePrimitive, type NDArray, ndarray, type Primitive, type Tensor, tensor } from '@recurra/tensor';
+import { type Tensor, tensor } from '@recurra/tensor';
+import { bind, definePrimitive, type NDArray, ndarray, type Primitive } from '@recurra/tensor/extend';
 import { jit } from './index.js';
 import { copyOf, keyOf } from './params.js';
 

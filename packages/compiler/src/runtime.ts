@@ -1,14 +1,6 @@
 import { CONTROL_BYTES, type Holder, type Kernels, loadKernels } from '@recurra/kernels';
-import {
-  type DType,
-  denseData,
-  type NDArray,
-  ndarray,
-  type Shape,
-  sizeOf,
-  Tensor,
-  type TypedArray,
-} from '@recurra/tensor';
+import { type DType, type Shape, Tensor, type TypedArray } from '@recurra/tensor';
+import { denseData, type NDArray, ndarray, sizeOf } from '@recurra/tensor/extend';
 
 import { Chains } from './emit/chains.js';
 import { type MemoryError, memoryError, type Needs } from './memory.js';

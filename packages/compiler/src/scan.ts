@@ -1,4 +1,6 @@
-import { expectTensors, treeLeaves, treeLeavesLike, treeUnflatten, vjp } from '@recurra/autograd';
+import { treeLeaves, treeUnflatten, vjp } from '@recurra/autograd';
+import { expectTensors, treeLeavesLike } from '@recurra/autograd/extend';
+import { type Shape, ShapeError, stack, Tensor, unstack, ValueError, zeros } from '@recurra/tensor';
 import {
   bind,
   checkRules,
@@ -11,15 +13,8 @@ import {
   type Primitive,
   type Rules,
   rules,
-  type Shape,
-  ShapeError,
   sameShape,
-  stack,
-  Tensor,
-  unstack,
-  ValueError,
-  zeros,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 import type { Graph, Value } from './graph.js';
 import { isZero, Tracer } from './tracer.js';
 import { insideLoop } from './tracers.js';

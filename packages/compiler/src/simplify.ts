@@ -1,4 +1,4 @@
-import { type Aval, allPrimitives, type PadParams, type SliceParams, sameShape } from '@recurra/tensor';
+import { type Aval, allPrimitives, type PadParams, type SliceParams, sameShape } from '@recurra/tensor/extend';
 import { isConstant, type Node, type Value } from './graph.js';
 
 /** What an operation becomes: a value that is there already, or the same operation on other inputs. */

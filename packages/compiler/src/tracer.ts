@@ -1,16 +1,13 @@
+import { type DType, type Shape, Tensor, TraceError } from '@recurra/tensor';
 import {
   type Aval,
-  type DType,
   type Interpreter,
   isFloating,
   type NDArray,
   nextLevel,
   type Primitive,
-  type Shape,
-  Tensor,
   type Trace,
-  TraceError,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 import { Graph, isUniform, type Node, type Source, type Update, Value } from './graph.js';
 import { copyOf, keyOf } from './params.js';
 import { simplify } from './simplify.js';

@@ -1,7 +1,9 @@
 import { inspect } from 'node:util';
 import { grad, valueAndGrad, vjp } from '@recurra/autograd';
-import { bind, definePrimitive, type Tensor, tensor, zeros } from '@recurra/tensor';
-import { jit, scan, Variable, withValues } from './index.js';
+import { type Tensor, tensor, zeros } from '@recurra/tensor';
+import { bind, definePrimitive } from '@recurra/tensor/extend';
+import { withValues } from './extend.js';
+import { jit, scan, Variable } from './index.js';
 
 test('steps update variables in place; they are read and written eagerly at any time', async () => {
   const v = new Variable(tensor([1, 2, 3]), 'v');

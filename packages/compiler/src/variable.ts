@@ -1,20 +1,14 @@
 import {
-  checkValue,
   type DType,
-  elementsToJSON,
-  formatShape,
-  printedAs,
-  rules,
   type Shape,
   ShapeError,
-  sameShape,
-  sizeOf,
   stopGradient,
   Tensor,
   type TensorJSON,
   TraceError,
   ValueError,
 } from '@recurra/tensor';
+import { checkValue, elementsToJSON, formatShape, printedAs, rules, sameShape, sizeOf } from '@recurra/tensor/extend';
 import { bytesOf, runtime } from './runtime.js';
 import { activeTracer, isInsideLoop } from './tracers.js';
 import { whenIdle } from './turns.js';

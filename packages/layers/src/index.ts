@@ -1,22 +1,6 @@
-export {
-  GRUCell,
-  initializeParams,
-  LSTMCell,
-  RecurrentCell,
-  SimpleRNNCell,
-  StackedRNNCells,
-} from '@recurra/cells';
+export { GRUCell, initializeParams, LSTMCell, RecurrentCell, SimpleRNNCell, StackedRNNCells } from '@recurra/cells';
 export { describeLayer as serializeLayer, type SerializedLayer } from './base/describe.js';
-export { Graph } from './base/graph.js';
-export {
-  type AnyLayer,
-  type CallOptions,
-  type Context,
-  Layer,
-  type LayerConfig,
-  type VariableSpec,
-} from './base/layer.js';
-export { maskOf, withMask } from './base/masks.js';
+export { type AnyLayer, type CallOptions, type Context, Layer, type LayerConfig } from './base/layer.js';
 export {
   type EvaluateOptions,
   type FitOptions,
@@ -28,38 +12,20 @@ export {
   type Weights,
 } from './base/model.js';
 export { resetNames as clearSession } from './base/naming.js';
-export { Call, Operation } from './base/operation.js';
 export type { DTypePolicy, LayerOptions } from './base/options.js';
 export { Sequential } from './base/sequential.js';
-export {
-  type Data,
-  type PartialShape,
-  type Spec,
-  type Symbolic,
-  SymbolicTensor,
-  type Values,
-} from './base/symbolic.js';
-export { Variable, type VariableOptions, type VariableRole, withValues } from './base/variable.js';
+export { SymbolicTensor } from './base/symbolic.js';
+export { Variable, type VariableOptions, type VariableRole } from './base/variable.js';
 export * from './layers/index.js';
 export * from './losses/index.js';
 export * from './metrics/index.js';
-export {
-  type CellClass,
-  type DeserializeOptions,
-  deserializeLayer,
-  type LayerClass,
-  layerClasses,
-  modelFromConfig,
-  sequentialFromConfig,
-} from './serialize.js';
+export { type CellClass, type DeserializeOptions, deserializeLayer, type LayerClass } from './serialize.js';
 export type { Batch, BatchSource } from './training/batches.js';
 export {
   Callback,
   type CallbackModel,
   type CallbackState,
   type EpochLogs,
-  HOOKS,
-  type Hook,
   type TrainInfo,
 } from './training/callback.js';
 export * from './training/callbacks/index.js';
@@ -71,8 +37,6 @@ export {
   saveCheckpoint,
 } from './training/checkpoint/model-checkpoint.js';
 export type { Logs } from './training/logs.js';
-export { ModelOptimizer } from './training/model-optimizer.js';
 export type { MonitorMode } from './training/monitor.js';
-export { type Snapshot, TrainState } from './training/state.js';
 export { memoryStorage, nodeStorage, type Storage } from './training/storage.js';
 export type { CompileOptions } from './training/trainer.js';

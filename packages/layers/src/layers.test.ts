@@ -1,6 +1,7 @@
 import { vjp } from '@recurra/autograd';
 import { Adam } from '@recurra/optim';
 import { ones, randomInteger, randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/tensor';
+import { resolveLoss, sequentialFromConfig, withValues } from './extend.js';
 import {
   Activation,
   type AnyLayer,
@@ -21,13 +22,10 @@ import {
   Masking,
   Mean,
   Precision,
-  resolveLoss,
   Sequential,
   SimpleRNN,
-  sequentialFromConfig,
   serializeLayer,
   TerminateOnNaN,
-  withValues,
 } from './index.js';
 
 const x3 = randomNormal([4, 5, 3], { key: randomKey(1) });

@@ -4,23 +4,20 @@ import { initializers } from '@recurra/cells';
 import { Adam, exponentialDecay } from '@recurra/optim';
 import { Dataset } from '@recurra/preprocessing';
 import { ones, randomKey, randomNormal, type Tensor, tensor, zeros } from '@recurra/tensor';
+import { HOOKS, type Hook, maskOf, withMask } from './extend.js';
 import {
   Bidirectional,
   Callback,
   Dense,
   EarlyStopping,
   Embedding,
-  HOOKS,
-  type Hook,
   LambdaCallback,
   Layer,
   LSTM,
-  maskOf,
   Precision,
   Sequential,
   SimpleRNN,
   type Variable,
-  withMask,
 } from './index.js';
 
 const x = randomNormal([12, 3], { key: randomKey(1) });

@@ -1,4 +1,5 @@
-import { type Rules, rules, scalar, type Tensor, withDefaults } from '@recurra/tensor';
+import { scalar, type Tensor } from '@recurra/tensor';
+import { type Rules, rules, withDefaults } from '@recurra/tensor/extend';
 import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 

@@ -1,4 +1,5 @@
-import { full, type Rules, rules, type Tensor } from '@recurra/tensor';
+import { full, type Tensor } from '@recurra/tensor';
+import { type Rules, rules } from '@recurra/tensor/extend';
 import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 

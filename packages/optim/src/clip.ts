@@ -1,5 +1,6 @@
 import { treeLeaves, treeMap } from '@recurra/autograd';
-import { checkValue, describeValue, rules, Tensor, ValueError } from '@recurra/tensor';
+import { Tensor, ValueError } from '@recurra/tensor';
+import { checkValue, describeValue, rules } from '@recurra/tensor/extend';
 
 /** sqrt of the sum of squares over all tensors of a tree. */
 export function globalNorm(tree: unknown): Tensor {

@@ -1,5 +1,5 @@
 import type { Tensor } from '@recurra/tensor';
-import { type Rules, rules, withDefaults } from '@recurra/tensor';
+import { type Rules, rules, withDefaults } from '@recurra/tensor/extend';
 import { correction, moments } from './adam.js';
 import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';

@@ -1,5 +1,6 @@
 import { valueAndGrad } from '@recurra/autograd';
 import { ones, scalar, tensor } from '@recurra/tensor';
+import { resolveOptimizer } from './extend.js';
 import {
   Adam,
   AdamW,
@@ -10,7 +11,6 @@ import {
   type Optimizer,
   optimizers,
   piecewiseConstantDecay,
-  resolveOptimizer,
   SGD,
 } from './index.js';
 

@@ -1,16 +1,7 @@
-import { treeLeaves, treeLeavesLike, treePaths, treeUnflatten } from '@recurra/autograd';
-import {
-  checkRules,
-  describeValue,
-  formatShape,
-  type Rules,
-  rules,
-  ShapeError,
-  sameShape,
-  scalar,
-  Tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { treeLeaves, treeUnflatten } from '@recurra/autograd';
+import { treeLeavesLike, treePaths } from '@recurra/autograd/extend';
+import { ShapeError, scalar, Tensor, ValueError } from '@recurra/tensor';
+import { checkRules, describeValue, formatShape, type Rules, rules, sameShape } from '@recurra/tensor/extend';
 import { clipByGlobalNorm, clipByNorm } from './clip.js';
 import { type LearningRate, learningRateAt, RATE } from './schedule.js';
 import { checkLayout, inOrderOf, keyOf, type Layout, layoutOf, type Slots } from './slots.js';

@@ -1,17 +1,8 @@
 import { treeLeaves } from '@recurra/autograd';
 import { scalar, tensor } from '@recurra/tensor';
+import { resolveOptimizer } from './extend.js';
 import * as optim from './index.js';
-import {
-  Adafactor,
-  Adam,
-  AdamW,
-  cosineDecay,
-  exponentialDecay,
-  type Optimizer,
-  optimizers,
-  resolveOptimizer,
-  SGD,
-} from './index.js';
+import { Adafactor, Adam, AdamW, cosineDecay, exponentialDecay, type Optimizer, optimizers, SGD } from './index.js';
 
 type Options = Record<string, unknown>;
 

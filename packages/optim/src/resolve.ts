@@ -1,4 +1,5 @@
-import { describeValue, lookupByName, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { describeValue, lookupByName } from '@recurra/tensor/extend';
 import { Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW } from './adam.js';
 import { Adadelta, Adafactor, Adagrad, Ftrl, Lion, RMSprop } from './adaptive.js';
 import { Muon } from './muon.js';

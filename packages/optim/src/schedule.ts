@@ -1,15 +1,5 @@
-import {
-  checkRules,
-  checkValue,
-  type Rule,
-  type Rules,
-  rules,
-  scalar,
-  Tensor,
-  tensor,
-  ValueError,
-  where,
-} from '@recurra/tensor';
+import { scalar, Tensor, tensor, ValueError, where } from '@recurra/tensor';
+import { checkRules, checkValue, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 
 /** A learning rate as a function of the step (0 first), in tensor operations, so that it traces into compiled steps. */
 export interface Schedule {

@@ -1,5 +1,5 @@
 import type { Tensor } from '@recurra/tensor';
-import { type Rules, rules } from '@recurra/tensor';
+import { type Rules, rules } from '@recurra/tensor/extend';
 import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 

@@ -1,4 +1,5 @@
-import { formatShape, type Tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, ValueError } from '@recurra/tensor';
+import { formatShape } from '@recurra/tensor/extend';
 
 /** The slots of one parameter, by name (e.g. `momentum`, `velocity`). */
 export type Slots = Readonly<Record<string, Tensor>>;

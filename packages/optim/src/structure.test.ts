@@ -1,4 +1,5 @@
-import { treeLeaves, treePaths, treeUnflatten } from '@recurra/autograd';
+import { treeLeaves, treeUnflatten } from '@recurra/autograd';
+import { treePaths } from '@recurra/autograd/extend';
 import { full, type Tensor, tensor } from '@recurra/tensor';
 import { Adam, Adamax, Nadam, type Optimizer, type OptimizerState, optimizers, RMSprop, SGD } from './index.js';
 

@@ -1,11 +1,4 @@
-export {
-  type Batched,
-  collate,
-  collatePadded,
-  type Leaf,
-  type PaddingOptions,
-  type Unbatched,
-} from './dataset/collate.js';
+export type { PaddingOptions } from './dataset/collate.js';
 export { type CsvOptions, type CsvRow, csvDataset } from './dataset/csv.js';
 export {
   type BucketOptions,
@@ -29,9 +22,7 @@ export {
   readBytes,
   readText,
 } from './dataset/source.js';
-export * from './dataset/split.js';
-export type { Nested, Numbers } from './internal/nested.js';
-export type { EncodeMode } from './lookup/encode.js';
+export { type BatchOptions, type SplitOptions, trainTestSplit } from './dataset/split.js';
 export * from './lookup/hashing.js';
 export type { LookupMode, LookupOptions } from './lookup/index-lookup.js';
 export * from './lookup/integer-lookup.js';
@@ -46,15 +37,13 @@ export * from './subword/huggingface.js';
 export * from './text/hashing-trick.js';
 export * from './text/pad-sequences.js';
 export {
-  foldWidth,
   type JiebaOptions,
   jiebaSegmenter,
   type SegmentMode,
   type SegmentOptions,
-  segmenter,
   segmentWords,
 } from './text/segment.js';
 export * from './text/skipgrams.js';
 export * from './text/text-vectorization.js';
 export * from './text/tokenizer.js';
-export * from './text/words.js';
+export { FILTERS, type Splitter, textToWordSequence, type WordOptions } from './text/words.js';

@@ -1,3 +1,4 @@
+import { segmenter } from './extend.js';
 import {
   BytePairTokenizer,
   csvDataset,
@@ -6,7 +7,6 @@ import {
   padSequences,
   RowReport,
   readText,
-  segmenter,
   segmentWords,
   skipgrams,
   TextVectorization,

@@ -1,15 +1,7 @@
 import { FormatError } from '@recurra/tensor';
 import fc from 'fast-check';
-import {
-  batchIndices,
-  LabelEncoder,
-  padSequences,
-  segmentWords,
-  shuffledIndices,
-  Tokenizer,
-  toCategorical,
-  trainTestSplit,
-} from './index.js';
+import { batchIndices, shuffledIndices } from './extend.js';
+import { LabelEncoder, padSequences, segmentWords, Tokenizer, toCategorical, trainTestSplit } from './index.js';
 
 describe('Tokenizer', () => {
   test('JSON round trips, also with words that look like numbers', () => {

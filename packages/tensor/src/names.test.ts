@@ -1,4 +1,5 @@
-import { closestName, describeValue, knownName, lookupByName, resolveActivation, ValueError } from './index.js';
+import { closestName, describeValue, knownName, lookupByName } from './extend.js';
+import { resolveActivation, ValueError } from './index.js';
 
 const TABLE = { heNormal: 1, klDivergence: 2, adamw: 3, meanSquaredError: 4 };
 

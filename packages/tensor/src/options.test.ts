@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, tensor, ValueError } from './index.js';
+import { checkOptions, type OptionTable } from './extend.js';
+import { tensor, ValueError } from './index.js';
 
 interface Common {
   readonly name?: string;

@@ -1,7 +1,7 @@
+import { nextKey } from './extend.js';
 import {
   bernoulli,
   categorical,
-  nextKey,
   permutation,
   randomBits,
   randomInteger,

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { promoteTypes } from './extend.js';
 import {
   add,
   arange,
@@ -9,7 +10,6 @@ import {
   matmul,
   ones,
   pad,
-  promoteTypes,
   resolveActivation,
   ShapeError,
   split,

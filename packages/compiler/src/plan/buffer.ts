@@ -1,4 +1,5 @@
-import { type DType, isContiguous, rowMajorStrides, type Shape, sizeOf, ValueError } from '@recurra/tensor';
+import { type DType, type Shape, ValueError } from '@recurra/tensor';
+import { isContiguous, rowMajorStrides, sizeOf } from '@recurra/tensor/extend';
 import { bytesOf } from '../runtime.js';
 import type { Variable } from '../variable.js';
 

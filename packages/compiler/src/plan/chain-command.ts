@@ -1,5 +1,6 @@
 import { Command } from '@recurra/kernels';
-import { broadcastStrides, isContiguous, type RandomParams, type Shape } from '@recurra/tensor';
+import type { Shape } from '@recurra/tensor';
+import { broadcastStrides, isContiguous, type RandomParams } from '@recurra/tensor/extend';
 import type { ChainOperand } from '../emit/chain.js';
 import type { Node } from '../graph.js';
 import { bytesOf, runtime } from '../runtime.js';

@@ -1,5 +1,6 @@
 import { Cast, F32, I32, SELECT } from '@recurra/kernels';
-import type { BinaryName, DType, UnaryName } from '@recurra/tensor';
+import type { DType } from '@recurra/tensor';
+import type { BinaryName, UnaryName } from '@recurra/tensor/extend';
 import type { Node } from '../graph.js';
 
 /**

@@ -1,5 +1,5 @@
 import { Command } from '@recurra/kernels';
-import { broadcastStrides, sizeOf } from '@recurra/tensor';
+import { broadcastStrides, sizeOf } from '@recurra/tensor/extend';
 import type { Node, Value } from '../graph.js';
 import { mergeAxes, type Ref } from './buffer.js';
 import type { Emission } from './emission.js';

@@ -1,15 +1,6 @@
 import { HeapError, SCRATCH_BYTES } from '@recurra/kernels';
-import {
-  denseData,
-  isContiguous,
-  type NDArray,
-  ndarray,
-  rowMajorStrides,
-  sizeOf,
-  Tensor,
-  type TypedArray,
-  ValueError,
-} from '@recurra/tensor';
+import { Tensor, type TypedArray, ValueError } from '@recurra/tensor';
+import { denseData, isContiguous, type NDArray, ndarray, rowMajorStrides, sizeOf } from '@recurra/tensor/extend';
 import type { Executor } from '../executor.js';
 import { type Graph, isUniform } from '../graph.js';
 import type { Needs } from '../memory.js';

@@ -1,21 +1,20 @@
-import { barrier } from '@recurra/autograd';
+import { barrier } from '@recurra/autograd/extend';
 import { Command } from '@recurra/kernels';
+import type { DType, Shape } from '@recurra/tensor';
 import {
   allPrimitives,
   type Block,
   broadcastStrides,
   type CommandOperand,
-  type DType,
   isContiguous,
   type LowerContext,
   type NDArray,
   ndarray,
   type RandomParams,
   rowMajorStrides,
-  type Shape,
   sameShape,
   sizeOf,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 import { type Graph, isUniform, type Node, type Value } from '../graph.js';
 import { bytesOf } from '../runtime.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';

@@ -1,4 +1,4 @@
-import type { CheckedIndicesParams } from '@recurra/tensor';
+import type { CheckedIndicesParams } from '@recurra/tensor/extend';
 import type { Graph, Node, Value } from '../graph.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 

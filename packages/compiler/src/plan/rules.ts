@@ -1,7 +1,7 @@
 import { Command } from '@recurra/kernels';
+import type { DType } from '@recurra/tensor';
 import {
   type CheckedIndicesParams,
-  type DType,
   indexMessage,
   type NormalizeParams,
   type PadParams,
@@ -9,7 +9,7 @@ import {
   type ReduceName,
   type ReduceParams,
   sizeOf,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 import type { Node } from '../graph.js';
 import type { Ref } from './buffer.js';
 import type { Emission } from './emission.js';

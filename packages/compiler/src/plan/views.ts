@@ -1,4 +1,5 @@
-import { broadcastStrides, type Shape, type SliceParams } from '@recurra/tensor';
+import type { Shape } from '@recurra/tensor';
+import { broadcastStrides, type SliceParams } from '@recurra/tensor/extend';
 import type { Node } from '../graph.js';
 import { type Ref, reshapeStrides } from './buffer.js';
 

@@ -1,5 +1,6 @@
 /** Configurations of graphs are Keras' ones (3.15: `Functional.get_config`), and make the same model again. */
 import { FormatError, randomKey, randomNormal, type Tensor, tensor } from '@recurra/tensor';
+import { modelFromConfig } from '../extend.js';
 import {
   Bidirectional,
   clearSession,
@@ -11,7 +12,6 @@ import {
   type LayerConfig,
   LSTM,
   Model,
-  modelFromConfig,
   Sequential,
   serializeLayer,
 } from '../index.js';

@@ -1,4 +1,5 @@
-import { formatShape, ShapeError, Tensor, ValueError } from '@recurra/tensor';
+import { ShapeError, Tensor, ValueError } from '@recurra/tensor';
+import { formatShape } from '@recurra/tensor/extend';
 import type { Call, Operation } from './operation.js';
 import { formatPartial, SymbolicTensor } from './symbolic.js';
 import { leavesOf, mapTree } from './tree.js';

@@ -1,18 +1,8 @@
-import type { Constraint } from '@recurra/cells';
-import { type Initializer, isSerialized, type Regularizer, resolveRegularizer } from '@recurra/cells';
-import { evalShape, untraced } from '@recurra/compiler';
-import {
-  asTensor,
-  type DType,
-  formatShape,
-  isFloating,
-  type Shape,
-  ShapeError,
-  sizeOf,
-  Tensor,
-  type TensorLike,
-  ValueError,
-} from '@recurra/tensor';
+import type { Constraint, Initializer, Regularizer } from '@recurra/cells';
+import { isSerialized, resolveRegularizer } from '@recurra/cells/extend';
+import { evalShape, untraced } from '@recurra/compiler/extend';
+import { type DType, type Shape, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { asTensor, formatShape, isFloating, sizeOf } from '@recurra/tensor/extend';
 import { maskOf, withMask } from './masks.js';
 import { inScope, scoped, uniqueName } from './naming.js';
 import { Operation, SpecOf } from './operation.js';

@@ -1,5 +1,6 @@
 import { initializers } from '@recurra/cells';
 import { concat, ones, randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/tensor';
+import type { PartialShape, Snapshot } from '../extend.js';
 import {
   Callback,
   Dense,
@@ -10,9 +11,7 @@ import {
   type LayerConfig,
   LSTM,
   Model,
-  type PartialShape,
   Sequential,
-  type Snapshot,
   type TrainInfo,
   type Variable,
 } from '../index.js';

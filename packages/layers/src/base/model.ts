@@ -1,15 +1,7 @@
-import { evalShape, guard, type MemoryUse, type Profile, type Step } from '@recurra/compiler';
-import {
-  checkOptions,
-  concat,
-  type DType,
-  isFloating,
-  describeValue as named,
-  type OptionTable,
-  Tensor,
-  type TensorLike,
-  ValueError,
-} from '@recurra/tensor';
+import type { MemoryUse, Profile, Step } from '@recurra/compiler';
+import { evalShape, guard } from '@recurra/compiler/extend';
+import { concat, type DType, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { checkOptions, isFloating, describeValue as named, type OptionTable } from '@recurra/tensor/extend';
 import { classWeights } from '../losses/alignment.js';
 import { summaryTable } from '../summary.js';
 import {

@@ -1,16 +1,15 @@
+import type { Constraint, Initializer, Regularizer } from '@recurra/cells';
 import {
-  type Constraint,
   describeActivation,
   describeConstraint,
   describeInitializer,
   describeRegularizer,
-  type Initializer,
-  type Regularizer,
   resolveConstraint,
   resolveInitializer,
   resolveRegularizer,
-} from '@recurra/cells';
-import { checkOptions, resolveActivation, ValueError } from '@recurra/tensor';
+} from '@recurra/cells/extend';
+import { resolveActivation, ValueError } from '@recurra/tensor';
+import { checkOptions } from '@recurra/tensor/extend';
 
 /** Options of every layer. */
 export interface LayerOptions {

@@ -1,4 +1,5 @@
-import { nextKey, randomKey, splitKey, stopGradient, type Tensor } from '@recurra/tensor';
+import { randomKey, splitKey, stopGradient, type Tensor } from '@recurra/tensor';
+import { nextKey } from '@recurra/tensor/extend';
 import { Variable } from './variable.js';
 
 /**

@@ -1,4 +1,5 @@
-import { checkOptions, ShapeError, Tensor, ValueError } from '@recurra/tensor';
+import { ShapeError, Tensor, ValueError } from '@recurra/tensor';
+import { checkOptions } from '@recurra/tensor/extend';
 import { InputLayer } from '../layers/input.js';
 import { describeLayer, type SerializedLayer } from './describe.js';
 import { type AnyLayer, type Context, Layer, type LayerConfig } from './layer.js';

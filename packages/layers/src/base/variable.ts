@@ -1,8 +1,9 @@
 import type { Constraint, Regularizer } from '@recurra/cells';
 import { Variable as CompiledVariable } from '@recurra/compiler';
-import { asTensor, ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
+import { ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
+import { asTensor } from '@recurra/tensor/extend';
 
-export { withValues } from '@recurra/compiler';
+export { withValues } from '@recurra/compiler/extend';
 
 /**
  * What a variable is for. 'weight': learned or kept with a model (kernels, the statistics of batch normalization); 'state': carried from call

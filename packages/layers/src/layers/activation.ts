@@ -1,4 +1,4 @@
-import { describeActivation } from '@recurra/cells';
+import { describeActivation } from '@recurra/cells/extend';
 import {
   type Activation as ActivationFunction,
   type ActivationIdentifier,

@@ -1,15 +1,15 @@
 import type { ConstraintIdentifier, Initializer, InitializerIdentifier, RegularizerIdentifier } from '@recurra/cells';
-import { describeRegularizer } from '@recurra/cells';
+import { describeRegularizer } from '@recurra/cells/extend';
 import {
   type Activation as ActivationFunction,
   type ActivationIdentifier,
   einsum,
   resolveActivation,
   ShapeError,
-  sizeOf,
   type Tensor,
   ValueError,
 } from '@recurra/tensor';
+import { sizeOf } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { formatPartial, type PartialShape } from '../base/symbolic.js';

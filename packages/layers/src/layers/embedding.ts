@@ -1,7 +1,8 @@
 import type { ConstraintIdentifier, InitializerIdentifier, RegularizerIdentifier } from '@recurra/cells';
-import { describeRegularizer } from '@recurra/cells';
-import { guard } from '@recurra/compiler';
-import { checkIds, DTypeError, type Tensor, ValueError } from '@recurra/tensor';
+import { describeRegularizer } from '@recurra/cells/extend';
+import { guard } from '@recurra/compiler/extend';
+import { DTypeError, type Tensor, ValueError } from '@recurra/tensor';
+import { checkIds } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { expectInteger, type LayerOptions, type Settled, settle } from '../base/options.js';
 import type { PartialShape } from '../base/symbolic.js';

@@ -1,4 +1,5 @@
-import { knownName, ShapeError, type SnakeCase, type Tensor } from '@recurra/tensor';
+import { ShapeError, type Tensor } from '@recurra/tensor';
+import { knownName, type SnakeCase } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { formatPartial, type PartialShape } from '../base/symbolic.js';

@@ -1,4 +1,5 @@
-import { GRU_CELL_OPTIONS, GRUCell, type GRUCellOptions } from '@recurra/cells';
+import { GRUCell, type GRUCellOptions } from '@recurra/cells';
+import { GRU_CELL_OPTIONS } from '@recurra/cells/extend';
 import { CellLayer, type Only, type RecurrentOptions, type Rest } from './rnn.js';
 
 /** Options of {@link GRU}. */

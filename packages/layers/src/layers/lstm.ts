@@ -1,4 +1,5 @@
-import { LSTM_CELL_OPTIONS, LSTMCell, type LSTMCellOptions } from '@recurra/cells';
+import { LSTMCell, type LSTMCellOptions } from '@recurra/cells';
+import { LSTM_CELL_OPTIONS } from '@recurra/cells/extend';
 import { CellLayer, type Only, type RecurrentOptions, type Rest } from './rnn.js';
 
 /** Options of {@link LSTM}. */

@@ -7,6 +7,7 @@ import {
   runSequence,
 } from '@recurra/cells';
 import { concat, ones, randomKey, randomNormal, randomUniform, setSeed, type Tensor, tensor } from '@recurra/tensor';
+import { withMask, withValues } from '../extend.js';
 import {
   type AnyRecurrent,
   Bidirectional,
@@ -27,8 +28,6 @@ import {
   SimpleRNNCell,
   StackedRNNCells,
   serializeLayer,
-  withMask,
-  withValues,
 } from '../index.js';
 
 interface Params {

@@ -1,27 +1,10 @@
-import { treeLeaves, treePaths, treeUnflatten } from '@recurra/autograd';
-import {
-  type AnyCell,
-  computeDType,
-  type DropoutMasks,
-  describeCell,
-  describeRegularizer,
-  expectCell,
-  runSequence,
-  StackedRNNCells,
-} from '@recurra/cells';
-import { untraced } from '@recurra/compiler';
-import {
-  checkOptions,
-  type DType,
-  describeValue,
-  formatShape,
-  isFloating,
-  nextKey,
-  ShapeError,
-  stopGradient,
-  Tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { treeLeaves, treeUnflatten } from '@recurra/autograd';
+import { treePaths } from '@recurra/autograd/extend';
+import { type AnyCell, type DropoutMasks, runSequence, StackedRNNCells } from '@recurra/cells';
+import { computeDType, describeCell, describeRegularizer, expectCell } from '@recurra/cells/extend';
+import { untraced } from '@recurra/compiler/extend';
+import { type DType, ShapeError, stopGradient, Tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, describeValue, formatShape, isFloating, nextKey } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../base/layer.js';
 import { maskOf } from '../base/masks.js';
 import { distinct, scoped, snakeCase } from '../base/naming.js';

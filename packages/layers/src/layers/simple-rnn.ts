@@ -1,4 +1,5 @@
-import { CELL_OPTIONS, type CellOptions, SimpleRNNCell } from '@recurra/cells';
+import { type CellOptions, SimpleRNNCell } from '@recurra/cells';
+import { CELL_OPTIONS } from '@recurra/cells/extend';
 import { CellLayer, type Only, type RecurrentOptions, type Rest } from './rnn.js';
 
 /** Options of {@link SimpleRNN}. */

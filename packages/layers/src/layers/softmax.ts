@@ -1,4 +1,5 @@
-import { type Axes, normalizeAxes, ShapeError, softmax, type Tensor } from '@recurra/tensor';
+import { type Axes, ShapeError, softmax, type Tensor } from '@recurra/tensor';
+import { normalizeAxes } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 

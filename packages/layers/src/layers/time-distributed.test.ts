@@ -1,4 +1,5 @@
 import { randomInteger, randomKey, randomNormal, type Tensor, tensor } from '@recurra/tensor';
+import { maskOf, withMask } from '../extend.js';
 import {
   Dense,
   Dropout,
@@ -9,11 +10,9 @@ import {
   LSTM,
   Masking,
   Model,
-  maskOf,
   Sequential,
   serializeLayer,
   TimeDistributed,
-  withMask,
 } from '../index.js';
 
 const x = randomNormal([2, 3, 4, 5], { key: randomKey(1) });

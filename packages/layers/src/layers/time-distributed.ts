@@ -1,4 +1,5 @@
-import { describeValue, formatShape, ShapeError, stack, Tensor, unstack, ValueError } from '@recurra/tensor';
+import { ShapeError, stack, Tensor, unstack, ValueError } from '@recurra/tensor';
+import { describeValue, formatShape } from '@recurra/tensor/extend';
 import { describeLayer } from '../base/describe.js';
 import { type AnyLayer, type Context, Layer } from '../base/layer.js';
 import { maskOf, withMask } from '../base/masks.js';

@@ -1,5 +1,6 @@
 import { jit } from '@recurra/compiler';
 import { ShapeError, type Tensor, tensor, ValueError, zeros } from '@recurra/tensor';
+import { classWeights, resolveLoss } from '../extend.js';
 import {
   Accuracy,
   AUC,
@@ -8,7 +9,6 @@ import {
   BinaryIoU,
   CategoricalAccuracy,
   CosineSimilarity,
-  classWeights,
   Dice,
   F1Score,
   type Loss,
@@ -23,7 +23,6 @@ import {
   Precision,
   R2Score,
   RootMeanSquaredError,
-  resolveLoss,
   SparseCategoricalAccuracy,
   SparseCategoricalCrossentropy,
   SparseTopKCategoricalAccuracy,

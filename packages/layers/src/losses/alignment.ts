@@ -10,19 +10,9 @@
  * Keras compares from the last axis, as NumPy does: there, targets [8, 1] meet predictions [8, 2], and weights [n] of losses [n, time] land
  * on time where n = time and fail otherwise. Nobody means that; here the first is refused and the second weighs samples.
  */
-import { guard } from '@recurra/compiler';
-import {
-  asTensor,
-  type DType,
-  formatShape,
-  isFloating,
-  type Shape,
-  ShapeError,
-  sameShape,
-  type Tensor,
-  type TensorLike,
-  ValueError,
-} from '@recurra/tensor';
+import { guard } from '@recurra/compiler/extend';
+import { type DType, type Shape, ShapeError, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { asTensor, formatShape, isFloating, sameShape } from '@recurra/tensor/extend';
 
 /**
  * Targets in the rank of the predictions, where they differ by a last axis of size 1: targets [n] become [n, 1], targets [n, time] of

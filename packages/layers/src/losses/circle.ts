@@ -1,13 +1,5 @@
-import {
-  asTensor,
-  eye,
-  formatShape,
-  logsumexp,
-  ShapeError,
-  type Tensor,
-  type TensorLike,
-  where,
-} from '@recurra/tensor';
+import { eye, logsumexp, ShapeError, type Tensor, type TensorLike, where } from '@recurra/tensor';
+import { asTensor, formatShape } from '@recurra/tensor/extend';
 import { asTargets, floating } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 

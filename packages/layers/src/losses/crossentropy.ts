@@ -1,6 +1,5 @@
-import { guard } from '@recurra/compiler';
+import { guard } from '@recurra/compiler/extend';
 import {
-  asTensor,
   binaryCrossentropy as binaryOp,
   categoricalCrossentropy as categoricalOp,
   ShapeError,
@@ -10,6 +9,7 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
+import { asTensor } from '@recurra/tensor/extend';
 import { alignTargets, asTargets, classIndices, floating } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 

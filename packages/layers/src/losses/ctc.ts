@@ -1,8 +1,7 @@
-import { guard, scan } from '@recurra/compiler';
+import { scan } from '@recurra/compiler';
+import { guard } from '@recurra/compiler/extend';
 import {
-  asTensor,
   concat,
-  formatShape,
   full,
   logSoftmax,
   ShapeError,
@@ -14,6 +13,7 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
+import { asTensor, formatShape } from '@recurra/tensor/extend';
 import { asTargets, floating } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 

@@ -1,4 +1,5 @@
-import { EPSILON, type Tensor, type TensorLike } from '@recurra/tensor';
+import type { Tensor, TensorLike } from '@recurra/tensor';
+import { EPSILON } from '@recurra/tensor/extend';
 import { alignTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 

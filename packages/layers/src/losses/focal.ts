@@ -1,7 +1,5 @@
 import {
-  asTensor,
   binaryCrossentropy as binaryOp,
-  EPSILON,
   oneHot,
   softmax,
   sum,
@@ -10,6 +8,7 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
+import { asTensor, EPSILON } from '@recurra/tensor/extend';
 import { asTargets, classIndices, floating } from './alignment.js';
 import {
   binaryTargets,

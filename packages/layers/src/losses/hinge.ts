@@ -1,4 +1,4 @@
-import { guard } from '@recurra/compiler';
+import { guard } from '@recurra/compiler/extend';
 import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import { alignTargets, asTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';

@@ -1,14 +1,4 @@
-export {
-  alignRanks,
-  alignTargets,
-  alignWeights,
-  asTargets,
-  type ClassWeights,
-  classIndices,
-  classWeights,
-  joinWeights,
-  type Weighing,
-} from './alignment.js';
+export type { ClassWeights } from './alignment.js';
 export { Circle, type CircleOptions, circle } from './circle.js';
 export {
   BinaryCrossentropy,
@@ -28,11 +18,4 @@ export * from './hinge.js';
 export { Loss, type LossConfig, type LossOptions, type LossWeights, type Reduction } from './loss.js';
 export * from './overlap.js';
 export * from './regression.js';
-export {
-  type LossIdentifier,
-  type LossName,
-  losses,
-  resolveLoss,
-  type SerializedLoss,
-  serializeLoss,
-} from './resolve.js';
+export { type LossIdentifier, type LossName, losses, type SerializedLoss } from './resolve.js';

@@ -1,13 +1,5 @@
-import {
-  asTensor,
-  camelCase,
-  checkOptions,
-  describeValue,
-  normalizeAxis,
-  type Tensor,
-  type TensorLike,
-  ValueError,
-} from '@recurra/tensor';
+import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { asTensor, camelCase, checkOptions, describeValue, normalizeAxis } from '@recurra/tensor/extend';
 import { classNameToName } from '../internal/class-name.js';
 import { alignRanks, asTargets, floating, joinWeights } from './alignment.js';
 

@@ -1,4 +1,5 @@
-import { EPSILON, sum, type Tensor, type TensorLike } from '@recurra/tensor';
+import { sum, type Tensor, type TensorLike } from '@recurra/tensor';
+import { EPSILON } from '@recurra/tensor/extend';
 import { alignTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 

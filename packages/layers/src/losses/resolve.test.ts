@@ -1,4 +1,5 @@
 import { type Tensor, tensor } from '@recurra/tensor';
+import { resolveLoss, serializeLoss } from './extend.js';
 import {
   BinaryCrossentropy,
   BinaryFocalCrossentropy,
@@ -8,9 +9,7 @@ import {
   type LossName,
   losses,
   MeanSquaredError,
-  resolveLoss,
   SparseCategoricalCrossentropy,
-  serializeLoss,
   Tversky,
 } from './index.js';
 

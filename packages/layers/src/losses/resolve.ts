@@ -1,4 +1,5 @@
-import { describeValue, lookupByName, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, ValueError } from '@recurra/tensor';
+import { describeValue, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
 import { Circle } from './circle.js';
 import { BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy } from './crossentropy.js';
 import { CTC } from './ctc.js';

@@ -1,14 +1,5 @@
-import {
-  asTensor,
-  describeValue,
-  formatShape,
-  ShapeError,
-  type Tensor,
-  type TensorLike,
-  tensor,
-  ValueError,
-  where,
-} from '@recurra/tensor';
+import { ShapeError, type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
+import { asTensor, describeValue, formatShape } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { type Count, countAt, thresholdList } from './counting.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';

@@ -1,4 +1,5 @@
-import { EPSILON, mean, type Tensor, type TensorLike } from '@recurra/tensor';
+import { mean, type Tensor, type TensorLike } from '@recurra/tensor';
+import { EPSILON } from '@recurra/tensor/extend';
 import { alignTargets } from '../losses/alignment.js';
 import { MeanMetricWrapper } from './mean.js';
 import type { MetricOptions } from './metric.js';

@@ -1,15 +1,6 @@
-import { guard } from '@recurra/compiler';
-import {
-  formatShape,
-  oneHot,
-  ShapeError,
-  type Tensor,
-  type TensorLike,
-  tensor,
-  topK,
-  ValueError,
-  where,
-} from '@recurra/tensor';
+import { guard } from '@recurra/compiler/extend';
+import { oneHot, ShapeError, type Tensor, type TensorLike, tensor, topK, ValueError, where } from '@recurra/tensor';
+import { formatShape } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { alignTargets, asTargets, joinWeights } from '../losses/alignment.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';

@@ -1,17 +1,8 @@
 import type { Tensor } from '@recurra/tensor';
 import { tensor } from '@recurra/tensor';
 import { MeanSquaredError } from '../losses/index.js';
-import {
-  AUC,
-  CosineSimilarityMetric,
-  directionOf,
-  Mean,
-  MeanMetricWrapper,
-  MeanSquaredErrorMetric,
-  nameMetrics,
-  Precision,
-  resolveMetric,
-} from './index.js';
+import { directionOf, nameMetrics, resolveMetric } from './extend.js';
+import { AUC, CosineSimilarityMetric, Mean, MeanMetricWrapper, MeanSquaredErrorMetric, Precision } from './index.js';
 
 const own = (_: Tensor, p: Tensor): Tensor => p;
 const metrics = nameMetrics(

@@ -1,4 +1,5 @@
-import { describeValue, EPSILON, max, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { max, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { describeValue, EPSILON } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { asTargets } from '../losses/alignment.js';
 import { checkBinary } from './counting.js';

@@ -9,24 +9,15 @@ export {
   TrueNegatives,
   TruePositives,
 } from './counting.js';
-export * from './direction.js';
 export * from './fscore.js';
 export * from './hinge.js';
 export * from './iou.js';
 export { Mean, type MeanMetricOptions, MeanMetricWrapper, type MetricFunction, Sum } from './mean.js';
 export { type Direction, Metric, type MetricConfig, type MetricOptions, type UpdateOptions } from './metric.js';
-export { findLogName, type NamedMetric, nameMetrics, prefixed } from './naming.js';
 export * from './operating-point.js';
 export * from './perplexity.js';
 export * from './precision-recall.js';
 export * from './probabilistic.js';
 export * from './r2.js';
 export * from './regression.js';
-export {
-  deserializeMetric,
-  type MetricIdentifier,
-  type MetricName,
-  resolveMetric,
-  type SerializedMetric,
-  serializeMetric,
-} from './resolve.js';
+export type { MetricIdentifier, MetricName, SerializedMetric } from './resolve.js';

@@ -1,15 +1,6 @@
-import { guard } from '@recurra/compiler';
-import {
-  asTensor,
-  checkOptions,
-  diagonal,
-  EPSILON,
-  oneHot,
-  type Tensor,
-  type TensorLike,
-  ValueError,
-  where,
-} from '@recurra/tensor';
+import { guard } from '@recurra/compiler/extend';
+import { diagonal, oneHot, type Tensor, type TensorLike, ValueError, where } from '@recurra/tensor';
+import { asTensor, checkOptions, EPSILON } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { alignShapes, asTargets, joinWeights } from '../losses/alignment.js';
 import { checkLabels } from '../losses/crossentropy.js';

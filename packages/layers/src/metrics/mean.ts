@@ -1,4 +1,5 @@
-import { asTensor, type DType, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { type DType, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { asTensor } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { classNameToName } from '../internal/class-name.js';
 import { alignRanks, asTargets, joinWeights, type Weighing } from '../losses/alignment.js';

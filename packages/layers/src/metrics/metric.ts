@@ -1,12 +1,5 @@
-import {
-  checkOptions,
-  type DType,
-  describeValue,
-  type Tensor,
-  type TensorLike,
-  ValueError,
-  zeros,
-} from '@recurra/tensor';
+import { type DType, type Tensor, type TensorLike, ValueError, zeros } from '@recurra/tensor';
+import { checkOptions, describeValue } from '@recurra/tensor/extend';
 import { Variable } from '../base/variable.js';
 
 /** What goes with an update: weights of the samples (or of their steps), and which steps count. */

@@ -1,9 +1,9 @@
 import { jit } from '@recurra/compiler';
 import { type Tensor, tensor } from '@recurra/tensor';
+import { deserializeMetric, resolveMetric, serializeMetric } from './extend.js';
 import {
   AUC,
   BinaryIoU,
-  deserializeMetric,
   F1Score,
   FBetaScore,
   IoU,
@@ -19,12 +19,10 @@ import {
   Precision,
   PrecisionAtRecall,
   R2Score,
-  resolveMetric,
   SensitivityAtSpecificity,
   SparseCategoricalCrossentropyMetric,
   SparseTopKCategoricalAccuracy,
   Sum,
-  serializeMetric,
 } from './index.js';
 
 const y = [0, 0, 1, 1, 1, 0, 1, 0];

@@ -1,5 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
-import { BinaryAccuracy, findLogName, MeanMetricWrapper, nameMetrics, Precision, prefixed, Recall } from './index.js';
+import { findLogName, nameMetrics, prefixed } from './extend.js';
+import { BinaryAccuracy, MeanMetricWrapper, Precision, Recall } from './index.js';
 
 const named = (...metrics: ConstructorParameters<typeof Precision>[0][]): string[] => [
   ...nameMetrics(metrics.map((options) => ({ metric: new Precision(options) }))).keys(),

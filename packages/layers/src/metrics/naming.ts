@@ -1,5 +1,5 @@
 /** The names of metrics in logs: one place that `fit`, `evaluate` and callbacks ask. */
-import { camelCase } from '@recurra/tensor';
+import { camelCase } from '@recurra/tensor/extend';
 import type { Metric } from './metric.js';
 
 /** `val`, `loss` -> `valLoss` */

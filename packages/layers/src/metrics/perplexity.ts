@@ -1,4 +1,5 @@
-import { asTensor, type Tensor, type TensorLike } from '@recurra/tensor';
+import type { Tensor, TensorLike } from '@recurra/tensor';
+import { asTensor } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { asTargets, classIndices, floating, joinWeights } from '../losses/alignment.js';
 import { sparseCategoricalCrossentropy } from '../losses/crossentropy.js';

@@ -1,4 +1,5 @@
-import { asTensor, type TensorLike } from '@recurra/tensor';
+import type { TensorLike } from '@recurra/tensor';
+import { asTensor } from '@recurra/tensor/extend';
 import { alignWeights, classIndices } from '../losses/alignment.js';
 import {
   binaryCrossentropy,

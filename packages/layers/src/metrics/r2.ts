@@ -1,4 +1,5 @@
-import { describeValue, scalar, type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
+import { scalar, type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 import { toRows } from './rows.js';

@@ -1,4 +1,5 @@
-import { knownName, lookupByName, type SnakeCase, type Tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, ValueError } from '@recurra/tensor';
+import { knownName, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
 import * as losses from '../losses/index.js';
 import * as accuracy from './accuracy.js';
 import { AUC } from './auc.js';

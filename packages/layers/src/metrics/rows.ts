@@ -1,4 +1,5 @@
-import { formatShape, ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
+import { ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
+import { formatShape } from '@recurra/tensor/extend';
 import { alignTargets, joinWeights } from '../losses/alignment.js';
 import type { UpdateOptions } from './metric.js';
 

@@ -1,4 +1,4 @@
-import { camelCase } from '@recurra/tensor';
+import { camelCase } from '@recurra/tensor/extend';
 
 /** Values of metrics by name: `loss`, `accuracy`, `valLoss`, ... */
 export type Logs = Readonly<Record<string, number>>;

@@ -1,4 +1,5 @@
-import type { LearningRate, Optimizer, OptimizerState, Slots } from '@recurra/optim';
+import type { LearningRate, Optimizer, OptimizerState } from '@recurra/optim';
+import type { Slots } from '@recurra/optim/extend';
 import { scalar, type Tensor, ValueError } from '@recurra/tensor';
 import { distinct } from '../base/naming.js';
 import { copyOf, Variable } from '../base/variable.js';

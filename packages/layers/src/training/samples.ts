@@ -1,14 +1,6 @@
-import { batchIndices } from '@recurra/preprocessing';
-import {
-  asTensor,
-  formatShape,
-  isFloating,
-  isfinite,
-  ShapeError,
-  Tensor,
-  type TensorLike,
-  ValueError,
-} from '@recurra/tensor';
+import { batchIndices } from '@recurra/preprocessing/extend';
+import { isfinite, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { asTensor, formatShape, isFloating } from '@recurra/tensor/extend';
 import { describeValue, isRecord, leavesOf, mapTree } from '../base/tree.js';
 
 /** Samples with their targets and weights: trees of tensors that all have one length. */

@@ -1,4 +1,5 @@
-import { nextKey, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { nextKey } from '@recurra/tensor/extend';
 import { Variable } from '../base/variable.js';
 import type { CallbackState } from './callback.js';
 import type { Logs } from './logs.js';

@@ -1,4 +1,5 @@
-import { builtin, describeValue, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { builtin, describeValue } from '@recurra/tensor/extend';
 
 /**
  * Where callbacks keep what they write: files in Node, what you give elsewhere (the origin's private file system, IndexedDB, a server). Paths are

@@ -1,22 +1,18 @@
 import { valueAndGrad } from '@recurra/autograd';
-import { breathe, jit, type Step, untraced } from '@recurra/compiler';
-import { type OptimizerIdentifier, resolveOptimizer } from '@recurra/optim';
-import { scalar, splitKey, stopGradient, Tensor, ValueError, withKeys } from '@recurra/tensor';
+import { jit, type Step } from '@recurra/compiler';
+import { breathe, untraced } from '@recurra/compiler/extend';
+import type { OptimizerIdentifier } from '@recurra/optim';
+import { resolveOptimizer } from '@recurra/optim/extend';
+import { scalar, splitKey, stopGradient, Tensor, ValueError } from '@recurra/tensor';
+import { withKeys } from '@recurra/tensor/extend';
 import { maskOf } from '../base/masks.js';
 import { collectLosses } from '../base/scope.js';
 import { describeValue, isRecord, leavesOf } from '../base/tree.js';
 import { structureVersion, type Variable, withValues } from '../base/variable.js';
-import { Loss, type LossIdentifier, resolveLoss } from '../losses/index.js';
-import {
-  type Directed,
-  directionOf,
-  Mean,
-  Metric,
-  type MetricIdentifier,
-  nameMetrics,
-  prefixed,
-  resolveMetric,
-} from '../metrics/index.js';
+import { resolveLoss } from '../losses/extend.js';
+import { Loss, type LossIdentifier } from '../losses/index.js';
+import { type Directed, directionOf, nameMetrics, prefixed, resolveMetric } from '../metrics/extend.js';
+import { Mean, Metric, type MetricIdentifier } from '../metrics/index.js';
 import { type Logs, logName } from './logs.js';
 import { ModelOptimizer } from './model-optimizer.js';
 import { leavesByOutput, type OutputNames, type PerOutput, perOutput } from './outputs.js';

@@ -1,5 +1,6 @@
 import { type DType, type Tensor, tensor } from '@recurra/tensor';
-import { collate, collatePadded, Dataset } from '../index.js';
+import { collate, collatePadded } from '../extend.js';
+import { Dataset } from '../index.js';
 
 /** What both ways to make a batch say of elements. */
 const batchers = [

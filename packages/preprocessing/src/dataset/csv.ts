@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { CsvRows, DELIMITERS, type Fault } from './csv-rows.js';
 import { Dataset } from './dataset.js';
 import { attempt, checkLimit, lineBlocks } from './lines.js';

@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { builtin } from '../internal/builtin.js';
 import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';

@@ -1,4 +1,4 @@
-import { checkOptions, type OptionTable } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { Dataset } from './dataset.js';
 import { eachLine, LINE_OPTIONS, type LineOptions } from './lines.js';
 import { type DataSource, nameOf } from './source.js';

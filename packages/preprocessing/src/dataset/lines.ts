@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { Dataset } from './dataset.js';
 import { READ_OPTIONS } from './read-options.js';
 import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows, SHOWN } from './rows.js';

@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, RecurraError, ValueError } from '@recurra/tensor';
+import { RecurraError, ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import type { Compressors } from 'hyparquet';
 import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';

@@ -1,4 +1,5 @@
-import { type OptionTable, RecurraError, ValueError } from '@recurra/tensor';
+import { RecurraError, ValueError } from '@recurra/tensor';
+import type { OptionTable } from '@recurra/tensor/extend';
 
 /** How far reading has come. */
 export interface ReadProgress {

@@ -1,4 +1,5 @@
-import { type OptionTable, RecurraError } from '@recurra/tensor';
+import { RecurraError } from '@recurra/tensor';
+import type { OptionTable } from '@recurra/tensor/extend';
 
 /** Why a row cannot be used. */
 export type BadRowReason = 'fieldCount' | 'encoding' | 'quotes' | 'length' | 'json' | 'missing' | 'type';

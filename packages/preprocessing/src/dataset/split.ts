@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, permutation, randomKey, type Tensor, ValueError } from '@recurra/tensor';
+import { permutation, randomKey, type Tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 
 /** 0..n-1 in an order that the seed (or key) decides. */
 export function shuffledIndices(n: number, seed: number | Tensor): Int32Array {

@@ -1,4 +1,4 @@
-import { builtin as find } from '@recurra/tensor';
+import { builtin as find } from '@recurra/tensor/extend';
 
 type Builtins = {
   'node:fs': typeof import('node:fs');

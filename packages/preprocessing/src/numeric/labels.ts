@@ -1,4 +1,5 @@
-import { asTensor, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { asTensor } from '@recurra/tensor/extend';
 import { type ListOf, stringsOf } from '../internal/texts.js';
 
 /**

@@ -1,4 +1,5 @@
-import { asTensor, type Tensor, type TensorLike, type TypedArray, tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, type TensorLike, type TypedArray, tensor, ValueError } from '@recurra/tensor';
+import { asTensor } from '@recurra/tensor/extend';
 import { Dataset } from '../dataset/dataset.js';
 import { shuffledIndices } from '../dataset/split.js';
 

@@ -1,12 +1,5 @@
-import {
-  checkOptions,
-  type DType,
-  type OptionTable,
-  ShapeError,
-  type Tensor,
-  tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { type DType, ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { listOf } from '../internal/texts.js';
 
 /** Options of {@link padSequences}. */

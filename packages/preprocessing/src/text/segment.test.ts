@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { segmenter, segmentWords } from '../index.js';
+import { segmenter } from '../extend.js';
+import { segmentWords } from '../index.js';
 
 /** The segments of the whole text at once, by the platform: what windows must give too. */
 function atOnce(text: string, granularity: 'word' | 'grapheme'): string[] {

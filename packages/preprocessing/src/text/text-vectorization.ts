@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { sortByBytes } from '../internal/order.js';
 import { checkOneText, checkText, type ListOf, textsOf } from '../internal/texts.js';

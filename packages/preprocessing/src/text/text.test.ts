@@ -1,9 +1,9 @@
 import fc from 'fast-check';
+import { segmenter } from '../extend.js';
 import {
   hashingTrick,
   jiebaSegmenter,
   makeSamplingTable,
-  segmenter,
   skipgrams,
   TextVectorization,
   Tokenizer,

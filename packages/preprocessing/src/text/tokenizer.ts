@@ -1,4 +1,5 @@
-import { checkOptions, FormatError, type OptionTable, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { checkText, type ListOf, listOf } from '../internal/texts.js';
 import { FILTERS, type Splitter, type WordOptions, wordSplitter } from './words.js';
 

@@ -1,15 +1,7 @@
 import { vjp } from '@recurra/autograd';
 import { jit } from '@recurra/compiler';
-import {
-  allPrimitives,
-  bind,
-  isFloating,
-  randomKey,
-  randomNormal,
-  splitKey,
-  type Tensor,
-  tensor,
-} from '@recurra/tensor';
+import { randomKey, randomNormal, splitKey, type Tensor, tensor } from '@recurra/tensor';
+import { allPrimitives, bind, isFloating } from '@recurra/tensor/extend';
 import { differentiable, drawInput } from './gradients.js';
 
 const cases = allPrimitives().flatMap((primitive) =>

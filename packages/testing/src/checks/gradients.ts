@@ -1,17 +1,6 @@
 import { vjp } from '@recurra/autograd';
-import {
-  bind,
-  isFloating,
-  type Primitive,
-  randomKey,
-  randomNormal,
-  randomUniform,
-  type SampleInput,
-  sizeOf,
-  splitKey,
-  type Tensor,
-  tensor,
-} from '@recurra/tensor';
+import { randomKey, randomNormal, randomUniform, splitKey, type Tensor, tensor } from '@recurra/tensor';
+import { bind, isFloating, type Primitive, type SampleInput, sizeOf } from '@recurra/tensor/extend';
 
 /** A tensor as a sample describes it, floats in float64. */
 export function drawInput(input: SampleInput, key: Tensor): Tensor {

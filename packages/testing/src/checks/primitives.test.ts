@@ -1,4 +1,5 @@
-import { allPrimitives, bind, isFloating, randomKey, splitKey, tensor } from '@recurra/tensor';
+import { randomKey, splitKey, tensor } from '@recurra/tensor';
+import { allPrimitives, bind, isFloating } from '@recurra/tensor/extend';
 import { differentiable, drawInput, primitiveGradientError, secondOrderError } from './gradients.js';
 
 const cases = allPrimitives().flatMap((primitive) =>

@@ -224,8 +224,8 @@ test('normals are finite at both ends of the uniforms they come from', () => {
 });
 
 test.each([[-1], [Number.NaN], [Infinity]])('normals of standard deviation %d are refused (NumPy, PyTorch)', (std) => {
-  expect(() => randomNormal([2], { std })).toThrow(/randomNormal: expected a finite mean and a finite std >= 0/);
-  expect(() => truncatedNormal([2], { std })).toThrow(/truncatedNormal: expected a finite mean and a finite std >= 0/);
+  expect(() => randomNormal([2], { std })).toThrow(/randomNormal: expected std to be a finite number >= 0/);
+  expect(() => truncatedNormal([2], { std })).toThrow(/truncatedNormal: expected std to be a finite number >= 0/);
 });
 
 test('bernoulli: never at 0, always at 1, for the first and the last uniform, eager and compiled', async () => {

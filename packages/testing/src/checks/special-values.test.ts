@@ -1,5 +1,6 @@
 import { jit } from '@recurra/compiler';
-import { allPrimitives, bind, pow, type Tensor, tensor } from '@recurra/tensor';
+import { pow, type Tensor, tensor } from '@recurra/tensor';
+import { allPrimitives, bind } from '@recurra/tensor/extend';
 import {
   BINARY,
   checkCast,

@@ -1,5 +1,6 @@
 import { jit } from '@recurra/compiler';
-import { allPrimitives, bind, type DType, isFloating, type Primitive, type Tensor, tensor } from '@recurra/tensor';
+import { type DType, type Tensor, tensor } from '@recurra/tensor';
+import { allPrimitives, bind, isFloating, type Primitive } from '@recurra/tensor/extend';
 import { erf } from './functions.js';
 
 /**

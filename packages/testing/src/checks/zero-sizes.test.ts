@@ -1,5 +1,6 @@
 import { jit } from '@recurra/compiler';
-import { allPrimitives, bind, type Primitive, type SampleInput, type Tensor, zeros } from '@recurra/tensor';
+import { type Tensor, zeros } from '@recurra/tensor';
+import { allPrimitives, bind, type Primitive, type SampleInput } from '@recurra/tensor/extend';
 
 /** Each sample, with every axis of one size made empty, in the shapes that parameters name too. */
 const cases = allPrimitives().flatMap((primitive) =>

@@ -3,7 +3,6 @@ import {
   argsort,
   concat,
   type DType,
-  isFloating,
   isfinite,
   isinf,
   isnan,
@@ -20,6 +19,7 @@ import {
   topK,
   where,
 } from '@recurra/tensor';
+import { isFloating } from '@recurra/tensor/extend';
 
 /** How near a compiled result must come to the eager one: equal to the bit, or within so much of its size (of all that is summed). */
 export type Tolerance = 'exact' | number;

@@ -1,6 +1,7 @@
 import { vjp } from '@recurra/autograd';
 import { jit, setThreadedWork, setThreads } from '@recurra/compiler';
-import { type DType, isFloating, type Tensor } from '@recurra/tensor';
+import type { DType, Tensor } from '@recurra/tensor';
+import { isFloating } from '@recurra/tensor/extend';
 import fc from 'fast-check';
 import { SPECIAL } from '../checks/special-values.js';
 import { execute, type Instruction, inputsOf, OPERATIONS, type Operation, type Program } from './program.js';

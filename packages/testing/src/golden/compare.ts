@@ -1,5 +1,6 @@
 import { jit } from '@recurra/compiler';
-import { formatShape, sameShape, type Tensor } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { formatShape, sameShape } from '@recurra/tensor/extend';
 import { type GoldenTensor, toNumber } from './format.js';
 
 /** |actual - expected| <= atol + rtol * |expected|. */

@@ -18,13 +18,9 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
     /^attention\//,
     /^conv_pooling\//,
     /mask_passing_ZeroPadding1D$/,
-    ...[
-      'chain_Embedding_Bidirectional_GlobalAverage',
-      'Cropping1D',
-      'ZeroPadding1D',
-      'UpSampling1D',
-      'Rescaling',
-    ].map((name) => `/${name}`),
+    ...['chain_Embedding_Bidirectional_GlobalAverage', 'Cropping1D', 'ZeroPadding1D', 'UpSampling1D', 'Rescaling'].map(
+      (name) => `/${name}`,
+    ),
   ],
   training: [/^conv1d_gru/, /^residual_two_inputs/, /^transformer_block/],
   preprocessing: [],

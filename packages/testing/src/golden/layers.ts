@@ -1,19 +1,10 @@
 import { vjp } from '@recurra/autograd';
 import { type Cell, GRUCell, LSTMCell, SimpleRNNCell } from '@recurra/cells';
 import type * as layers from '@recurra/layers';
-import {
-  type AnyLayer,
-  deserializeLayer,
-  layerClasses,
-  maskOf,
-  type Sequential,
-  type SerializedLayer,
-  sequentialFromConfig,
-  Variable,
-  withMask,
-  withValues,
-} from '@recurra/layers';
-import { camelCase, type DType, isFloating, Tensor } from '@recurra/tensor';
+import { type AnyLayer, deserializeLayer, type Sequential, type SerializedLayer, Variable } from '@recurra/layers';
+import { layerClasses, maskOf, sequentialFromConfig, withMask, withValues } from '@recurra/layers/extend';
+import { type DType, Tensor } from '@recurra/tensor';
+import { camelCase, isFloating } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenTensor, type GoldenWeight, toTensor } from './format.js';
 

@@ -1,6 +1,8 @@
 import { vjp } from '@recurra/autograd';
 import * as layers from '@recurra/layers';
-import { camelCase, type Tensor } from '@recurra/tensor';
+import { resolveLoss } from '@recurra/layers/extend';
+import type { Tensor } from '@recurra/tensor';
+import { camelCase } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, toTensor } from './format.js';
 
@@ -49,7 +51,7 @@ export function compareConfig(
 export async function replayLoss(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const { class_name: className, config, arguments: given } = c['config'];
   if (!Object.values(layers.losses).some((Class) => new Class().className === className)) return false;
-  const loss = layers.resolveLoss({ className, config: optionsOf(given) as layers.LossConfig });
+  const loss = resolveLoss({ className, config: optionsOf(given) as layers.LossConfig });
   compareConfig(comparison, loss, config);
   const { y_true: yTrue, y_pred: yPred, sample_weight: weight, mask } = c['inputs'];
   const { value, gradient } = await comparison.run(

@@ -1,4 +1,5 @@
-import * as layers from '@recurra/layers';
+import type * as layers from '@recurra/layers';
+import { deserializeMetric } from '@recurra/layers/extend';
 import type { Tensor } from '@recurra/tensor';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenWeight, toTensor } from './format.js';
@@ -10,7 +11,7 @@ type Json = any;
 /** The metric of a case, or `null` where there is no such class yet. */
 function metricOf(className: string, config: Record<string, Json>): layers.Metric | null {
   try {
-    return layers.deserializeMetric({ className, config: config as layers.MetricConfig });
+    return deserializeMetric({ className, config: config as layers.MetricConfig });
   } catch (error) {
     if (error instanceof Error && error.message.includes('metric class: expected one of')) return null;
     throw error;

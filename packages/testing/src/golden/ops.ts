@@ -1,6 +1,7 @@
 import { vjp } from '@recurra/autograd';
 import * as t from '@recurra/tensor';
-import { isFloating, Tensor } from '@recurra/tensor';
+import { Tensor } from '@recurra/tensor';
+import { camelCase, isFloating } from '@recurra/tensor/extend';
 import { type Comparison, eagerly, MIN_NORMAL, TOLERANCES, type Tolerance } from './compare.js';
 import { type GoldenCase, type GoldenTensor, toTensor } from './format.js';
 
@@ -304,8 +305,8 @@ export async function replayOp(c: GoldenCase, comparison: Comparison): Promise<b
 /** Replays one case of the area `activations`. */
 export async function replayActivation(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const { activation, ...config } = c['config'] as Config;
-  const name = t.camelCase(activation as string);
-  const options = Object.fromEntries(Object.entries(config).map(([k, v]) => [t.camelCase(k), v]));
+  const name = camelCase(activation as string);
+  const options = Object.fromEntries(Object.entries(config).map(([k, v]) => [camelCase(k), v]));
   // The axis is an argument of its own, everything else one object of options.
   const rest = 'axis' in options ? [options['axis']] : Object.keys(options).length > 0 ? [options] : [];
   const f = name === 'threshold' ? t.threshold : t.activations[name as t.ActivationName];

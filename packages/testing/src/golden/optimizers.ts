@@ -1,5 +1,6 @@
 import * as optim from '@recurra/optim';
-import { camelCase, scalar, type Tensor } from '@recurra/tensor';
+import { scalar, type Tensor } from '@recurra/tensor';
+import { camelCase } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenTensor, toTensor } from './format.js';
 

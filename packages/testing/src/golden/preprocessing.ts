@@ -6,7 +6,6 @@ import {
   IntegerLookup,
   type MatrixMode,
   makeSamplingTable,
-  type Nested,
   Normalization,
   normalize,
   oneHot,
@@ -21,7 +20,9 @@ import {
   timeseriesDatasetFromArray,
   toCategorical,
 } from '@recurra/preprocessing';
-import { camelCase, type Tensor, tensor } from '@recurra/tensor';
+import type { Nested } from '@recurra/preprocessing/extend';
+import { type Tensor, tensor } from '@recurra/tensor';
+import { camelCase } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenTensor, toTensor } from './format.js';
 

@@ -1,5 +1,5 @@
 import { optimizers } from '@recurra/optim';
-import { camelCase } from '@recurra/tensor';
+import { camelCase } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenWeight, toTensor } from './format.js';
 import { buildSequential } from './layers.js';

@@ -1,4 +1,5 @@
-import { type DType, type Tensor, toFloating } from '@recurra/tensor';
+import type { DType, Tensor } from '@recurra/tensor';
+import { toFloating } from '@recurra/tensor/extend';
 import type { LayerOptions } from '../../base/options.js';
 import { Merge } from './merge.js';
 

@@ -1,4 +1,5 @@
-import { concat, normalizeAxis, ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { concat, ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { normalizeAxis } from '@recurra/tensor/extend';
 import type { LayerOptions, Settled } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
 import { listed, Merge, type MergeInputs, wide } from './merge.js';

@@ -1,4 +1,5 @@
-import { promoteTypes, ShapeError, type Tensor, toFloating, ValueError } from '@recurra/tensor';
+import { ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { promoteTypes, toFloating } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../../base/layer.js';
 import { SpecOf } from '../../base/operation.js';
 import { type LayerOptions, settle } from '../../base/options.js';

@@ -1,5 +1,6 @@
 import type { Initializer, InitializerIdentifier } from '@recurra/cells';
-import { checkOptions, isFloating, ShapeError, stopGradient, type Tensor, ValueError, where } from '@recurra/tensor';
+import { ShapeError, stopGradient, type Tensor, ValueError, where } from '@recurra/tensor';
+import { checkOptions, isFloating } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';

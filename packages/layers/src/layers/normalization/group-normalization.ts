@@ -1,4 +1,5 @@
-import { isFloating, ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { isFloating } from '@recurra/tensor/extend';
 import { Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';

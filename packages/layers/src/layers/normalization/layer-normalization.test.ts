@@ -1,5 +1,6 @@
 import { tensor } from '@recurra/tensor';
-import { LayerNormalization, maskOf, withMask } from '../../index.js';
+import { maskOf, withMask } from '../../extend.js';
+import { LayerNormalization } from '../../index.js';
 
 const X = tensor([
   [1, 2, 3, -1],

@@ -1,5 +1,6 @@
 import { initializers } from '@recurra/cells';
-import { isFloating, type Tensor } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { isFloating } from '@recurra/tensor/extend';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';

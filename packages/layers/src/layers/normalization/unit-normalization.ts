@@ -1,4 +1,5 @@
-import { isFloating, type Tensor } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { isFloating } from '@recurra/tensor/extend';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';

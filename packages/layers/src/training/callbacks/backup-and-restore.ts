@@ -1,4 +1,5 @@
-import { checkOptions, FormatError, type OptionTable, type Tensor } from '@recurra/tensor';
+import { FormatError, type Tensor } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { isRecord } from '../../base/tree.js';
 import { Callback, type CallbackState, type TrainInfo } from '../callback.js';
 import {

@@ -1,5 +1,6 @@
 /** What callbacks' options may be: the same words in all of them. */
-import { describeValue, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 
 /** Throws `ValueError` unless `value` is a finite number, of at least `least`. */
 export function expectNumber(

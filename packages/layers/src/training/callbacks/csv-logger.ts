@@ -1,4 +1,5 @@
-import { checkOptions, describeValue, type OptionTable, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, describeValue, type OptionTable } from '@recurra/tensor/extend';
 import { prefixed } from '../../metrics/naming.js';
 import { Callback, type CallbackState, type EpochLogs } from '../callback.js';
 import { expectPath, type Storage, storageFor } from '../storage.js';

@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, type Tensor } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { Callback, type CallbackState, type TrainInfo } from '../callback.js';
 import type { Logs } from '../logs.js';
 import { Monitor, type MonitorMode } from '../monitor.js';

@@ -1,4 +1,5 @@
-import { describeValue, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { findLogName } from '../../metrics/naming.js';
 
 /** A part of a name: text, or a value and how it is written. */

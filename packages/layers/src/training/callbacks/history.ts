@@ -1,4 +1,5 @@
-import { camelCase, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { camelCase } from '@recurra/tensor/extend';
 import { Callback } from '../callback.js';
 import type { Logs } from '../logs.js';
 

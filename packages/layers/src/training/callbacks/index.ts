@@ -6,7 +6,7 @@ export { History, type HistoryRecord } from './history.js';
 export { LambdaCallback } from './lambda-callback.js';
 export { LearningRateScheduler, type LearningRateSchedulerOptions } from './learning-rate-scheduler.js';
 export { ModelCheckpoint, type ModelCheckpointOptions } from './model-checkpoint.js';
-export { formatDuration, ProgressLogger, type Verbosity } from './progress.js';
+export { ProgressLogger, type Verbosity } from './progress.js';
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './reduce-lr-on-plateau.js';
 export { SwapEMAWeights, type SwapEMAWeightsOptions } from './swap-ema-weights.js';
 export { TerminateOnNaN } from './terminate-on-nan.js';

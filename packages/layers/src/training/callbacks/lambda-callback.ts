@@ -1,4 +1,5 @@
-import { checkOptions, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions } from '@recurra/tensor/extend';
 import { Callback, HOOKS, type Hook } from '../callback.js';
 
 /** A callback from functions, without a class. Keras `LambdaCallback`. Throws `ValueError` for a hook that there is not. */

@@ -1,4 +1,5 @@
-import { checkOptions, describeValue, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, describeValue } from '@recurra/tensor/extend';
 import { Callback, type EpochLogs } from '../callback.js';
 import { expectFlag } from './checks.js';
 

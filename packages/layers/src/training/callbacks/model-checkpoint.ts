@@ -1,4 +1,4 @@
-import { checkOptions, type OptionTable } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { Callback, type CallbackState, type EpochLogs } from '../callback.js';
 import { expectCheckpointPath, saveCheckpoint } from '../checkpoint/model-checkpoint.js';
 import type { Logs } from '../logs.js';

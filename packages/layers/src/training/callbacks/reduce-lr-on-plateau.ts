@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { Callback, type CallbackState, type EpochLogs } from '../callback.js';
 import { Monitor, type MonitorMode } from '../monitor.js';
 import { expectFlag, expectNumber, expectWhole } from './checks.js';

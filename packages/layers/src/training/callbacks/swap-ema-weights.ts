@@ -1,4 +1,5 @@
-import { checkOptions, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions } from '@recurra/tensor/extend';
 import { Callback, type CallbackState } from '../callback.js';
 import { expectFlag } from './checks.js';
 

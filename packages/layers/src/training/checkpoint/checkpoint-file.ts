@@ -1,4 +1,5 @@
-import { type DType, denseData, FormatError, type Tensor, tensor } from '@recurra/tensor';
+import { type DType, FormatError, type Tensor, tensor } from '@recurra/tensor';
+import { denseData } from '@recurra/tensor/extend';
 import { isRecord } from '../../base/tree.js';
 import { crc32c } from '../../internal/crc32c.js';
 

@@ -1,4 +1,5 @@
-import { checkOptions, FormatError, ValueError } from '@recurra/tensor';
+import { FormatError, ValueError } from '@recurra/tensor';
+import { checkOptions } from '@recurra/tensor/extend';
 import type { SerializedLayer } from '../../base/describe.js';
 import type { Model } from '../../base/model.js';
 import { isRecord } from '../../base/tree.js';

@@ -1,9 +1,5 @@
-import * as autograd from '@recurra/autograd';
-import * as cells from '@recurra/cells';
-import * as compiler from '@recurra/compiler';
-import * as optim from '@recurra/optim';
-import * as tensor from '@recurra/tensor';
 import { AUTOGRAD, CELLS, COMPILER, OPTIM } from './numeric.js';
+import { autograd, cells, compiler, optim, tensor } from './surface.js';
 import { TENSOR } from './tensor.js';
 import { type Example, faults } from './wrong.js';
 
@@ -13,7 +9,17 @@ import { type Example, faults } from './wrong.js';
  */
 const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
   tensor: [
-    ...['Tensor', 'allPrimitives', 'asTensor', 'bind', 'broadcastShapes', 'broadcastStrides', 'camelCase', 'checkIds'],
+    ...[
+      'Tensor',
+      'allPrimitives',
+      'asTensor',
+      'bind',
+      'broadcastShapes',
+      'broadcastStrides',
+      'builtin',
+      'camelCase',
+      'checkIds',
+    ],
     ...['checkOptions', 'checkRules', 'checkValue', 'closestName', 'definePrimitive', 'denseData', 'didYouMean'],
     ...['elementsToJSON', 'expectFloating', 'formatShape', 'indexMessage', 'isClass', 'isContiguous', 'isFloating'],
     ...['knownName', 'lookupByName', 'ndarray', 'nextLevel', 'normalizeAxes', 'normalizeAxis', 'printedAs', 'promote'],

@@ -1,8 +1,6 @@
-import * as autograd from '@recurra/autograd';
-import * as cells from '@recurra/cells';
-import * as compiler from '@recurra/compiler';
-import * as optim from '@recurra/optim';
+import type { Constraint, Initializer } from '@recurra/cells';
 import { ones, scalar, type Tensor } from '@recurra/tensor';
+import { autograd, cells, compiler, optim } from './surface.js';
 import {
   type Argument,
   anything,
@@ -270,12 +268,12 @@ const seed = { seed: integer(1, 'null') };
 const drawn = (call: unknown, more: Readonly<Record<string, Argument>> = {}): Example =>
   // What an initializer does with its options shows when it draws.
   example(
-    (...args: never[]) => (call as (...a: never[]) => cells.Initializer)(...args).create([2, 3]).data,
+    (...args: never[]) => (call as (...a: never[]) => Initializer)(...args).create([2, 3]).data,
     options({ ...seed, ...more }),
   );
 const applied = (call: unknown, fields: Readonly<Record<string, Argument>>): Example =>
   example(
-    (...args: never[]) => (call as (...a: never[]) => cells.Constraint)(...args).apply(ones([2, 3])).data,
+    (...args: never[]) => (call as (...a: never[]) => Constraint)(...args).apply(ones([2, 3])).data,
     options(fields),
   );
 const axis = signed(0, 'an empty array');

@@ -1,4 +1,5 @@
-import * as t from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { tensor as t } from './surface.js';
 import {
   type Argument,
   anything,
@@ -19,7 +20,7 @@ import {
   x,
 } from './wrong.js';
 
-const matrix = (): t.Tensor =>
+const matrix = (): Tensor =>
   t.tensor([
     [1, 2, 3],
     [4, 5, 6],

@@ -1,0 +1,20 @@
+/** For those who write operations, layers and engines: what the packages share, beside what users call (`@recurra/cells`). */
+export {
+  CELL_OPTIONS,
+  describeActivation,
+  describeCell,
+  describeConstraint,
+  describeInitializer,
+  describeRegularizer,
+  expectCell,
+  type SequenceKind,
+  type WeightRules,
+} from './cell.js';
+export { resolveConstraint } from './constraints.js';
+export { computeDType } from './dtype.js';
+export { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
+export { GRU_CELL_OPTIONS } from './gru.js';
+export { fans, resolveInitializer } from './initializers.js';
+export { LSTM_CELL_OPTIONS } from './lstm.js';
+export { resolveRegularizer } from './regularizers.js';
+export { isSerialized, resolveSerialized, type Serialized } from './serialized.js';

@@ -1,0 +1,14 @@
+/** For those who write operations, layers and engines: what the packages share, beside what users call (`@recurra/layers`). */
+export { Graph } from './base/graph.js';
+export type { VariableSpec } from './base/layer.js';
+export { maskOf, withMask } from './base/masks.js';
+export { Call, Operation } from './base/operation.js';
+export type { Data, PartialShape, Spec, Symbolic, Values } from './base/symbolic.js';
+export { withValues } from './base/variable.js';
+export * from './losses/extend.js';
+export * from './metrics/extend.js';
+export { layerClasses, modelFromConfig, sequentialFromConfig } from './serialize.js';
+export { HOOKS, type Hook } from './training/callback.js';
+export { formatDuration } from './training/callbacks/progress.js';
+export { ModelOptimizer } from './training/model-optimizer.js';
+export { type Snapshot, TrainState } from './training/state.js';
