@@ -1,4 +1,5 @@
 export * from './checks/gradients.js';
+export { checkLayer, type LayerSample } from './checks/layer.js';
 export { type Example, examplesIn, runExample } from './examples.js';
 export { Comparison, TOLERANCES, type Tolerance } from './golden/compare.js';
 export { type AreaReport, areasIn, replayArea } from './golden/replay.js';

@@ -1,4 +1,4 @@
-import { FormatError, Tensor, ValueError } from '@recurra/tensor';
+import { describeValue, FormatError, Tensor, ValueError } from '@recurra/tensor';
 import { type Context, Layer, type LayerConfig, toSpecs } from '../base/layer.js';
 import { SpecOf } from '../base/operation.js';
 import { type LayerOptions, settle } from '../base/options.js';
@@ -44,10 +44,10 @@ export class Lambda<In = Tensor, Out = Tensor> extends Layer<In, Out> {
 
   call(inputs: In, context: Context<In>): Out {
     const outputs = this.f(inputs, { ...context, ...this.given.arguments });
-    const wrong = leavesOf(outputs).find((leaf) => !(leaf instanceof Tensor));
-    if (wrong !== undefined || leavesOf(outputs).length === 0)
+    const leaves = leavesOf(outputs);
+    if (leaves.length === 0 || !leaves.every((leaf) => leaf instanceof Tensor))
       throw new ValueError(
-        `${this.label}: expected the function to give a tensor or a tree of tensors, received ${String(wrong)}`,
+        `${this.label}: expected the function to give a tensor or a tree of tensors, received ${describeValue(outputs)}`,
       );
     return outputs;
   }
