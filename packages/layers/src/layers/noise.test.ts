@@ -1,4 +1,4 @@
-import { randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/tensor';
+import { randomKey, randomNormal, setSeed, slice, type Tensor, tensor } from '@recurra/tensor';
 import {
   ActivityRegularization,
   AlphaDropout,
@@ -13,6 +13,7 @@ import {
 
 const z = randomNormal([400, 300], { key: randomKey(1) });
 const ones = z.onesLike();
+const few = slice(z, [0, 0], [4, 3]);
 const sequence = tensor([
   [
     [1, -2],
@@ -29,9 +30,9 @@ const sequence = tensor([
 beforeEach(() => setSeed(4));
 
 test.each<[AnyLayer, Tensor]>([
-  [new GaussianNoise(0.5), z],
-  [new GaussianDropout(0.5), z],
-  [new AlphaDropout(0.5), z],
+  [new GaussianNoise(0.5), few],
+  [new GaussianDropout(0.5), few],
+  [new AlphaDropout(0.5), few],
   [new SpatialDropout1D(0.5), sequence],
 ])('nothing happens outside of training: %#', (layer, x) => {
   expect([...(layer.apply(x) as Tensor).data]).toEqual([...x.data]);
@@ -91,9 +92,9 @@ test('a seed draws the same stream again', () => {
     () => new AlphaDropout(0.5, { seed: 3 }),
   ]) {
     const [a, b] = [make(), make()];
-    const first = a.apply(ones, { training: true });
-    expect([...first.data]).toEqual([...b.apply(ones, { training: true }).data]);
-    expect([...a.apply(ones, { training: true }).data]).not.toEqual([...first.data]);
+    const first = a.apply(few, { training: true });
+    expect([...first.data]).toEqual([...b.apply(few, { training: true }).data]);
+    expect([...a.apply(few, { training: true }).data]).not.toEqual([...first.data]);
   }
 });
 

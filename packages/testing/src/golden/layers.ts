@@ -1,8 +1,8 @@
 import { vjp } from '@recurra/autograd';
 import { type Cell, GRUCell, LSTMCell, SimpleRNNCell } from '@recurra/cells';
 import type * as layers from '@recurra/layers';
-import { type AnyLayer, deserializeLayer, type Sequential, type SerializedLayer, Variable } from '@recurra/layers';
-import { layerClasses, maskOf, sequentialFromConfig, withMask, withValues } from '@recurra/layers/extend';
+import { type AnyLayer, deserializeLayer, type LayerClass, type Model, modelFromConfig, type SerializedLayer, Variable } from '@recurra/layers';
+import { layerClasses, maskOf, withMask, withValues } from '@recurra/layers/extend';
 import { type DType, Tensor } from '@recurra/tensor';
 import { camelCase, isFloating } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
@@ -232,7 +232,7 @@ function withoutNames(config: Json): Json {
 }
 
 async function replayChain(c: GoldenCase, comparison: Comparison): Promise<boolean> {
-  const model = buildSequential(c['config'].config);
+  const model = buildModel('Sequential', c['config'].config);
   if (!model) return false;
   const first = Object.values<GoldenTensor>(c['inputs'])[0]!;
   model.build([null, ...first.shape.slice(1)]);
@@ -251,11 +251,16 @@ async function replayChain(c: GoldenCase, comparison: Comparison): Promise<boole
   return true;
 }
 
-/** A Sequential from Keras' configuration; null where a layer does not exist here. */
-export function buildSequential(config: Json): Sequential | null {
-  const all = (config.layers as Json[]).map((l) => fromKeras(l.class_name, l.config));
-  if (all.some((l) => l === null)) return null;
-  return sequentialFromConfig({ name: config.name, layers: all as SerializedLayer[] });
+/** A model from Keras' configuration; null where a layer does not exist here. */
+export function buildModel(
+  className: string,
+  config: Json,
+  customObjects: Readonly<Record<string, LayerClass>> = {},
+): Model | null {
+  const all = config.layers as Json[];
+  if (className !== 'Sequential' && className !== 'Functional') return null;
+  if (all.some((layer) => !known(layer.class_name, layer.config))) return null;
+  return modelFromConfig(fromKerasConfig(config), { customObjects }) as unknown as Model;
 }
 
 function makeCell(className: string, config: Json): Cell<Json, Json> | null {

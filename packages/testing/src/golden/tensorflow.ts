@@ -1,5 +1,5 @@
 import { customGradient } from '@recurra/autograd';
-import { type AnyLayer, Embedding, Sequential } from '@recurra/layers';
+import { type AnyLayer, Embedding, type LayerClass } from '@recurra/layers';
 import type { Optimizer } from '@recurra/optim';
 import { segmentSum, Tensor } from '@recurra/tensor';
 
@@ -41,23 +41,19 @@ class LookupGradient extends Tensor {
   }
 }
 
-/** The model with embeddings that record the squares of their lookups, and the optimizer made to use them. */
-export function withTensorFlowEmbeddings(model: Sequential, optimizer: Optimizer): Sequential {
-  const swap = (layer: AnyLayer): AnyLayer => {
-    if (!(layer instanceof Embedding)) return layer;
-    const { name, maskZero = false } = layer.getConfig() as { name: string; maskZero?: boolean };
-    return new LookupEmbedding(layer.inputDim, layer.outputDim, { name, maskZero });
-  };
-  const layers = model.children().map(swap);
+/** Classes for `customObjects`: embeddings that record the squares of their lookups. */
+export const TENSORFLOW_CLASSES = { Embedding: LookupEmbedding } as unknown as Readonly<Record<string, LayerClass>>;
+
+/** Makes the optimizer use what the embeddings in the model record. */
+export function squareLookups(model: AnyLayer, optimizer: Optimizer): void {
   const update = optimizer.update.bind(optimizer);
   optimizer.update = (gradients, state, parameters, rate) => {
     const replaced = { ...gradients } as Record<string, Tensor>;
-    for (const layer of layers)
+    for (const layer of model.layersWithin())
       if (layer instanceof LookupEmbedding && layer.squares) {
         const path = layer.weights[0]!.path;
         replaced[path] = new LookupGradient(replaced[path]!, layer.squares);
       }
     return update(replaced as typeof gradients, state, parameters, rate);
   };
-  return new Sequential(layers, { name: model.name });
 }

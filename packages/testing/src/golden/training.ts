@@ -1,9 +1,10 @@
+import type { SymbolicTensor } from '@recurra/layers';
 import { optimizers } from '@recurra/optim';
 import { camelCase } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
-import { type GoldenCase, type GoldenWeight, toTensor } from './format.js';
-import { buildSequential } from './layers.js';
-import { withTensorFlowEmbeddings } from './tensorflow.js';
+import { type GoldenCase, type GoldenWeight, isGoldenTensor, toTensor } from './format.js';
+import { buildModel } from './layers.js';
+import { squareLookups, TENSORFLOW_CLASSES } from './tensorflow.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
 type Json = any;
@@ -11,17 +12,21 @@ type Json = any;
 /** Replays one whole training run. */
 export async function replayTraining(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const { model: description, compile, fit, count_params: count } = c['config'];
-  if (description.class_name !== 'Sequential') return false;
-  const built = buildSequential(description.config);
-  if (!built) return false;
+  const model = buildModel(description.class_name, description.config, TENSORFLOW_CLASSES);
+  if (!model) return false;
   const { class_name: name, arguments: args } = compile.optimizer;
   const Optimizer = optimizers[name.toLowerCase() as keyof typeof optimizers];
   if (!Optimizer) return false;
   const optimizer = new Optimizer(Object.fromEntries(Object.entries<Json>(args).map(([k, v]) => [camelCase(k), v])));
-  const model = withTensorFlowEmbeddings(built, optimizer);
-  const x = toTensor(c['inputs'].x);
+  squareLookups(model, optimizer);
+  // Several inputs stand by name; a graph takes them in its order.
+  const inputsOf = (given: Json): Json =>
+    isGoldenTensor(given)
+      ? toTensor(given)
+      : model.inputSpecs.map((input) => toTensor(given[(input as SymbolicTensor).name]));
+  const x = inputsOf(c['inputs'].x);
   const y = toTensor(c['inputs'].y);
-  model.build([null, ...x.shape.slice(1)]);
+  if (!model.built) model.build([null, ...x.shape.slice(1)] as never);
   comparison.equal('count_params', model.countParams(), count);
   model.setWeights((c['weights'] as GoldenWeight[]).map(toTensor));
   model.compile({
@@ -45,7 +50,7 @@ export async function replayTraining(c: GoldenCase, comparison: Comparison): Pro
     verbose: 0,
     classWeight: fit.class_weight ?? null,
     sampleWeight,
-    validationData: validation ? [toTensor(validation.x), toTensor(validation.y)] : null,
+    validationData: validation ? [inputsOf(validation.x), toTensor(validation.y)] : null,
   });
   for (const [key, expected] of Object.entries<number[]>(c['history']))
     comparison.numbers(`history of ${key}`, history.values(key), expected, TOLERANCES.training);
