@@ -1,5 +1,6 @@
 import { tensor } from '@recurra/tensor';
-import { ELU, Input, LeakyReLU, maskOf, PReLU, ReLU, Softmax, withMask } from '../index.js';
+import { maskOf, withMask } from '../extend.js';
+import { ELU, Input, LeakyReLU, PReLU, ReLU, Softmax } from '../index.js';
 
 const x = tensor([
   [

@@ -1,5 +1,6 @@
 import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { deserializeLayer, Input, Lambda, Model, maskOf, withMask } from '../index.js';
+import { maskOf, withMask } from '../extend.js';
+import { deserializeLayer, Input, Lambda, Model } from '../index.js';
 
 const x = tensor([[1, -2]]);
 

@@ -1,4 +1,5 @@
-import { describeValue, FormatError, Tensor, ValueError } from '@recurra/tensor';
+import { FormatError, Tensor, ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { type Context, Layer, type LayerConfig, toSpecs } from '../base/layer.js';
 import { SpecOf } from '../base/operation.js';
 import { type LayerOptions, settle } from '../base/options.js';

@@ -8,13 +8,12 @@ import {
   InputLayer,
   Lambda,
   Layer,
-  layerClasses,
   Masking,
-  type PartialShape,
   SpectralNormalization,
   serializeLayer,
   type Variable,
 } from '@recurra/layers';
+import { layerClasses, type PartialShape } from '@recurra/layers/extend';
 import { randomKey, randomNormal, stopGradient, type Tensor } from '@recurra/tensor';
 import { type GoldenCase, type GoldenTensor, type GoldenWeight, readArea, toTensor } from '../golden/format.js';
 import { fromKeras } from '../golden/layers.js';

@@ -1,5 +1,5 @@
 import { vjp } from '@recurra/autograd';
-import { jit, setThreadedWork, setThreads, withValues } from '@recurra/compiler';
+import { jit, setThreadedWork, setThreads } from '@recurra/compiler';
 import {
   type AnyLayer,
   deserializeLayer,
@@ -7,25 +7,13 @@ import {
   type LayerClass,
   type LayerConfig,
   Model,
-  maskOf,
-  type PartialShape,
-  type Spec,
   SymbolicTensor,
   serializeLayer,
-  withMask,
 } from '@recurra/layers';
+import { maskOf, type PartialShape, type Spec, withMask, withValues } from '@recurra/layers/extend';
 import { SGD } from '@recurra/optim';
-import {
-  concat,
-  formatShape,
-  isFloating,
-  randomKey,
-  randomNormal,
-  splitKey,
-  Tensor,
-  tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { concat, randomKey, randomNormal, splitKey, Tensor, tensor, ValueError } from '@recurra/tensor';
+import { formatShape, isFloating } from '@recurra/tensor/extend';
 
 /** A tensor, or lists and records of them. */
 type TensorTree = Tensor | readonly TensorTree[] | { readonly [key: string]: TensorTree };

@@ -1,8 +1,15 @@
 import { vjp } from '@recurra/autograd';
 import { type Cell, GRUCell, LSTMCell, SimpleRNNCell } from '@recurra/cells';
 import type * as layers from '@recurra/layers';
-import { type AnyLayer, deserializeLayer, type LayerClass, type Model, modelFromConfig, type SerializedLayer, Variable } from '@recurra/layers';
-import { layerClasses, maskOf, withMask, withValues } from '@recurra/layers/extend';
+import {
+  type AnyLayer,
+  deserializeLayer,
+  type LayerClass,
+  type Model,
+  type SerializedLayer,
+  Variable,
+} from '@recurra/layers';
+import { layerClasses, maskOf, modelFromConfig, withMask, withValues } from '@recurra/layers/extend';
 import { type DType, Tensor } from '@recurra/tensor';
 import { camelCase, isFloating } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';

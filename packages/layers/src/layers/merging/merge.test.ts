@@ -1,4 +1,5 @@
 import { type Tensor, tensor } from '@recurra/tensor';
+import { maskOf, withMask } from '../../extend.js';
 import {
   Add,
   type AnyLayer,
@@ -10,9 +11,7 @@ import {
   Minimum,
   Model,
   Multiply,
-  maskOf,
   Subtract,
-  withMask,
 } from '../../index.js';
 
 const data = [
