@@ -8,6 +8,7 @@ const sidebar = (
     start: string;
     guide: string;
     data: string;
+    callbacks: string;
     course: string;
     chapter: string;
     packages: string;
@@ -19,6 +20,7 @@ const sidebar = (
     items: [
       { text: text.start, link: `${base}/getting-started` },
       { text: text.data, link: `${base}/data` },
+      { text: text.callbacks, link: `${base}/callbacks` },
       { text: text.architecture, link: `${base}/architecture` },
     ],
   },
@@ -53,6 +55,7 @@ export default defineConfig({
           guide: 'Guide',
           start: 'Getting started',
           data: 'Data and text',
+          callbacks: 'Long work',
           architecture: 'Architecture',
           course: 'Course',
           chapter: '1. Recurrent networks',
@@ -73,6 +76,7 @@ export default defineConfig({
           guide: '指南',
           start: '快速上手',
           data: '数据与文本',
+          callbacks: '长时间训练',
           architecture: '架构',
           course: '课程',
           chapter: '第一章 循环神经网络',

@@ -132,7 +132,7 @@ export class TextClassifier {
       verbose: options.verbose,
       validationData: dev ? [this.encode(dev.map((s) => s.text)), this.encodeLabels(dev)] : null,
       callbacks: [
-        new TerminateOnNaN(),
+        new TerminateOnNaN({ raiseError: true }),
         ...(dev ? [new EarlyStopping({ patience: settings.patience, restoreBestWeights: true })] : []),
         ...(options.callbacks ?? []),
       ],

@@ -252,7 +252,7 @@ describe('training', () => {
     const { x, y } = task(20, 7);
     const m = model();
     m.setWeights(m.getWeights().map((w) => w.mul(Number.NaN)));
-    await expect(m.fit(x, y, { verbose: 0, callbacks: [new TerminateOnNaN()] })).rejects.toThrow(
+    await expect(m.fit(x, y, { verbose: 0, callbacks: [new TerminateOnNaN({ raiseError: true })] })).rejects.toThrow(
       /finite loss, received NaN in batch 0/,
     );
   });

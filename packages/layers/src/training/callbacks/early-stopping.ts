@@ -3,6 +3,7 @@ import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 import { Callback, type CallbackState, type TrainInfo } from '../callback.js';
 import type { Logs } from '../logs.js';
 import { Monitor, type MonitorMode } from '../monitor.js';
+import { expectFlag, expectNumber, expectWhole } from './checks.js';
 
 /** Options of {@link EarlyStopping}; names and defaults of Keras. */
 export interface EarlyStoppingOptions {
@@ -59,8 +60,15 @@ export class EarlyStopping extends Callback {
       restoreBestWeights: false,
       startFromEpoch: 0,
       verbose: 0,
-      ...options,
+      ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
     };
+    const { minDelta, patience, baseline, restoreBestWeights, startFromEpoch, verbose } = this.options;
+    expectNumber('EarlyStopping', 'minDelta', minDelta);
+    expectWhole('EarlyStopping', 'patience', patience);
+    if (baseline !== null) expectNumber('EarlyStopping', 'baseline', baseline);
+    expectFlag('EarlyStopping', 'restoreBestWeights', restoreBestWeights);
+    expectWhole('EarlyStopping', 'startFromEpoch', startFromEpoch);
+    expectFlag('EarlyStopping', 'verbose', verbose);
     this.monitor = new Monitor('EarlyStopping', this.options.monitor, this.options.mode, this.options.minDelta);
   }
 
@@ -76,7 +84,10 @@ export class EarlyStopping extends Callback {
     const { patience, baseline, restoreBestWeights, startFromEpoch, verbose } = this.options;
     const value = this.monitor.read(logs, this.model);
     if (value === null || epoch < startFromEpoch) return;
-    if (restoreBestWeights && this.bestWeights === null) this.bestWeights = this.model.getWeights();
+    if (restoreBestWeights && this.bestWeights === null) {
+      this.bestWeights = this.model.getWeights();
+      this.bestEpoch = epoch;
+    }
     this.wait++;
     if (this.best === null || this.monitor.improves(value, this.best)) {
       this.best = value;
@@ -93,7 +104,10 @@ export class EarlyStopping extends Callback {
   }
 
   override onTrainEnd(): void {
-    if (this.options.restoreBestWeights && this.bestWeights) this.model.setWeights(this.bestWeights);
+    if (!this.options.restoreBestWeights || !this.bestWeights) return;
+    if (this.options.verbose)
+      console.log(`Restoring model weights from the end of the best epoch: ${this.bestEpoch + 1}.`);
+    this.model.setWeights(this.bestWeights);
   }
 
   override captureState(): CallbackState {

@@ -9,4 +9,5 @@ export { ModelCheckpoint, type ModelCheckpointOptions } from './model-checkpoint
 export { ProgressLogger, type Verbosity } from './progress.js';
 export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './reduce-lr-on-plateau.js';
 export { SwapEMAWeights, type SwapEMAWeightsOptions } from './swap-ema-weights.js';
-export { TerminateOnNaN } from './terminate-on-nan.js';
+export { TensorBoard, type TensorBoardOptions } from './tensorboard/tensorboard.js';
+export { TerminateOnNaN, type TerminateOnNaNOptions } from './terminate-on-nan.js';

@@ -1,14 +1,33 @@
 import { ValueError } from '@recurra/tensor';
+import { checkOptions } from '@recurra/tensor/extend';
 import { Callback } from '../callback.js';
 import type { Logs } from '../logs.js';
+import { expectFlag } from './checks.js';
 
-/** Ends training with an error as soon as the loss is no number, instead of training on in vain. Keras `TerminateOnNaN`. */
+/** Options of {@link TerminateOnNaN}. */
+export interface TerminateOnNaNOptions {
+  /** Reject with `ValueError` rather than stop: `onTrainEnd` is not called then, and backups stay; false. */
+  readonly raiseError?: boolean;
+}
+
+/** Ends training as soon as the loss is no finite number, instead of training on in vain. Keras `TerminateOnNaN`. */
 export class TerminateOnNaN extends Callback {
+  private readonly raiseError: boolean;
+
+  constructor(options: TerminateOnNaNOptions = {}) {
+    super();
+    checkOptions('TerminateOnNaN', options, { raiseError: true });
+    const { raiseError = false } = options;
+    expectFlag('TerminateOnNaN', 'raiseError', raiseError);
+    this.raiseError = raiseError;
+  }
+
   override onTrainBatchEnd(batch: number, logs: Logs): void {
     const loss = logs['loss'] ?? 0;
-    if (!Number.isFinite(loss))
-      throw new ValueError(
-        `TerminateOnNaN: expected a finite loss, received ${loss} in batch ${batch}. Lower the learning rate, or clip gradients (clipnorm).`,
-      );
+    if (Number.isFinite(loss)) return;
+    const text = `TerminateOnNaN: expected a finite loss, received ${loss} in batch ${batch}. Lower the learning rate, or clip gradients (clipnorm).`;
+    if (this.raiseError) throw new ValueError(text);
+    console.warn(text);
+    this.model.stopTraining = true;
   }
 }
