@@ -1,7 +1,7 @@
 import { vjp } from '@recurra/autograd';
 import { isCompiling } from '@recurra/compiler';
 import { Command } from '@recurra/kernels';
-import { arange, ShapeError, softmax, Tensor, zeros } from '@recurra/tensor';
+import { arange, type Shape, ShapeError, softmax, Tensor, where, zeros } from '@recurra/tensor';
 import {
   type Block,
   bind,
@@ -19,12 +19,15 @@ import {
 import { pullbackOf } from './floating.js';
 
 /** Options of {@link dotProductAttention}. */
-export interface AttentionOptions {
-  /** bool [batch, keys]: which keys may be looked at. */
+export interface DotProductAttentionOptions {
+  /**
+   * bool: which keys may be looked at. [batch, keys], or [batch, heads, queries, keys] with 1 where one is for all. A query that may look at no key looks at
+   * all of them alike.
+   */
   readonly mask?: Tensor | null;
   /** Each query sees the keys up to its own place alone; false. */
   readonly causal?: boolean;
-  /** What scores are multiplied by; 1 / sqrt(depth). */
+  /** What scores are multiplied by; 1 / sqrt(depth), and 1 for no depth at all. */
   readonly scale?: number;
 }
 
@@ -33,7 +36,7 @@ const OPTIONS = {
   mask: rules.orNull(TENSOR),
   causal: rules.flag,
   scale: rules.anyNumber,
-} satisfies Rules<AttentionOptions>;
+} satisfies Rules<DotProductAttentionOptions>;
 
 interface AttentionParams {
   readonly mask: boolean;
@@ -41,8 +44,8 @@ interface AttentionParams {
   readonly scale: number;
 }
 
-/** Added to the scores of keys that do not count (Keras). */
-const MASKED = -1e9;
+/** What stands for the scores of keys that do not count: below all others of float32 (Keras). */
+const MASKED = -2.3819763e38;
 
 /** The formula, in operations of tensors. */
 function composed(inputs: readonly Tensor[], { causal, scale }: AttentionParams): Tensor {
@@ -51,18 +54,14 @@ function composed(inputs: readonly Tensor[], { causal, scale }: AttentionParams)
   let scores = heads(q)
     .matmul(k.transpose([0, 2, 3, 1]))
     .mul(scale);
-  const exclude = (allowed: Tensor): void => {
-    scores = scores.add(allowed.cast(scores.dtype).sub(1).mul(-MASKED));
-  };
-  if (mask) exclude(mask.expandDims([1, 2]));
-  if (causal) {
-    const [queries, keys] = [q.shape[1]!, k.shape[1]!];
-    exclude(
-      arange(keys)
+  const [queries, keys] = [q.shape[1]!, k.shape[1]!];
+  const past = causal
+    ? arange(keys)
         .reshape([1, keys])
-        .lessEqual(arange(queries).reshape([queries, 1])),
-    );
-  }
+        .lessEqual(arange(queries).reshape([queries, 1]))
+    : null;
+  const allowed = mask && past ? mask.logicalAnd(past) : (mask ?? past);
+  if (allowed) scores = where(allowed, scores, MASKED);
   return softmax(scores).matmul(heads(v)).transpose([0, 2, 1, 3]);
 }
 
@@ -77,8 +76,12 @@ function head(context: LowerContext<AttentionParams>): (number | Block | null)[]
   const [q, k, v, mask] = context.inputs as readonly [Block, Block, Block, Block];
   const [batch, queries, heads, depth] = q.shape as readonly [number, number, number, number];
   const { causal, scale, mask: masked } = context.params;
+  const keys = k.shape[1]!;
+  // Bytes from one sample, head and query of the mask to the next: none where it has one for all.
+  const [samples, rows, lines] = masked ? mask.shape : [1, 1, 1];
+  const strides = [samples === 1 ? 0 : rows! * lines! * keys, rows === 1 ? 0 : lines! * keys, lines === 1 ? 0 : keys];
   return [
-    ...[batch, heads, queries, k.shape[1]!, depth, v.shape[3]!, causal ? 1 : 0, floatWord(scale)],
+    ...[batch, heads, queries, keys, depth, v.shape[3]!, causal ? 1 : 0, floatWord(scale), ...strides],
     ...[q, k, v, masked ? mask : null],
   ];
 }
@@ -142,15 +145,27 @@ function gradients(inputs: readonly Tensor[], params: AttentionParams): Tensor[]
   return pullback(inputs[inputs.length - 1]!)[0];
 }
 
+/** A mask as [batch or 1, heads or 1, queries or 1, keys]. Throws `ShapeError` where it does not fit. */
+function maskOver(mask: Tensor, scores: readonly [number, number, number, number]): Tensor {
+  const [batch, , , keys] = scores;
+  const shape: Shape = mask.rank === 2 && mask.shape[0] === batch ? [batch, 1, 1, mask.shape[1]!] : mask.shape;
+  const fits = shape.length === 4 && shape.every((d, i) => d === scores[i] || (d === 1 && (mask.rank === 4 || i < 3)));
+  if (!fits)
+    throw new ShapeError(
+      `dotProductAttention: expected a mask of shape [${batch}, ${keys}], or ${formatShape(scores)} with 1 where one is for all, received ${formatShape(mask.shape)}`,
+    );
+  return mask.reshape(shape).broadcastTo([...shape.slice(0, 3), keys]);
+}
+
 /**
  * Scaled dot-product attention: softmax(q k^T * scale) v, for each head.
  *
  * q [batch, queries, heads, depth], k [batch, keys, heads, depth], v [batch, keys, heads, valueDepth] -> [batch, queries, heads,
  * valueDepth]. In a compiled step it is one kernel that never holds the matrix of all scores, forward or backward. All three
  * are cast to their common floating-point dtype (`float32` for integers and booleans). Throws
- * `ShapeError` where shapes do not fit. `keras.ops.dot_product_attention`; Vaswani et al. 2017, Dao et al. 2022.
+ * `ShapeError` where shapes do not fit, `ValueError` for a scale that is no number. `keras.ops.dot_product_attention`; Vaswani et al. 2017, Dao et al. 2022.
  */
-export function dotProductAttention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+export function dotProductAttention(q: Tensor, k: Tensor, v: Tensor, options: DotProductAttentionOptions = {}): Tensor {
   checkRules('dotProductAttention', options, OPTIONS);
   for (const [what, value] of Object.entries({ q, k, v })) checkValue('dotProductAttention', what, value, TENSOR);
   const fits = q.rank === 4 && k.rank === 4 && v.rank === 4;
@@ -167,11 +182,8 @@ export function dotProductAttention(q: Tensor, k: Tensor, v: Tensor, options: At
     throw new ShapeError(
       `dotProductAttention: expected q [batch, queries, heads, depth], k [batch, keys, heads, depth] and v [batch, keys, heads, valueDepth], received ${[q, k, v].map((t) => formatShape(t.shape)).join(', ')}`,
     );
-  const { mask = null, causal = false, scale = 1 / Math.sqrt(depth!) } = options;
-  if (mask && (mask.rank !== 2 || mask.shape[0] !== batch || mask.shape[1] !== k.shape[1]))
-    throw new ShapeError(
-      `dotProductAttention: expected a mask of shape [${batch}, ${k.shape[1]}], received ${formatShape(mask.shape)}`,
-    );
+  const { mask: given = null, causal = false, scale = depth === 0 ? 1 : 1 / Math.sqrt(depth!) } = options;
+  const mask = given && maskOver(given, [batch!, heads!, q.shape[1]!, k.shape[1]!]);
   const params: AttentionParams = { mask: mask !== null, causal, scale };
   const dtype = toFloating([q, k, v].map((t) => t.dtype).reduce(promoteTypes));
   const inputs = [...[q, k, v].map((t) => t.cast(dtype)), ...(mask ? [mask.cast('bool')] : [])];

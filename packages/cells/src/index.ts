@@ -1,4 +1,4 @@
-export { type AttentionOptions, dotProductAttention } from './attention.js';
+export { type DotProductAttentionOptions, dotProductAttention } from './attention.js';
 export {
   type AnyCell,
   BaseCell,

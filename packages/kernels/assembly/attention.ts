@@ -11,10 +11,15 @@ const QUERIES: i32 = 64;
 const KEYS: i32 = 256;
 /** From one row of a block to the next: no power of two, or a column's rows would share a few sets of the first-level cache. */
 const LINE: i32 = KEYS + 16;
-/** What is added to scores that do not count (Keras). */
-const MASKED: f32 = -1e9;
+/**
+ * What stands for scores that do not count: below all others. Where no score of a row counts, all of them are this, and their shares are equal
+ * (Keras); from such a row, nothing flows back to queries and keys.
+ */
+const MASKED: f32 = -2.3819763e38;
 
 let B: i32, N: i32, TQ: i32, TK: i32, D: i32, DV: i32, causal: bool, scale: f32;
+/** Bytes from one sample, head and query of the mask to the next; 0 where one mask is for all. */
+let maskSample: i32, maskHead: i32, maskQuery: i32;
 let q: usize, k: usize, v: usize, mask: usize, out: usize, sums: usize;
 let scores: usize, work: usize;
 
@@ -27,12 +32,15 @@ function setup(command: usize, scratch: usize): void {
   DV = load<i32>(command, 28);
   causal = load<i32>(command, 32) != 0;
   scale = load<f32>(command, 36);
-  q = <usize>load<u32>(command, 40);
-  k = <usize>load<u32>(command, 44);
-  v = <usize>load<u32>(command, 48);
-  mask = <usize>load<u32>(command, 52);
-  out = <usize>load<u32>(command, 56);
-  sums = <usize>load<u32>(command, 60);
+  maskSample = load<i32>(command, 40);
+  maskHead = load<i32>(command, 44);
+  maskQuery = load<i32>(command, 48);
+  q = <usize>load<u32>(command, 52);
+  k = <usize>load<u32>(command, 56);
+  v = <usize>load<u32>(command, 60);
+  mask = <usize>load<u32>(command, 64);
+  out = <usize>load<u32>(command, 68);
+  sums = <usize>load<u32>(command, 72);
   work = scratch;
   scores = scratch + GEMM_SCRATCH;
 }
@@ -50,21 +58,34 @@ function at(base: usize, time: i32, depth: i32, b: i32, n: i32, t: i32): usize {
   return base + f(((b * time + t) * N + n) * depth);
 }
 
-/** What the numbers in `scores` are still to be multiplied by: the scale, unless masks had to be added. */
+/** What the numbers in `scores` are still to be multiplied by: the scale, where it is positive and nothing is masked. */
 let factor: f32;
+
+/** Sets the scores of a row whose bytes are 0. */
+// @ts-ignore: decorator
+@inline
+function keep(row: usize, bytes: usize, columns: i32): void {
+  const none = f32x4.splat(MASKED);
+  let j = 0;
+  for (; j + 4 <= columns; j += 4) {
+    const words = i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(bytes + j)));
+    v128.store(row + f(j), v128.bitselect(v128.load(row + f(j)), none, i32x4.ne(words, i32x4.splat(0))));
+  }
+  for (; j < columns; j++) if (load<u8>(bytes + j) == 0) store<f32>(row + f(j), MASKED);
+}
 
 /** Scores of queries i0 .. i0 + rows for keys j0 .. j0 + columns, masked, into `scores` [rows, KEYS]. */
 function scoreBlock(b: i32, n: i32, i0: i32, rows: i32, j0: i32, columns: i32): void {
   gemm(rows, columns, D, at(q, TQ, D, b, n, i0), f(N * D), 4, at(k, TK, D, b, n, j0), 4, f(N * D), scores, f(LINE), 0, 0, work);
   factor = scale;
-  if (!mask && !causal) return;
+  if (!mask && !causal && scale > 0) return;
   factor = 1;
   const s = f32x4.splat(scale);
   for (let i = 0; i < rows; i++) {
     const row = scores + f(i * LINE);
     for (let j = 0; j < columns; j += 4) v128.store(row + f(j), f32x4.mul(v128.load(row + f(j)), s));
-    if (mask) for (let j = 0; j < columns; j++) if (load<u8>(mask + b * TK + j0 + j) == 0) store<f32>(row + f(j), load<f32>(row + f(j)) + MASKED);
-    if (causal) for (let j = max(0, i0 + i + 1 - j0); j < columns; j++) store<f32>(row + f(j), load<f32>(row + f(j)) + MASKED);
+    if (mask) keep(row, mask + b * maskSample + n * maskHead + (i0 + i) * maskQuery + j0, columns);
+    if (causal) for (let j = max(0, i0 + i + 1 - j0); j < columns; j++) store<f32>(row + f(j), MASKED);
   }
 }
 
@@ -94,6 +115,14 @@ function exponentials(row: usize, columns: i32, shift: f32): f32 {
     rest += e;
   }
   return total4(total) + rest;
+}
+
+/** Shares of one row, from the logarithm of its sum over all keys. */
+// @ts-ignore: decorator
+@inline
+function shares(row: usize, columns: i32, lse: f32): void {
+  if (lse <= MASKED) for (let j = 0; j < columns; j++) store<f32>(row + f(j), <f32>1 / <f32>TK);
+  else exponentials(row, columns, lse);
 }
 
 // @ts-ignore: decorator
@@ -146,7 +175,7 @@ function clear(base: usize, time: i32, depth: i32, b: i32, n: i32): void {
   for (let t = 0; t < time; t++) memory.fill(at(base, time, depth, b, n, t), 0, f(depth));
 }
 
-/** [batch, heads, queries, keys, depth, value depth, causal, scale, q, k, v, mask, out, sums] */
+/** [batch, heads, queries, keys, depth, value depth, causal, scale, bytes of the mask a sample, a head, a query, q, k, v, mask, out, sums] */
 export function attentionForward(command: usize, worker: i32, workers: i32, scratch: usize): void {
   setup(command, scratch);
   const totals = scores + f(QUERIES * LINE * 2);
@@ -188,7 +217,7 @@ export function attentionForward(command: usize, worker: i32, workers: i32, scra
       for (let j0 = 0; j0 < TK; j0 += KEYS) {
         const columns = min(KEYS, TK - j0);
         scoreBlock(b, n, i0, rows, j0, columns);
-        for (let i = 0; i < rows; i++) exponentials(scores + f(i * LINE), columns, load<f32>(lse + f(i)));
+        for (let i = 0; i < rows; i++) shares(scores + f(i * LINE), columns, load<f32>(lse + f(i)));
         gemm(rows, DV, columns, scores, f(LINE), 4, at(v, TK, DV, b, n, j0), f(N * DV), 4, at(out, TQ, DV, b, n, i0), f(N * DV), 0, 0, work, j0 > 0);
       }
     }
@@ -198,10 +227,10 @@ export function attentionForward(command: usize, worker: i32, workers: i32, scra
 /** ... then [gradient of out, dq, dk, dv]. */
 export function attentionBackward(command: usize, worker: i32, workers: i32, scratch: usize): void {
   setup(command, scratch);
-  const g = <usize>load<u32>(command, 64);
-  const dq = <usize>load<u32>(command, 68);
-  const dk = <usize>load<u32>(command, 72);
-  const dv = <usize>load<u32>(command, 76);
+  const g = <usize>load<u32>(command, 76);
+  const dq = <usize>load<u32>(command, 80);
+  const dk = <usize>load<u32>(command, 84);
+  const dv = <usize>load<u32>(command, 88);
   const slopes = scores + f(QUERIES * LINE);
   const dots = scores + f(QUERIES * LINE * 2);
   const heads = B * N;
@@ -232,7 +261,7 @@ export function attentionBackward(command: usize, worker: i32, workers: i32, scr
       for (let j0 = 0; j0 < TK; j0 += KEYS) {
         const columns = min(KEYS, TK - j0);
         scoreBlock(b, n, i0, rows, j0, columns);
-        for (let i = 0; i < rows; i++) exponentials(scores + f(i * LINE), columns, load<f32>(lse + f(i)));
+        for (let i = 0; i < rows; i++) shares(scores + f(i * LINE), columns, load<f32>(lse + f(i)));
         const first = i0 == 0;
         if (dv) gemm(columns, DV, rows, scores, 4, f(LINE), go, f(N * DV), 4, at(dv, TK, DV, b, n, j0), f(N * DV), 0, 0, work, !first);
         if (!dq && !dk) continue;
@@ -241,6 +270,10 @@ export function attentionBackward(command: usize, worker: i32, workers: i32, scr
         for (let i = 0; i < rows; i++) {
           const p = scores + f(i * LINE);
           const d = slopes + f(i * LINE);
+          if (load<f32>(lse + f(i)) <= MASKED) {
+            memory.fill(d, 0, f(columns));
+            continue;
+          }
           const dot = f32x4.splat(load<f32>(dots + f(i)));
           for (let j = 0; j < columns; j += 4)
             v128.store(d + f(j), f32x4.mul(f32x4.mul(v128.load(p + f(j)), f32x4.sub(v128.load(d + f(j)), dot)), s));

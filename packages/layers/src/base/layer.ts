@@ -87,6 +87,8 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   readonly activityRegularizer: Regularizer | null;
   /** Does a mask pass through unchanged? Layers that know nothing of masks drop them. */
   protected readonly supportsMasking: boolean = false;
+  /** Does each input have a mask of its own (Keras: `query_mask`), so that further tensors in a call do not hide them? */
+  protected readonly masksByInput: boolean = false;
   /** What the subclass made of its options, for the configuration. */
   protected settled: Readonly<Record<string, unknown>> = {};
   #name: string | undefined;
@@ -264,7 +266,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     const implicit = mapTree(inputs, (x) => maskOf(x as Tensor));
     const { training = callScope()?.training ?? false, mask, ...rest } = options;
     // As in Keras, a call with more tensors than its inputs gets no mask but one that it is given.
-    const several = leavesOf(rest).some((leaf) => leaf instanceof Tensor);
+    const several = !this.masksByInput && leavesOf(rest).some((leaf) => leaf instanceof Tensor);
     const used = mask !== undefined ? mask : several ? mapTree(implicit, () => null) : implicit;
     return withinCall(training as boolean, () => {
       const outputs = this.call(

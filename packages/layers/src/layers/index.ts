@@ -2,9 +2,24 @@
  * The layers, a line each: what stands here is exported, read from configurations by the name of its class
  * (`deserializeLayer`), and replayed against Keras.
  */
+
 export { Activation } from './activation.js';
 export { ActivityRegularization, type ActivityRegularizationOptions } from './activity-regularization.js';
 export { AlphaDropout, type AlphaDropoutOptions } from './alpha-dropout.js';
+export { AdditiveAttention, type AdditiveAttentionOptions } from './attention/additive-attention.js';
+export type { AttentionArguments, AttentionOutput } from './attention/arguments.js';
+export { Attention, type AttentionInputs, type AttentionOptions } from './attention/attention.js';
+export {
+  GroupedQueryAttention,
+  // What Keras exports the class as.
+  GroupedQueryAttention as GroupQueryAttention,
+  type GroupedQueryAttentionOptions,
+} from './attention/grouped-query-attention.js';
+export type { HeadedArguments, HeadedInputs } from './attention/headed-attention.js';
+export { MultiHeadAttention, type MultiHeadAttentionOptions } from './attention/multi-head-attention.js';
+export { PositionEmbedding, type PositionEmbeddingOptions } from './attention/position-embedding.js';
+export type { PositionArguments } from './attention/positions.js';
+export { SinePositionEncoding, type SinePositionEncodingOptions } from './attention/sine-position-encoding.js';
 export { Bidirectional, type BidirectionalOptions, type MergeMode } from './bidirectional.js';
 export { Dense, type DenseOptions } from './dense.js';
 export { Dropout, type DropoutOptions } from './dropout.js';

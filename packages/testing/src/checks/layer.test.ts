@@ -5,10 +5,13 @@ import {
   type AnyLayer,
   Dense,
   deserializeLayer,
+  GroupQueryAttention,
   InputLayer,
   Lambda,
   Layer,
   Masking,
+  PositionEmbedding,
+  SinePositionEncoding,
   SpectralNormalization,
   serializeLayer,
   type Variable,
@@ -27,6 +30,10 @@ const OWN: Readonly<Record<string, LayerSample>> = {
   // Of inputs that are the mask's value no derivative can be taken: Keras' case has them.
   Masking: { make: () => new Masking({ maskValue: -1 }), inputs: x },
   SpectralNormalization: { make: () => new SpectralNormalization(new Dense(3)), inputs: x, changesFrozen: true },
+  // Another name of GroupedQueryAttention.
+  GroupQueryAttention: { make: () => new GroupQueryAttention(2, 4, 2), inputs: x },
+  PositionEmbedding: { make: () => new PositionEmbedding(7), inputs: x },
+  SinePositionEncoding: { make: () => new SinePositionEncoding({ maxWavelength: 100 }), inputs: x },
   Lambda: { make: () => new Lambda((v: Tensor) => v.square()), inputs: x, serializable: false },
 };
 

@@ -15,7 +15,6 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
   losses: [],
   metrics: [],
   layers: [
-    /^attention\//,
     /^conv_pooling\//,
     /mask_passing_ZeroPadding1D$/,
     ...['chain_Embedding_Bidirectional_GlobalAverage', 'Cropping1D', 'ZeroPadding1D', 'UpSampling1D', 'Rescaling'].map(

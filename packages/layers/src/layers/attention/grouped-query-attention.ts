@@ -1,0 +1,101 @@
+import type { Regularizer } from '@recurra/cells';
+import { describeRegularizer, resolveRegularizer } from '@recurra/cells/extend';
+import { ShapeError, ValueError } from '@recurra/tensor';
+import { expectInteger, type Settled, settle } from '../../base/options.js';
+import { formatPartial, type PartialShape } from '../../base/symbolic.js';
+import { HeadedAttention, type Heads } from './headed-attention.js';
+import type { HeadedAttentionOptions } from './multi-head-attention.js';
+
+/** Options of {@link GroupedQueryAttention}. */
+export type GroupedQueryAttentionOptions = HeadedAttentionOptions;
+
+/**
+ * As {@link MultiHeadAttention}, where groups of neighbouring heads of queries share the head of keys and values: `numQueryHeads` a multiple of
+ * `numKeyValueHeads` (1: multi-query attention; as many: multi-head attention). All heads have `headDim` features.
+ *
+ * Inputs: [batch, time, features], or `[query, value]`, `[query, value, key]`; output [batch, queries, features of the query]. Masks and arguments are those of
+ * `MultiHeadAttention`. Weights: `query` [features, numQueryHeads, headDim], `key` and `value` [features, numKeyValueHeads, headDim], `attention_output`
+ * [numQueryHeads, headDim, features]. Ainslie et al. 2023. Keras `GroupQueryAttention` (the class is called `GroupedQueryAttention`).
+ */
+export class GroupedQueryAttention extends HeadedAttention {
+  static override readonly positional: readonly string[] = ['headDim', 'numQueryHeads', 'numKeyValueHeads'];
+  readonly headDim: number;
+  readonly numQueryHeads: number;
+  readonly numKeyValueHeads: number;
+  protected override readonly settled: Settled<GroupedQueryAttentionOptions>;
+  private readonly penalty: Regularizer | null;
+
+  constructor(
+    headDim: number,
+    numQueryHeads: number,
+    numKeyValueHeads: number,
+    options: GroupedQueryAttentionOptions = {},
+  ) {
+    const { activityRegularizer = null, ...rest } = options;
+    super(rest);
+    this.penalty = resolveRegularizer(activityRegularizer);
+    this.headDim = expectInteger('GroupedQueryAttention', 'headDim', headDim);
+    this.numQueryHeads = expectInteger('GroupedQueryAttention', 'numQueryHeads', numQueryHeads);
+    this.numKeyValueHeads = expectInteger('GroupedQueryAttention', 'numKeyValueHeads', numKeyValueHeads);
+    if (numQueryHeads % numKeyValueHeads !== 0)
+      throw new ValueError(
+        `GroupedQueryAttention: expected numQueryHeads to be a multiple of numKeyValueHeads, received ${numQueryHeads} and ${numKeyValueHeads}`,
+      );
+    this.settled = settle<GroupedQueryAttentionOptions>('GroupedQueryAttention', rest, {
+      useBias: true,
+      useGate: false,
+      slidingWindow: null,
+      dropout: 0,
+      kernelInitializer: 'glorotUniform',
+      biasInitializer: 'zeros',
+      kernelRegularizer: null,
+      biasRegularizer: null,
+      kernelConstraint: null,
+      biasConstraint: null,
+      seed: null,
+    });
+    const { slidingWindow } = this.settled;
+    if (slidingWindow !== null) expectInteger('GroupedQueryAttention', 'slidingWindow', slidingWindow);
+    this.prepare('GroupedQueryAttention');
+  }
+
+  override get className(): string {
+    return 'GroupedQueryAttention';
+  }
+
+  protected override heads(): Heads {
+    return {
+      ...(this.settled as unknown as Pick<Heads, 'dropout' | 'seed' | 'useBias' | 'useGate' | 'slidingWindow'> & Heads),
+      queryHeads: this.numQueryHeads,
+      keyHeads: this.numKeyValueHeads,
+      keyDim: this.headDim,
+      valueDim: this.headDim,
+      outputShape: null,
+      attentionAxes: null,
+    };
+  }
+
+  protected override projectionRegularizer(): Regularizer | null {
+    return this.penalty;
+  }
+
+  protected override checkInputs(shapes: unknown): void {
+    super.checkInputs(shapes);
+    const [first] = shapes as readonly [unknown];
+    const query = (Array.isArray(first) ? first : shapes) as PartialShape;
+    if (query.length !== 3)
+      throw new ShapeError(
+        `${this.label}: expected inputs of rank 3 [batch, time, features], received ${formatPartial(query)}`,
+      );
+  }
+
+  protected override fields(): Record<string, unknown> {
+    return {
+      headDim: this.headDim,
+      numQueryHeads: this.numQueryHeads,
+      numKeyValueHeads: this.numKeyValueHeads,
+      ...super.fields(),
+      activityRegularizer: describeRegularizer(this.penalty),
+    };
+  }
+}
