@@ -33,20 +33,29 @@ import type { LayerOptions } from './options.js';
 import { type Data, type PartialShape, type Spec, SymbolicTensor, type Values } from './symbolic.js';
 import { describeValue, isRecord, leavesOf, mapTree, zipTree } from './tree.js';
 
-/** Targets for outputs: in their structure, or for the only one. */
-export type Targets = TensorLike | readonly (TensorLike | null)[] | { readonly [output: string]: TensorLike | null };
+/**
+ * Targets for outputs `O`: in their structure, `null` for an output that is not trained; those of a tensor or a list also by the names of their layers.
+ */
+export type Targets<O = unknown> = unknown extends O
+  ? AnyTargets
+  : O extends SymbolicTensor
+    ? AnyTargets
+    : O extends readonly unknown[]
+      ? { readonly [K in keyof O]: Targets<O[K]> | null } | { readonly [output: string]: TensorLike | null }
+      : { readonly [K in keyof O]: Targets<O[K]> | null };
+type AnyTargets = TensorLike | readonly (TensorLike | null)[] | { readonly [output: string]: TensorLike | null };
 /** Weights of samples: of all outputs, or by output. */
 export type Weights = TensorLike | { readonly [output: string]: TensorLike } | null;
 
 /** Samples, targets and (optionally) weights to validate on. */
-export type ValidationData<X = unknown> =
-  | readonly [X, Targets]
-  | readonly [X, Targets, Weights]
-  | { readonly x: X; readonly y: Targets; readonly sampleWeight?: Weights }
+export type ValidationData<X = unknown, O = unknown> =
+  | readonly [X, Targets<O>]
+  | readonly [X, Targets<O>, Weights]
+  | { readonly x: X; readonly y: Targets<O>; readonly sampleWeight?: Weights }
   | BatchSource;
 
 /** Options of `fit`; names and defaults of Keras. */
-export interface FitOptions<X = unknown> {
+export interface FitOptions<X = unknown, O = unknown> {
   /** 32 */
   readonly batchSize?: number;
   /** The number of the last epoch (from 1): with `initialEpoch`, not the number of epochs to run; 1. */
@@ -56,7 +65,7 @@ export interface FitOptions<X = unknown> {
   /** Hold out the last share of the samples (before shuffling) for validation. */
   readonly validationSplit?: number;
   /** Samples, targets and (optionally) weights to validate on after each epoch; or a source of batches. */
-  readonly validationData?: ValidationData<X> | null;
+  readonly validationData?: ValidationData<X, O> | null;
   /** Draw the batches of each epoch in a new order; true. */
   readonly shuffle?: boolean;
   /** Weight of every class in the loss, by index; 1 where absent. */
@@ -398,8 +407,11 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
    * Throws `ValueError` before `compile` and for options that do not fit, `ShapeError` where inputs and targets do not; a signal that aborts rejects with its
    * reason, and leaves the weights of the last batch.
    */
-  fit(x: Data<Values<I>>, y: Targets, options?: FitOptions<Data<Values<I>>>): Promise<History>;
-  fit(batches: BatchSource<Batch<Data<Values<I>>, Targets>>, options?: FitOptions<Data<Values<I>>>): Promise<History>;
+  fit(x: Data<Values<I>>, y: Targets<O>, options?: FitOptions<Data<Values<I>>, O>): Promise<History>;
+  fit(
+    batches: BatchSource<Batch<Data<Values<I>>, Targets<O>>>,
+    options?: FitOptions<Data<Values<I>>, O>,
+  ): Promise<History>;
   async fit(first: unknown, second?: unknown, third?: unknown): Promise<History> {
     const streamed = isBatchSource(
       first,
@@ -562,8 +574,8 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   }
 
   /** Loss and metrics over samples, or over the batches of a source, by name. */
-  evaluate(x: Data<Values<I>>, y: Targets, options?: EvaluateOptions): Promise<Logs>;
-  evaluate(batches: BatchSource<Batch<Data<Values<I>>, Targets>>, options?: EvaluateOptions): Promise<Logs>;
+  evaluate(x: Data<Values<I>>, y: Targets<O>, options?: EvaluateOptions): Promise<Logs>;
+  evaluate(batches: BatchSource<Batch<Data<Values<I>>, Targets<O>>>, options?: EvaluateOptions): Promise<Logs>;
   async evaluate(first: unknown, second?: unknown, third?: unknown): Promise<Logs> {
     const what = 'evaluate';
     const streamed = isBatchSource(first, second === undefined || (isRecord(second) && third === undefined));
@@ -652,7 +664,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   /** One step of gradient descent on one batch; resolves to the loss and the metrics of that batch. Throws as {@link Model.fit}. */
   async trainOnBatch(
     x: Data<Values<I>>,
-    y: Targets,
+    y: Targets<O>,
     options: { readonly sampleWeight?: Weights; readonly classWeight?: Readonly<Record<number, number>> | null } = {},
   ): Promise<Logs> {
     const what = 'trainOnBatch';
@@ -669,7 +681,11 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   }
 
   /** Loss and metrics of one batch, without training. */
-  async testOnBatch(x: Data<Values<I>>, y: Targets, options: { readonly sampleWeight?: Weights } = {}): Promise<Logs> {
+  async testOnBatch(
+    x: Data<Values<I>>,
+    y: Targets<O>,
+    options: { readonly sampleWeight?: Weights } = {},
+  ): Promise<Logs> {
     const what = 'testOnBatch';
     checkOptions(what, options, { sampleWeight: true });
     const trainer = this.trainerFor(what);
@@ -701,19 +717,19 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   }
 
   /** The compiled training step for a batch like this one, as text: graph, fusions, kernels, memory. */
-  explain(x: Data<Values<I>>, y: Targets): string {
+  explain(x: Data<Values<I>>, y: Targets<O>): string {
     const { step, args } = this.inspect(x, y);
     return step.explain(...args);
   }
 
   /** Runs one training step, and measures its kernels. It changes the weights. */
-  async profile(x: Data<Values<I>>, y: Targets): Promise<Profile<Tensor[]>> {
+  async profile(x: Data<Values<I>>, y: Targets<O>): Promise<Profile<Tensor[]>> {
     const { step, args } = this.inspect(x, y);
     return step.profile(...args);
   }
 
   /** The memory that the training step for a batch like this one takes, in bytes. */
-  memory(x: Data<Values<I>>, y: Targets): MemoryUse {
+  memory(x: Data<Values<I>>, y: Targets<O>): MemoryUse {
     const { step, args } = this.inspect(x, y);
     return step.memory(...args);
   }
