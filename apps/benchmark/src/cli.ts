@@ -5,6 +5,7 @@ import { buckets } from './buckets.js';
 import { bundle } from './bundle.js';
 import { coldStart } from './coldstart.js';
 import { csv } from './csv.js';
+import { overhead } from './overhead.js';
 import { type Answer, absent, Peer, peerNames } from './peer.js';
 import { report } from './report.js';
 import { scaling } from './scaling.js';
@@ -19,6 +20,7 @@ const USAGE = `usage: pnpm bench [--workloads W1,W2,M1_256] [--peers ours,torch]
        pnpm bench scaling      cost against steps, batch and units; compile time; memory
        pnpm bench soak [--steps 20000] [--signatures 5000]      resident memory over many steps and many signatures
        pnpm bench cold         a fresh process that trains the seed snippet
+       pnpm bench overhead [--rounds 7]      what fit adds to a compiled step, microseconds a batch
        pnpm bench bundle       the size of a page that trains W1 (esbuild in BENCH_JS)
        pnpm bench browser      W1-W4 in Chromium (CHROMIUM names the binary)
        pnpm bench text         vocabularies, encoding and padding beside Keras, on the texts of BENCH_DATA
@@ -65,6 +67,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const [command] = positionals;
   if (command === 'scaling') await scaling();
   else if (command === 'cold') coldStart();
+  else if (command === 'overhead') return overhead({ rounds: Number(options.rounds ?? 7) });
   else if (command === 'bundle') return bundle();
   else if (command === 'text') return text(Number(options.rounds ?? 3));
   else if (command === 'buckets') return buckets();
@@ -79,7 +82,7 @@ export async function main(args: readonly string[]): Promise<number> {
   else if (command === undefined) return compare(options);
   else {
     console.error(
-      `bench: expected scaling, soak, cold, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
+      `bench: expected scaling, soak, cold, overhead, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
     );
     return 2;
   }

@@ -81,6 +81,14 @@ const isOneLoss = (value: unknown): boolean =>
 const isOneMetric = (value: unknown): boolean =>
   typeof value === 'string' || typeof value === 'function' || value instanceof Metric;
 
+/** What a step is compiled for. */
+interface Structure {
+  /** The weights that it trains. */
+  readonly trained: readonly Variable[];
+  /** Another text, another compiled step. */
+  readonly signature: string;
+}
+
 /**
  * Optimizer, loss and metrics of a compiled model, and the steps that train and test it. Weights, the optimizer's state and the
  * metrics' accumulators are variables that those steps update in place; a step returns the loss and the metrics so far.
@@ -94,8 +102,9 @@ export class Trainer {
   private plan: Plan | null = null;
   private readonly trainStep: BatchStep;
   private readonly testStep: BatchStep;
-  private signatureAt = -1;
-  private signature = '';
+  private structureAt = -1;
+  private preparedFor: Structure | null = null;
+  private collected: Structure = { trained: [], signature: '' };
   /** Where random numbers of a training step come from; see {@link TrainState.key}. */
   key: Variable | null = null;
 
@@ -174,23 +183,32 @@ export class Trainer {
     };
   }
 
-  /** Which variables take part in a step: another text, another compiled step. */
-  private structure(): string {
-    if (this.signatureAt !== structureVersion()) {
-      const trained = this.model.trainableWeights.map((v) => v.id);
+  /** Which variables take part in a step. It is found again where variables came to be, were frozen or thawed: models are walked once, not in every step. */
+  private structure(): Structure {
+    if (this.structureAt !== structureVersion()) {
+      const trained = this.model.trainableWeights;
+      const ids = trained.map((v) => v.id);
       const states = this.model.variables.filter((v) => v.role !== 'weight').map((v) => v.id);
       // Layers without weights to train, too, may run otherwise where they are frozen.
       const frozen = this.model.layersWithin().flatMap((layer, i) => (layer.trainable ? [] : [i]));
-      this.signature = `${trained.join()};${states.join()};${frozen.join()}`;
-      this.signatureAt = structureVersion();
+      this.collected = { trained, signature: `${ids.join()};${states.join()};${frozen.join()}` };
+      this.structureAt = structureVersion();
     }
-    return this.signature;
+    return this.collected;
+  }
+
+  /** Makes the optimizer's state for weights that have none. */
+  private prepareOptimizer(): void {
+    const structure = this.structure();
+    if (this.preparedFor === structure) return;
+    this.optimizer.prepare(structure.trained);
+    this.preparedFor = structure;
   }
 
   /** One step of gradient descent on a batch; resolves to the loss and the metrics since the last {@link reset}. */
   async trainBatch(batch: Samples, state: TrainState): Promise<Logs> {
     this.key = state.key;
-    this.optimizer.prepare(this.model.trainableWeights);
+    this.prepareOptimizer();
     return this.logs(await this.run(this.trainStep, batch));
   }
 
@@ -204,14 +222,14 @@ export class Trainer {
       await breathe();
       return step.inline(x, y, weight, '');
     }
-    return step(x, y, weight, this.structure());
+    return step(x, y, weight, this.structure().signature);
   }
 
   /** The compiled training step, to look at (`explain`, `memory`, `profile`), and the arguments for a batch. */
   inspect(batch: Samples, state: TrainState): { step: BatchStep; args: [unknown, unknown, unknown, string] } {
     this.key = state.key;
-    this.optimizer.prepare(this.model.trainableWeights);
-    return { step: this.trainStep, args: [batch.x, batch.y, batch.weight, this.structure()] };
+    this.prepareOptimizer();
+    return { step: this.trainStep, args: [batch.x, batch.y, batch.weight, this.structure().signature] };
   }
 
   /** Losses and metrics by output, made when outputs and targets are first seen. */
