@@ -1,16 +1,15 @@
 export { GRUCell, initializeParams, LSTMCell, RecurrentCell, SimpleRNNCell, StackedRNNCells } from '@recurra/cells';
 export { describeLayer as serializeLayer, type SerializedLayer } from './base/describe.js';
 export { type AnyLayer, type CallOptions, type Context, Layer, type LayerConfig } from './base/layer.js';
-export {
-  type EvaluateOptions,
-  type FitOptions,
-  Model,
-  type ModelOptions,
-  type PredictOptions,
-  type Targets,
-  type ValidationData,
-  type Weights,
-} from './base/model.js';
+export { Model, type ModelOptions } from './base/model.js';
+export type {
+  EvaluateOptions,
+  FitOptions,
+  PredictOptions,
+  Targets,
+  ValidationData,
+  Weights,
+} from './base/model-options.js';
 export { resetNames as clearSession } from './base/naming.js';
 export type { DTypePolicy, LayerOptions } from './base/options.js';
 export { Sequential } from './base/sequential.js';

@@ -1,7 +1,7 @@
 import type { MemoryUse, Profile, Step } from '@recurra/compiler';
 import { evalShape, guard } from '@recurra/compiler/extend';
-import { concat, type DType, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { checkOptions, isFloating, describeValue as named, type OptionTable } from '@recurra/tensor/extend';
+import { concat, type DType, Tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, isFloating, describeValue as named } from '@recurra/tensor/extend';
 import { classWeights } from '../losses/alignment.js';
 import { summaryTable } from '../summary.js';
 import {
@@ -28,129 +28,21 @@ import { Graph } from './graph.js';
 import { graphConfig } from './graph-config.js';
 import { type Context, Layer, type LayerConfig } from './layer.js';
 import { maskOf } from './masks.js';
+import {
+  COMPILE_OPTIONS,
+  EVALUATE_OPTIONS,
+  type EvaluateOptions,
+  FIT_OPTIONS,
+  type FitOptions,
+  PREDICT_OPTIONS,
+  type PredictOptions,
+  type Targets,
+  type Weights,
+} from './model-options.js';
 import { distinct } from './naming.js';
 import type { LayerOptions } from './options.js';
 import { type Data, type PartialShape, type Spec, SymbolicTensor, type Values } from './symbolic.js';
 import { describeValue, isRecord, leavesOf, mapTree, zipTree } from './tree.js';
-
-/**
- * Targets for outputs `O`: in their structure, `null` for an output that is not trained; those of a tensor or a list also by the names of their layers.
- */
-export type Targets<O = unknown> = unknown extends O
-  ? AnyTargets
-  : O extends SymbolicTensor
-    ? AnyTargets
-    : O extends readonly unknown[]
-      ? { readonly [K in keyof O]: Targets<O[K]> | null } | { readonly [output: string]: TensorLike | null }
-      : { readonly [K in keyof O]: Targets<O[K]> | null };
-type AnyTargets = TensorLike | readonly (TensorLike | null)[] | { readonly [output: string]: TensorLike | null };
-/** Weights of samples: of all outputs, or by output. */
-export type Weights = TensorLike | { readonly [output: string]: TensorLike } | null;
-
-/** Samples, targets and (optionally) weights to validate on. */
-export type ValidationData<X = unknown, O = unknown> =
-  | readonly [X, Targets<O>]
-  | readonly [X, Targets<O>, Weights]
-  | { readonly x: X; readonly y: Targets<O>; readonly sampleWeight?: Weights }
-  | BatchSource;
-
-/** Options of `fit`; names and defaults of Keras. */
-export interface FitOptions<X = unknown, O = unknown> {
-  /** 32 */
-  readonly batchSize?: number;
-  /** The number of the last epoch (from 1): with `initialEpoch`, not the number of epochs to run; 1. */
-  readonly epochs?: number;
-  readonly verbose?: Verbosity;
-  readonly callbacks?: readonly Callback[];
-  /** Hold out the last share of the samples (before shuffling) for validation. */
-  readonly validationSplit?: number;
-  /** Samples, targets and (optionally) weights to validate on after each epoch; or a source of batches. */
-  readonly validationData?: ValidationData<X, O> | null;
-  /** Draw the batches of each epoch in a new order; true. */
-  readonly shuffle?: boolean;
-  /** Weight of every class in the loss, by index; 1 where absent. */
-  readonly classWeight?: Readonly<Record<number, number>> | null;
-  /** Weight of every sample [samples], or of every step [samples, time]; for several outputs also by output. */
-  readonly sampleWeight?: Weights;
-  /** The first epoch's number, to resume a run; 0. */
-  readonly initialEpoch?: number;
-  readonly validationBatchSize?: number | null;
-  /** Validate every so many epochs, or in these epochs (from 1); 1. */
-  readonly validationFreq?: number | readonly number[];
-  /** With a source of batches: batches of an epoch. `null` (default): one pass over the source. */
-  readonly stepsPerEpoch?: number | null;
-  /** With a source of batches to validate on: how many of them; all by default. */
-  readonly validationSteps?: number | null;
-  /** Ends training before the next batch, with the signal's reason; the model stays usable. */
-  readonly signal?: AbortSignal | null;
-}
-
-const FIT_OPTIONS: OptionTable<FitOptions> = {
-  batchSize: true,
-  epochs: true,
-  verbose: true,
-  callbacks: true,
-  validationSplit: true,
-  validationData: true,
-  shuffle: true,
-  classWeight: true,
-  sampleWeight: true,
-  initialEpoch: true,
-  validationBatchSize: true,
-  validationFreq: true,
-  stepsPerEpoch: true,
-  validationSteps: true,
-  signal: true,
-};
-
-const COMPILE_OPTIONS: OptionTable<CompileOptions> = {
-  optimizer: true,
-  loss: true,
-  lossWeights: true,
-  metrics: true,
-  weightedMetrics: true,
-  runEagerly: true,
-};
-
-/** Options of `evaluate`. */
-export interface EvaluateOptions {
-  /** 32 */
-  readonly batchSize?: number;
-  readonly sampleWeight?: Weights;
-  /** With a source of batches: how many of them; all by default. */
-  readonly steps?: number | null;
-  readonly verbose?: Verbosity;
-  readonly callbacks?: readonly Callback[];
-  readonly signal?: AbortSignal | null;
-}
-
-const EVALUATE_OPTIONS: OptionTable<EvaluateOptions> = {
-  batchSize: true,
-  sampleWeight: true,
-  steps: true,
-  verbose: true,
-  callbacks: true,
-  signal: true,
-};
-
-/** Options of `predict`. */
-export interface PredictOptions {
-  /** 32 */
-  readonly batchSize?: number;
-  /** With a source of batches: how many of them; all by default. */
-  readonly steps?: number | null;
-  readonly verbose?: Verbosity;
-  readonly callbacks?: readonly Callback[];
-  readonly signal?: AbortSignal | null;
-}
-
-const PREDICT_OPTIONS: OptionTable<PredictOptions> = {
-  batchSize: true,
-  steps: true,
-  verbose: true,
-  callbacks: true,
-  signal: true,
-};
 
 /** The symbolic tensors that a model leads from and to. */
 export interface ModelOptions<I = unknown, O = unknown> extends LayerOptions {
