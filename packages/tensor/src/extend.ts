@@ -6,7 +6,7 @@ export { elementsToJSON, type JSONElement } from './internal/json.js';
 export { printedAs } from './internal/print.js';
 export { camelCase, closestName, describeValue, didYouMean, knownName, lookupByName, type SnakeCase } from './names.js';
 export { broadcastStrides, denseData, isContiguous, type NDArray, ndarray } from './ndarray.js';
-export { paddingOf } from './ops/convolution.js';
+export { conv1dTransposeLength, paddingOf } from './ops/convolution.js';
 export { checkIds } from './ops/indices.js';
 export { EPSILON } from './ops/softmax.js';
 export { isClass } from './ops/sorting.js';

@@ -6,6 +6,7 @@ export { tensorFromJSON } from './json.js';
 export {
   averagePool1d,
   type Conv1dOptions,
+  type Conv1dTransposeOptions,
   conv1d,
   conv1dTranspose,
   depthwiseConv1d,

@@ -1,6 +1,6 @@
 import { type DType, isFloating } from '../dtype.js';
-import { ShapeError } from '../errors.js';
-import { checkRules, checkValue, count, countOrZero, oneOf, type Rules } from '../rules.js';
+import { ShapeError, ValueError } from '../errors.js';
+import { checkRules, checkValue, count, countOrZero, oneOf, orNull, type Rules } from '../rules.js';
 import { formatShape } from '../shape.js';
 import { asTensor, promote, type Tensor, type TensorLike } from '../tensor.js';
 import { pad, stack } from './shape.js';
@@ -114,17 +114,57 @@ export function depthwiseConv1d(
   return conv1d(input, grouped, { ...options, groups: channels });
 }
 
+/** Options of {@link conv1dTranspose}. */
+export interface Conv1dTransposeOptions {
+  readonly strides?: number;
+  readonly padding?: 'valid' | 'same';
+  /** Steps at the end beyond those of the shortest output; `null`: as many as the padding asks for. */
+  readonly outputPadding?: number | null;
+  readonly dilationRate?: number;
+}
+
+const TRANSPOSE = {
+  strides: count,
+  padding: ENDS,
+  outputPadding: orNull(countOrZero),
+  dilationRate: count,
+} satisfies Rules<Conv1dTransposeOptions>;
+
+/** How far a transposed convolution reaches: the steps of its output, and how many of the whole one are cut off before them. */
+function transposeReach(
+  time: number,
+  size: number,
+  options: Conv1dTransposeOptions,
+): { readonly out: number; readonly cut: number } {
+  checkRules('conv1dTranspose', options, TRANSPOSE);
+  const { strides = 1, dilationRate = 1, outputPadding = null, padding = 'valid' } = options;
+  if (outputPadding !== null && outputPadding >= strides)
+    throw new ValueError(
+      `conv1dTranspose: expected outputPadding to be less than strides (${strides}), received ${outputPadding}`,
+    );
+  const span = (size - 1) * dilationRate + 1;
+  const whole = (time - 1) * strides + span;
+  if (padding === 'valid')
+    return { out: Math.max(0, whole + (outputPadding ?? Math.max(span, strides) - span)), cut: 0 };
+  // Keras: time * strides, or with a padding of its own (time - 1) * strides + span % 2 + padding; cut on the left a half of the rest.
+  const room = outputPadding === null ? strides + span - 2 : span + (span % 2) - 2 + outputPadding;
+  const left = Math.min(Math.ceil(room / 2), span - 1);
+  return { out: Math.max(0, whole - 2 * (span - 1) + room), cut: span - 1 - left };
+}
+
+/** The steps of the output of {@link conv1dTranspose} for so many of the input, and kernels of `size`. Throws `ValueError` as it does. */
+export function conv1dTransposeLength(time: number, size: number, options: Conv1dTransposeOptions = {}): number {
+  checkValue('conv1dTransposeLength', 'the number of steps', time, countOrZero);
+  checkValue('conv1dTransposeLength', 'the size', size, count);
+  return transposeReach(time, size, options).out;
+}
+
 /**
- * The transpose of {@link conv1d}: x [batch, time, channels], kernel [size, filters, channels] -> [batch, out, filters] with
- * out = time * strides (`same`) or (time - 1) * strides + size, at least time * strides (`valid`).
+ * The transpose of {@link conv1d}: y[b, t * strides + j * dilationRate - cut, o] = sum over t, j, c of x[b, t, c] kernel[j, o, c].
+ * x [batch, time, channels], kernel [size, filters, channels] -> [batch, out, filters]. With span = (size - 1) * dilationRate + 1 and no
+ * `outputPadding`, out = time * strides (`same`) or (time - 1) * strides + max(span, strides) (`valid`). Keras `conv_transpose`.
  */
-export function conv1dTranspose(
-  x: TensorLike,
-  kernel: TensorLike,
-  options: { strides?: number; padding?: 'valid' | 'same' } = {},
-): Tensor {
-  checkRules('conv1dTranspose', options, POOL);
-  const { strides = 1, padding = 'valid' } = options;
+export function conv1dTranspose(x: TensorLike, kernel: TensorLike, options: Conv1dTransposeOptions = {}): Tensor {
   const [input, k] = promote(x, kernel);
   const [batch, time, channels] = rank3(input, 'conv1dTranspose');
   if (k.rank !== 3 || k.shape[2] !== channels)
@@ -132,9 +172,8 @@ export function conv1dTranspose(
       `conv1dTranspose: expected a kernel of shape [size, filters, ${channels}], received ${formatShape(k.shape)}`,
     );
   const [size, filters] = k.shape as readonly [number, number, number];
-  const full = (time - 1) * strides + size;
-  const out = padding === 'same' ? time * strides : Math.max(full, time * strides);
-  const before = padding === 'same' ? paddingOf(out, size, strides, 'same')[0] : 0;
+  const { out, cut } = transposeReach(time, size, options);
+  const { strides = 1, dilationRate = 1 } = options;
   // Each input step contributes a window: spread the steps, shift by the place in the window, and add.
   const parts = Array.from({ length: size }, (_, j) => {
     const part = input.matmul(k.at(j).transpose()); // [batch, time, filters]
@@ -143,12 +182,13 @@ export function conv1dTranspose(
       time * strides,
       filters,
     ]);
+    const span = (size - 1) * dilationRate + 1;
     const room = pad(spread, [
       [0, 0],
-      [size + j, size + size],
+      [span + j * dilationRate, span + span + strides],
       [0, 0],
     ]);
-    return room.narrow(1, size + before, out);
+    return room.narrow(1, span + cut, out);
   });
   return parts.reduce((a, b) => a.add(b));
 }

@@ -15,13 +15,10 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
   losses: [],
   metrics: [],
   layers: [
-    /^conv_pooling\//,
-    /mask_passing_ZeroPadding1D$/,
-    ...['chain_Embedding_Bidirectional_GlobalAverage', 'Cropping1D', 'ZeroPadding1D', 'UpSampling1D', 'Rescaling'].map(
-      (name) => `/${name}`,
-    ),
+    /ConvLSTM1D/,
+    /Rescaling/,
   ],
-  training: [/^conv1d_gru/, /^transformer_block/],
+  training: [/^transformer_block/],
   preprocessing: [],
 };
 

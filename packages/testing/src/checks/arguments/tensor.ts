@@ -308,6 +308,7 @@ export const TENSOR: Readonly<Record<string, readonly Example[]>> = {
   averagePool1d: [
     example(t.averagePool1d, sequence, integer(2), options({ strides: integer(1), padding: name('same') })),
   ],
+  conv1dTransposeLength: [example(t.conv1dTransposeLength, integer(4), integer(2))],
   paddingOf: [example(t.paddingOf, integer(4), integer(2), integer(1), name('same'))],
 
   full: [example(t.full, shape, number(1, 'NaN'), dtype)],
