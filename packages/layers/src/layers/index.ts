@@ -26,6 +26,7 @@ export { Conv1DTranspose, type Conv1DTransposeOptions } from './convolution/conv
 export { DepthwiseConv1D, type DepthwiseConv1DOptions } from './convolution/depthwise-conv1d.js';
 export { SeparableConv1D, type SeparableConv1DOptions } from './convolution/separable-conv1d.js';
 export type { DataFormat } from './convolution/time-axis.js';
+export { CRF, type CRFMask, type CRFOptions } from './crf.js';
 export { Dense, type DenseOptions } from './dense.js';
 export { Dropout, type DropoutOptions } from './dropout.js';
 export { EinsumDense, type EinsumDenseOptions } from './einsum-dense.js';
