@@ -12,6 +12,7 @@ import {
   truncatedNormal,
 } from '@recurra/tensor';
 import { checkRules, checkValue, nextKey, type Rule, rules, type SnakeCase, sizeOf } from '@recurra/tensor/extend';
+import { orthonormalize } from './orthonormal.js';
 import { resolveSerialized, type Serialized } from './serialized.js';
 
 /** How an initializer draws. */
@@ -220,7 +221,7 @@ export function lecunNormal(options: SeedOption = {}): Initializer {
 
 /**
  * `gain` times a random matrix with orthonormal rows or columns, whichever are fewer (Saxe et al. 2014): the default of
- * recurrent kernels. A normal matrix is orthonormalised by modified Gram-Schmidt, twice, in float64.
+ * recurrent kernels. A normal matrix is orthonormalised in float64.
  */
 export function orthogonal(options: SeedOption & { readonly gain?: number } = {}): Initializer {
   const { gain = 1 } = checked('Orthogonal', options);
@@ -231,20 +232,7 @@ export function orthogonal(options: SeedOption & { readonly gain?: number } = {}
     const rows = sizeOf(shape.slice(0, -1));
     const [count, length] = rows < columns ? [rows, columns] : [columns, rows];
     const vectors = Float64Array.from(randomNormal([count, length], { key, dtype: 'float64' }).data);
-    for (let i = 0; i < count; i++) {
-      const v = vectors.subarray(i * length, (i + 1) * length);
-      for (let pass = 0; pass < 2; pass++)
-        for (let j = 0; j < i; j++) {
-          const u = vectors.subarray(j * length, (j + 1) * length);
-          let dot = 0;
-          for (let k = 0; k < length; k++) dot += u[k]! * v[k]!;
-          for (let k = 0; k < length; k++) v[k]! -= dot * u[k]!;
-        }
-      let norm = 0;
-      for (let k = 0; k < length; k++) norm += v[k]! * v[k]!;
-      norm = Math.sqrt(norm);
-      for (let k = 0; k < length; k++) v[k]! /= norm;
-    }
+    orthonormalize(vectors, count, length);
     const matrix = tensor(vectors, { shape: [count, length] });
     return (rows < columns ? matrix : matrix.transpose()).mul(gain).cast(dtype).reshape(shape);
   });
