@@ -3,6 +3,7 @@ import { initializers } from '@recurra/cells';
 import {
   ActivityRegularization,
   type AnyLayer,
+  CRF,
   Dense,
   deserializeLayer,
   GroupQueryAttention,
@@ -27,6 +28,7 @@ const x = randomNormal([3, 5, 4], { key: randomKey(3) });
 /** Samples of what has no golden case. */
 const OWN: Readonly<Record<string, LayerSample>> = {
   ActivityRegularization: { make: () => new ActivityRegularization({ l1: 0.1, l2: 0.01 }), inputs: x },
+  CRF: { make: () => new CRF(3), inputs: x },
   // Of inputs that are the mask's value no derivative can be taken: Keras' case has them.
   Masking: { make: () => new Masking({ maskValue: -1 }), inputs: x },
   SpectralNormalization: { make: () => new SpectralNormalization(new Dense(3)), inputs: x, changesFrozen: true },
