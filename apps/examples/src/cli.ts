@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setSeed } from 'recurra';
 import * as customCell from './custom-cell.js';
+import * as encoderDecoder from './encoder-decoder.js';
 import * as siamese from './siamese.js';
 import * as tagger from './tagger.js';
 
@@ -9,6 +10,7 @@ type Run = (data: never, print: (line: string) => void) => Promise<number>;
 
 const PROGRAMS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ['tagger', tagger.run],
+  ['encoder-decoder', encoderDecoder.run],
   ['siamese', siamese.run],
   ['custom-cell', customCell.run],
 ]);

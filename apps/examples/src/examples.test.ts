@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Model, SGD, setSeed, type Tensor, tensor } from 'recurra';
 import * as customCell from './custom-cell.js';
+import * as encoderDecoder from './encoder-decoder.js';
 import * as siamese from './siamese.js';
 import * as tagger from './tagger.js';
 
@@ -20,6 +21,7 @@ interface Program {
 /** Each program, and what it has to reach when it trains: a share of right answers, or an error. */
 const PROGRAMS: [string, Program, (result: number) => void][] = [
   ['tagger', tagger, (accuracy) => expect(accuracy).toBeGreaterThan(0.95)],
+  ['encoder-decoder', encoderDecoder, (accuracy) => expect(accuracy).toBeGreaterThan(0.8)],
   ['siamese', siamese, (accuracy) => expect(accuracy).toBeGreaterThan(0.85)],
   ['custom-cell', customCell, (error) => expect(error).toBeLessThan(0.05)],
 ];
