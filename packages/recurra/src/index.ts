@@ -8,11 +8,23 @@ export * from '@recurra/layers';
 // Variables of layers, which have a path and may be trainable; those of @recurra/compiler are their base.
 // The Keras losses (mean over the last axis, label smoothing); the element-wise ones are in @recurra/tensor.
 // The layer; the type of an activation function is `Activation` of @recurra/tensor.
+// What prepares data as layers, which wrap what @recurra/preprocessing has under these names.
 export {
   Activation,
   binaryCrossentropy,
+  CategoryEncoding,
   categoricalCrossentropy,
+  Discretization,
+  type DiscretizationOptions,
+  Hashing,
+  type HashingOptions,
+  IntegerLookup,
+  Normalization,
+  type NormalizationOptions,
+  StringLookup,
   sparseCategoricalCrossentropy,
+  TextVectorization,
+  type TextVectorizationOptions,
   Variable,
 } from '@recurra/layers';
 export * from '@recurra/optim';

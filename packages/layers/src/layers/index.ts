@@ -69,6 +69,7 @@ export type { GlobalPooling1DOptions } from './pooling/global-pooling1d.js';
 export { MaxPooling1D } from './pooling/max-pooling1d.js';
 export type { Pooling1DOptions } from './pooling/pooling1d.js';
 export { PReLU, type PReLUOptions } from './prelu.js';
+export * from './preprocessing/index.js';
 export { ReLU, type ReLUOptions } from './relu.js';
 export { RepeatVector } from './repeat-vector.js';
 export { Reshape } from './reshape.js';

@@ -31,6 +31,10 @@ export class Hashing {
     this.maskValue = options.maskValue ?? null;
     this.salt = options.salt ?? null;
     this.outputMode = options.outputMode ?? 'int';
+    if (!['int', 'oneHot', 'multiHot', 'count'].includes(this.outputMode))
+      throw new ValueError(
+        `Hashing: expected outputMode 'int', 'oneHot', 'multiHot' or 'count', received '${this.outputMode}'`,
+      );
     if (this.maskValue !== null && numBins < 2)
       throw new ValueError('Hashing: expected numBins >= 2 with a maskValue, which takes one, received 1');
   }

@@ -52,6 +52,11 @@ export abstract class VocabularyLookup<K extends string | number, Data> {
     this.lookup.setVocabulary(vocabulary, idfWeights);
   }
 
+  /** The inverse document frequency of each id, in mode 'tfIdf'; else `null`. */
+  get idfWeights(): Float64Array | null {
+    return this.lookup.idfWeights;
+  }
+
   /** Number of ids. */
   get vocabularySize(): number {
     return this.lookup.size;

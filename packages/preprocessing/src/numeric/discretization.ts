@@ -96,6 +96,10 @@ export class Discretization {
       throw new ValueError(`Discretization: expected numBins to be an integer >= 1, received ${numBins}`);
     if (!(epsilon > 0 && epsilon < 1))
       throw new ValueError(`Discretization: expected 0 < epsilon < 1, received ${epsilon}`);
+    if (!['int', 'oneHot', 'multiHot', 'count'].includes(outputMode))
+      throw new ValueError(
+        `Discretization: expected outputMode 'int', 'oneHot', 'multiHot' or 'count', received '${outputMode}'`,
+      );
     if (binBoundaries?.some((b, i) => !(i === 0 || b > binBoundaries[i - 1]!)))
       throw new ValueError(`Discretization: expected binBoundaries to rise, received ${JSON.stringify(binBoundaries)}`);
     this.numBins = numBins;

@@ -16,7 +16,6 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
   metrics: [],
   layers: [
     /ConvLSTM1D/,
-    /Rescaling/,
   ],
   training: [/^transformer_block/],
   preprocessing: [],

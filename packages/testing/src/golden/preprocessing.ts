@@ -1,3 +1,5 @@
+import { jit } from '@recurra/compiler';
+import * as layers from '@recurra/layers';
 import {
   CategoryEncoding,
   Discretization,
@@ -21,10 +23,11 @@ import {
   toCategorical,
 } from '@recurra/preprocessing';
 import type { Nested } from '@recurra/preprocessing/extend';
-import { type Tensor, tensor } from '@recurra/tensor';
+import { Tensor, tensor } from '@recurra/tensor';
 import { camelCase } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenTensor, toTensor } from './format.js';
+import { fromKerasConfig } from './layers.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: arguments as the golden files write them
 type Json = any;
@@ -112,13 +115,58 @@ const options = (args: Json): Json => {
   return own;
 };
 
-function replayTextVectorization(c: GoldenCase, comparison: Comparison): void {
+/** A layer from Keras' arguments, and again from its configuration: both give the same, eagerly and (of numbers) in a compiled step. */
+async function replayLayers(
+  className: string,
+  args: Json,
+  adapt: (layer: Json) => void,
+  x: Json,
+  expected: GoldenTensor,
+  comparison: Comparison,
+  call: Json = {},
+): Promise<void> {
+  const layer: Json = layers.deserializeLayer({ className, config: fromKerasConfig(args) });
+  adapt(layer);
+  const found = await layer.apply(x, call);
+  const tolerance = TOLERANCES.reduction;
+  comparison.tensor('out of the layer', asGolden(found, expected), expected, tolerance);
+  const config = JSON.parse(JSON.stringify(layers.serializeLayer(layer)));
+  const again: Json = layers.deserializeLayer(config);
+  if (layer.weights.length > 0) {
+    again.build(x.shape);
+    again.setWeights(layer.getWeights());
+  }
+  comparison.tensor('out of the layer again', asGolden(again.apply(x, call), expected), expected, tolerance);
+  comparison.equal('configuration', JSON.parse(JSON.stringify(layers.serializeLayer(again))), config);
+  // Where the case has Keras' whole configuration, not the arguments alone.
+  if (args.name) {
+    const own = Object.keys(config.config).sort();
+    comparison.equal(
+      'keys of the configuration',
+      own,
+      Object.keys(fromKerasConfig(args))
+        .filter((k) => k !== 'buildConfig')
+        .sort(),
+    );
+  }
+  if (!(x instanceof Tensor)) return;
+  const step = jit((values: Tensor, options: Json) => layer.apply(values, options) as Tensor);
+  comparison.tensor('out of the compiled layer', asGolden(await step(x, call), expected), expected, tolerance);
+}
+
+async function replayTextVectorization(c: GoldenCase, comparison: Comparison): Promise<void> {
   const { arguments: args } = c['config'];
   const layer = new TextVectorization(options(args));
   if (c['inputs'].adapt) layer.adapt(c['inputs'].adapt);
   comparison.equal('vocabulary', layer.getVocabulary(), c['outputs'].vocabulary);
   const tolerance = args.output_mode === 'tf_idf' ? TOLERANCES.reduction : TOLERANCES.exact;
   comparison.tensor('out', asGolden(layer.call(c['inputs'].texts), c['outputs'].out), c['outputs'].out, tolerance);
+  const adapt = (own: Json): void => {
+    if (c['inputs'].adapt) own.adapt(c['inputs'].adapt);
+    comparison.equal('vocabulary of the layer', own.getVocabulary(), c['outputs'].vocabulary);
+  };
+  // Keras' own spelling of the arguments' values.
+  await replayLayers('TextVectorization', args, adapt, c['inputs'].texts, c['outputs'].out, comparison);
 }
 
 /** Keras gives int64 for rows of 0 and 1 on TensorFlow; ours are float32 as its documentation says. */
@@ -126,7 +174,7 @@ function asGolden(found: Tensor, expected: GoldenTensor): Tensor {
   return expected.dtype === 'int64' ? found.cast('int32') : found;
 }
 
-function replayLookup(c: GoldenCase, comparison: Comparison): void {
+async function replayLookup(c: GoldenCase, comparison: Comparison): Promise<void> {
   const { class_name: name, arguments: args } = c['config'];
   const { x, adapt } = c['inputs'];
   const { out } = c['outputs'];
@@ -135,6 +183,8 @@ function replayLookup(c: GoldenCase, comparison: Comparison): void {
     const layer = new Hashing(bins, rest);
     const found = layer.call(x.dtype === 'string' ? strings(x) : toTensor(x));
     comparison.tensor('out', found, out, TOLERANCES.exact);
+    const values = x.dtype === 'string' ? strings(x) : toTensor(x);
+    await replayLayers('Hashing', args, () => {}, values, out, comparison);
     return;
   }
   const text = name === 'StringLookup';
@@ -147,17 +197,21 @@ function replayLookup(c: GoldenCase, comparison: Comparison): void {
     comparison.equal('vocabulary', layer.getVocabulary(), c['outputs'].vocabulary);
     if (args.invert) {
       comparison.equal('out', layer.call(toTensor(x)), strings(out));
+      const inverse = layers.deserializeLayer({ className: name, config: camelKeys(args) }) as layers.StringLookup;
+      comparison.equal('out of the layer', inverse.apply(toTensor(x)), strings(out));
       return;
     }
     comparison.tensor('out', asGolden(layer.call(strings(x)), out), out, TOLERANCES.exact);
+    await replayLayers(name, args, () => {}, strings(x), out, comparison);
     return;
   }
   const layer = new IntegerLookup(options(args));
   comparison.equal('vocabulary', layer.getVocabulary(), c['outputs'].vocabulary);
   comparison.tensor('out', asGolden(layer.call(toTensor(x)), out), out, TOLERANCES.exact);
+  await replayLayers(name, args, () => {}, toTensor(x), out, comparison);
 }
 
-function replayNumeric(c: GoldenCase, comparison: Comparison): void {
+async function replayNumeric(c: GoldenCase, comparison: Comparison): Promise<void> {
   const { class_name: name, config } = c['config'];
   const { adapt, count_weights: weights } = c['inputs'];
   const x = toTensor(c['inputs'].x);
@@ -168,6 +222,8 @@ function replayNumeric(c: GoldenCase, comparison: Comparison): void {
     });
     const found = layer.call(x, weights ? { countWeights: toTensor(weights) } : {});
     comparison.tensor('out', found, out, TOLERANCES.reduction);
+    const call = weights ? { countWeights: toTensor(weights) } : {};
+    await replayLayers(name, config, () => {}, x, out, comparison, call);
     return;
   }
   if (name === 'Discretization') {
@@ -181,6 +237,9 @@ function replayNumeric(c: GoldenCase, comparison: Comparison): void {
       comparison.equal('boundaries', layer.binBoundaries, boundaries);
     }
     comparison.tensor('out', layer.call(x), out, TOLERANCES.exact);
+    const learn = (own: Json): void => (adapt ? own.adapt(toTensor(adapt)) : undefined);
+    const own = adapt ? { ...config, bin_boundaries: null } : config;
+    await replayLayers(name, own, learn, x, out, comparison);
     return;
   }
   const layer = new Normalization({
@@ -193,6 +252,11 @@ function replayNumeric(c: GoldenCase, comparison: Comparison): void {
   if (mean) comparison.tensor('mean', layer.mean?.reshape(mean.shape), mean, TOLERANCES.reduction);
   if (variance) comparison.tensor('variance', layer.variance?.reshape(variance.shape), variance, TOLERANCES.reduction);
   comparison.tensor('out', layer.call(x), out, TOLERANCES.reduction);
+  const learn = (own: Json): void => {
+    if (adapt) own.adapt(toTensor(adapt));
+    if (mean) comparison.tensor('mean of the layer', own.mean?.reshape(mean.shape), mean, TOLERANCES.reduction);
+  };
+  await replayLayers(name, config, learn, x, out, comparison);
 }
 
 /** The float32 that a decimal of a golden file stands for. */
@@ -264,13 +328,13 @@ export async function replayPreprocessing(c: GoldenCase, comparison: Comparison,
     case 'tokenizer.json':
       return replayTokenizer(c, comparison);
     case 'text_vectorization.json':
-      replayTextVectorization(c, comparison);
+      await replayTextVectorization(c, comparison);
       return true;
     case 'lookup.json':
-      replayLookup(c, comparison);
+      await replayLookup(c, comparison);
       return true;
     case 'numeric.json':
-      replayNumeric(c, comparison);
+      await replayNumeric(c, comparison);
       return true;
     case 'series.json':
       await replaySeries(c, comparison);

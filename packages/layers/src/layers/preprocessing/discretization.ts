@@ -1,0 +1,113 @@
+import { Discretization as Bins } from '@recurra/preprocessing';
+import { type Tensor, ValueError } from '@recurra/tensor';
+import { Layer, type LayerConfig } from '../../base/layer.js';
+import { type LayerOptions, settle } from '../../base/options.js';
+import { encodedShape, expectPlain, type OutputMode, outputMode } from './encoded.js';
+import { hostCall } from './host-call.js';
+
+type Numbers = Parameters<Bins['call']>[0];
+
+/** Options of {@link Discretization}; those of Keras. One of `binBoundaries` and `numBins` is needed. */
+export interface DiscretizationOptions extends LayerOptions {
+  /** Where bins end, rising: n boundaries make n + 1 bins, each with its lower bound. */
+  readonly binBoundaries?: readonly number[] | null;
+  /** How many bins `adapt` shall find, of about as many values each. */
+  readonly numBins?: number | null;
+  /** Precision of the quantiles that `adapt` finds; 0.01. */
+  readonly epsilon?: number;
+  /** 'int': int32 bins (default); 'oneHot', 'multiHot', 'count': rows of numbers. */
+  readonly outputMode?: OutputMode;
+  /** Accepted for Keras' sake, and false: tensors are dense. */
+  readonly sparse?: boolean;
+}
+
+/**
+ * Numbers to the bins that they fall into: bin i holds boundary[i - 1] <= x < boundary[i]. The rules are those of `Discretization` of
+ * `@recurra/preprocessing`. Has no gradient. Keras `Discretization`.
+ *
+ * Throws `ValueError` for neither or both of `binBoundaries` and `numBins`, boundaries that do not rise, and use before `adapt`.
+ */
+export class Discretization extends Layer {
+  private readonly bins: Bins;
+  private readonly numBins: number | null;
+  private readonly epsilon: number;
+  private readonly mode: OutputMode;
+  /** Boundaries that `adapt` found before the configuration was written. */
+  private found: readonly number[] | null = null;
+
+  constructor(options: DiscretizationOptions) {
+    super(options);
+    const s = settle<DiscretizationOptions>('Discretization', options, {
+      binBoundaries: null,
+      numBins: null,
+      epsilon: 0.01,
+      outputMode: 'int',
+      sparse: false,
+    });
+    expectPlain('Discretization', s);
+    this.mode = outputMode('Discretization', s.outputMode, ['int', 'oneHot', 'multiHot', 'count']);
+    this.numBins = s.numBins;
+    this.epsilon = s.epsilon;
+    this.bins = new Bins({ ...s, outputMode: this.mode });
+  }
+
+  override get className(): string {
+    return 'Discretization';
+  }
+
+  /** Where bins end; `null` before `adapt`. */
+  get binBoundaries(): number[] | null {
+    return this.found ? [...this.found] : this.bins.binBoundaries;
+  }
+
+  /** Finds the boundaries. */
+  adapt(data: Numbers): void {
+    this.bins.adapt(data);
+    this.found = null;
+  }
+
+  /** {@link Discretization.adapt} over a stream of batches. */
+  async adaptStream(stream: AsyncIterable<Numbers>): Promise<void> {
+    await this.bins.adaptStream(stream);
+    this.found = null;
+  }
+
+  call(x: Tensor): Tensor {
+    const boundaries = this.binBoundaries;
+    if (!boundaries)
+      throw new ValueError(`${this.label}: expected binBoundaries, or adapt before use; received neither`);
+    return hostCall([x], {
+      operation: this.label,
+      run: (values) => this.current().call(values),
+      shape: (shape) => encodedShape(shape, this.mode, boundaries.length + 1),
+      dtype: this.mode === 'int' ? 'int32' : this.dtype,
+    });
+  }
+
+  private current(): Bins {
+    return this.found ? new Bins({ binBoundaries: this.found, outputMode: this.mode }) : this.bins;
+  }
+
+  override getConfig(): LayerConfig {
+    // The keys that Keras' class takes: no others.
+    return {
+      name: this.name,
+      dtype: this.dtype,
+      binBoundaries: this.binBoundaries,
+      numBins: this.numBins,
+      epsilon: this.epsilon,
+      outputMode: this.mode,
+      sparse: false,
+    };
+  }
+
+  /** A configuration has both boundaries and `numBins` after `adapt`. */
+  static override fromConfig<L>(config: LayerConfig): L {
+    const { binBoundaries, ...rest } = config as DiscretizationOptions;
+    if (!binBoundaries || (rest.numBins ?? null) === null)
+      return new Discretization(config as DiscretizationOptions) as L;
+    const layer = new Discretization(rest);
+    layer.found = new Bins({ binBoundaries }).binBoundaries;
+    return layer as L;
+  }
+}

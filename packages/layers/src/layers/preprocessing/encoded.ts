@@ -1,0 +1,27 @@
+import type { EncodeMode } from '@recurra/preprocessing';
+import { knownName, type Shape, ValueError } from '@recurra/tensor';
+
+/** What layers that find ids give: the ids, or rows of numbers. */
+export type OutputMode = 'int' | EncodeMode;
+
+/** The mode of this name; Keras' spelling ('multi_hot') is one too. Throws `ValueError` with the names that there are. */
+export function outputMode<M extends string>(label: string, given: string, modes: readonly M[]): M {
+  return knownName(modes, given, `${label}: outputMode`);
+}
+
+/** The shape of ids [...shape] as `mode` encodes them: the rule of `encodeIds` in `@recurra/preprocessing`. */
+export function encodedShape(shape: Shape, mode: OutputMode | 'tfIdf', depth: number): Shape {
+  if (mode === 'int') return shape;
+  const dims = shape.length === 0 ? [1] : shape;
+  if (mode === 'oneHot') return [...(dims.length > 1 && dims.at(-1) === 1 ? dims.slice(0, -1) : dims), depth];
+  return dims.length > 1 ? [dims[0]!, ...dims.slice(2), depth] : [depth];
+}
+
+/** Options of Keras that only have one value here. Throws `ValueError` for another. */
+export function expectPlain(label: string, options: { readonly sparse?: boolean; readonly encoding?: string }): void {
+  if (options.sparse) throw new ValueError(`${label}: expected sparse to be false, received true. Tensors are dense.`);
+  if (options.encoding !== undefined && options.encoding !== 'utf-8')
+    throw new ValueError(
+      `${label}: expected encoding 'utf-8', received ${JSON.stringify(options.encoding)}. Strings of JavaScript are Unicode.`,
+    );
+}
