@@ -1,7 +1,8 @@
-/** Makes the package pages of both languages from the READMEs, before the site is built. */
+/** Makes pages of both languages before the site is built: those of the packages from their READMEs, the names of Keras from what is exported. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kerasPage } from '@recurra/testing';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const chinese = JSON.parse(readFileSync(join(here, 'zh', 'package-summaries.json'), 'utf8'));
@@ -18,3 +19,7 @@ for (const [name, summary] of Object.entries(chinese)) {
     `# ${title}\n\n${summary}\n\n${blocks.join('\n\n')}\n\n完整说明见[英文页面](/packages/${name})，全部接口见 [API 参考](/api/index.html)。\n`,
   );
 }
+
+const names = JSON.parse(readFileSync(join(here, '..', 'packages', 'testing', 'keras', 'names.json'), 'utf8'));
+writeFileSync(join(here, 'keras.md'), kerasPage(names));
+writeFileSync(join(here, 'zh', 'keras.md'), kerasPage(names, 'zh'));

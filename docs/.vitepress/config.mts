@@ -9,6 +9,7 @@ const sidebar = (
     guide: string;
     data: string;
     callbacks: string;
+    keras: string;
     course: string;
     chapter: string;
     packages: string;
@@ -21,6 +22,7 @@ const sidebar = (
       { text: text.start, link: `${base}/getting-started` },
       { text: text.data, link: `${base}/data` },
       { text: text.callbacks, link: `${base}/callbacks` },
+      { text: text.keras, link: `${base}/keras` },
       { text: text.architecture, link: `${base}/architecture` },
     ],
   },
@@ -56,6 +58,7 @@ export default defineConfig({
           start: 'Getting started',
           data: 'Data and text',
           callbacks: 'Long work',
+          keras: 'Names of Keras',
           architecture: 'Architecture',
           course: 'Course',
           chapter: '1. Recurrent networks',
@@ -77,6 +80,7 @@ export default defineConfig({
           start: '快速上手',
           data: '数据与文本',
           callbacks: '长时间训练',
+          keras: 'Keras 的名称',
           architecture: '架构',
           course: '课程',
           chapter: '第一章 循环神经网络',

@@ -18,7 +18,9 @@ export { Variable, type VariableOptions, type VariableRole } from './base/variab
 export * from './layers/index.js';
 export * from './losses/index.js';
 export * from './metrics/index.js';
+export { type PlotOptions, plotModel } from './plot.js';
 export { type CellClass, type DeserializeOptions, deserializeLayer, type LayerClass } from './serialize.js';
+export type { SummaryOptions } from './summary.js';
 export type { Batch, BatchSource } from './training/batches.js';
 export {
   Callback,

@@ -3,3 +3,4 @@ export { checkLayer, type LayerSample } from './checks/layer.js';
 export { type Example, examplesIn, runExample } from './examples.js';
 export { Comparison, TOLERANCES, type Tolerance } from './golden/compare.js';
 export { type AreaReport, areasIn, replayArea } from './golden/replay.js';
+export { type Coverage, type KerasNames, kerasCoverage, kerasPage } from './keras/coverage.js';

@@ -3,7 +3,7 @@ import { evalShape, guard } from '@recurra/compiler/extend';
 import { concat, type DType, Tensor, ValueError } from '@recurra/tensor';
 import { checkOptions, isFloating, describeValue as named } from '@recurra/tensor/extend';
 import { classWeights } from '../losses/alignment.js';
-import { summaryTable } from '../summary.js';
+import { type SummaryOptions, summaryTable } from '../summary.js';
 import {
   type Batch,
   type Batches,
@@ -644,10 +644,16 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   }
 
   /** The table of layers, output shapes and numbers of parameters, as Keras prints it; written to the console, and returned. */
-  summary(options: { readonly print?: boolean } = {}): string {
-    const text = summaryTable(this as never);
+  summary(options: SummaryOptions = {}): string {
+    const text = summaryTable(this as never, options);
     if (options.print !== false) console.log(text);
     return text;
+  }
+
+  /** @internal The optimizer, where it has its state. */
+  get builtOptimizer(): ModelOptimizer | null {
+    const optimizer = this.#trainer?.optimizer;
+    return optimizer?.built ? optimizer : null;
   }
 
   override getConfig(): LayerConfig {

@@ -33,6 +33,11 @@ export class ModelOptimizer {
     return new Variable(value, `optimizer/${name}`, { role: 'state' });
   }
 
+  /** Is its state there? From the first step on. */
+  get built(): boolean {
+    return this.shared !== null;
+  }
+
   /** Name of the rule's class. */
   get name(): string {
     return this.rule.name;

@@ -1,4 +1,5 @@
-import { type EncodeMode, CategoryEncoding as Encoding } from '@recurra/preprocessing';
+import { CategoryEncoding as Encoding } from '@recurra/preprocessing';
+import type { EncodeMode } from '@recurra/preprocessing/extend';
 import type { Tensor } from '@recurra/tensor';
 import { type Context, Layer } from '../../base/layer.js';
 import { expectInteger, type LayerOptions, settle } from '../../base/options.js';

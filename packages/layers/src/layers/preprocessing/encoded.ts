@@ -1,5 +1,6 @@
-import type { EncodeMode } from '@recurra/preprocessing';
-import { knownName, type Shape, ValueError } from '@recurra/tensor';
+import type { EncodeMode } from '@recurra/preprocessing/extend';
+import { type Shape, ValueError } from '@recurra/tensor';
+import { knownName } from '@recurra/tensor/extend';
 
 /** What layers that find ids give: the ids, or rows of numbers. */
 export type OutputMode = 'int' | EncodeMode;

@@ -1,13 +1,5 @@
-import {
-  bind,
-  type DType,
-  definePrimitive,
-  formatShape,
-  type Primitive,
-  type Shape,
-  ShapeError,
-  Tensor,
-} from '@recurra/tensor';
+import { type DType, type Shape, ShapeError, Tensor } from '@recurra/tensor';
+import { bind, definePrimitive, formatShape, type Primitive } from '@recurra/tensor/extend';
 
 /** A function of tensors that reads data: what it is called in errors, and what it gives for inputs of such shapes. */
 export interface HostCallParams {

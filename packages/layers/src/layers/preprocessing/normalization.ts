@@ -1,6 +1,7 @@
 import { initializers } from '@recurra/cells';
 import { type NormalizationOptions as Arguments, Normalization as Statistics } from '@recurra/preprocessing';
-import { asTensor, isFloating, type Shape, ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
+import { type Shape, ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
+import { asTensor, isFloating } from '@recurra/tensor/extend';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';

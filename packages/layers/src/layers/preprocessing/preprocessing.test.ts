@@ -1,5 +1,6 @@
 /** Values by Keras: the golden area `preprocessing` replays these layers. Here: models that hold them, what is refused, configurations. */
 import { randomKey, randomNormal, type Tensor, tensor } from '@recurra/tensor';
+import { modelFromConfig } from '../../extend.js';
 import {
   CategoryEncoding,
   Dense,
@@ -10,7 +11,6 @@ import {
   Input,
   IntegerLookup,
   Model,
-  modelFromConfig,
   Normalization,
   Rescaling,
   Sequential,

@@ -1,4 +1,5 @@
-import { asTensor, isFloating, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { asTensor, isFloating } from '@recurra/tensor/extend';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, settle } from '../../base/options.js';
 
