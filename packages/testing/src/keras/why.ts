@@ -54,7 +54,6 @@ export const WHY: readonly (readonly [area: Area, names: RegExp, why: string])[]
   ['layers', /^Adaptive(Average|Max)Pooling1D$/, YET],
   ['layers', /^(Conv1D|Conv1DTranspose|ConvLSTM1D|DepthwiseConv1D|SeparableConv1D)$/, YET],
   ['layers', /^((Global)?(Average|Max)Pooling1D|Cropping1D|ZeroPadding1D|UpSampling1D)$/, YET],
-  ['layers', /^(Attention|AdditiveAttention|MultiHeadAttention|GroupQueryAttention)$/, YET],
   [
     'optimizers',
     /^LossScaleOptimizer$/,
