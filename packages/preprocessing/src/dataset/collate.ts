@@ -1,4 +1,17 @@
-import { type DType, ShapeError, stack, Tensor, type TypedArray, tensor, ValueError } from '@recurra/tensor';
+import {
+  checkRules,
+  checkValue,
+  type DType,
+  type Rule,
+  type Rules,
+  rules,
+  ShapeError,
+  stack,
+  Tensor,
+  type TypedArray,
+  tensor,
+  ValueError,
+} from '@recurra/tensor';
 import { padSequences, type Sequence } from '../text/pad-sequences.js';
 
 /** What becomes one tensor in a batch. */
@@ -152,6 +165,7 @@ function leafTensor(values: readonly unknown[], where: string): unknown {
 
 /** A batch of elements: see `Dataset.batch`. Throws `ShapeError` for elements of different shapes, kinds or keys. */
 export function collate<T>(elements: readonly T[]): Batched<T> {
+  checkValue('batch', 'the elements', elements, ELEMENTS);
   if (elements.length === 0) throw new ValueError('batch: expected at least one element, received none');
   return combine('batch', elements, leafTensor) as Batched<T>;
 }
@@ -170,8 +184,24 @@ export interface PaddingOptions {
   readonly value?: number;
 }
 
+const ELEMENTS: Rule = { expected: 'a list of elements', accepts: (v) => Array.isArray(v) };
+/** Batches come with `dropRemainder` among these, from `Dataset.paddedBatch` and `bucketByLength`. */
+const PADDED_RULES = {
+  maxLength: rules.orNull(rules.count),
+  padToMaxLength: rules.flag,
+  padding: rules.oneOf('pre', 'post'),
+  truncating: rules.oneOf('pre', 'post'),
+  value: rules.isNumber,
+  dropRemainder: rules.flag,
+  boundaries: rules.anything,
+  batchSize: rules.anything,
+  length: rules.anything,
+};
+
 /** A batch of elements whose sequences are padded to the longest of the batch: see `Dataset.paddedBatch`. */
 export function collatePadded<T>(elements: readonly T[], options: PaddingOptions = {}): Batched<T> {
+  checkValue('paddedBatch', 'the elements', elements, ELEMENTS);
+  checkRules<object>('paddedBatch', options, PADDED_RULES as Rules<object>);
   if (elements.length === 0) throw new ValueError('paddedBatch: expected at least one element, received none');
   const { maxLength = null, padToMaxLength = false, padding = 'post', truncating = 'post', value = 0 } = options;
   if (maxLength !== null && !(Number.isInteger(maxLength) && maxLength >= 1))

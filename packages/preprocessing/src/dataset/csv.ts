@@ -1,10 +1,9 @@
-import { ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkOptions, type OptionTable, type Rule, rules, ValueError } from '@recurra/tensor';
 import { CsvRows, DELIMITERS, type Fault } from './csv-rows.js';
 import { Dataset } from './dataset.js';
 import { attempt, checkLimit, lineBlocks } from './lines.js';
 import { READ_OPTIONS } from './read-options.js';
-import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows } from './rows.js';
+import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows, checkOwn, NAMES } from './rows.js';
 import { type DataSource, nameOf, ReadError, type ReadOptions } from './source.js';
 
 /** A row by the names of its columns: its own properties, whatever they are called. */
@@ -35,6 +34,18 @@ export interface CsvOptions extends ReadOptions, BadRowOptions {
   /** Bytes of the longest field: a row with a longer one is a bad row; as `maxRowBytes`. */
   readonly maxFieldBytes?: number;
 }
+
+const CSV_RULES: Readonly<Record<string, Rule>> = {
+  delimiter: rules.text,
+  quote: rules.orNull(rules.text),
+  comment: rules.orNull(rules.text),
+  columns: rules.orNull(NAMES),
+  select: NAMES,
+  numeric: { expected: "'all' or a list of names", accepts: (v) => v === 'all' || NAMES.accepts(v) },
+  required: NAMES,
+  trim: rules.flag,
+  lineColumn: rules.text,
+};
 
 function checkCharacters(delimiter: string, quote: string | null, comment: string | null): void {
   for (const [name, c] of [
@@ -75,6 +86,7 @@ export function csvDataset(source: DataSource, options: CsvOptions = {}): Datase
     maxRowBytes: true,
     maxFieldBytes: true,
   } satisfies OptionTable<CsvOptions>);
+  checkOwn('csvDataset', options, CSV_RULES);
   const { delimiter = ',', quote = '"', comment = null, trim = false, maxRowBytes = 1 << 20, lineColumn } = options;
   const { maxFieldBytes = maxRowBytes } = options;
   checkCharacters(delimiter, quote, comment);

@@ -1,4 +1,4 @@
-import { Tensor, ValueError } from '@recurra/tensor';
+import { checkRules, checkValue, type Rules, rules, Tensor, ValueError } from '@recurra/tensor';
 import { refuseEndless } from '../internal/endless.js';
 import { type ListOf, listOf } from '../internal/texts.js';
 import { type Batched, collate, collatePadded, type PaddingOptions, samplesOf, type Unbatched } from './collate.js';
@@ -47,6 +47,13 @@ export interface DatasetBatchOptions {
   /** Leave out a last batch that is smaller; false. */
   readonly dropRemainder?: boolean;
 }
+
+const SHUFFLE_RULES = {
+  bufferSize: rules.isNumber,
+  seed: rules.countOrZero,
+  reshuffleEachIteration: rules.flag,
+} satisfies Rules<ShuffleOptions>;
+const BATCH_RULES = { dropRemainder: rules.flag } satisfies Rules<DatasetBatchOptions>;
 
 /** Options of {@link Dataset.bucketByLength}. */
 export interface BucketOptions<T> extends PaddingOptions, DatasetBatchOptions {
@@ -264,8 +271,9 @@ export class Dataset<T> implements AsyncIterable<T> {
     f: (element: T, index: number) => U | Promise<U>,
     options: { readonly concurrency?: number } = {},
   ): Dataset<U> {
+    checkValue('map', 'its argument', f, rules.callable);
+    checkRules('map', options, { concurrency: rules.count });
     const { concurrency = 8 } = options;
-    positive('map', 'concurrency', concurrency);
     const { open } = this;
     return new Dataset<U>(async function* (skip, epoch) {
       let index = skip;
@@ -298,6 +306,7 @@ export class Dataset<T> implements AsyncIterable<T> {
 
   /** The elements for which `keep` holds. */
   filter(keep: (element: T, index: number) => boolean): Dataset<T> {
+    checkValue('filter', 'its argument', keep, rules.callable);
     const { open } = this;
     return new Dataset<T>((skip, epoch) => {
       async function* kept(): AsyncGenerator<readonly T[], void, void> {
@@ -367,6 +376,7 @@ export class Dataset<T> implements AsyncIterable<T> {
 
   private grouped(name: string, size: number, options: DatasetBatchOptions): Dataset<readonly T[]> {
     positive(name, 'the size', size);
+    if (name !== 'paddedBatch') checkRules(name, options, BATCH_RULES);
     const { open } = this;
     const { dropRemainder = false } = options;
     const batches =
@@ -445,6 +455,7 @@ export class Dataset<T> implements AsyncIterable<T> {
    * The same seed and epoch give the same order. Throws `ValueError` for all of an endless data set.
    */
   shuffle(options: ShuffleOptions = {}): Dataset<T> {
+    checkRules('shuffle', options, SHUFFLE_RULES);
     const { bufferSize = Infinity, seed = 0, reshuffleEachIteration = true } = options;
     if (bufferSize !== Infinity) positive('shuffle', 'bufferSize', bufferSize);
     else refuseEndless('shuffle', this, 'Give a bufferSize, or shuffle before repeat().');
@@ -550,6 +561,7 @@ export class Dataset<T> implements AsyncIterable<T> {
 
   /** The elements of this data set, then those of others. */
   concat(...others: readonly Dataset<T>[]): Dataset<T> {
+    for (const other of others) checkValue('concat', 'the other', other, rules.instanceOf(Dataset, 'a data set'));
     const all: readonly Dataset<T>[] = [this, ...others];
     const sizes = all.map((d) => d.size);
     return new Dataset<T>(

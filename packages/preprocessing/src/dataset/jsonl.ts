@@ -1,19 +1,21 @@
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkOptions, type OptionTable, rules, ValueError } from '@recurra/tensor';
 import { Dataset } from './dataset.js';
 import { eachLine, LINE_OPTIONS, type LineOptions } from './lines.js';
+import { checkOwn, NAMES } from './rows.js';
 import { type DataSource, nameOf } from './source.js';
 
 /** Options of {@link jsonlDataset}. */
 export interface JsonlOptions extends LineOptions {
   /** Fields that each object needs, not null nor empty: the label, for one. */
   readonly required?: readonly string[];
-  /** Name of a field that is added to objects, with the number of their line; none. */
+  /** Name of a field that is added to objects, with the number of their line, and that no object has; none. */
   readonly lineColumn?: string;
 }
 
 /**
  * The values of a file with one JSON value a line; empty lines are left out. Lines that do not parse, lack a required field, are not UTF-8 or longer
  * than `maxLineBytes` are bad rows. The type is taken on trust.
+ * Throws `ValueError` for an object with a field of the name `lineColumn`.
  */
 export function jsonlDataset<T = Record<string, unknown>>(source: DataSource, options: JsonlOptions = {}): Dataset<T> {
   checkOptions('jsonlDataset', options, {
@@ -21,6 +23,7 @@ export function jsonlDataset<T = Record<string, unknown>>(source: DataSource, op
     required: true,
     lineColumn: true,
   } satisfies OptionTable<JsonlOptions>);
+  checkOwn('jsonlDataset', options, { required: NAMES, lineColumn: rules.text });
   const { required = [], lineColumn } = options;
   const file = nameOf(source, options);
   return Dataset.fromChunks(() =>
@@ -46,6 +49,10 @@ export function jsonlDataset<T = Record<string, unknown>>(source: DataSource, op
       });
       if (missing !== undefined)
         bad.add({ reason: 'missing', message: `expected a value of "${missing}"`, file, line, text });
+      else if (lineColumn !== undefined && Object.hasOwn(value as object, lineColumn))
+        throw new ValueError(
+          `jsonlDataset: ${file}, line ${line}: expected lineColumn to be no field of the data, received ${JSON.stringify(lineColumn)}`,
+        );
       else values.push((lineColumn === undefined ? value : { ...(value as object), [lineColumn]: line }) as T);
     }),
   );

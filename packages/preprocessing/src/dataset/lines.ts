@@ -1,8 +1,7 @@
-import { ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkOptions, describeValue, type OptionTable, rules, ValueError } from '@recurra/tensor';
 import { Dataset } from './dataset.js';
 import { READ_OPTIONS } from './read-options.js';
-import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows, SHOWN } from './rows.js';
+import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows, checkOwn, SHOWN } from './rows.js';
 import { type DataSource, nameOf, type ReadOptions, readBytes } from './source.js';
 
 const LF = 10;
@@ -191,8 +190,10 @@ export async function* lineBlocks(
 
 /** Checks a limit of bytes. */
 export function checkLimit(name: string, what: string, limit: number): void {
-  if (!(limit >= 1))
-    throw new ValueError(`${name}: expected ${what} to be a number of bytes >= 1 (or Infinity), received ${limit}`);
+  if (!(limit === Infinity || (Number.isInteger(limit) && limit >= 1)))
+    throw new ValueError(
+      `${name}: expected ${what} to be a number of bytes >= 1 (or Infinity), received ${describeValue(limit)}`,
+    );
 }
 
 /** Longest line of a text, where nothing else is said: a file that is no file of lines shall not fill the memory. */
@@ -277,6 +278,7 @@ export interface TextLineOptions extends LineOptions {
  */
 export function textLineDataset(source: DataSource, options: TextLineOptions = {}): Dataset<string> {
   checkOptions('textLineDataset', options, { ...LINE_OPTIONS, skipEmpty: true } satisfies OptionTable<TextLineOptions>);
+  checkOwn('textLineDataset', options, { skipEmpty: rules.flag });
   const { skipEmpty = false } = options;
   return Dataset.fromChunks(() =>
     eachLine<string>('textLineDataset', source, options, (line, _number, values) => {

@@ -1,5 +1,4 @@
-import { RecurraError } from '@recurra/tensor';
-import type { OptionTable } from '@recurra/tensor/extend';
+import { checkValue, type OptionTable, RecurraError, type Rule, rules } from '@recurra/tensor';
 
 /** Why a row cannot be used. */
 export type BadRowReason = 'fieldCount' | 'encoding' | 'quotes' | 'length' | 'json' | 'missing' | 'type';
@@ -47,6 +46,23 @@ export interface BadRowOptions {
 
 /** Names of the options. */
 export const BAD_ROW_OPTIONS: OptionTable<BadRowOptions> = { onBadRow: true, report: true };
+
+/** Throws `ValueError` for options of a reader that are not what their rules say; names are checked elsewhere. */
+export function checkOwn(label: string, options: object, own: Readonly<Record<string, Rule>>): void {
+  const all = { ...own, onBadRow: ON_BAD_ROW, report: REPORT };
+  for (const [name, rule] of Object.entries(all)) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value !== undefined) checkValue(label, name, value, rule);
+  }
+}
+
+const ON_BAD_ROW = rules.oneOf('error', 'skip', 'collect');
+const REPORT: Rule = { expected: 'a RowReport', accepts: (v) => v instanceof RowReport };
+/** Names of columns or fields. */
+export const NAMES: Rule = {
+  expected: 'a list of names',
+  accepts: (v) => Array.isArray(v) && v.every((item) => typeof item === 'string'),
+};
 
 /** How many rows of an iteration were good and bad. */
 export class RowReport {

@@ -1,8 +1,20 @@
-import { permutation, randomKey, type Tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import {
+  checkOptions,
+  checkRules,
+  checkValue,
+  type OptionTable,
+  permutation,
+  type Rule,
+  type Rules,
+  randomKey,
+  rules,
+  Tensor,
+  ValueError,
+} from '@recurra/tensor';
 
 /** 0..n-1 in an order that the seed (or key) decides. */
 export function shuffledIndices(n: number, seed: number | Tensor): Int32Array {
+  checkValue('shuffledIndices', 'the seed', seed, SEED);
   return permutation(n, { key: typeof seed === 'number' ? randomKey(seed) : seed }).data as Int32Array;
 }
 
@@ -23,6 +35,8 @@ export interface SplitOptions {
  * Throws `ValueError` if a part would be empty, or a sample has no label.
  */
 export function trainTestSplit(count: number, options: SplitOptions = {}): { train: number[]; test: number[] } {
+  checkValue('trainTestSplit', 'the number of samples', count, rules.countOrZero);
+  if (options?.shuffle !== undefined) checkValue('trainTestSplit', 'shuffle', options.shuffle, rules.flag);
   checkOptions('trainTestSplit', options, {
     testSize: true,
     seed: true,
@@ -81,11 +95,22 @@ export interface BatchOptions {
   readonly dropRemainder?: boolean;
 }
 
+const SEED: Rule = {
+  expected: 'a seed or a key',
+  accepts: (v) => rules.countOrZero.accepts(v) || v instanceof Tensor,
+};
+
+const BATCH_RULES = {
+  batchSize: rules.count,
+  shuffle: rules.orNull(SEED),
+  dropRemainder: rules.flag,
+} satisfies Rules<BatchOptions>;
+
 /** Batches of indices 0..count-1: each exactly once (but for a dropped remainder). */
 export function* batchIndices(count: number, options: BatchOptions = {}): Generator<Int32Array> {
+  checkRules('batchIndices', options, BATCH_RULES);
+  checkValue('batchIndices', 'the number of samples', count, rules.countOrZero);
   const { batchSize = 32, shuffle = null, dropRemainder = false } = options;
-  if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw new ValueError(`batchIndices: expected batchSize to be an integer >= 1, received ${batchSize}`);
   const order = shuffle === null ? Int32Array.from({ length: count }, (_, i) => i) : shuffledIndices(count, shuffle);
   for (let start = 0; start < count; start += batchSize) {
     const batch = order.subarray(start, Math.min(count, start + batchSize));

@@ -1,4 +1,4 @@
-import { ShapeError, Tensor } from '@recurra/tensor';
+import { describeValue, ShapeError, Tensor, ValueError } from '@recurra/tensor';
 
 /** Values in lists of lists, all of one length at each level. */
 export type Nested<T> = T | readonly Nested<T>[];
@@ -40,5 +40,12 @@ export function flattenNumbers(
   values: Numbers,
 ): { readonly flat: ArrayLike<number>; readonly shape: readonly number[] } {
   if (values instanceof Tensor) return { flat: values.data, shape: values.shape };
-  return flatten(name, values as Nested<number>);
+  // Values of typed arrays are numbers; a list may hold anything.
+  if (ArrayBuffer.isView(values)) return flatten(name, Array.from(values as unknown as ArrayLike<number>));
+  const nested = flatten(name, values as Nested<number>);
+  nested.flat.forEach((value, i) => {
+    if (typeof value !== 'number')
+      throw new ValueError(`${name}: expected numbers, received ${describeValue(value)} at index ${i}`);
+  });
+  return nested;
 }

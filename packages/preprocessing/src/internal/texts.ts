@@ -29,7 +29,13 @@ export function listOf<T>(name: string, what: string, items: Iterable<T>): Itera
     throw new ValueError(
       `${name}: expected a list of ${what}, received an asynchronous one (a Dataset or stream). Use adaptStream where there is one, or pass await dataset.toArray().`,
     );
-  if (items === null || typeof items !== 'object' || typeof items[Symbol.iterator] !== 'function')
+  // A Map has pairs, which are no items.
+  if (
+    items === null ||
+    typeof items !== 'object' ||
+    items instanceof Map ||
+    typeof items[Symbol.iterator] !== 'function'
+  )
     throw new ValueError(`${name}: expected a list of ${what}, received ${shown(items)}`);
   return items;
 }

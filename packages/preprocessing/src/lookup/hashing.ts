@@ -1,4 +1,4 @@
-import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules, type Tensor, tensor, ValueError } from '@recurra/tensor';
 import { flatten, flattenNumbers, type Numbers } from '../internal/nested.js';
 import { encodeIds } from './encode.js';
 import { hashBin, type LookupMode } from './index-lookup.js';
@@ -14,6 +14,19 @@ export interface HashingOptions {
   readonly outputMode?: Exclude<LookupMode, 'tfIdf'>;
 }
 
+const isToken = (v: unknown): boolean => typeof v === 'string' || typeof v === 'number';
+const HASHING_RULES = {
+  maskValue: { expected: 'a text, a number, or null', accepts: (v) => v === null || isToken(v) },
+  salt: {
+    expected: 'an integer, two, or null',
+    accepts: (v) =>
+      v === null ||
+      rules.integer.accepts(v) ||
+      (Array.isArray(v) && v.length === 2 && v.every((part) => rules.integer.accepts(part))),
+  },
+  outputMode: rules.oneOf('int', 'oneHot', 'multiHot', 'count'),
+} satisfies Rules<HashingOptions>;
+
 /**
  * Strings or integers to `numBins` bins by a hash of their text: nothing to learn or to keep, different values may share a bin. The bins are
  * those of Keras `Hashing`. Throws `ValueError` for fewer than one bin.
@@ -27,6 +40,7 @@ export class Hashing {
   constructor(numBins: number, options: HashingOptions = {}) {
     if (!(Number.isInteger(numBins) && numBins >= 1))
       throw new ValueError(`Hashing: expected numBins to be an integer >= 1, received ${numBins}`);
+    checkRules('Hashing', options, HASHING_RULES);
     this.numBins = numBins;
     this.maskValue = options.maskValue ?? null;
     this.salt = options.salt ?? null;

@@ -1,11 +1,31 @@
+import { checkRules, type Rule, type Rules, rules } from '@recurra/tensor';
 import { refuseEndless } from '../internal/endless.js';
 import { IndexLookup, type LookupOptions } from './index-lookup.js';
+
+const SALT: Rule = {
+  expected: 'an integer, or two',
+  accepts: (v) => rules.integer.accepts(v) || (Array.isArray(v) && v.length === 2 && v.every(rules.integer.accepts)),
+};
+/** Tokens have a type that each class checks itself. */
+const LOOKUP_RULES = {
+  maxTokens: rules.anything,
+  numOovIndices: rules.countOrZero,
+  maskToken: rules.anything,
+  oovToken: rules.anything,
+  vocabulary: rules.anything,
+  idfWeights: rules.anything,
+  invert: rules.flag,
+  outputMode: rules.oneOf('int', 'oneHot', 'multiHot', 'count', 'tfIdf'),
+  padToMaxTokens: rules.flag,
+  salt: rules.orNull(SALT),
+} satisfies Rules<LookupOptions<unknown>>;
 
 /** What `StringLookup` and `IntegerLookup` have in common: a vocabulary that is given or learnt. */
 export abstract class VocabularyLookup<K extends string | number, Data> {
   protected readonly lookup: IndexLookup<K>;
 
   protected constructor(name: string, options: LookupOptions<K>, oovToken: K, sort: (tokens: K[]) => K[]) {
+    checkRules<LookupOptions<K>>(name, options, LOOKUP_RULES as Rules<LookupOptions<K>>);
     this.lookup = new IndexLookup<K>(
       {
         name,

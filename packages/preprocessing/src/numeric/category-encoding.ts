@@ -1,4 +1,4 @@
-import { type Tensor, ValueError } from '@recurra/tensor';
+import { checkRules, rules, type Tensor, ValueError } from '@recurra/tensor';
 import { flattenNumbers, type Numbers } from '../internal/nested.js';
 import { type EncodeMode, encodeIds } from '../lookup/encode.js';
 
@@ -13,12 +13,9 @@ export class CategoryEncoding {
   constructor(numTokens: number, options: { readonly outputMode?: EncodeMode } = {}) {
     if (!(Number.isInteger(numTokens) && numTokens >= 1))
       throw new ValueError(`CategoryEncoding: expected numTokens to be an integer >= 1, received ${numTokens}`);
+    checkRules('CategoryEncoding', options, { outputMode: rules.oneOf('oneHot', 'multiHot', 'count') });
     this.numTokens = numTokens;
     this.outputMode = options.outputMode ?? 'multiHot';
-    if (!['oneHot', 'multiHot', 'count'].includes(this.outputMode))
-      throw new ValueError(
-        `CategoryEncoding: expected outputMode 'oneHot', 'multiHot' or 'count', received '${this.outputMode}'`,
-      );
   }
 
   /** float32 [samples, numTokens] ('oneHot': [..., numTokens]). */

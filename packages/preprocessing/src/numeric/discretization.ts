@@ -1,4 +1,4 @@
-import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules, type Tensor, tensor, ValueError } from '@recurra/tensor';
 import { refuseEndless } from '../internal/endless.js';
 import { flattenNumbers, type Numbers } from '../internal/nested.js';
 import { encodeIds } from '../lookup/encode.js';
@@ -76,6 +76,13 @@ function merge(a: Summary, b: Summary, epsilon: number): Summary {
   );
 }
 
+const DISCRETIZATION_RULES = {
+  binBoundaries: rules.orNull(rules.numbers),
+  numBins: rules.orNull(rules.count),
+  epsilon: rules.openDecay,
+  outputMode: rules.oneOf('int', 'oneHot', 'multiHot', 'count'),
+} satisfies Rules<DiscretizationOptions>;
+
 /**
  * Numbers to the bins that they fall into: bin i holds boundary[i - 1] <= x < boundary[i]. `adapt` finds boundaries such that bins hold about
  * as many values each, from a sketch of bounded size (Keras' one). Keras `Discretization`.
@@ -88,18 +95,11 @@ export class Discretization {
   private readonly epsilon: number;
   private readonly outputMode: 'int' | 'oneHot' | 'multiHot' | 'count';
 
-  constructor(options: DiscretizationOptions) {
+  constructor(options: DiscretizationOptions = {}) {
+    checkRules('Discretization', options, DISCRETIZATION_RULES);
     const { binBoundaries = null, numBins = null, epsilon = 0.01, outputMode = 'int' } = options;
     if ((binBoundaries === null) === (numBins === null))
       throw new ValueError('Discretization: expected one of binBoundaries and numBins, received both or neither');
-    if (numBins !== null && !(Number.isInteger(numBins) && numBins >= 1))
-      throw new ValueError(`Discretization: expected numBins to be an integer >= 1, received ${numBins}`);
-    if (!(epsilon > 0 && epsilon < 1))
-      throw new ValueError(`Discretization: expected 0 < epsilon < 1, received ${epsilon}`);
-    if (!['int', 'oneHot', 'multiHot', 'count'].includes(outputMode))
-      throw new ValueError(
-        `Discretization: expected outputMode 'int', 'oneHot', 'multiHot' or 'count', received '${outputMode}'`,
-      );
     if (binBoundaries?.some((b, i) => !(i === 0 || b > binBoundaries[i - 1]!)))
       throw new ValueError(`Discretization: expected binBoundaries to rise, received ${JSON.stringify(binBoundaries)}`);
     this.numBins = numBins;

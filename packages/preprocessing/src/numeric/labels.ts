@@ -1,5 +1,4 @@
-import { type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
+import { asTensor, checkValue, rules, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
 import { type ListOf, stringsOf } from '../internal/texts.js';
 
 /**
@@ -52,6 +51,7 @@ export class LabelEncoder {
 
   /** The name of an id. Throws `ValueError` for one out of range. */
   decode(id: number): string {
+    checkValue('LabelEncoder', 'the id', id, rules.countOrZero);
     const name = this.classes[id];
     if (name === undefined)
       throw new ValueError(`LabelEncoder: expected an id in 0..${this.classes.length - 1}, received ${id}`);

@@ -1,5 +1,14 @@
-import { type Axes, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
+import {
+  type Axes,
+  asTensor,
+  checkRules,
+  type Rules,
+  rules,
+  type Tensor,
+  type TensorLike,
+  tensor,
+  ValueError,
+} from '@recurra/tensor';
 import { refuseEndless } from '../internal/endless.js';
 import { flatten, type Nested } from '../internal/nested.js';
 
@@ -13,6 +22,17 @@ export interface NormalizationOptions {
   /** x * deviation + mean instead: back from normalized values; false. */
   readonly invert?: boolean;
 }
+
+const NORMALIZATION_RULES = {
+  axis: {
+    expected: 'an axis, a list of axes, or null',
+    accepts: (v) =>
+      v === null || rules.integer.accepts(v) || (Array.isArray(v) && v.every((axis) => rules.integer.accepts(axis))),
+  },
+  mean: rules.anything,
+  variance: rules.anything,
+  invert: rules.flag,
+} satisfies Rules<NormalizationOptions>;
 
 /** The smallest deviation that is divided by (Keras' epsilon). */
 const EPSILON = 1e-7;
@@ -33,6 +53,7 @@ export class Normalization {
   } | null = null;
 
   constructor(options: NormalizationOptions = {}) {
+    checkRules('Normalization', options, NORMALIZATION_RULES);
     const { axis = -1, mean = null, variance = null, invert = false } = options;
     this.axis = axis === null ? [] : typeof axis === 'number' ? [axis] : [...axis];
     this.inverted = invert;
@@ -183,6 +204,7 @@ class Sums {
 
 /** x / |x|, the norm over `axis`, of order 1, 2 (default) or Infinity; rows of zeros stay. Keras `normalize`. */
 export function normalize(x: TensorLike, options: { readonly axis?: Axes; readonly order?: number } = {}): Tensor {
+  checkRules('normalize', options, { axis: rules.anything, order: rules.oneOf(1, 2, Infinity) });
   const { axis = -1, order = 2 } = options;
   const t = asTensor(x);
   let norm: Tensor;

@@ -1,5 +1,14 @@
-import { type Tensor, type TensorLike, type TypedArray, tensor, ValueError } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
+import {
+  asTensor,
+  checkRules,
+  type Rules,
+  rules,
+  type Tensor,
+  type TensorLike,
+  type TypedArray,
+  tensor,
+  ValueError,
+} from '@recurra/tensor';
 import { Dataset } from '../dataset/dataset.js';
 import { shuffledIndices } from '../dataset/split.js';
 
@@ -22,6 +31,17 @@ export interface TimeseriesOptions {
   /** ... and before this one; all. */
   readonly endIndex?: number;
 }
+
+const SERIES_RULES = {
+  sequenceLength: rules.required(rules.count),
+  sequenceStride: rules.count,
+  samplingRate: rules.count,
+  batchSize: rules.orNull(rules.count),
+  shuffle: rules.flag,
+  seed: rules.countOrZero,
+  startIndex: rules.countOrZero,
+  endIndex: rules.count,
+} satisfies Rules<TimeseriesOptions>;
 
 function integer(name: string, what: string, value: number, low: number, below: number): void {
   if (!(Number.isInteger(value) && value >= low && value < below))
@@ -69,6 +89,7 @@ export function timeseriesDatasetFromArray(
   options: TimeseriesOptions,
 ): Dataset<Tensor> | Dataset<[Tensor, Tensor]> {
   const name = 'timeseriesDatasetFromArray';
+  checkRules(name, options, SERIES_RULES);
   const x = asTensor(data);
   const y = targets === null || targets === undefined ? null : asTensor(targets);
   const time = x.shape[0] ?? 0;
@@ -128,6 +149,17 @@ export interface TimeseriesGeneratorOptions {
   readonly batchSize?: number;
 }
 
+const GENERATOR_RULES = {
+  samplingRate: rules.count,
+  stride: rules.count,
+  startIndex: rules.countOrZero,
+  endIndex: rules.countOrZero,
+  shuffle: rules.flag,
+  seed: rules.countOrZero,
+  reverse: rules.flag,
+  batchSize: rules.count,
+} satisfies Rules<TimeseriesGeneratorOptions>;
+
 /**
  * Batches of windows of the `length` steps before each target: [x_{t-length}, ..., x_{t-1}] and y_t. Keras' (legacy)
  * `TimeseriesGenerator`; `timeseriesDatasetFromArray` is what took its place. Throws `ValueError` for data and targets of different
@@ -140,6 +172,7 @@ export class TimeseriesGenerator implements Iterable<[Tensor, Tensor]> {
   private readonly options: Required<TimeseriesGeneratorOptions>;
 
   constructor(data: TensorLike, targets: TensorLike, length: number, options: TimeseriesGeneratorOptions = {}) {
+    checkRules('TimeseriesGenerator', options, GENERATOR_RULES);
     this.data = asTensor(data);
     this.targets = asTensor(targets);
     const time = this.data.shape[0] ?? 0;
@@ -219,19 +252,21 @@ export interface WindowOptions {
   readonly targets?: readonly number[] | null;
 }
 
+const WINDOW_RULES = {
+  length: rules.required(rules.count),
+  horizon: rules.count,
+  gap: rules.countOrZero,
+  stride: rules.count,
+  targets: rules.anything,
+} satisfies Rules<WindowOptions>;
+
 /**
  * All windows of a series for a forecast: x [windows, length, features] and, `gap` steps later, y [windows, horizon, targets]. A series [time] has
  * one feature. Cut a series into training and test parts first (`splitSeries`), so that no window reaches across.
  */
 export function windows(series: TensorLike, options: WindowOptions): { x: Tensor; y: Tensor } {
+  checkRules('windows', options, WINDOW_RULES);
   const { length, horizon = 1, gap = 0, stride = 1, targets = null } = options;
-  for (const [what, n, low] of [
-    ['length', length, 1],
-    ['horizon', horizon, 1],
-    ['gap', gap, 0],
-    ['stride', stride, 1],
-  ] as const)
-    integer('windows', what, n, low, Infinity);
   const t = asTensor(series);
   const s = t.rank === 1 ? t.expandDims(1) : t;
   if (s.rank !== 2)
@@ -251,11 +286,14 @@ export function windows(series: TensorLike, options: WindowOptions): { x: Tensor
   return { x, y: all.gather(tensor(Int32Array.from(targets)), 2) };
 }
 
+const SIZE = rules.notNegative;
+
 /** The first and last steps of a series, by shares or numbers of steps, in order: nothing of the future in what is learnt from. */
 export function splitSeries(
   series: TensorLike,
   options: { readonly testSize?: number; readonly validationSize?: number } = {},
 ): { train: Tensor; validation: Tensor; test: Tensor } {
+  checkRules('splitSeries', options, { testSize: SIZE, validationSize: SIZE });
   const { testSize = 0.2, validationSize = 0 } = options;
   const t = asTensor(series);
   const time = t.shape[0] ?? 0;

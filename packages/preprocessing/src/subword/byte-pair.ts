@@ -1,5 +1,5 @@
-import { FormatError, ValueError } from '@recurra/tensor';
-import { checkOneText, type ListOf, stringsOf, textsOf } from '../internal/texts.js';
+import { checkRules, FormatError, type Rules, rules, ValueError } from '@recurra/tensor';
+import { checkOneText, type ListOf, listOf, stringsOf, textsOf } from '../internal/texts.js';
 
 /** Options of {@link BytePairTokenizer.train}. */
 export interface BytePairOptions {
@@ -13,6 +13,13 @@ export interface BytePairOptions {
   readonly normalize?: 'NFC' | 'NFKC' | null;
 }
 
+const TRAIN_RULES = {
+  vocabularySize: rules.required(rules.count),
+  specialTokens: { expected: 'a list of texts', accepts: (v) => v !== null },
+  minFrequency: rules.count,
+  normalize: rules.oneOf('NFC', 'NFKC', null),
+} satisfies Rules<BytePairOptions>;
+
 /** Words with the space before them, numbers, runs of other signs, runs of spaces: the cuts of GPT-2 (Radford et al. 2019). */
 const PIECES = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
 
@@ -25,6 +32,10 @@ const BYTE_CHARACTERS: readonly string[] = (() => {
 const CHARACTER_BYTES: ReadonlyMap<string, number> = new Map(BYTE_CHARACTERS.map((c, b) => [c, b]));
 
 const encoder = new TextEncoder();
+
+/** The text that a token of byte characters stands for. */
+const textOf = (token: string): string =>
+  new TextDecoder('utf-8', { ignoreBOM: true }).decode(Uint8Array.from(token, (c) => CHARACTER_BYTES.get(c) ?? 0));
 
 /** Joins `left` and `right` as one number: ids stay below 2^26. */
 const pairOf = (left: number, right: number): number => left * 2 ** 26 + right;
@@ -158,6 +169,7 @@ export class BytePairTokenizer {
    * of a list, and for an item that is no string, by its index.
    */
   static train(texts: ListOf<string>, options: BytePairOptions): BytePairTokenizer {
+    checkRules('BytePairTokenizer.train', options, TRAIN_RULES);
     const { vocabularySize, minFrequency = 2, normalize = null } = options;
     const specialTokens = stringsOf('BytePairTokenizer.train', 'specialTokens', options.specialTokens ?? []);
     if (!(Number.isInteger(vocabularySize) && vocabularySize >= 256 + specialTokens.length))
@@ -199,6 +211,7 @@ export class BytePairTokenizer {
     words.forEach((word, w) => {
       for (let i = 0; i + 1 < word.length; i++) note(pairOf(word[i]!, word[i + 1]!), counts[w]!, w);
     });
+    const specials = new Set(specialTokens);
     const heap = new PairHeap();
     for (const [pair, count] of pairCounts) heap.push(pair, count);
     const merges: [number, number][] = [];
@@ -213,6 +226,11 @@ export class BytePairTokenizer {
       if (count < minFrequency) break;
       const [left, right] = [leftOf(top.pair), rightOf(top.pair)];
       const text = tokens[left]! + tokens[right]!;
+      if (specials.has(text)) {
+        // What stands for itself in a text cannot be what bytes are joined to: ` the` is no special token `Ġthe`.
+        pairCounts.delete(top.pair);
+        continue;
+      }
       let id = ids.get(text);
       if (id === undefined) {
         id = tokens.length;
@@ -338,6 +356,7 @@ export class BytePairTokenizer {
 
   /** The text of ids. Throws `ValueError` for one that is none. */
   decode(ids: Iterable<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
+    checkRules('BytePairTokenizer.decode', options, { skipSpecialTokens: rules.flag });
     const { skipSpecialTokens = false } = options;
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
     let text = '';
@@ -346,7 +365,7 @@ export class BytePairTokenizer {
       text += decoder.decode(Uint8Array.from(bytes));
       bytes = [];
     };
-    for (const id of ids) {
+    for (const id of listOf('BytePairTokenizer.decode', 'ids', ids)) {
       const token = this.tokens[id];
       if (token === undefined)
         throw new ValueError(`BytePairTokenizer.decode: expected ids in 0..${this.tokens.length - 1}, received ${id}`);
@@ -476,6 +495,8 @@ export class BytePairTokenizer {
       const joined = left === undefined || right === undefined ? '' : tokens[left]! + tokens[right]!;
       if (left === undefined || right === undefined || !ids.has(joined))
         throw refuse('merges of two tokens of the vocab to a third', merge);
+      if (specials.has(joined) && textOf(joined) !== joined)
+        throw refuse('merges to tokens that are not among the added_tokens, which stand for themselves', merge);
       return [left, right] as const;
     });
     return new BytePairTokenizer(tokens, merges, [...specials], form as 'NFC' | 'NFKC' | null);

@@ -1,8 +1,8 @@
 import type { Tokenizer as Model } from '@huggingface/tokenizers';
-import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkRules, checkValue, FormatError, rules, type Tensor, tensor, ValueError } from '@recurra/tensor';
 import * as v from 'valibot';
 import { checkPattern } from '../internal/patterns.js';
-import { checkOneText, type ListOf, textsOf } from '../internal/texts.js';
+import { checkOneText, type ListOf, listOf, textsOf } from '../internal/texts.js';
 import { counts, index, validated } from '../internal/validated.js';
 
 /** Options of {@link HuggingFaceTokenizer.callBatch}. */
@@ -71,6 +71,22 @@ function checkParts(value: unknown, trusted: boolean, depth: number): void {
   }
 }
 
+const isText = (v: string): boolean => typeof v === 'string';
+const isIds = (v: number[]): boolean => Array.isArray(v) && v.every((id) => Number.isInteger(id) && id >= 0);
+
+/** What the model gives. Throws `FormatError` where the parts of its file do not fit each other, which shows in use alone. */
+function attempt<T>(method: string, call: () => T, fits: (value: T) => boolean): T {
+  const expected = `HuggingFaceTokenizer.${method}: expected a tokenizer.json whose parts fit each other, received one that`;
+  let value: T;
+  try {
+    value = call();
+  } catch (error) {
+    throw new FormatError(`${expected} fails here (${(error as Error).message})`);
+  }
+  if (!fits(value)) throw new FormatError(`${expected} gives ${JSON.stringify(value)?.slice(0, 80)}`);
+  return value;
+}
+
 /**
  * A tokenizer of the Hugging Face Hub, from its `tokenizer.json` (and `tokenizer_config.json`), by the package `@huggingface/tokenizers`; its
  * batches are tensors.
@@ -95,6 +111,7 @@ export class HuggingFaceTokenizer {
     config: string | object = {},
     options: { readonly trustPatterns?: boolean } = {},
   ): Promise<HuggingFaceTokenizer> {
+    checkRules('HuggingFaceTokenizer.fromJson', options, { trustPatterns: rules.flag });
     const label = 'HuggingFaceTokenizer.fromJson: expected';
     const data = validated(`${label} tokenizer.json with a model and its vocab`, SCHEMA, json);
     const settings = validated(`${label} tokenizer_config.json`, CONFIGURATION, config) as Configuration;
@@ -126,15 +143,23 @@ export class HuggingFaceTokenizer {
   /** The ids of a text. */
   encode(text: string, options: { readonly addSpecialTokens?: boolean } = {}): number[] {
     checkOneText('HuggingFaceTokenizer.encode', text);
-    return this.model.encode(text, { add_special_tokens: options.addSpecialTokens ?? true }).ids;
+    checkRules('HuggingFaceTokenizer.encode', options, { addSpecialTokens: rules.flag });
+    const { addSpecialTokens = true } = options;
+    return attempt('encode', () => this.model.encode(text, { add_special_tokens: addSpecialTokens }).ids, isIds);
   }
 
   /** The text of ids. */
   decode(ids: Iterable<number>, options: { readonly skipSpecialTokens?: boolean } = {}): string {
-    const list = [...ids];
+    checkRules('HuggingFaceTokenizer.decode', options, { skipSpecialTokens: rules.flag });
+    const list = [...listOf('HuggingFaceTokenizer.decode', 'ids', ids)];
+    for (const id of list) checkValue('HuggingFaceTokenizer.decode', 'ids', id, rules.countOrZero);
     return list.length === 0
       ? ''
-      : this.model.decode(list, { skip_special_tokens: options.skipSpecialTokens ?? false });
+      : attempt(
+          'decode',
+          () => this.model.decode(list, { skip_special_tokens: options.skipSpecialTokens ?? false }),
+          isText,
+        );
   }
 
   /** Ids of texts, cut and padded, and the mask of what counts. Throws `ValueError` where padding is needed and no token is known for it. */

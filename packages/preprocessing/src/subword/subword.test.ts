@@ -28,6 +28,21 @@ test('decode(encode(text)) is the text', () => {
   );
 });
 
+test('a special token stands for itself, also where bytes could be joined to it', () => {
+  const texts = ['the the the the in the then the'];
+  const own = BytePairTokenizer.train(texts, { vocabularySize: 262, specialTokens: ['Ġthe', 'the'] });
+  for (const text of ['in the then', 'Ġthe', 'xĠthe', ' the', 'the']) {
+    expect(own.decode(own.encode(text))).toBe(text);
+    expect(BytePairTokenizer.fromJson(own.toJson()).decode(own.encode(text))).toBe(text);
+  }
+  expect(own.encode('Ġthe')).toEqual([0]);
+  expect(own.encode(' the')).not.toContain(0);
+  // A file whose merges make one: ` the` and `Ġthe` would be one id, and decode to one text.
+  const json = JSON.parse(BytePairTokenizer.train(texts, { vocabularySize: 262 }).toJson());
+  json.added_tokens = [{ id: json.model.vocab['Ġthe'], content: 'Ġthe' }];
+  expect(() => BytePairTokenizer.fromJson(JSON.stringify(json))).toThrow(/not among the added_tokens/);
+});
+
 test('JSON round trips', () => {
   const again = BytePairTokenizer.fromJson(tokenizer.toJson());
   expect(again.tokens).toEqual(tokenizer.tokens);

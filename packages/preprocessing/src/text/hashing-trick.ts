@@ -1,8 +1,8 @@
 import { md5 } from '@noble/hashes/legacy.js';
-import { ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules, ValueError } from '@recurra/tensor';
 import { fingerprint64 } from '../internal/farmhash.js';
 import { checkOneText } from '../internal/texts.js';
-import { type WordOptions, wordSplitter } from './words.js';
+import { WORD_RULES, type WordOptions, wordSplitter } from './words.js';
 
 /** How a word becomes a number: 'farmhash' (default), 'md5' (as Keras' `hash_function="md5"`), or a function of one's own. */
 export type HashFunction = 'farmhash' | 'md5' | ((word: string) => number | bigint);
@@ -13,6 +13,12 @@ export interface HashingTrickOptions extends WordOptions {
   /** Cuts a text in a way of one's own; takes the place of filters, lower and split. */
   readonly analyzer?: (text: string) => string[];
 }
+
+const HASHING_RULES = {
+  ...WORD_RULES,
+  hashFunction: rules.anything,
+  analyzer: rules.callable,
+} satisfies Rules<HashingTrickOptions>;
 
 function hashOf(hash: HashFunction): (word: string) => bigint {
   const encoder = new TextEncoder();
@@ -35,6 +41,7 @@ export function hashingTrick(text: string, n: number, options: HashingTrickOptio
   if (!(Number.isInteger(n) && n >= 2))
     throw new ValueError(`hashingTrick: expected n to be an integer >= 2, received ${n}`);
   checkOneText('hashingTrick', text);
+  checkRules('hashingTrick', options, HASHING_RULES);
   const { hashFunction = 'farmhash', analyzer, ...words } = options;
   const hash = hashOf(hashFunction);
   const size = BigInt(n - 1);
@@ -52,5 +59,6 @@ export function hashingTrick(text: string, n: number, options: HashingTrickOptio
 
 /** {@link hashingTrick} with its default function. Keras' (legacy) `one_hot`, which is no one-hot encoding: see `toCategorical`. */
 export function oneHot(text: string, n: number, options: WordOptions = {}): number[] {
+  checkRules('oneHot', options, WORD_RULES);
   return hashingTrick(text, n, options);
 }

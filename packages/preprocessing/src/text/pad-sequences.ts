@@ -1,5 +1,14 @@
-import { type DType, ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import {
+  checkOptions,
+  checkValue,
+  type DType,
+  type OptionTable,
+  rules,
+  ShapeError,
+  type Tensor,
+  tensor,
+  ValueError,
+} from '@recurra/tensor';
 import { listOf } from '../internal/texts.js';
 
 /** Options of {@link padSequences}. */
@@ -41,6 +50,8 @@ export function padSequences(
     dtype: true,
   } satisfies OptionTable<PadSequencesOptions & { dtype?: unknown }>);
   const { padding = 'pre', truncating = 'pre', dtype = 'int32' } = options;
+  if (options.value !== undefined)
+    checkValue('padSequences', 'value', options.value, dtype === 'string' ? rules.text : rules.isNumber);
   const value = options.value ?? (dtype === 'string' ? '' : 0);
   for (const [name, side] of [
     ['padding', padding],

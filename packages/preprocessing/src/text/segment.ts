@@ -1,4 +1,5 @@
-import { ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules, ValueError } from '@recurra/tensor';
+import { checkOneText } from '../internal/texts.js';
 import type { Splitter } from './words.js';
 
 /** What a text is cut into. */
@@ -23,8 +24,30 @@ export interface SegmentOptions {
   readonly punctuation?: boolean;
 }
 
+const PREPARATION = {
+  lower: rules.flag,
+  normalize: rules.oneOf('NFC', 'NFD', 'NFKC', 'NFKD', null),
+  foldWidth: rules.flag,
+  punctuation: rules.flag,
+};
+const SEGMENT_RULES = {
+  ...PREPARATION,
+  mode: rules.oneOf('word', 'character', 'grapheme', 'byte'),
+  locale: {
+    expected: 'a language tag such as zh or en-GB',
+    accepts: (v) => {
+      try {
+        return typeof v === 'string' && Intl.getCanonicalLocales(v).length === 1;
+      } catch {
+        return false;
+      }
+    },
+  },
+} satisfies Rules<SegmentOptions>;
+
 /** Full-width forms of ASCII as ASCII. Other full-width and half-width forms need `normalize: 'NFKC'`. */
 export function foldWidth(text: string): string {
+  checkOneText('foldWidth', text);
   return text.replace(/[\uff01-\uff5e\u3000]/g, (c) =>
     c === '\u3000' ? ' ' : String.fromCharCode(c.charCodeAt(0) - 0xfee0),
   );
@@ -36,6 +59,7 @@ function preparation(
   lowerByDefault: boolean,
 ): (text: string) => string {
   return (text) => {
+    checkOneText('segmenter', text);
     let t = normalize === null ? text : text.normalize(normalize);
     if (fold) t = foldWidth(t);
     return (lower ?? lowerByDefault) ? t.toLowerCase() : t;
@@ -49,6 +73,7 @@ const SEPARATES = /^[\p{P}\p{S}\p{Z}\p{C}]+$/u;
  * `TextVectorization`. Needs no download, in Node and in browsers. Throws `ValueError` for an unknown mode.
  */
 export function segmenter(options: SegmentOptions = {}): Splitter {
+  checkRules('segmenter', options, SEGMENT_RULES);
   const { mode = 'word', locale = 'zh', punctuation = mode !== 'word' } = options;
   const prepare = preparation(options, mode === 'word');
   const kept = (parts: string[]): string[] => (punctuation ? parts : parts.filter((part) => !SEPARATES.test(part)));
@@ -129,6 +154,7 @@ export interface JiebaOptions extends Pick<SegmentOptions, 'lower' | 'normalize'
  * dictionary that most Chinese corpora were cut with. Throws `ValueError` where the package is absent.
  */
 export async function jiebaSegmenter(options: JiebaOptions = {}): Promise<Splitter> {
+  checkRules('jiebaSegmenter', options, { ...PREPARATION, hmm: rules.flag, search: rules.flag });
   const { hmm = true, search = false } = options;
   const prepare = preparation(options, true);
   let jieba: Jieba;

@@ -1,4 +1,13 @@
-import { randomKey, randomUniform, ValueError } from '@recurra/tensor';
+import {
+  checkRules,
+  checkValue,
+  describeValue,
+  type Rules,
+  randomKey,
+  randomUniform,
+  rules,
+  ValueError,
+} from '@recurra/tensor';
 import { shuffledIndices } from '../dataset/split.js';
 
 /** Options of {@link skipgrams}. */
@@ -16,6 +25,18 @@ export interface SkipgramsOptions {
   /** Of all random choices; 0. */
   readonly seed?: number;
 }
+
+const SKIPGRAM_RULES = {
+  windowSize: rules.count,
+  negativeSamples: rules.notNegative,
+  shuffle: rules.flag,
+  categorical: rules.flag,
+  samplingTable: {
+    expected: 'a list of probabilities, one for each id, or null',
+    accepts: (v) => v === null || ArrayBuffer.isView(v) || Array.isArray(v),
+  },
+  seed: rules.countOrZero,
+} satisfies Rules<SkipgramsOptions>;
 
 /** Couples of word ids, and whether they stood together. */
 export interface Skipgrams<L> {
@@ -42,14 +63,13 @@ export function skipgrams(
   vocabularySize: number,
   options: SkipgramsOptions = {},
 ): Skipgrams<number | [number, number]> {
+  checkRules('skipgrams', options, SKIPGRAM_RULES);
   const { windowSize = 4, negativeSamples = 1, shuffle = true, categorical = false, samplingTable = null } = options;
   const { seed = 0 } = options;
   if (!(Number.isInteger(vocabularySize) && vocabularySize >= 2))
     throw new ValueError(`skipgrams: expected vocabularySize to be an integer >= 2, received ${vocabularySize}`);
-  if (!(Number.isInteger(windowSize) && windowSize >= 1))
-    throw new ValueError(`skipgrams: expected windowSize to be an integer >= 1, received ${windowSize}`);
-  if (!(negativeSamples >= 0))
-    throw new ValueError(`skipgrams: expected negativeSamples >= 0, received ${negativeSamples}`);
+  if (!Array.isArray(sequence) && !ArrayBuffer.isView(sequence))
+    throw new ValueError(`skipgrams: expected a list of ids, received ${describeValue(sequence)}`);
   sequence.forEach((word, i) => {
     if (!(Number.isInteger(word) && word >= 0 && word < vocabularySize))
       throw new ValueError(
@@ -100,6 +120,7 @@ export function skipgrams(
 export function makeSamplingTable(size: number, samplingFactor = 1e-5): Float64Array {
   if (!(Number.isInteger(size) && size >= 1))
     throw new ValueError(`makeSamplingTable: expected size to be an integer >= 1, received ${size}`);
+  checkValue('makeSamplingTable', 'samplingFactor', samplingFactor, rules.positive);
   const gamma = 0.577;
   return Float64Array.from({ length: size }, (_, i) => {
     const rank = Math.max(1, i);

@@ -1,5 +1,13 @@
-import { type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import {
+  checkOptions,
+  checkValue,
+  type OptionTable,
+  type Rule,
+  rules,
+  type Tensor,
+  tensor,
+  ValueError,
+} from '@recurra/tensor';
 import { refuseEndless } from '../internal/endless.js';
 import { sortByBytes } from '../internal/order.js';
 import { checkOneText, checkText, type ListOf, textsOf } from '../internal/texts.js';
@@ -70,6 +78,11 @@ function whitespaceTokens(stripPunctuation: boolean): (text: string) => string[]
   };
 }
 
+const NGRAMS: Rule = {
+  expected: 'an integer >= 1, a list of such, or null',
+  accepts: (v) => v === null || rules.count.accepts(v) || (Array.isArray(v) && v.every((n) => rules.count.accepts(n))),
+};
+
 /**
  * Texts to ids or rows of numbers: standardize, split, n-grams, look up. Id 0 is padding (mode 'int'), then comes the unknown token `[UNK]`,
  * then the vocabulary by falling frequency, ties by falling UTF-8 bytes. Keras `TextVectorization`, with TensorFlow's ways: only A-Z are made
@@ -98,6 +111,7 @@ export class TextVectorization {
       idfWeights: true,
       ragged: true,
     } satisfies OptionTable<TextVectorizationOptions>);
+    if (options.ngrams !== undefined) checkValue('TextVectorization', 'ngrams', options.ngrams, NGRAMS);
     const { standardize = 'lowerAndStripPunctuation', split = 'whitespace', ngrams = null } = options;
     const { outputMode = 'int', outputSequenceLength = null, ragged = false } = options;
     if (outputMode !== 'int' && (outputSequenceLength !== null || ragged))

@@ -93,7 +93,7 @@ describe('segmenter', () => {
     expect(segmenter({ mode: 'character', normalize: 'NFC' })('e\u0301')).toEqual(['é']);
     expect(segmenter({ punctuation: true })('Hi, you!')).toEqual(['hi', ',', 'you', '!']);
     expect(segmenter({ mode: 'character', punctuation: false })('a, b。')).toEqual(['a', 'b']);
-    expect(() => segmenter({ mode: 'words' as never })).toThrow(/mode 'word'/);
+    expect(() => segmenter({ mode: 'words' as never })).toThrow(/expected mode to be one of 'word'/);
   });
 
   test('Japanese and Thai have words too', () => {

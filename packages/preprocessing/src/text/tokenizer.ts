@@ -1,7 +1,6 @@
-import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, FormatError, type Rules, rules, type Tensor, tensor, ValueError } from '@recurra/tensor';
 import { checkText, type ListOf, listOf } from '../internal/texts.js';
-import { FILTERS, type Splitter, type WordOptions, wordSplitter } from './words.js';
+import { FILTERS, type Splitter, WORD_RULES, type WordOptions, wordSplitter } from './words.js';
 
 /** A text, or the words of one. */
 export type Text = string | readonly string[];
@@ -24,6 +23,14 @@ export interface TokenizerOptions {
   /** Splits a text in a way of one's own, e.g. `segmentWords` for Chinese; takes the place of filters, lower and split. */
   readonly analyzer?: ((text: string) => string[]) | null;
 }
+
+const TOKENIZER_RULES = {
+  ...WORD_RULES,
+  numWords: rules.orNull(rules.count),
+  charLevel: rules.flag,
+  oovToken: rules.orNull(rules.text),
+  analyzer: rules.orNull(rules.callable),
+} satisfies Rules<TokenizerOptions>;
 
 /**
  * Words to ids, by frequency: the most frequent word of the fitted texts is 1, then 2, ...; 0 is left for padding. Ties keep
@@ -49,15 +56,7 @@ export class Tokenizer {
   private readonly analyzer: Splitter;
 
   constructor(options: TokenizerOptions = {}) {
-    checkOptions('Tokenizer', options, {
-      numWords: true,
-      filters: true,
-      lower: true,
-      split: true,
-      charLevel: true,
-      oovToken: true,
-      analyzer: true,
-    } satisfies OptionTable<TokenizerOptions>);
+    checkRules('Tokenizer', options, TOKENIZER_RULES);
     const {
       numWords = null,
       oovToken = null,
@@ -67,13 +66,11 @@ export class Tokenizer {
       charLevel = false,
       analyzer = null,
     } = options;
-    if (numWords !== null && !(Number.isInteger(numWords) && numWords > 0))
-      throw new ValueError(`Tokenizer: expected numWords to be an integer >= 1 or null, received ${numWords}`);
     this.numWords = numWords;
     this.oovToken = oovToken;
     this.words = { filters, lower, split };
     this.charLevel = charLevel;
-    const plain = wordSplitter(this.words);
+    const plain = wordSplitter(this.words, 'Tokenizer');
     this.analyzer = charLevel ? (text) => [...(lower ? text.toLowerCase() : text)] : (analyzer ?? plain);
   }
 

@@ -1,4 +1,4 @@
-import { ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules, ValueError } from '@recurra/tensor';
 import { checkOneText } from '../internal/texts.js';
 
 /** The characters that Keras removes by default: punctuation (not the apostrophe), tabs and line breaks. */
@@ -14,6 +14,9 @@ export interface WordOptions {
   readonly split?: string;
 }
 
+/** Rules of {@link WordOptions}. */
+export const WORD_RULES: Rules<WordOptions> = { filters: rules.text, lower: rules.flag, split: rules.text };
+
 /** Cuts texts into words. */
 export type Splitter = (text: string) => string[];
 
@@ -21,7 +24,8 @@ export type Splitter = (text: string) => string[];
  * A function that cuts texts into words as {@link textToWordSequence} does, prepared once for many texts. Throws `ValueError` for an empty
  * separator.
  */
-export function wordSplitter(options: WordOptions = {}): Splitter {
+export function wordSplitter(options: WordOptions = {}, label = 'wordSplitter'): Splitter {
+  checkRules(label, options, WORD_RULES);
   const { filters = FILTERS, lower = true, split = ' ' } = options;
   if (split === '')
     throw new ValueError(
@@ -55,5 +59,5 @@ export function wordSplitter(options: WordOptions = {}): Splitter {
 /** The words of a text: lower case, filtered characters as separators, empty words dropped. Keras `text_to_word_sequence`. */
 export function textToWordSequence(text: string, options: WordOptions = {}): string[] {
   checkOneText('textToWordSequence', text);
-  return wordSplitter(options)(text);
+  return wordSplitter(options, 'textToWordSequence')(text);
 }

@@ -7,6 +7,7 @@ import {
   csvDataset,
   type DataSource,
   type Dataset,
+  HuggingFaceTokenizer,
   type JsonlOptions,
   jsonlDataset,
   RowReport,
@@ -345,7 +346,7 @@ const bytePairs = jsonFormat(
   fc
     .record({
       vocabularySize: fc.constantFrom(262, 270, 290),
-      specialTokens: fc.constantFrom<readonly string[]>([], ['<pad>', '__proto__'], ['12', '3!']),
+      specialTokens: fc.constantFrom<readonly string[]>([], ['<pad>', '__proto__'], ['12', '3!'], ['Ġthe', 'the']),
       normalize: fc.constantFrom(null, null, 'NFC' as const),
     })
     .map((options) => BytePairTokenizer.train(TEXTS, options).toJson()),
@@ -360,5 +361,87 @@ const bytePairs = jsonFormat(
   },
 );
 
+/** A `tokenizer.json` with the parts that models of the BERT family have. */
+const WORD_PIECES = {
+  version: '1.0',
+  added_tokens: ['[CLS]', '[SEP]', '[PAD]', '[UNK]'].map((content, id) => ({
+    id,
+    content,
+    special: true,
+    normalized: false,
+    lstrip: false,
+    rstrip: false,
+    single_word: false,
+  })),
+  normalizer: { type: 'Lowercase' },
+  pre_tokenizer: { type: 'Whitespace' },
+  post_processor: {
+    type: 'TemplateProcessing',
+    single: [
+      { SpecialToken: { id: '[CLS]', type_id: 0 } },
+      { Sequence: { id: 'A', type_id: 0 } },
+      { SpecialToken: { id: '[SEP]', type_id: 0 } },
+    ],
+    pair: [],
+    special_tokens: {
+      '[CLS]': { id: '[CLS]', ids: [0], tokens: ['[CLS]'] },
+      '[SEP]': { id: '[SEP]', ids: [1], tokens: ['[SEP]'] },
+    },
+  },
+  decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+  model: {
+    type: 'WordPiece',
+    unk_token: '[UNK]',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: { '[CLS]': 0, '[SEP]': 1, '[PAD]': 2, '[UNK]': 3, the: 4, cat: 5, '##s': 6, sat: 7, constructor: 8 },
+  },
+};
+
+const huggingFace: DataFormat<null> = {
+  name: "Hugging Face's tokenizers",
+  files: fc
+    .tuple(
+      fc.constantFrom(
+        JSON.stringify(WORD_PIECES),
+        BytePairTokenizer.train(TEXTS, { vocabularySize: 270, specialTokens: ['<pad>'] }).toJson(),
+      ),
+      fc.array(surgery, { maxLength: 3 }),
+    )
+    .map(([json, cuts]) => bytesOf(cuts.reduce(operate, json))),
+  tokens: [...TOKENS, '"', '{', '}', '[', ']', ':', ',', '\\', '0', '-1', 'null', '{}'],
+  options: fc.constant(null),
+  read: async (source) => {
+    const rows: unknown[] = [];
+    try {
+      const tokenizer = await HuggingFaceTokenizer.fromJson(await readText(source, { name: FILE }));
+      for (const text of PROBES) {
+        const ids = tokenizer.encode(text);
+        rows.push([ids, tokenizer.decode(ids)]);
+      }
+    } catch (error) {
+      return { rows, report: null, error };
+    }
+    return { rows, report: null, error: null };
+  },
+  holds: (_bytes, _options, { rows }) => {
+    for (const [ids, text] of rows as [number[], string][]) {
+      expectThat(
+        ids.every((id) => Number.isInteger(id) && id >= 0),
+        'expected ids',
+        ids,
+      );
+      expectThat(typeof text === 'string', 'expected a text', text);
+    }
+  },
+};
+
 /** All kinds of files that are damaged. */
-export const DATA_FORMATS: readonly DataFormat[] = [csv, jsonl, lines, wordTokenizer, bytePairs] as DataFormat[];
+export const DATA_FORMATS: readonly DataFormat[] = [
+  csv,
+  jsonl,
+  lines,
+  wordTokenizer,
+  bytePairs,
+  huggingFace,
+] as DataFormat[];

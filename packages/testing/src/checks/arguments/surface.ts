@@ -7,6 +7,8 @@ import * as compilerUsers from '@recurra/compiler';
 import * as compilerWriters from '@recurra/compiler/extend';
 import * as optimUsers from '@recurra/optim';
 import * as optimWriters from '@recurra/optim/extend';
+import * as preprocessingUsers from '@recurra/preprocessing';
+import * as preprocessingWriters from '@recurra/preprocessing/extend';
 import * as tensorUsers from '@recurra/tensor';
 import * as tensorWriters from '@recurra/tensor/extend';
 
@@ -19,3 +21,8 @@ export const compiler: typeof compilerUsers & typeof compilerWriters = { ...comp
 export const optim: typeof optimUsers & typeof optimWriters = { ...optimUsers, ...optimWriters };
 
 export const tensor: typeof tensorUsers & typeof tensorWriters = { ...tensorUsers, ...tensorWriters };
+
+export const preprocessing: typeof preprocessingUsers & typeof preprocessingWriters = {
+  ...preprocessingUsers,
+  ...preprocessingWriters,
+};
