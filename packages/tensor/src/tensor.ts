@@ -32,7 +32,7 @@ import {
   reduce,
   type ScanParams,
 } from './primitives/reduce.js';
-import { cast, unary } from './primitives/unary.js';
+import { cast, stopGradient, unary } from './primitives/unary.js';
 import { broadcastTo, type NestedArray, reshape, slice, toNested, transpose } from './primitives/view.js';
 import { checkRules, checkValue, dtype as dtypeRule, flag, isNumber, type Rules } from './rules.js';
 import {
@@ -195,9 +195,12 @@ export class Tensor {
   ceil(): Tensor {
     return apply1(unary.ceil, this);
   }
-  /** The nearest integer, halves to even */
-  round(): Tensor {
-    return apply1(unary.round, this);
+  /** Rounded to `decimals` places (to integers by default), halves to even */
+  round(decimals = 0): Tensor {
+    expectInteger(decimals, 'the decimals', 'round');
+    if (decimals === 0) return apply1(unary.round, this);
+    const scale = 10 ** decimals;
+    return apply1(unary.round, this.mul(scale)).div(scale);
   }
   /** e^x */
   exp(): Tensor {
@@ -331,6 +334,10 @@ export class Tensor {
   isfinite(): Tensor {
     return apply1(unary.isfinite, this);
   }
+  /** The identity, through which no gradient flows. */
+  stopGradient(): Tensor {
+    return apply1(stopGradient, this);
+  }
   /** Conversion to another dtype: floats to int32 truncate towards zero, what is beyond its range becomes its end, NaN 0; all but 0 is true */
   cast(dtype: DType): Tensor {
     return dtype === this.dtype ? this : bind(cast, [this], { dtype })[0]!;
@@ -456,6 +463,10 @@ export class Tensor {
   /** Is any element true? */
   any(axis?: Axes, options: ReduceOptions = {}): Tensor {
     return applyReduce('any', this, axis, options);
+  }
+  /** How many elements are not 0. int32. */
+  countNonzero(axis?: Axes, options: ReduceOptions = {}): Tensor {
+    return applyReduce('sum', this.notEqual(0).cast('int32'), axis, options, 'countNonzero');
   }
   /** Are all elements true? */
   all(axis?: Axes, options: ReduceOptions = {}): Tensor {
@@ -620,6 +631,17 @@ export class Tensor {
     })[0]!;
   }
 
+  /** `size` elements from `start` along every axis (a window without steps). A view. */
+  slice(start: readonly number[], size: Shape): Tensor {
+    expectIntegers(start, 'the start', 'slice', 0);
+    expectIntegers(size, 'the size', 'slice', 0);
+    if (start.length !== this.rank || size.length !== this.rank)
+      throw new ShapeError(
+        `slice: expected a start and a size for each of ${this.rank} axes, received ${formatShape(start)} and ${formatShape(size)}`,
+      );
+    return bind(slice, [this], { start: [...start], size: [...size], step: size.map(() => 1) })[0]!;
+  }
+
   /** One index along one axis, which is dropped; negative counts from the end. A view. */
   at(index: number, axis = 0): Tensor {
     const a = normalizeAxis(axis, this.rank, 'at');
@@ -646,6 +668,22 @@ export class Tensor {
     if (index.dtype !== 'int32')
       throw new DTypeError(`gather: expected indices of dtype int32, received ${index.dtype}`);
     return bind(gather, [this, index], { axis: normalizeAxis(axis, this.rank, 'gather') })[0]!;
+  }
+
+  /** Slices along an axis, by indices of any shape (NumPy's take); `null` takes from the flattened tensor. */
+  take(indices: TensorLike, axis: number | null = null): Tensor {
+    return axis === null ? this.flatten().gather(indices, 0) : this.gather(indices, axis);
+  }
+
+  /** Each element repeated along an axis (or each of the flattened tensor). */
+  repeat(repeats: number, axis: number | null = null): Tensor {
+    expectInteger(repeats, 'the repeats', 'repeat', 0);
+    const t = axis === null ? this.flatten() : this;
+    const a = normalizeAxis(axis ?? 0, t.rank, 'repeat');
+    const wide = t.expandDims(a + 1);
+    return wide
+      .broadcastTo(wide.shape.map((d, i) => (i === a + 1 ? repeats : d)))
+      .reshape(t.shape.map((d, i) => (i === a ? d * repeats : d)));
   }
 
   /** Zeros of this shape and dtype. */

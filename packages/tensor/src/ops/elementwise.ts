@@ -1,7 +1,6 @@
 import { type DType, isFloating } from '../dtype.js';
-import { expectInteger } from '../internal/integers.js';
 import { binary } from '../primitives/binary.js';
-import { stopGradient as stopGradientPrimitive, unary } from '../primitives/unary.js';
+import { unary } from '../primitives/unary.js';
 import { checkRules, isNumber } from '../rules.js';
 import { asTensor, bind, promote, type Tensor, type TensorLike } from '../tensor.js';
 
@@ -143,14 +142,7 @@ export function clip(x: TensorLike, low: TensorLike | null, high: TensorLike | n
 
 /** Rounded to `decimals` places, halves to even. */
 export function round(x: TensorLike, decimals = 0): Tensor {
-  expectInteger(decimals, 'the decimals', 'round');
-  const t = asTensor(x);
-  return decimals === 0
-    ? t.round()
-    : t
-        .mul(10 ** decimals)
-        .round()
-        .div(10 ** decimals);
+  return asTensor(x).round(decimals);
 }
 
 /** NaN and the infinities replaced (by default 0 and the largest finite number of each sign of the dtype). Integers stay as they are. */
@@ -173,5 +165,5 @@ export function cast(x: TensorLike, dtype: DType): Tensor {
 
 /** The identity, through which no gradient flows. */
 export function stopGradient(x: TensorLike): Tensor {
-  return bind(stopGradientPrimitive, [asTensor(x)], null)[0]!;
+  return asTensor(x).stopGradient();
 }

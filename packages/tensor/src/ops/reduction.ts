@@ -45,7 +45,7 @@ export function all(x: TensorLike, axis?: Axes, options: ReduceOptions = {}): Te
 }
 /** How many elements are not 0. int32. */
 export function countNonzero(x: TensorLike, axis?: Axes, options: ReduceOptions = {}): Tensor {
-  return asTensor(x).notEqual(0).cast('int32').sum(axis, options);
+  return asTensor(x).countNonzero(axis, options);
 }
 /** Index of the first largest element along `axis`, or in the flattened tensor. int32. */
 export function argmax(x: TensorLike, axis?: number | null, options: ReduceOptions = {}): Tensor {

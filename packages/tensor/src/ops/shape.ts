@@ -185,14 +185,7 @@ export function stridedSlice(x: TensorLike, specs: readonly SliceSpec[]): Tensor
 
 /** `size` elements from `start` along every axis (a window without steps). */
 export function slice(x: TensorLike, start: readonly number[], size: Shape): Tensor {
-  const t = asTensor(x);
-  expectIntegers(start, 'the start', 'slice', 0);
-  expectIntegers(size, 'the size', 'slice', 0);
-  if (start.length !== t.rank || size.length !== t.rank)
-    throw new ShapeError(
-      `slice: expected a start and a size for each of ${t.rank} axes, received ${formatShape(start)} and ${formatShape(size)}`,
-    );
-  return bind(slicePrimitive, [t], { start: [...start], size: [...size], step: size.map(() => 1) })[0]!;
+  return asTensor(x).slice(start, size);
 }
 
 const PAD = {
@@ -262,13 +255,7 @@ export function tile(x: TensorLike, repeats: number | readonly number[]): Tensor
 
 /** Each element repeated along an axis (or each of the flattened tensor). */
 export function repeat(x: TensorLike, repeats: number, axis: number | null = null): Tensor {
-  expectInteger(repeats, 'the repeats', 'repeat', 0);
-  const t = axis === null ? asTensor(x).flatten() : asTensor(x);
-  const a = normalizeAxis(axis ?? 0, t.rank, 'repeat');
-  const wide = t.expandDims(a + 1);
-  return wide
-    .broadcastTo(wide.shape.map((d, i) => (i === a + 1 ? repeats : d)))
-    .reshape(t.shape.map((d, i) => (i === a ? d * repeats : d)));
+  return asTensor(x).repeat(repeats, axis);
 }
 
 /** Shifted along an axis (or flattened), what leaves at one end entering at the other. */

@@ -58,7 +58,7 @@ export function inTopK(targets: TensorLike, predictions: TensorLike, k: number):
 
 /** Slices of x along an axis, by indices of any shape (NumPy's take); `null` takes from the flattened x. */
 export function take(x: TensorLike, indices: TensorLike, axis: number | null = null): Tensor {
-  return axis === null ? asTensor(x).flatten().gather(indices, 0) : asTensor(x).gather(indices, axis);
+  return asTensor(x).take(indices, axis);
 }
 
 /** y[..., j, ...] = x[..., indices[..., j, ...], ...]: one index per element; other axes of one size. */
