@@ -1,4 +1,7 @@
-import * as t from './index.js';
+import * as writers from './extend.js';
+import * as users from './index.js';
+
+const t = { ...users, ...writers };
 
 /** What reads or shows a tensor rather than computes with it, and `select`, whose function is called as in keras.ops: `where`. */
 const READS = [

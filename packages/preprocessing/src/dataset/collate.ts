@@ -1,17 +1,5 @@
-import {
-  checkRules,
-  checkValue,
-  type DType,
-  type Rule,
-  type Rules,
-  rules,
-  ShapeError,
-  stack,
-  Tensor,
-  type TypedArray,
-  tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { type DType, ShapeError, stack, Tensor, type TypedArray, tensor, ValueError } from '@recurra/tensor';
+import { checkRules, checkValue, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import { padSequences, type Sequence } from '../text/pad-sequences.js';
 
 /** What becomes one tensor in a batch. */

@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, type Rule, rules, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable, type Rule, rules } from '@recurra/tensor/extend';
 import { CsvRows, DELIMITERS, type Fault } from './csv-rows.js';
 import { Dataset } from './dataset.js';
 import { attempt, checkLimit, lineBlocks } from './lines.js';

@@ -1,4 +1,5 @@
-import { checkRules, checkValue, type Rules, rules, Tensor, ValueError } from '@recurra/tensor';
+import { Tensor, ValueError } from '@recurra/tensor';
+import { checkRules, checkValue, type Rules, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { type ListOf, listOf } from '../internal/texts.js';
 import { type Batched, collate, collatePadded, type PaddingOptions, samplesOf, type Unbatched } from './collate.js';

@@ -1,4 +1,5 @@
-import { checkOptions, type OptionTable, rules, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, type OptionTable, rules } from '@recurra/tensor/extend';
 import { Dataset } from './dataset.js';
 import { eachLine, LINE_OPTIONS, type LineOptions } from './lines.js';
 import { checkOwn, NAMES } from './rows.js';

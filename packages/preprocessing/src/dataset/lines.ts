@@ -1,4 +1,5 @@
-import { checkOptions, describeValue, type OptionTable, rules, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkOptions, describeValue, type OptionTable, rules } from '@recurra/tensor/extend';
 import { Dataset } from './dataset.js';
 import { READ_OPTIONS } from './read-options.js';
 import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows, checkOwn, SHOWN } from './rows.js';

@@ -1,4 +1,5 @@
-import { checkValue, type OptionTable, RecurraError, type Rule, rules } from '@recurra/tensor';
+import { RecurraError } from '@recurra/tensor';
+import { checkValue, type OptionTable, type Rule, rules } from '@recurra/tensor/extend';
 
 /** Why a row cannot be used. */
 export type BadRowReason = 'fieldCount' | 'encoding' | 'quotes' | 'length' | 'json' | 'missing' | 'type';

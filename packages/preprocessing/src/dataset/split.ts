@@ -1,16 +1,13 @@
+import { permutation, randomKey, Tensor, ValueError } from '@recurra/tensor';
 import {
   checkOptions,
   checkRules,
   checkValue,
   type OptionTable,
-  permutation,
   type Rule,
   type Rules,
-  randomKey,
   rules,
-  Tensor,
-  ValueError,
-} from '@recurra/tensor';
+} from '@recurra/tensor/extend';
 
 /** 0..n-1 in an order that the seed (or key) decides. */
 export function shuffledIndices(n: number, seed: number | Tensor): Int32Array {

@@ -1,4 +1,5 @@
-import { describeValue, ShapeError, Tensor, ValueError } from '@recurra/tensor';
+import { ShapeError, Tensor, ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 
 /** Values in lists of lists, all of one length at each level. */
 export type Nested<T> = T | readonly Nested<T>[];

@@ -1,4 +1,5 @@
-import { checkRules, type Rules, rules, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { flatten, flattenNumbers, type Numbers } from '../internal/nested.js';
 import { encodeIds } from './encode.js';
 import { hashBin, type LookupMode } from './index-lookup.js';

@@ -1,4 +1,4 @@
-import { checkRules, type Rule, type Rules, rules } from '@recurra/tensor';
+import { checkRules, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { IndexLookup, type LookupOptions } from './index-lookup.js';
 

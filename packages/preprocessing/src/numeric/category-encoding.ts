@@ -1,4 +1,5 @@
-import { checkRules, rules, type Tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, ValueError } from '@recurra/tensor';
+import { checkRules, rules } from '@recurra/tensor/extend';
 import { flattenNumbers, type Numbers } from '../internal/nested.js';
 import { type EncodeMode, encodeIds } from '../lookup/encode.js';
 

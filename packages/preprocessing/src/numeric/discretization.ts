@@ -1,4 +1,5 @@
-import { checkRules, type Rules, rules, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { flattenNumbers, type Numbers } from '../internal/nested.js';
 import { encodeIds } from '../lookup/encode.js';

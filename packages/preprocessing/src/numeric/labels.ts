@@ -1,4 +1,5 @@
-import { asTensor, checkValue, rules, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { asTensor, checkValue, rules } from '@recurra/tensor/extend';
 import { type ListOf, stringsOf } from '../internal/texts.js';
 
 /**

@@ -1,14 +1,5 @@
-import {
-  type Axes,
-  asTensor,
-  checkRules,
-  type Rules,
-  rules,
-  type Tensor,
-  type TensorLike,
-  tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { type Axes, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
+import { asTensor, checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { flatten, type Nested } from '../internal/nested.js';
 

@@ -1,14 +1,5 @@
-import {
-  asTensor,
-  checkRules,
-  type Rules,
-  rules,
-  type Tensor,
-  type TensorLike,
-  type TypedArray,
-  tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { type Tensor, type TensorLike, type TypedArray, tensor, ValueError } from '@recurra/tensor';
+import { asTensor, checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { Dataset } from '../dataset/dataset.js';
 import { shuffledIndices } from '../dataset/split.js';
 

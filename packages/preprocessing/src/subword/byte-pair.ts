@@ -1,4 +1,5 @@
-import { checkRules, FormatError, type Rules, rules, ValueError } from '@recurra/tensor';
+import { FormatError, ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { checkOneText, type ListOf, listOf, stringsOf, textsOf } from '../internal/texts.js';
 
 /** Options of {@link BytePairTokenizer.train}. */

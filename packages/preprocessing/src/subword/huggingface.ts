@@ -1,5 +1,6 @@
 import type { Tokenizer as Model } from '@huggingface/tokenizers';
-import { checkRules, checkValue, FormatError, rules, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkRules, checkValue, rules } from '@recurra/tensor/extend';
 import * as v from 'valibot';
 import { checkPattern } from '../internal/patterns.js';
 import { checkOneText, type ListOf, listOf, textsOf } from '../internal/texts.js';

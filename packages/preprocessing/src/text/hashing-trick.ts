@@ -1,5 +1,6 @@
 import { md5 } from '@noble/hashes/legacy.js';
-import { checkRules, type Rules, rules, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { fingerprint64 } from '../internal/farmhash.js';
 import { checkOneText } from '../internal/texts.js';
 import { WORD_RULES, type WordOptions, wordSplitter } from './words.js';

@@ -1,14 +1,5 @@
-import {
-  checkOptions,
-  checkValue,
-  type DType,
-  type OptionTable,
-  rules,
-  ShapeError,
-  type Tensor,
-  tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { type DType, ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, checkValue, type OptionTable, rules } from '@recurra/tensor/extend';
 import { listOf } from '../internal/texts.js';
 
 /** Options of {@link padSequences}. */

@@ -1,4 +1,5 @@
-import { checkRules, type Rules, rules, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { checkOneText } from '../internal/texts.js';
 import type { Splitter } from './words.js';
 

@@ -1,13 +1,5 @@
-import {
-  checkRules,
-  checkValue,
-  describeValue,
-  type Rules,
-  randomKey,
-  randomUniform,
-  rules,
-  ValueError,
-} from '@recurra/tensor';
+import { randomKey, randomUniform, ValueError } from '@recurra/tensor';
+import { checkRules, checkValue, describeValue, type Rules, rules } from '@recurra/tensor/extend';
 import { shuffledIndices } from '../dataset/split.js';
 
 /** Options of {@link skipgrams}. */

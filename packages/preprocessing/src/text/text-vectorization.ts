@@ -1,13 +1,5 @@
-import {
-  checkOptions,
-  checkValue,
-  type OptionTable,
-  type Rule,
-  rules,
-  type Tensor,
-  tensor,
-  ValueError,
-} from '@recurra/tensor';
+import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkOptions, checkValue, type OptionTable, type Rule, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { sortByBytes } from '../internal/order.js';
 import { checkOneText, checkText, type ListOf, textsOf } from '../internal/texts.js';

@@ -1,4 +1,5 @@
-import { checkRules, FormatError, type Rules, rules, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { checkText, type ListOf, listOf } from '../internal/texts.js';
 import { FILTERS, type Splitter, WORD_RULES, type WordOptions, wordSplitter } from './words.js';
 

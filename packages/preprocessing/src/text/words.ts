@@ -1,4 +1,5 @@
-import { checkRules, type Rules, rules, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { checkOneText } from '../internal/texts.js';
 
 /** The characters that Keras removes by default: punctuation (not the apostrophe), tabs and line breaks. */

@@ -1,6 +1,6 @@
 import type { Dataset, Tokenizer } from '@recurra/preprocessing';
-import { preprocessing as p } from './surface.js';
 import { randomKey, tensor } from '@recurra/tensor';
+import { preprocessing as p } from './surface.js';
 import {
   type Argument,
   axes,
