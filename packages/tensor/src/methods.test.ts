@@ -48,7 +48,7 @@ const OTHERS = [
   ...['checkRules', 'checkValue', 'closestName', 'definePrimitive', 'denseData', 'didYouMean', 'elementsToJSON'],
   ...['expectFloating', 'formatShape', 'indexMessage', 'isClass', 'isContiguous', 'isFloating', 'knownName'],
   ...['lookupByName', 'ndarray', 'nextLevel', 'normalizeAxes', 'normalizeAxis', 'printedAs', 'promote', 'promoteTypes'],
-  ...['rowMajorStrides', 'sameShape', 'sizeOf', 'toFloating', 'withDefaults'],
+  ...['rowMajorStrides', 'sameShape', 'sizeOf', 'toFloating', 'withDefaults', 'builtin'],
 ];
 
 const methods = Object.getOwnPropertyNames(t.Tensor.prototype).filter((name) => !READS.includes(name));
