@@ -30,6 +30,7 @@ interface Configuration {
   readonly pad_token?: string | { content: string } | null;
   readonly padding_side?: 'left' | 'right';
   readonly model_max_length?: number;
+  readonly clean_up_tokenization_spaces?: boolean | null;
 }
 
 const part = v.nullish(v.looseObject({ type: v.string() }));
@@ -53,6 +54,7 @@ const CONFIGURATION = v.looseObject({
   pad_token: v.nullish(v.union([v.string(), v.looseObject({ content: v.string() })])),
   padding_side: v.optional(v.picklist(['left', 'right'])),
   model_max_length: v.nullish(v.pipe(v.number(), v.minValue(1))),
+  clean_up_tokenization_spaces: v.nullish(v.boolean()),
 });
 /** Parts within parts. */
 const DEEPEST = 32;
@@ -158,7 +160,12 @@ export class HuggingFaceTokenizer {
       ? ''
       : attempt(
           'decode',
-          () => this.model.decode(list, { skip_special_tokens: options.skipSpecialTokens ?? false }),
+          () =>
+            this.model.decode(list, {
+              skip_special_tokens: options.skipSpecialTokens ?? false,
+              // Taking the space before a full stop away loses text: only where the file asks for it, as in transformers 5.
+              clean_up_tokenization_spaces: this.config.clean_up_tokenization_spaces ?? false,
+            }),
           isText,
         );
   }

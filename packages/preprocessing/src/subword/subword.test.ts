@@ -67,6 +67,19 @@ describe("Hugging Face's tokenizers", () => {
     );
   });
 
+  test('spaces before punctuation stay, unless the configuration asks to take them away', async () => {
+    const text = "x != y , what ? I 'm it .";
+    const ids = tokenizer.encode(text);
+    const decoded = async (config: object) =>
+      (await HuggingFaceTokenizer.fromJson(tokenizer.toJson(), config)).decode(ids);
+    expect(await decoded({})).toBe(text);
+    expect(await decoded({ clean_up_tokenization_spaces: null })).toBe(text);
+    expect(await decoded({ clean_up_tokenization_spaces: false })).toBe(text);
+    // transformers, PreTrainedTokenizerBase.clean_up_tokenization.
+    expect(await decoded({ clean_up_tokenization_spaces: true })).toBe("x!= y, what? I'm it.");
+    await expect(decoded({ clean_up_tokenization_spaces: 'no' })).rejects.toThrow(/expected tokenizer_config.json/);
+  });
+
   test('batches are padded and cut, with masks', async () => {
     const theirs = await HuggingFaceTokenizer.fromJson(JSON.parse(tokenizer.toJson()));
     const { inputIds, attentionMask } = theirs.callBatch(['the lowest', 'low'], { maxLength: 2 });
