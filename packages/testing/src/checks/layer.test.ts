@@ -3,8 +3,8 @@ import { initializers } from '@recurra/cells';
 import {
   ActivityRegularization,
   type AnyLayer,
-  CRF,
   CategoryEncoding,
+  CRF,
   Dense,
   Discretization,
   deserializeLayer,
