@@ -34,7 +34,15 @@ const COMPOSITES = [
 const OTHERS = [
   ...['concat', 'stack', 'tensor', 'scalar', 'tensorFromJSON', 'full', 'zeros', 'ones', 'arange', 'linspace', 'eye'],
   ...['nextKey', 'permutation', 'randomBits', 'randomInteger', 'randomKey', 'randomNormal', 'truncatedNormal'],
-  ...['randomUniform', 'setSeed', 'withKeys', 'paddingOf', 'resolveActivation', 'describeValue'],
+  ...[
+    'randomUniform',
+    'setSeed',
+    'withKeys',
+    'paddingOf',
+    'conv1dTransposeLength',
+    'resolveActivation',
+    'describeValue',
+  ],
   ...[
     'allPrimitives',
     'asTensor',

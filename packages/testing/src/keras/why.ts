@@ -52,8 +52,7 @@ export const WHY: readonly (readonly [area: Area, names: RegExp, why: string])[]
   ['layers', /^HashedCrossing$/, 'Join the values to a text, and hash it with `Hashing`.'],
   ['layers', /^ReversibleEmbedding$/, YET],
   ['layers', /^Adaptive(Average|Max)Pooling1D$/, YET],
-  ['layers', /^(Conv1D|Conv1DTranspose|ConvLSTM1D|DepthwiseConv1D|SeparableConv1D)$/, YET],
-  ['layers', /^((Global)?(Average|Max)Pooling1D|Cropping1D|ZeroPadding1D|UpSampling1D)$/, YET],
+  ['layers', /^ConvLSTM1D$/, YET],
   [
     'optimizers',
     /^LossScaleOptimizer$/,

@@ -3,7 +3,7 @@ import type { EncodeMode } from '@recurra/preprocessing/extend';
 import type { Tensor } from '@recurra/tensor';
 import { type Context, Layer } from '../../base/layer.js';
 import { expectInteger, type LayerOptions, settle } from '../../base/options.js';
-import { encodedShape, expectPlain, outputMode } from './encoded.js';
+import { encodedShape, outputMode, plainOf } from './encoded.js';
 import { hostCall } from './host-call.js';
 
 /** Options of {@link CategoryEncoding}; those of Keras. */
@@ -36,7 +36,7 @@ export class CategoryEncoding extends Layer<Tensor, Tensor, CategoryEncodingArgu
     super(options);
     this.numTokens = expectInteger('CategoryEncoding', 'numTokens', numTokens);
     const s = settle<CategoryEncodingOptions>('CategoryEncoding', options, { outputMode: 'multiHot', sparse: false });
-    expectPlain('CategoryEncoding', s);
+    plainOf('CategoryEncoding', s);
     this.mode = outputMode('CategoryEncoding', s.outputMode, ['multiHot', 'oneHot', 'count']);
     this.encoding = new Encoding(numTokens, { outputMode: this.mode });
   }

@@ -2,7 +2,7 @@ import { Discretization as Bins } from '@recurra/preprocessing';
 import { type Tensor, ValueError } from '@recurra/tensor';
 import { Layer, type LayerConfig } from '../../base/layer.js';
 import { type LayerOptions, settle } from '../../base/options.js';
-import { encodedShape, expectPlain, type OutputMode, outputMode } from './encoded.js';
+import { encodedShape, type OutputMode, outputMode, plainOf } from './encoded.js';
 import { hostCall } from './host-call.js';
 
 type Numbers = Parameters<Bins['call']>[0];
@@ -44,11 +44,11 @@ export class Discretization extends Layer {
       outputMode: 'int',
       sparse: false,
     });
-    expectPlain('Discretization', s);
+    const plain = plainOf('Discretization', s);
     this.mode = outputMode('Discretization', s.outputMode, ['int', 'oneHot', 'multiHot', 'count']);
     this.numBins = s.numBins;
     this.epsilon = s.epsilon;
-    this.bins = new Bins({ ...s, outputMode: this.mode });
+    this.bins = new Bins({ ...plain, outputMode: this.mode });
   }
 
   override get className(): string {

@@ -18,11 +18,16 @@ export function encodedShape(shape: Shape, mode: OutputMode | 'tfIdf', depth: nu
   return dims.length > 1 ? [dims[0]!, ...dims.slice(2), depth] : [depth];
 }
 
-/** Options of Keras that only have one value here. Throws `ValueError` for another. */
-export function expectPlain(label: string, options: { readonly sparse?: boolean; readonly encoding?: string }): void {
+/** The settings without those of Keras that only have one value here. Throws `ValueError` for another. */
+export function plainOf<S extends { readonly sparse?: boolean; readonly encoding?: string }>(
+  label: string,
+  options: S,
+): Omit<S, 'sparse' | 'encoding'> {
   if (options.sparse) throw new ValueError(`${label}: expected sparse to be false, received true. Tensors are dense.`);
   if (options.encoding !== undefined && options.encoding !== 'utf-8')
     throw new ValueError(
       `${label}: expected encoding 'utf-8', received ${JSON.stringify(options.encoding)}. Strings of JavaScript are Unicode.`,
     );
+  const { sparse: _sparse, encoding: _encoding, ...plain } = options;
+  return plain;
 }

@@ -4,7 +4,7 @@ import { type CallOptions, Layer } from '../../base/layer.js';
 import { expectInteger, type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { SymbolicTensor } from '../../base/symbolic.js';
 import { leavesOf } from '../../base/tree.js';
-import { encodedShape, expectPlain, type OutputMode, outputMode } from './encoded.js';
+import { encodedShape, type OutputMode, outputMode, plainOf } from './encoded.js';
 import { hostCall } from './host-call.js';
 import type { Texts } from './text-layer.js';
 
@@ -41,7 +41,6 @@ export class Hashing extends Layer {
       outputMode: 'int',
       sparse: false,
     });
-    expectPlain('Hashing', s);
     this.mode = outputMode('Hashing', s.outputMode, ['int', 'oneHot', 'multiHot', 'count']);
     const { salt } = s;
     const parts: readonly unknown[] = salt === null ? [] : typeof salt === 'number' ? [salt, salt] : salt;
@@ -51,7 +50,7 @@ export class Hashing extends Layer {
       );
     // As Keras writes it.
     this.settled = { ...s, salt: salt === null ? null : (parts as [number, number]), outputMode: this.mode };
-    this.bins = new Bins(numBins, { ...this.settled, outputMode: this.mode });
+    this.bins = new Bins(numBins, { ...plainOf('Hashing', this.settled), outputMode: this.mode });
   }
 
   override get className(): string {

@@ -2,7 +2,7 @@ import { IntegerLookup as Lookup, type LookupMode } from '@recurra/preprocessing
 import type { Tensor } from '@recurra/tensor';
 import { Layer, type LayerConfig } from '../../base/layer.js';
 import type { Settled } from '../../base/options.js';
-import { encodedShape } from './encoded.js';
+import { encodedShape, plainOf } from './encoded.js';
 import { hostCall } from './host-call.js';
 import { type LookupLayerOptions, lookupSettings, vocabularyFields, withoutSizes } from './lookup-settings.js';
 
@@ -24,7 +24,7 @@ export class IntegerLookup extends Layer {
   constructor(options: IntegerLookupOptions = {}) {
     super(options);
     this.settled = lookupSettings<number>('IntegerLookup', options, -1);
-    this.lookup = new Lookup(this.settled);
+    this.lookup = new Lookup(plainOf('IntegerLookup', this.settled));
   }
 
   override get className(): string {

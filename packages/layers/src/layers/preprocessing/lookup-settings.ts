@@ -1,7 +1,7 @@
 import type { LookupMode, LookupOptions } from '@recurra/preprocessing';
 import type { LayerConfig } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
-import { expectPlain, outputMode } from './encoded.js';
+import { outputMode } from './encoded.js';
 
 /** Options of layers that look tokens up; those of Keras. See `LookupOptions` of `@recurra/preprocessing`. */
 export interface LookupLayerOptions<K> extends LayerOptions, LookupOptions<K> {
@@ -31,7 +31,6 @@ export function lookupSettings<K>(
     salt: null,
     encoding: 'utf-8',
   });
-  expectPlain(label, s);
   return { ...s, outputMode: outputMode(label, s.outputMode, ['int', 'oneHot', 'multiHot', 'count', 'tfIdf']) };
 }
 

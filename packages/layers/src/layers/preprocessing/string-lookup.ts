@@ -2,6 +2,7 @@ import { StringLookup as Lookup, type LookupMode } from '@recurra/preprocessing'
 import type { Tensor } from '@recurra/tensor';
 import type { LayerConfig } from '../../base/layer.js';
 import type { Settled } from '../../base/options.js';
+import { plainOf } from './encoded.js';
 import { type LookupLayerOptions, lookupSettings, vocabularyFields, withoutSizes } from './lookup-settings.js';
 import { TextLayer, type Texts } from './text-layer.js';
 
@@ -24,7 +25,7 @@ export class StringLookup extends TextLayer {
   constructor(options: StringLookupOptions = {}) {
     super(options);
     this.settled = lookupSettings<string>('StringLookup', options, '[UNK]');
-    this.lookup = new Lookup(this.settled);
+    this.lookup = new Lookup(plainOf('StringLookup', this.settled));
   }
 
   override get className(): string {

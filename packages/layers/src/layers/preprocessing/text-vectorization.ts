@@ -2,7 +2,7 @@ import { type TextVectorizationOptions as Arguments, TextVectorization as Vector
 import { type Tensor, ValueError } from '@recurra/tensor';
 import type { LayerConfig } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
-import { expectPlain, outputMode } from './encoded.js';
+import { outputMode, plainOf } from './encoded.js';
 import { vocabularyFields, withoutSizes } from './lookup-settings.js';
 import { TextLayer } from './text-layer.js';
 
@@ -46,8 +46,7 @@ export class TextVectorization extends TextLayer {
       idfWeights: null,
       encoding: 'utf-8',
     });
-    expectPlain('TextVectorization', s);
-    const { sparse: _sparse, encoding: _encoding, ...rest } = s;
+    const rest = plainOf('TextVectorization', s);
     const name = (value: unknown): never =>
       (typeof value === 'string' ? (STANDARDIZE[value] ?? value) : value) as never;
     this.settled = {
