@@ -1,25 +1,23 @@
-export {
-  Adam,
-  Adamax,
-  type AdamOptions,
-  AdamW,
-  type AmsgradOptions,
-  Lamb,
-  Nadam,
-  ScheduleFreeAdamW,
-  type ScheduleFreeOptions,
-} from './adam.js';
-export * from './adaptive.js';
+export type { AdamOptions } from './adam-family.js';
+export * from './classes.js';
 export * from './clip.js';
-export { Muon, type MuonOptions } from './muon.js';
+export { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
 export { Optimizer, type OptimizerOptions, type OptimizerState, type StepContext } from './optimizer.js';
-export { type OptimizerIdentifier, type OptimizerName, optimizers } from './resolve.js';
+export {
+  type DeserializeOptimizerOptions,
+  deserializeOptimizer,
+  type OptimizerClass,
+  type OptimizerIdentifier,
+  type OptimizerName,
+  optimizers,
+} from './resolve.js';
 export {
   type CosineDecayOptions,
   type CosineDecayRestartsOptions,
   cosineDecay,
   cosineDecayRestarts,
   type DecayOptions,
+  deserializeSchedule,
   exponentialDecay,
   inverseTimeDecay,
   type LearningRate,
@@ -30,5 +28,8 @@ export {
   RATE,
   type Schedule,
   type ScheduleOptions,
+  type SerializedSchedule,
+  serializeSchedule,
 } from './schedule.js';
-export { SGD, type SGDOptions } from './sgd.js';
+export { type SerializedOptimizer, serializeOptimizer } from './serialize.js';
+export type { Serialized } from './serialized.js';

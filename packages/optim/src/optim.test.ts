@@ -83,7 +83,7 @@ test('schedules move the learning rate', () => {
 test('names are found in any spelling', () => {
   expect(resolveOptimizer('adam')).toBeInstanceOf(Adam);
   expect(resolveOptimizer('AdamW' as never)).toBeInstanceOf(AdamW);
-  expect(() => resolveOptimizer('adma' as never)).toThrow(/expected one of sgd, .* received "adma"/);
+  expect(() => resolveOptimizer('adma' as never)).toThrow(/expected one of adadelta, .* received "adma"/);
 });
 
 test('mistakes are told', () => {

@@ -1,9 +1,18 @@
 import { treeLeaves, treeUnflatten } from '@recurra/autograd';
 import { treeLeavesLike, treePaths } from '@recurra/autograd/extend';
 import { ShapeError, scalar, Tensor, ValueError } from '@recurra/tensor';
-import { checkRules, describeValue, formatShape, type Rules, rules, sameShape } from '@recurra/tensor/extend';
+import {
+  checkRules,
+  describeValue,
+  formatShape,
+  type Rules,
+  rules,
+  sameShape,
+  snakeCase,
+} from '@recurra/tensor/extend';
 import { clipByGlobalNorm, clipByNorm } from './clip.js';
-import { type LearningRate, learningRateAt, RATE } from './schedule.js';
+import { deserializeSchedule, type LearningRate, learningRateAt, RATE, serializeSchedule } from './schedule.js';
+import { isSerialized } from './serialized.js';
 import { checkLayout, inOrderOf, keyOf, type Layout, layoutOf, type Slots } from './slots.js';
 
 /** Options that all optimizers share (Keras' names, in camelCase). At most one of the three clippings may be given. */
@@ -26,9 +35,32 @@ export interface OptimizerOptions {
   readonly emaMomentum?: number;
   /** Overwrite the parameters with the average every so many steps. `null`: only in `finalize`. */
   readonly emaOverwriteFrequency?: number | null;
+  /**
+   * Gradients are divided by it: they are of a loss that {@link Optimizer.scaleLoss} multiplied by it, as `fit` does. A loop of your own
+   * calls `scaleLoss`, too. `null`: neither.
+   */
+  readonly lossScaleFactor?: number | null;
   /** Average the gradients of so many calls before each real step. */
   readonly gradientAccumulationSteps?: number | null;
+  /** A name, for the configuration; that of the class. */
+  readonly name?: string | null;
 }
+
+/** The defaults, in the order of Keras' configuration. */
+const DEFAULTS: Required<OptimizerOptions> = {
+  name: null,
+  learningRate: 0.001,
+  weightDecay: null,
+  clipnorm: null,
+  globalClipnorm: null,
+  clipvalue: null,
+  useEma: false,
+  emaMomentum: 0.99,
+  emaOverwriteFrequency: null,
+  lossScaleFactor: null,
+  gradientAccumulationSteps: null,
+  excludeFromWeightDecay: [],
+};
 
 /** The rules of the options that all optimizers share; each class spreads them into its own. */
 export const OPTIMIZER_RULES: Rules<OptimizerOptions> = {
@@ -42,6 +74,8 @@ export const OPTIMIZER_RULES: Rules<OptimizerOptions> = {
   emaMomentum: rules.share,
   emaOverwriteFrequency: rules.orNull(rules.count),
   gradientAccumulationSteps: rules.orNull(rules.count),
+  lossScaleFactor: rules.orNull(rules.positive),
+  name: rules.orNull(rules.text),
 };
 
 /** The state of an optimizer: a tree of tensors, made by `init` and replaced by every `update`. */
@@ -82,20 +116,22 @@ export abstract class Optimizer {
   /** The class name in Keras. */
   abstract readonly name: string;
   readonly learningRate: LearningRate;
-  readonly options: OptimizerOptions;
+  /** All options, with defaults in the place of those that were not given. */
+  readonly options: Required<OptimizerOptions>;
   /** The names of all options of the class. */
   readonly optionNames: readonly string[];
-  /** What `createSlots` makes, by dtype and shape of the parameter. */
+  /** What `createSlots` makes, by path, dtype and shape of the parameter. */
   private readonly layouts = new Map<string, Layout>();
   private sharedLayout: Layout | null = null;
 
   /**
-   * `rules` has a rule for each option of the class; a class of your own that gives none takes any further options.
+   * `defaults` has the class's own options, in the order of its configuration, and shared ones whose default is another; `rules` has a rule
+   * for each option of the class; a class of your own that gives none takes any further options.
    * Throws `ValueError` for options that are unknown or out of range, and for more than one kind of clipping.
    */
   constructor(
     options: OptimizerOptions = {},
-    defaultLearningRate = 0.001,
+    defaults: OptimizerOptions = {},
     rules: Rules<OptimizerOptions> = OPTIMIZER_RULES,
   ) {
     const label = new.target.name;
@@ -103,12 +139,11 @@ export abstract class Optimizer {
       const shared = Object.entries(options).filter(([key]) => Object.hasOwn(OPTIMIZER_RULES, key));
       checkRules(label, Object.fromEntries(shared) as OptimizerOptions, rules);
     } else checkRules(label, options, rules);
-    this.options = options;
+    const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
+    this.options = { ...DEFAULTS, ...defaults, ...Object.fromEntries(given) };
     this.optionNames = Object.keys(rules);
-    this.learningRate = options.learningRate ?? defaultLearningRate;
-    const clips = (['clipnorm', 'clipvalue', 'globalClipnorm'] as const).filter(
-      (k) => options[k] !== undefined && options[k] !== null,
-    );
+    this.learningRate = this.options.learningRate;
+    const clips = (['clipnorm', 'clipvalue', 'globalClipnorm'] as const).filter((k) => this.options[k] !== null);
     if (clips.length > 1)
       throw new ValueError(
         `${label}: expected at most one of clipnorm, clipvalue and globalClipnorm, received ${clips.join(' and ')}`,
@@ -116,7 +151,7 @@ export abstract class Optimizer {
   }
 
   /** The slots of one parameter before the first step. */
-  protected abstract createSlots(parameter: Tensor): Slots;
+  protected abstract createSlots(parameter: Tensor, path: string): Slots;
 
   /** One step of one parameter: its new value and slots. */
   protected abstract step(context: StepContext): { parameter: Tensor; slots: Slots };
@@ -132,25 +167,76 @@ export abstract class Optimizer {
   }
 
   /** The decay of one parameter; overridden where parameters are treated in different ways. */
-  protected weightDecayOf(_parameter: Tensor): number | null {
-    return this.options.weightDecay ?? null;
+  protected weightDecayOf(_parameter: Tensor, _path: string): number | null {
+    return this.options.weightDecay;
+  }
+
+  /**
+   * The loss that gradients are taken of: times `lossScaleFactor`, so that small gradients do not vanish; `update` takes the factor out of
+   * them again. Keras `scale_loss`.
+   */
+  scaleLoss(loss: Tensor, _state: OptimizerState): Tensor {
+    const { lossScaleFactor } = this.options;
+    return lossScaleFactor === null ? loss : loss.mul(lossScaleFactor);
+  }
+
+  /** Does its state keep moving averages of the parameters? */
+  get keepsAverages(): boolean {
+    return this.options.useEma;
+  }
+
+  /**
+   * All options as plain data, in Keras' order, its names in camelCase; `fromConfig` makes the optimizer again. Throws `ValueError` for a
+   * schedule of your own, which is no data.
+   * @param learningRate the rate as it is now, where it was set after
+   */
+  getConfig(learningRate: LearningRate = this.learningRate): Readonly<Record<string, unknown>> {
+    const { excludeFromWeightDecay, name, ...rest } = this.options;
+    return {
+      name: name ?? snakeCase(this.name),
+      ...rest,
+      learningRate: typeof learningRate === 'number' ? learningRate : serializeSchedule(learningRate),
+      // Keras sets it by a method, and does not save it.
+      ...(excludeFromWeightDecay.length > 0 ? { excludeFromWeightDecay: excludeFromWeightDecay.map(patternData) } : {}),
+    };
+  }
+
+  /**
+   * The optimizer that {@link getConfig} describes, or Keras' `get_config` with its keys in camelCase; without its state. Throws `ValueError` as
+   * the constructor does.
+   */
+  static fromConfig<O extends Optimizer>(
+    this: new (
+      options: never,
+    ) => O,
+    config: Readonly<Record<string, unknown>>,
+  ): O {
+    const { learningRate, excludeFromWeightDecay } = config;
+    return new this({
+      ...config,
+      ...(isSerialized(learningRate) ? { learningRate: deserializeSchedule(learningRate) } : {}),
+      ...(Array.isArray(excludeFromWeightDecay)
+        ? { excludeFromWeightDecay: excludeFromWeightDecay.map(patternFrom) }
+        : {}),
+    } as never);
   }
 
   /** The state before the first step, for parameters of this structure. */
   init(parameters: unknown): OptimizerState {
     const leaves = treeLeaves(parameters);
-    const { useEma = false, gradientAccumulationSteps = null } = this.options;
+    const { useEma, gradientAccumulationSteps } = this.options;
+    const places = treePaths(parameters);
     return {
       iteration: scalar(0, 'int32'),
-      slots: leaves.map((leaf) => {
-        const slots = this.createSlots(leaf);
-        this.layouts.set(keyOf(leaf), layoutOf(slots));
+      slots: leaves.map((leaf, i) => {
+        const slots = this.createSlots(leaf, places[i]!);
+        this.layouts.set(`${places[i]} ${keyOf(leaf)}`, layoutOf(slots));
         return slots;
       }),
       shared: this.createShared(),
       averages: useEma ? leaves.map((leaf) => leaf.zerosLike()) : [],
       accumulators: gradientAccumulationSteps ? leaves.map((leaf) => leaf.zerosLike()) : [],
-      paths: treePaths(parameters),
+      paths: places,
     };
   }
 
@@ -185,12 +271,8 @@ export abstract class Optimizer {
         );
     });
     this.checkState(state, values, paths);
-    const {
-      gradientAccumulationSteps,
-      useEma = false,
-      emaMomentum = 0.99,
-      emaOverwriteFrequency = null,
-    } = this.options;
+    const { gradientAccumulationSteps, useEma, emaMomentum, emaOverwriteFrequency, lossScaleFactor } = this.options;
+    if (lossScaleFactor !== null) grads = grads.map((g) => g.div(lossScaleFactor));
     const count = state.iteration.add(1);
     let accumulators = state.accumulators;
     let due: Tensor | null = null;
@@ -206,7 +288,7 @@ export abstract class Optimizer {
     const step = taken.add(1).cast('float32');
     const advanced = inOrderOf(state.shared, this.advanceShared(state.shared, step), `${this.name}: shared state`);
     const results = values.map((value, i) => {
-      const decay = this.excluded(paths[i]!) ? null : this.weightDecayOf(value);
+      const decay = this.excluded(paths[i]!) ? null : this.weightDecayOf(value, paths[i]!);
       const parameter = decay === null ? value : value.sub(value.mul(learningRate.mul(decay)));
       const context = { parameter, gradient: grads[i]!, slots: state.slots[i]!, shared: advanced, learningRate, step };
       const result = this.step(context);
@@ -284,10 +366,11 @@ export abstract class Optimizer {
     checkLayout({ iteration: 'int32 []' }, { iteration: state.iteration }, `${this.name}: state`);
     values.forEach((value, i) => {
       const key = keyOf(value);
-      let layout = this.layouts.get(key);
+      const place = `${paths[i]} ${key}`;
+      let layout = this.layouts.get(place);
       if (!layout) {
-        layout = layoutOf(this.createSlots(value));
-        this.layouts.set(key, layout);
+        layout = layoutOf(this.createSlots(value, paths[i]!));
+        this.layouts.set(place, layout);
       }
       checkLayout(layout, state.slots[i]!, `${this.name}: slots of "${paths[i]}"`);
       for (const of of ['averages', 'accumulators'] as const) {
@@ -300,8 +383,9 @@ export abstract class Optimizer {
   }
 
   private excluded(path: string): boolean {
-    return (this.options.excludeFromWeightDecay ?? []).some((pattern) =>
-      typeof pattern === 'string' ? path.includes(pattern) : pattern.test(path),
+    // `search` begins at the start of the text, whatever flags an expression has; `test` goes on from its last match.
+    return this.options.excludeFromWeightDecay.some((pattern) =>
+      typeof pattern === 'string' ? path.includes(pattern) : path.search(pattern) >= 0,
     );
   }
 
@@ -312,6 +396,16 @@ export abstract class Optimizer {
     if (clipvalue) return gradients.map((g) => g.clip(-clipvalue, clipvalue));
     return gradients;
   }
+}
+
+/** A pattern as data: a text as it is, an expression as its source and flags. */
+const patternData = (pattern: string | RegExp): unknown =>
+  typeof pattern === 'string' ? pattern : { pattern: pattern.source, flags: pattern.flags };
+
+/** What {@link patternData} wrote; the rule of the option refuses what is left as it is. */
+function patternFrom(data: unknown): unknown {
+  const { pattern, flags = '' } = (typeof data === 'object' && data !== null ? data : {}) as Record<string, unknown>;
+  return typeof pattern === 'string' && typeof flags === 'string' ? new RegExp(pattern, flags) : data;
 }
 
 /** The values of parameters' leaves in the order of a state. */

@@ -15,6 +15,7 @@ function observe(Class: new (options: Options) => Optimizer, options: Options): 
       [1, 0.3, -0.2],
     ]),
     bias: tensor([0.4, -0.6]),
+    embeddings: tensor([[1, -0.5]]),
   };
   let state = optimizer.init(parameters);
   const seen: number[] = [];
@@ -25,6 +26,7 @@ function observe(Class: new (options: Options) => Optimizer, options: Options): 
         [Math.sin(i), Math.cos(2 * i), 0.03],
       ]),
       bias: tensor([Math.cos(i), 0.002]),
+      embeddings: tensor([[0.3, Math.sin(i)]]),
     };
     ({ parameters, state } = optimizer.update(gradients, state, parameters));
     for (const leaf of treeLeaves([parameters, optimizer.finalize(state, parameters), state.slots]))
@@ -45,6 +47,7 @@ const CHANGED: Record<string, { value: unknown; beside?: Options }> = {
   emaMomentum: { value: 0.5, beside: { useEma: true } },
   emaOverwriteFrequency: { value: 2, beside: { useEma: true } },
   gradientAccumulationSteps: { value: 3 },
+  lossScaleFactor: { value: 8 },
   momentum: { value: 0.7 },
   nesterov: { value: true, beside: { momentum: 0.6 } },
   beta1: { value: 0.3 },
@@ -71,6 +74,11 @@ const CHANGED: Record<string, { value: unknown; beside?: Options }> = {
   adamBeta2: { value: 0.5 },
   adamLrRatio: { value: 0.5 },
   adamWeightDecay: { value: 0.3 },
+  excludeLayers: { value: ['^ker'] },
+  excludeEmbeddings: { value: false },
+  muonA: { value: 3 },
+  muonB: { value: -4.5 },
+  muonC: { value: 1.5 },
 };
 /** What differs for single classes. */
 const OWN: Record<string, { value: unknown; beside?: Options }> = {
@@ -79,7 +87,9 @@ const OWN: Record<string, { value: unknown; beside?: Options }> = {
 };
 
 const WALK = Object.entries(optimizers).flatMap(([name, Class]) =>
-  new Class().optionNames.map((option) => [name, option, Class as new (o: Options) => Optimizer] as const),
+  new Class().optionNames
+    .filter((option) => option !== 'name')
+    .map((option) => [name, option, Class as new (o: Options) => Optimizer] as const),
 );
 
 test.each(WALK)('%s reads %s', (name, option, Class) => {
@@ -101,12 +111,19 @@ test.each(WALK)('%s reads %s', (name, option, Class) => {
 
 test.each(WALK)('%s refuses wrong values of %s', (_name, option, Class) => {
   const wrong: unknown[] = [Number.NaN, Number.POSITIVE_INFINITY, '0.1', {}, [0.1], Symbol.iterator, () => 1];
-  const booleans = ['useEma', 'nesterov', 'amsgrad', 'centered', 'relativeStep'];
+  const booleans = ['useEma', 'nesterov', 'amsgrad', 'centered', 'relativeStep', 'excludeEmbeddings'];
   if (booleans.includes(option)) wrong.push(0, 1, 'true', null);
   else wrong.push(true, false);
   if (option === 'learningRate') wrong.push(null, -1, tensor([0.1]));
   for (const value of wrong)
     expect(() => new Class({ [option]: value })).toThrow(new RegExp(`: expected ${option} to be `));
+});
+
+test.each(Object.entries(optimizers))('%s has a name for its configuration alone', (_, Class) => {
+  expect(new Class({ name: 'mine' }).getConfig()['name']).toBe('mine');
+  expect(observe(Class, { name: 'mine' })).toEqual(observe(Class, {}));
+  for (const name of [1, true, {}, ['a']])
+    expect(() => new Class({ name: name as never })).toThrow(/: expected name to be a text, or null/);
 });
 
 test.each([
@@ -136,7 +153,7 @@ test.each([
     /Did you mean "decaySteps"/,
   ],
   ['the class', () => resolveOptimizer(Adam as never), /received the class Adam. Create one: new Adam\(\)/],
-  ['a name of a prototype', () => resolveOptimizer('constructor' as never), /expected one of sgd/],
+  ['a name of a prototype', () => resolveOptimizer('constructor' as never), /expected one of adadelta/],
   ['null', () => resolveOptimizer(null as never), /or an Optimizer, received null/],
   ['options for an optimizer', () => resolveOptimizer({ learningRate: 1 } as never), /received an object/],
   [

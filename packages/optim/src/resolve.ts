@@ -1,52 +1,59 @@
 import { ValueError } from '@recurra/tensor';
-import { describeValue, lookupByName } from '@recurra/tensor/extend';
-import { Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW } from './adam.js';
-import { Adadelta, Adafactor, Adagrad, Ftrl, Lion, RMSprop } from './adaptive.js';
-import { Muon } from './muon.js';
+import { checkRules, describeValue, lookupByName, type Rules } from '@recurra/tensor/extend';
+import * as classes from './classes.js';
+import { LossScaleOptimizer } from './loss-scale.js';
 import type { Optimizer, OptimizerOptions } from './optimizer.js';
-import { SGD } from './sgd.js';
+import type { SerializedOptimizer } from './serialize.js';
+import { checkSerialized, isRecord, isSerialized } from './serialized.js';
 
 /** Names of optimizers, in lower case. */
-export type OptimizerName =
-  | 'sgd'
-  | 'rmsprop'
-  | 'adam'
-  | 'adamw'
-  | 'adamax'
-  | 'nadam'
-  | 'adagrad'
-  | 'adadelta'
-  | 'ftrl'
-  | 'lion'
-  | 'lamb'
-  | 'adafactor'
-  | 'muon'
-  | 'scheduleFreeAdamw';
+export type OptimizerName = Lowercase<keyof typeof classes>;
 
-/** An optimizer by name (any case, Keras' spelling too), or one. */
-export type OptimizerIdentifier = OptimizerName | Optimizer;
+/** An optimizer by name (any case, Keras' spelling too), one, or one as data. */
+export type OptimizerIdentifier = OptimizerName | Optimizer | SerializedOptimizer;
 
-/** The classes by lower-case name. */
-export const optimizers: Record<OptimizerName, new (options?: OptimizerOptions) => Optimizer> = {
-  sgd: SGD,
-  rmsprop: RMSprop,
-  adam: Adam,
-  adamw: AdamW,
-  adamax: Adamax,
-  nadam: Nadam,
-  adagrad: Adagrad,
-  adadelta: Adadelta,
-  ftrl: Ftrl,
-  lion: Lion,
-  lamb: Lamb,
-  adafactor: Adafactor,
-  muon: Muon,
-  scheduleFreeAdamw: ScheduleFreeAdamW,
+/** What reads optimizers from data: a class of them. */
+export interface OptimizerClass {
+  fromConfig(config: Readonly<Record<string, unknown>>): Optimizer;
+}
+
+/** Options of {@link deserializeOptimizer}. */
+export interface DeserializeOptimizerOptions {
+  /** Classes of your own by name. */
+  readonly customObjects?: Readonly<Record<string, OptimizerClass>>;
+}
+
+const LABEL = 'deserializeOptimizer';
+const CUSTOM_RULES: Rules<DeserializeOptimizerOptions> = {
+  customObjects: {
+    expected: 'an object of classes of optimizers',
+    accepts: (v) =>
+      isRecord(v) &&
+      Object.values(v).every((Class) => typeof (Class as Partial<OptimizerClass> | null)?.fromConfig === 'function'),
+  },
 };
 
+/** The classes by lower-case name: all that `classes.ts` exports. */
+export const optimizers: Readonly<Record<OptimizerName, new (options?: OptimizerOptions) => Optimizer>> =
+  Object.fromEntries(Object.entries({ ...classes }).map(([name, Class]) => [name.toLowerCase(), Class])) as never;
+
 /**
- * The optimizer that an identifier names, with its default options. Throws `ValueError` with the known names, and for what is no
- * optimizer, such as the class itself.
+ * The optimizer that {@link serializeOptimizer} wrote, or Keras, with the keys in camelCase; without its state. Classes of your own go by their
+ * names in `customObjects`. Throws `ValueError` for an unknown class and for options that are unknown or do not fit.
+ */
+export function deserializeOptimizer(data: SerializedOptimizer, options: DeserializeOptimizerOptions = {}): Optimizer {
+  checkRules<DeserializeOptimizerOptions>(LABEL, options, CUSTOM_RULES);
+  checkSerialized(LABEL, 'an optimizer', data);
+  const { innerOptimizer, ...rest } = data.config;
+  const inner = isSerialized(innerOptimizer) ? deserializeOptimizer(innerOptimizer, options) : innerOptimizer;
+  const known: Readonly<Record<string, unknown>> = { ...classes, LossScaleOptimizer, ...options.customObjects };
+  const Class = lookupByName(known, data.className, `${LABEL}: class`) as OptimizerClass;
+  return Class.fromConfig(innerOptimizer === undefined ? rest : { ...rest, innerOptimizer: inner });
+}
+
+/**
+ * The optimizer that an identifier names, with its default options, or that data describe. Throws `ValueError` with the known names, and for
+ * what is no optimizer, such as the class itself.
  */
 export function resolveOptimizer(identifier: OptimizerIdentifier): Optimizer {
   const given: unknown = identifier;
@@ -55,6 +62,7 @@ export function resolveOptimizer(identifier: OptimizerIdentifier): Optimizer {
     throw new ValueError(
       `optimizer: expected a name or an Optimizer, received ${describeValue(given)}. Create one: new ${given.name || 'Adam'}()`,
     );
+  if (isSerialized(given)) return deserializeOptimizer(given);
   if (typeof (given as Optimizer | null)?.init !== 'function' || typeof (given as Optimizer).update !== 'function')
     throw new ValueError(
       `optimizer: expected one of ${Object.keys(optimizers).join(', ')} or an Optimizer, received ${describeValue(given)}`,

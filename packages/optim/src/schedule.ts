@@ -1,5 +1,6 @@
 import { scalar, Tensor, tensor, ValueError, where } from '@recurra/tensor';
-import { checkRules, checkValue, type Rule, type Rules, rules } from '@recurra/tensor/extend';
+import { checkRules, checkValue, lookupByName, type Rule, type Rules, rules } from '@recurra/tensor/extend';
+import { checkSerialized, type Serialized } from './serialized.js';
 
 /** A learning rate as a function of the step (0 first), in tensor operations, so that it traces into compiled steps. */
 export interface Schedule {
@@ -34,8 +35,51 @@ export function learningRateAt(rate: LearningRate, step: Tensor): Tensor {
   return typeof rate === 'number' ? scalar(rate) : rate.at(step);
 }
 
-function define(name: string, config: Record<string, unknown>, at: (step: Tensor) => Tensor): Schedule {
-  return { name, config, at: (step) => at(step.cast('float32')) };
+/** `config` has all arguments in the order of Keras' configuration; the name in it is that of a schedule without one. */
+function define(
+  className: string,
+  { name }: ScheduleOptions,
+  config: Readonly<Record<string, unknown>>,
+  at: (step: Tensor) => Tensor,
+): Schedule {
+  return {
+    name: className,
+    config: name === undefined ? config : { ...config, name },
+    at: (step) => at(step.cast('float32')),
+  };
+}
+
+/** A schedule as data, as Keras writes it down (keys in camelCase). */
+export type SerializedSchedule = Serialized;
+
+/** The schedules by Keras' names of their classes. */
+const BY_NAME: Readonly<Record<string, (options: never) => Schedule>> = {
+  ExponentialDecay: exponentialDecay,
+  InverseTimeDecay: inverseTimeDecay,
+  PiecewiseConstantDecay: piecewiseConstantDecay,
+  PolynomialDecay: polynomialDecay,
+  CosineDecay: cosineDecay,
+  CosineDecayRestarts: cosineDecayRestarts,
+};
+
+const SCHEDULE: Rule = { expected: 'a schedule', accepts: isSchedule };
+
+/** A schedule as data, with all of its arguments. Throws `ValueError` for one of your own, which only code describes. */
+export function serializeSchedule(schedule: Schedule): SerializedSchedule {
+  checkValue('serializeSchedule', 'the schedule', schedule, SCHEDULE);
+  const { name: className, config } = schedule;
+  lookupByName(BY_NAME, className, 'serializeSchedule: class of schedules');
+  return { module: 'keras.optimizers.schedules', className, config: { ...config }, registeredName: null };
+}
+
+/**
+ * The schedule that {@link serializeSchedule} wrote, or Keras, with the keys in camelCase. Throws `ValueError` for an unknown class and for
+ * arguments that do not fit.
+ */
+export function deserializeSchedule(data: SerializedSchedule): Schedule {
+  checkSerialized('deserializeSchedule', 'a schedule', data);
+  const make = lookupByName(BY_NAME, data.className, 'deserializeSchedule: class of schedules');
+  return make(data.config as never);
 }
 
 /** What all schedules take. */
@@ -57,22 +101,32 @@ export interface DecayOptions extends ScheduleOptions {
 export function exponentialDecay(options: DecayOptions): Schedule {
   checkRules('exponentialDecay', options, DECAY_RULES);
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
-  return define('ExponentialDecay', { ...options }, (step) => {
-    const p = step.div(decaySteps);
-    return scalar(decayRate)
-      .pow(staircase ? p.floor() : p)
-      .mul(initialLearningRate);
-  });
+  return define(
+    'ExponentialDecay',
+    options,
+    { initialLearningRate, decaySteps, decayRate, staircase, name: 'ExponentialDecay' },
+    (step) => {
+      const p = step.div(decaySteps);
+      return scalar(decayRate)
+        .pow(staircase ? p.floor() : p)
+        .mul(initialLearningRate);
+    },
+  );
 }
 
 /** initial / (1 + rate * step / decaySteps). Keras `InverseTimeDecay`. */
 export function inverseTimeDecay(options: DecayOptions): Schedule {
   checkRules('inverseTimeDecay', options, DECAY_RULES);
   const { initialLearningRate, decaySteps, decayRate, staircase = false } = options;
-  return define('InverseTimeDecay', { ...options }, (step) => {
-    const p = step.div(decaySteps);
-    return scalar(initialLearningRate).div((staircase ? p.floor() : p).mul(decayRate).add(1));
-  });
+  return define(
+    'InverseTimeDecay',
+    options,
+    { initialLearningRate, decaySteps, decayRate, staircase, name: 'InverseTimeDecay' },
+    (step) => {
+      const p = step.div(decaySteps);
+      return scalar(initialLearningRate).div((staircase ? p.floor() : p).mul(decayRate).add(1));
+    },
+  );
 }
 
 /** Arguments of {@link piecewiseConstantDecay}. */
@@ -89,7 +143,7 @@ export function piecewiseConstantDecay(options: PiecewiseConstantDecayOptions): 
     throw new ValueError(
       `piecewiseConstantDecay: expected one value more than the ${boundaries.length} boundaries, received ${values.length}`,
     );
-  return define('PiecewiseConstantDecay', { ...options }, (step) =>
+  return define('PiecewiseConstantDecay', options, { boundaries, values, name: 'PiecewiseConstant' }, (step) =>
     boundaries.reduceRight(
       (rest, boundary, i) => where(step.lessEqual(boundary), values[i]!, rest),
       scalar(values[values.length - 1]!),
@@ -110,16 +164,21 @@ export interface PolynomialDecayOptions extends ScheduleOptions {
 export function polynomialDecay(options: PolynomialDecayOptions): Schedule {
   checkRules('polynomialDecay', options, POLYNOMIAL_RULES);
   const { initialLearningRate, decaySteps, endLearningRate = 0.0001, power = 1, cycle = false } = options;
-  return define('PolynomialDecay', { ...options }, (step) => {
-    const span = cycle ? step.div(decaySteps).ceil().maximum(1).mul(decaySteps) : scalar(decaySteps);
-    const p = (cycle ? step : step.minimum(decaySteps)).div(span);
-    return p
-      .neg()
-      .add(1)
-      .pow(power)
-      .mul(initialLearningRate - endLearningRate)
-      .add(endLearningRate);
-  });
+  return define(
+    'PolynomialDecay',
+    options,
+    { initialLearningRate, decaySteps, endLearningRate, power, cycle, name: 'PolynomialDecay' },
+    (step) => {
+      const span = cycle ? step.div(decaySteps).ceil().maximum(1).mul(decaySteps) : scalar(decaySteps);
+      const p = (cycle ? step : step.minimum(decaySteps)).div(span);
+      return p
+        .neg()
+        .add(1)
+        .pow(power)
+        .mul(initialLearningRate - endLearningRate)
+        .add(endLearningRate);
+    },
+  );
 }
 
 const cosine = (fraction: Tensor): Tensor => fraction.mul(Math.PI).cos().add(1).mul(0.5);
@@ -145,15 +204,20 @@ export function cosineDecay(options: CosineDecayOptions): Schedule {
       .mul(1 - alpha)
       .add(alpha)
       .mul(from);
-  return define('CosineDecay', { ...options }, (step) => {
-    if (warmupTarget === null) return decay(step.minimum(decaySteps), initialLearningRate);
-    const s = step.minimum(decaySteps + warmupSteps);
-    const warm = s
-      .div(Math.max(1, warmupSteps))
-      .mul(warmupTarget - initialLearningRate)
-      .add(initialLearningRate);
-    return where(s.less(warmupSteps), warm, decay(s.sub(warmupSteps), warmupTarget));
-  });
+  return define(
+    'CosineDecay',
+    options,
+    { initialLearningRate, decaySteps, alpha, name: 'CosineDecay', warmupTarget, warmupSteps },
+    (step) => {
+      if (warmupTarget === null) return decay(step.minimum(decaySteps), initialLearningRate);
+      const s = step.minimum(decaySteps + warmupSteps);
+      const warm = s
+        .div(Math.max(1, warmupSteps))
+        .mul(warmupTarget - initialLearningRate)
+        .add(initialLearningRate);
+      return where(s.less(warmupSteps), warm, decay(s.sub(warmupSteps), warmupTarget));
+    },
+  );
 }
 
 /** Arguments of {@link cosineDecayRestarts}. */
@@ -173,27 +237,32 @@ export function cosineDecayRestarts(options: CosineDecayRestartsOptions): Schedu
   checkRules('cosineDecayRestarts', options, RESTARTS_RULES);
   const { initialLearningRate, firstDecaySteps, tMul = 2, mMul = 1, alpha = 0 } = options;
   const { starts, lengths } = tMul === 1 ? { starts: [], lengths: [] } : periods(firstDecaySteps, tMul);
-  return define('CosineDecayRestarts', { ...options }, (step) => {
-    let restart: Tensor;
-    let fraction: Tensor;
-    if (tMul === 1) {
-      fraction = step.div(firstDecaySteps);
-      restart = fraction.floor();
-      fraction = fraction.sub(restart);
-    } else {
-      // The number of periods before a step is a logarithm, which float32 rounds to either side of a whole number. The starts of
-      // periods that are reached count them exactly.
-      const reached = step.greaterEqual(tensor(starts.map((start) => Math.ceil(start))));
-      const last = (values: readonly number[]): Tensor => reached.select(tensor([...values]), 0).max();
-      restart = reached.cast('float32').sum().sub(1);
-      fraction = step.sub(last(starts)).div(last(lengths));
-    }
-    return cosine(fraction)
-      .mul(scalar(mMul).pow(restart))
-      .mul(1 - alpha)
-      .add(alpha)
-      .mul(initialLearningRate);
-  });
+  return define(
+    'CosineDecayRestarts',
+    options,
+    { initialLearningRate, firstDecaySteps, tMul, mMul, alpha, name: 'SGDRDecay' },
+    (step) => {
+      let restart: Tensor;
+      let fraction: Tensor;
+      if (tMul === 1) {
+        fraction = step.div(firstDecaySteps);
+        restart = fraction.floor();
+        fraction = fraction.sub(restart);
+      } else {
+        // The number of periods before a step is a logarithm, which float32 rounds to either side of a whole number. The starts of
+        // periods that are reached count them exactly.
+        const reached = step.greaterEqual(tensor(starts.map((start) => Math.ceil(start))));
+        const last = (values: readonly number[]): Tensor => reached.select(tensor([...values]), 0).max();
+        restart = reached.cast('float32').sum().sub(1);
+        fraction = step.sub(last(starts)).div(last(lengths));
+      }
+      return cosine(fraction)
+        .mul(scalar(mMul).pow(restart))
+        .mul(1 - alpha)
+        .add(alpha)
+        .mul(initialLearningRate);
+    },
+  );
 }
 
 /** Steps are float32 in schedules: whole numbers up to here. */

@@ -13,6 +13,9 @@ export interface SGDOptions extends OptimizerOptions {
 
 const RULES = { ...OPTIMIZER_RULES, momentum: rules.share, nesterov: rules.flag } satisfies Rules<SGDOptions>;
 
+/** In the order of Keras' configuration. */
+const DEFAULTS: SGDOptions = { learningRate: 0.01, momentum: 0, nesterov: false };
+
 /**
  * Stochastic gradient descent: w -= lr * g; with momentum v = momentum * v - lr * g and w += v, or, with Nesterov's,
  * w += momentum * v - lr * g.
@@ -23,9 +26,10 @@ export class SGD extends Optimizer {
   private readonly nesterov: boolean;
 
   constructor(options: SGDOptions = {}) {
-    super(options, 0.01, RULES);
-    this.momentum = options.momentum ?? 0;
-    this.nesterov = options.nesterov ?? false;
+    super(options, DEFAULTS, RULES);
+    const own = this.options as Required<SGDOptions>;
+    this.momentum = own.momentum;
+    this.nesterov = own.nesterov;
   }
 
   protected createSlots(parameter: Tensor): Slots {

@@ -13,7 +13,7 @@ const OWN: Record<string, readonly Record<string, unknown>[]> = {
   ftrl: [{ beta: 1, l1RegularizationStrength: 0.1 }],
   adafactor: [{ relativeStep: false }],
   muon: [{ nesterov: false, rmsRate: null }],
-  scheduleFreeAdamw: [{ warmupSteps: 3 }],
+  schedulefreeadamw: [{ warmupSteps: 3 }],
 };
 const SHARED = [
   {},

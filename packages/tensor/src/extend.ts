@@ -4,7 +4,16 @@ export { isFloating, promoteTypes, toFloating } from './dtype.js';
 export { indexMessage } from './internal/indices.js';
 export { elementsToJSON, type JSONElement } from './internal/json.js';
 export { printedAs } from './internal/print.js';
-export { camelCase, closestName, describeValue, didYouMean, knownName, lookupByName, type SnakeCase } from './names.js';
+export {
+  camelCase,
+  closestName,
+  describeValue,
+  didYouMean,
+  knownName,
+  lookupByName,
+  type SnakeCase,
+  snakeCase,
+} from './names.js';
 export { broadcastStrides, denseData, isContiguous, type NDArray, ndarray } from './ndarray.js';
 export { conv1dTransposeLength, paddingOf } from './ops/convolution.js';
 export { checkIds } from './ops/indices.js';

@@ -1,4 +1,4 @@
-import { closestName, describeValue, knownName, lookupByName } from './extend.js';
+import { closestName, describeValue, knownName, lookupByName, snakeCase } from './extend.js';
 import { resolveActivation, ValueError } from './index.js';
 
 const TABLE = { heNormal: 1, klDivergence: 2, adamw: 3, meanSquaredError: 4 };
@@ -61,4 +61,20 @@ test('the nearest name: other spellings first, then names elsewhere, then letter
   expect(closestName('unit', names)).toBe('units');
   expect(closestName('xyz', names)).toBeNull();
   expect(closestName('lr', ['units'])).toBeNull();
+});
+
+test.each([
+  ['LSTM', 'lstm'],
+  ['SimpleRNN', 'simple_rnn'],
+  ['ScheduleFreeAdamW', 'schedule_free_adam_w'],
+  ['RMSprop', 'rm_sprop'],
+  ['AdamW', 'adam_w'],
+  ['Conv1D', 'conv1d'],
+  ['Conv1DTranspose', 'conv1d_transpose'],
+  ['SpatialDropout1D', 'spatial_dropout1d'],
+  ['KLDivergence', 'kl_divergence'],
+  ['F1Score', 'f1_score'],
+  ['recurrentKernel', 'recurrent_kernel'],
+])('%s is %s as Keras names objects of the class', (className, name) => {
+  expect(snakeCase(className)).toBe(name);
 });

@@ -13,6 +13,15 @@ export function camelCase(name: string): string {
   return name.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }
 
+/** `LSTM` -> `lstm`, `SimpleRNN` -> `simple_rnn`, `Conv1D` -> `conv1d`: the name of a class as Keras names its objects (`to_snake_case`). */
+export function snakeCase(name: string): string {
+  return name
+    .replace(/\W+/g, '')
+    .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase();
+}
+
 /** Names that earlier versions of Keras, PyTorch or TensorFlow.js give to what Recurra calls otherwise. */
 const ALIASES: ReadonlyMap<string, readonly string[]> = new Map([
   ['lr', ['learningRate', 'initialLearningRate']],

@@ -1,13 +1,6 @@
-const counts = new Map<string, number>();
+import { snakeCase } from '@recurra/tensor/extend';
 
-/** `LSTM` -> `lstm`, `SimpleRNN` -> `simple_rnn`, as Keras spells names. */
-export function snakeCase(name: string): string {
-  return name
-    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
-    .replace(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')
-    .replace(/\W+/g, '')
-    .toLowerCase();
-}
+const counts = new Map<string, number>();
 
 /** The next free name of a class: `lstm`, `lstm_1`, ... */
 export function uniqueName(className: string): string {

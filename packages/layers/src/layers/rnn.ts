@@ -4,10 +4,10 @@ import { type AnyCell, type DropoutMasks, runSequence, StackedRNNCells } from '@
 import { computeDType, describeCell, describeRegularizer, expectCell } from '@recurra/cells/extend';
 import { untraced } from '@recurra/compiler/extend';
 import { type DType, ShapeError, stopGradient, Tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue, formatShape, isFloating, nextKey } from '@recurra/tensor/extend';
+import { checkOptions, describeValue, formatShape, isFloating, nextKey, snakeCase } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../base/layer.js';
 import { maskOf } from '../base/masks.js';
-import { distinct, scoped, snakeCase } from '../base/naming.js';
+import { distinct, scoped } from '../base/naming.js';
 import { describeOptions, type LayerOptions, type Settled, settle } from '../base/options.js';
 import { SeedGenerator } from '../base/seed.js';
 import { formatPartial, type PartialShape, type SymbolicTensor } from '../base/symbolic.js';

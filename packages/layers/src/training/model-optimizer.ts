@@ -1,4 +1,10 @@
-import type { LearningRate, Optimizer, OptimizerState } from '@recurra/optim';
+import {
+  type LearningRate,
+  type Optimizer,
+  type OptimizerState,
+  type SerializedOptimizer,
+  serializeOptimizer,
+} from '@recurra/optim';
 import type { Slots } from '@recurra/optim/extend';
 import { scalar, type Tensor, ValueError } from '@recurra/tensor';
 import { distinct } from '../base/naming.js';
@@ -109,16 +115,19 @@ export class ModelOptimizer {
   }
 
   private current(parameters: readonly Variable[]): OptimizerState {
-    const values = (slots: Readonly<Record<string, Variable>>): Slots =>
-      Object.fromEntries(Object.entries(slots).map(([name, v]) => [name, v.value]));
     const kept = parameters.map((p) => this.kept.get(p)!);
     return {
       iteration: this.iteration.value,
-      slots: kept.map((k) => values(k.slots)),
-      shared: values(this.shared!),
+      slots: kept.map((k) => valuesOf(k.slots)),
+      shared: valuesOf(this.shared!),
       averages: kept.flatMap((k) => (k.average ? [k.average.value] : [])),
       accumulators: kept.flatMap((k) => (k.accumulator ? [k.accumulator.value] : [])),
     };
+  }
+
+  /** The loss that gradients are taken of: the rule may scale it, and takes the scale out of the gradients. */
+  scaleLoss(loss: Tensor): Tensor {
+    return this.rule.scaleLoss(loss, { ...this.counter(), shared: valuesOf(this.shared ?? {}) });
   }
 
   /** One step: assigns new values to the parameters, which their constraints bound, and to the state. */
@@ -147,7 +156,7 @@ export class ModelOptimizer {
 
   /** Does the rule keep moving averages of the parameters (`useEma`)? */
   get hasAverages(): boolean {
-    return this.rule.options.useEma === true;
+    return this.rule.keepsAverages;
   }
 
   /** Are the averages in the parameters' place, and the parameters in theirs? See {@link swapAverages}. */
@@ -175,15 +184,24 @@ export class ModelOptimizer {
     }
   }
 
-  /** Name and arguments of the rule, with the learning rate as it is now. */
+  /** The rule's configuration, with the learning rate as it is now. */
   getConfig(): Readonly<Record<string, unknown>> {
-    return { ...this.rule.options, ...(this.rate ? { learningRate: this.learningRate } : {}) };
+    return this.rule.getConfig(...(this.rate ? [this.learningRate] : []));
+  }
+
+  /** Class and configuration of the rule, with the learning rate as it is now: what `compile` takes, and `deserializeOptimizer` reads. */
+  serialize(): SerializedOptimizer {
+    return serializeOptimizer(this.rule, ...(this.rate ? [this.learningRate] : []));
   }
 }
 
 /** Keys of parameters that are different even where their paths are equal. */
 function keysOf(parameters: readonly Variable[]): string[] {
   return distinct(parameters.map((p) => p.path));
+}
+
+function valuesOf(slots: Readonly<Record<string, Variable>>): Slots {
+  return Object.fromEntries(Object.entries(slots).map(([name, v]) => [name, v.value]));
 }
 
 function assignSlots(variables: Readonly<Record<string, Variable>>, values: Slots, path: string): void {

@@ -328,14 +328,15 @@ export class Trainer {
         withValues(variables, watched, () => {
           const { result, losses } = collectLosses(true, () => this.model.apply(x as never, { training: true }));
           const found = this.lossOf(result, y, weight, [...losses, ...penaltiesOf(variables)]);
-          return { value: found.total, aux: { outputs: result, ...found } };
+          // Gradients are of the scaled loss; what is reported is the loss itself.
+          return { value: this.optimizer.scaleLoss(found.total), aux: { outputs: result, ...found } };
         }),
       ),
     );
-    const { value, gradient, aux } = step(variables.map((v) => v.value));
+    const { gradient, aux } = step(variables.map((v) => v.value));
     this.key!.assign(next!);
     this.optimizer.apply(variables, gradient);
-    return this.measure(value, aux.each, y, aux.outputs, aux.masks, weight);
+    return this.measure(aux.total, aux.each, y, aux.outputs, aux.masks, weight);
   }
 
   private test(x: unknown, y: unknown, weight: unknown): Tensor[] {

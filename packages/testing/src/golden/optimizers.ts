@@ -9,19 +9,52 @@ function camelKeys(config: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(config).map(([k, v]) => [camelCase(k), v]));
 }
 
-/** A schedule from the name and arguments that Keras gives it. */
-function makeSchedule(name: string, args: Record<string, unknown>): optim.Schedule | null {
-  const key = `${name[0]!.toLowerCase()}${name.slice(1)}` as keyof typeof optim;
-  const make = optim[key] as ((options: unknown) => optim.Schedule) | undefined;
-  return make ? make(camelKeys(args)) : null;
+/** Keras' serialized schedule (or the name and arguments that a case holds) with its keys in camelCase. */
+function scheduleData(name: string, args: Record<string, unknown>): optim.SerializedSchedule {
+  return { className: name, config: camelKeys(args) };
 }
 
-/** Replays one case of the area `optimizers`: schedules, and trajectories of parameters. */
+/** Keras' configuration of an optimizer with its keys in camelCase, the schedule within too. */
+function optimizerConfig(config: Record<string, unknown>): Record<string, unknown> {
+  const rate = config['learning_rate'] as { class_name: string; config: Record<string, unknown> } | number;
+  return {
+    ...camelKeys(config),
+    learningRate:
+      typeof rate === 'number'
+        ? rate
+        : {
+            module: 'keras.optimizers.schedules',
+            ...scheduleData(rate.class_name, rate.config),
+            registeredName: null,
+          },
+  };
+}
+
+/** Both ways: the fields of Keras are all there and no others, and what they make has them again. */
+function compareConfig(
+  comparison: Comparison,
+  what: string,
+  found: Readonly<Record<string, unknown>>,
+  expected: Readonly<Record<string, unknown>>,
+): void {
+  comparison.equal(`${what}: fields`, Object.keys(found).sort(), Object.keys(expected).sort());
+  // Keras keeps the rate as float32.
+  const rounded = (value: unknown): unknown => (typeof value === 'number' ? Math.fround(value) : value);
+  for (const [key, value] of Object.entries(expected))
+    comparison.equal(`${what}: ${key}`, rounded(found[key]), rounded(value));
+}
+
+/** Replays one case of the area `optimizers`: configurations, schedules, and trajectories of parameters. */
 export async function replayOptimizer(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const tolerance = c['config'].class_name === 'Muon' ? TOLERANCES.muon : TOLERANCES.optimizer;
   if (c['steps']) {
-    const schedule = makeSchedule(c['config'].class_name, c['config'].config);
-    if (!schedule) return false;
+    const made = optim.deserializeSchedule(scheduleData(c['config'].class_name, c['config'].config));
+    const data = optim.serializeSchedule(made);
+    comparison.equal('class', data.className, c['config'].class_name);
+    // Some cases hold the arguments alone, without defaults.
+    const expected = camelKeys(c['config'].config);
+    if ('name' in expected) compareConfig(comparison, 'config', data.config, expected);
+    const schedule = optim.deserializeSchedule(data);
     const at = (steps: Tensor[]): Tensor[] => steps.map((step) => schedule.at(step));
     const found = await comparison.run(
       at,
@@ -34,15 +67,22 @@ export async function replayOptimizer(c: GoldenCase, comparison: Comparison): Pr
   }
   const args = camelKeys(c['config'].arguments);
   if (Array.isArray(args['learningRate']))
-    args['learningRate'] = makeSchedule(args['learningRate'][0], args['learningRate'][1]);
-  const exclude = c['config'].exclude_from_weight_decay;
-  const Class = Object.entries(optim).find(([k]) => k === c['config'].class_name)?.[1] as
+    args['learningRate'] = optim.deserializeSchedule(scheduleData(args['learningRate'][0], args['learningRate'][1]));
+  const { class_name: className, exclude_from_weight_decay: exclude } = c['config'];
+  const Class = Object.values(optim.optimizers).find((one) => new one().name === className) as
     | (new (
         o: unknown,
       ) => optim.Optimizer)
     | undefined;
   if (!Class) return false;
-  const optimizer = new Class(exclude ? { ...args, excludeFromWeightDecay: exclude } : args);
+  const made = new Class(exclude ? { ...args, excludeFromWeightDecay: exclude } : args);
+  const data = optim.serializeOptimizer(made);
+  comparison.equal('class', data.className, className);
+  const { excludeFromWeightDecay: _, ...config } = data.config;
+  compareConfig(comparison, 'config', config, optimizerConfig(c['config'].config));
+  // The copy takes the steps.
+  const optimizer = optim.deserializeOptimizer(data);
+  comparison.equal('config of the copy', optimizer.getConfig(), data.config);
   const read = (tensors: Record<string, GoldenTensor>): Record<string, Tensor> =>
     Object.fromEntries(Object.entries(tensors).map(([k, v]) => [k, toTensor(v)]));
   let parameters = read(c['parameters']);

@@ -24,7 +24,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
     ...['checkOptions', 'checkRules', 'checkValue', 'closestName', 'definePrimitive', 'denseData', 'didYouMean'],
     ...['elementsToJSON', 'expectFloating', 'formatShape', 'indexMessage', 'isClass', 'isContiguous', 'isFloating'],
     ...['knownName', 'lookupByName', 'ndarray', 'nextLevel', 'normalizeAxes', 'normalizeAxis', 'printedAs', 'promote'],
-    ...['promoteTypes', 'rowMajorStrides', 'sameShape', 'sizeOf', 'toFloating', 'withDefaults'],
+    ...['promoteTypes', 'rowMajorStrides', 'sameShape', 'sizeOf', 'snakeCase', 'toFloating', 'withDefaults'],
     ...['DTypeError', 'FormatError', 'RecurraError', 'ShapeError', 'TraceError', 'ValueError'],
   ],
   autograd: ['expectTensors'],

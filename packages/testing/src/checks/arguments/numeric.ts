@@ -71,81 +71,101 @@ export const AUTOGRAD: Readonly<Record<string, readonly Example[]>> = {
   })),
 };
 
-const LEARNT = {
+const decay = { value: () => 0.9, takes: [] } as Argument;
+const negative = (value: number): Argument => ({ value: () => value, takes: ['-1'] });
+/** Right values of the options of optimizers. Of the three clippings, one at most may be given. */
+const OPTIMIZER_OPTIONS: Readonly<Record<string, Argument | null>> = {
   learningRate: positive(0.1),
   weightDecay: positive(0.1, 'null'),
   excludeFromWeightDecay: list(() => ['bias']),
   clipnorm: positive(1, 'null'),
+  clipvalue: null,
+  globalClipnorm: null,
   useEma: flag(true),
   emaMomentum: number(0.9),
   emaOverwriteFrequency: integer(2, 'null'),
+  lossScaleFactor: positive(8, 'null'),
   gradientAccumulationSteps: integer(2, 'null'),
+  name: text('mine', 'null'),
+  momentum: decay,
+  nesterov: flag(true),
+  beta1: decay,
+  beta2: decay,
+  epsilon: positive(1e-7),
+  amsgrad: flag(true),
+  warmupSteps: integer(2),
+  rho: decay,
+  centered: flag(true),
+  initialAccumulatorValue: positive(0.1),
+  beta2Decay: negative(-0.8),
+  epsilon1: positive(1e-30),
+  epsilon2: positive(1e-3),
+  clipThreshold: positive(1),
+  relativeStep: flag(true),
+  learningRatePower: negative(-0.5),
+  l1RegularizationStrength: positive(0),
+  l2RegularizationStrength: positive(0),
+  l2ShrinkageRegularizationStrength: positive(0),
+  beta: positive(0),
+  nsSteps: integer(5),
+  rmsRate: positive(0.2, 'null'),
+  excludeLayers: list(() => ['output']),
+  excludeEmbeddings: flag(true),
+  muonA: number(3),
+  muonB: number(-4),
+  muonC: number(2),
+  adamBeta1: decay,
+  adamBeta2: decay,
+  adamLrRatio: positive(1),
+  adamWeightDecay: positive(0.1, 'null'),
 };
-const decay = { value: () => 0.9, takes: [] } as Argument;
-const BETAS = { beta1: decay, beta2: decay, epsilon: positive(1e-7) };
+
+/** Every optimizer with all of its options. */
+const OPTIMIZERS = Object.fromEntries(
+  Object.values(optim.optimizers).map((Class) => {
+    const fields = new Class().optionNames.flatMap((option): [string, Argument][] => {
+      const value = OPTIMIZER_OPTIONS[option];
+      if (value === undefined)
+        throw new Error(`${Class.name}: expected a right value of ${option} in OPTIMIZER_OPTIONS`);
+      return value ? [[option, value]] : [];
+    });
+    return [Class.name, [create(Class, options(Object.fromEntries(fields)))]];
+  }),
+);
 
 /** Right calls of what `@recurra/optim` exports. */
 export const OPTIM: Readonly<Record<string, readonly Example[]>> = {
-  SGD: [create(optim.SGD, options({ ...LEARNT, momentum: decay, nesterov: flag(true) }))],
-  Adam: [create(optim.Adam, options({ ...LEARNT, ...BETAS, amsgrad: flag(true) }))],
-  AdamW: [create(optim.AdamW, options({ ...LEARNT, ...BETAS, amsgrad: flag(true) }))],
-  Adamax: [create(optim.Adamax, options({ ...LEARNT, ...BETAS }))],
-  Nadam: [create(optim.Nadam, options({ ...LEARNT, ...BETAS }))],
-  Lamb: [create(optim.Lamb, options({ ...LEARNT, ...BETAS }))],
-  Lion: [create(optim.Lion, options({ ...LEARNT, beta1: decay, beta2: decay }))],
-  ScheduleFreeAdamW: [create(optim.ScheduleFreeAdamW, options({ ...LEARNT, ...BETAS, warmupSteps: integer(2) }))],
-  RMSprop: [
+  ...OPTIMIZERS,
+  LossScaleOptimizer: [
     create(
-      optim.RMSprop,
-      options({ ...LEARNT, rho: decay, momentum: decay, epsilon: positive(1e-7), centered: flag(true) }),
+      optim.LossScaleOptimizer,
+      made(() => new optim.SGD()),
+      options({ initialScale: positive(8), dynamicGrowthSteps: integer(2), name: text('mine', 'null') }),
     ),
   ],
-  Adagrad: [
-    create(optim.Adagrad, options({ ...LEARNT, initialAccumulatorValue: positive(0.1), epsilon: positive(1e-7) })),
-  ],
-  Adadelta: [create(optim.Adadelta, options({ ...LEARNT, rho: decay, epsilon: positive(1e-7) }))],
-  Adafactor: [
-    create(
-      optim.Adafactor,
-      options({
-        ...LEARNT,
-        beta2Decay: { value: () => -0.8, takes: ['-1'] },
-        epsilon1: positive(1e-30),
-        epsilon2: positive(1e-3),
-        clipThreshold: positive(1),
-        relativeStep: flag(true),
-      }),
+  serializeOptimizer: [
+    example(
+      optim.serializeOptimizer,
+      made(() => new optim.SGD()),
     ),
   ],
-  Ftrl: [
-    create(
-      optim.Ftrl,
-      options({
-        ...LEARNT,
-        learningRatePower: { value: () => -0.5, takes: ['-1'] },
-        initialAccumulatorValue: positive(0.1),
-        l1RegularizationStrength: positive(0),
-        l2RegularizationStrength: positive(0),
-        l2ShrinkageRegularizationStrength: positive(0),
-        beta: positive(0),
-      }),
+  deserializeOptimizer: [
+    example(
+      optim.deserializeOptimizer,
+      made(() => ({ className: 'SGD', config: {} })),
+      options({ customObjects: made(() => ({ SGD: optim.SGD }), 'an empty object') }),
     ),
   ],
-  Muon: [
-    create(
-      optim.Muon,
-      options({
-        ...LEARNT,
-        momentum: decay,
-        nesterov: flag(true),
-        nsSteps: integer(5),
-        rmsRate: positive(0.2, 'null'),
-        adamBeta1: decay,
-        adamBeta2: decay,
-        adamLrRatio: positive(1),
-        adamWeightDecay: positive(0.1, 'null'),
-        epsilon: positive(1e-7),
-      }),
+  serializeSchedule: [
+    example(
+      optim.serializeSchedule,
+      made(() => optim.cosineDecay({ initialLearningRate: 0.1, decaySteps: 3 })),
+    ),
+  ],
+  deserializeSchedule: [
+    example(
+      optim.deserializeSchedule,
+      made(() => ({ className: 'CosineDecay', config: { initialLearningRate: 0.1, decaySteps: 3 } })),
     ),
   ],
   resolveOptimizer: [example(optim.resolveOptimizer, name('adam'))],

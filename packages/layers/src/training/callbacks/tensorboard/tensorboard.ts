@@ -1,6 +1,5 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue, type OptionTable } from '@recurra/tensor/extend';
-import { snakeCase } from '../../../base/naming.js';
+import { checkOptions, describeValue, type OptionTable, snakeCase } from '@recurra/tensor/extend';
 import { isRecord } from '../../../base/tree.js';
 import { Callback, type CallbackState, type EpochLogs } from '../../callback.js';
 import type { Logs } from '../../logs.js';
