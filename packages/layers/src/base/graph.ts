@@ -39,6 +39,13 @@ export class Graph {
     this.operations = inOrderOfDepth(walk, [...given] as SymbolicTensor[]);
   }
 
+  /** Is all that is called with made from the inputs, so that no tensor of a batch of its own comes in? */
+  get readsInputsOnly(): boolean {
+    return this.calls.every(
+      ({ inputs, options }) => !leavesOf([inputs, options]).some((leaf) => leaf instanceof Tensor),
+    );
+  }
+
   /** The outputs for values of the inputs (a tree like {@link Graph.inputs}); masks come with the values. */
   run(values: readonly Tensor[], label: string): unknown {
     const known = new Map<SymbolicTensor, unknown>();

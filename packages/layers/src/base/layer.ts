@@ -145,6 +145,26 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     return this.name;
   }
 
+  /**
+   * Does `call` compute each sample of a batch by itself, the same in every call: without statistics of the batch, draws that samples share, or a state?
+   * Then `TimeDistributed` gives it all steps at once, as samples of one batch. It speaks of `call` alone (layers inside are asked themselves), and of
+   * exactly the class that writes it: what a subclass does is not known, unless it writes it again.
+   */
+  protected get independentSamples(): boolean {
+    return false;
+  }
+
+  /** Do this layer and all inside of it compute each sample by itself? See {@link Layer.independentSamples}. */
+  get keepsSamplesApart(): boolean {
+    return this.layersWithin().every(
+      (layer) =>
+        // A penalty on outputs is divided by the size of the batch.
+        layer.activityRegularizer === null &&
+        Object.hasOwn(Object.getPrototypeOf(layer), 'independentSamples') &&
+        layer.independentSamples,
+    );
+  }
+
   /** Are the weights there? */
   get built(): boolean {
     return this.#built;

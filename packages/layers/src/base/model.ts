@@ -119,6 +119,10 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     return this.graph ? 'Functional' : super.className;
   }
 
+  protected override get independentSamples(): boolean {
+    return this.graph?.readsInputsOnly ?? false;
+  }
+
   protected override get scopeName(): null {
     return null;
   }

@@ -33,6 +33,10 @@ export class Sequential extends Model {
     return 'Sequential';
   }
 
+  protected override get independentSamples(): boolean {
+    return (this.input?.batchShape[0] ?? null) === null;
+  }
+
   /** Appends a layer. An `Input` may only come first. */
   add(given: AnyLayer | SymbolicTensor): void {
     const layer = given instanceof SymbolicTensor ? given.call.operation : given;

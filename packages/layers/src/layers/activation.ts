@@ -5,6 +5,7 @@ import {
   resolveActivation,
   type Tensor,
 } from '@recurra/tensor';
+import { keepsSamplesApart } from '../base/independence.js';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, settle } from '../base/options.js';
 import type { PartialShape } from '../base/symbolic.js';
@@ -25,6 +26,10 @@ export class Activation extends Layer {
 
   override get className(): string {
     return 'Activation';
+  }
+
+  protected override get independentSamples(): boolean {
+    return keepsSamplesApart(this.identifier);
   }
 
   call(x: Tensor): Tensor {

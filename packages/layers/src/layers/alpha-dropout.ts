@@ -42,6 +42,10 @@ export class AlphaDropout extends Layer {
     return 'AlphaDropout';
   }
 
+  protected override get independentSamples(): boolean {
+    return this.settled.noiseShape === null;
+  }
+
   call(x: Tensor, { training }: Context): Tensor {
     const { rate } = this;
     if (!training || rate === 0) return x;

@@ -4,7 +4,7 @@ import { type Context, Layer } from '../base/layer.js';
 import { withMask } from '../base/masks.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import type { PartialShape } from '../base/symbolic.js';
-import { type AnyRecurrent, type RecurrentArguments, RNN } from './rnn.js';
+import { type AnyRecurrent, type OutputAndStates, type RecurrentArguments, RNN } from './rnn.js';
 
 /** How the outputs of both directions become one; `null` keeps both. */
 export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave' | null;
@@ -17,27 +17,35 @@ export interface BidirectionalOptions extends LayerOptions {
   readonly backwardLayer?: AnyRecurrent | null;
 }
 
-/** The output(s) and states that the options ask for. */
-export type BidirectionalOutput<O> = O extends { readonly mergeMode: null }
-  ? readonly [Tensor, Tensor, ...Tensor[]]
-  : Tensor;
+/** What a layer gives. */
+type OutputOf<L> = L extends { call(...args: never): infer Out } ? Out : Tensor | OutputAndStates;
+
+/**
+ * The output(s) that the options ask for, and the states of both directions where the layer gives its own; a single output without states is no list.
+ */
+export type BidirectionalOutput<O, L = AnyRecurrent> = O extends { readonly mergeMode: infer M }
+  ? M extends null
+    ? readonly [Tensor, Tensor, ...Tensor[]]
+    : OutputOf<L>
+  : 'mergeMode' extends keyof O
+    ? readonly [Tensor, Tensor, ...Tensor[]] | OutputOf<L>
+    : OutputOf<L>;
 
 /**
  * A recurrent layer walked forwards and a second one backwards, their outputs merged: [batch, time, features] -> [batch, 2
  * units] (concat) or [batch, units], with a time axis if the layer has `returnSequences`. Both give zeros for masked steps where they return sequences.
  * Keras `Bidirectional`.
  */
-export class Bidirectional<const O extends BidirectionalOptions = Record<never, never>> extends Layer<
-  Tensor,
-  BidirectionalOutput<O>,
-  RecurrentArguments
-> {
+export class Bidirectional<
+  const O extends BidirectionalOptions = Record<never, never>,
+  L extends AnyRecurrent = AnyRecurrent,
+> extends Layer<Tensor, BidirectionalOutput<O, L>, RecurrentArguments> {
   static override readonly positional: readonly string[] = ['layer'];
   readonly forwardLayer: AnyRecurrent;
   readonly backwardLayer: AnyRecurrent;
   protected override readonly settled: Settled<BidirectionalOptions>;
 
-  constructor(layer: AnyRecurrent, options: O = {} as O) {
+  constructor(layer: L, options: O = {} as O) {
     super({ ...options, trainable: options.trainable ?? layer?.trainable ?? true } as LayerOptions);
     if (!(layer instanceof RNN))
       throw new ValueError(
@@ -73,6 +81,10 @@ export class Bidirectional<const O extends BidirectionalOptions = Record<never, 
     return 'Bidirectional';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   /** How the outputs are merged. */
   get mergeMode(): MergeMode {
     return this.settled.mergeMode;
@@ -95,7 +107,7 @@ export class Bidirectional<const O extends BidirectionalOptions = Record<never, 
   call(
     x: Tensor,
     { training, mask, initialState = null, constants = null }: Context & RecurrentArguments,
-  ): BidirectionalOutput<O> {
+  ): BidirectionalOutput<O, L> {
     const states = (initialState ?? []) as readonly Tensor[];
     const half = states.length / 2;
     if (!Number.isInteger(half))
@@ -109,7 +121,7 @@ export class Bidirectional<const O extends BidirectionalOptions = Record<never, 
     const [r, ...backward] = walk(this.backwardLayer, states.slice(half)) as [Tensor, ...Tensor[]];
     const z = this.forwardLayer.options.returnSequences ? r.flip(1) : r;
     const outputs = [...this.merge(y, z), ...forward, ...backward];
-    return (outputs.length === 1 ? outputs[0] : outputs) as BidirectionalOutput<O>;
+    return (outputs.length === 1 ? outputs[0] : outputs) as BidirectionalOutput<O, L>;
   }
 
   private merge(y: Tensor, z: Tensor): Tensor[] {

@@ -6,6 +6,7 @@ import {
   ShapeError,
   type Tensor,
 } from '@recurra/tensor';
+import { keepsSamplesApart } from '../base/independence.js';
 import { Layer } from '../base/layer.js';
 import { expectInteger, type LayerOptions, type Settled, settle } from '../base/options.js';
 import { formatPartial, type PartialShape } from '../base/symbolic.js';
@@ -58,6 +59,10 @@ export class Dense extends Layer {
 
   override get className(): string {
     return 'Dense';
+  }
+
+  protected override get independentSamples(): boolean {
+    return keepsSamplesApart(this.settled.activation);
   }
 
   protected override checkInputs(shape: PartialShape): void {

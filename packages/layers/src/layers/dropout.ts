@@ -37,6 +37,10 @@ export class Dropout extends Layer {
     return 'Dropout';
   }
 
+  protected override get independentSamples(): boolean {
+    return this.settled.noiseShape === null;
+  }
+
   call(x: Tensor, { training }: Context): Tensor {
     if (!training || this.rate === 0) return x;
     if (this.rate === 1) return x.zerosLike();

@@ -10,6 +10,7 @@ import {
   ValueError,
 } from '@recurra/tensor';
 import { sizeOf } from '@recurra/tensor/extend';
+import { keepsSamplesApart } from '../base/independence.js';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { formatPartial, type PartialShape } from '../base/symbolic.js';
@@ -82,6 +83,15 @@ export class EinsumDense extends Layer {
 
   override get className(): string {
     return 'EinsumDense';
+  }
+
+  protected override get independentSamples(): boolean {
+    const { elided, input, weight, output } = parse(this.equation);
+    const batch = input[0]!;
+    return (
+      keepsSamplesApart(this.settled.activation) &&
+      (elided === 'left' || (output[0] === batch && !weight.includes(batch)))
+    );
   }
 
   protected override checkInputs(shape: PartialShape): void {

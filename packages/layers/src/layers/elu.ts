@@ -24,6 +24,10 @@ export class ELU extends Layer {
     return 'ELU';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(x: Tensor): Tensor {
     return elu(x, this.settled);
   }

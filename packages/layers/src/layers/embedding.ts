@@ -45,6 +45,10 @@ export class Embedding extends Layer {
     return 'Embedding';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   override build(): void {
     this.embeddings = this.variable({
       name: 'embeddings',

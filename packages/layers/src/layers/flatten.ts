@@ -31,6 +31,10 @@ export class Flatten extends Layer {
     return 'Flatten';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     if (shape.length === 0)
       throw new ShapeError(`${this.label}: expected input with a batch axis, received ${formatPartial(shape)}`);

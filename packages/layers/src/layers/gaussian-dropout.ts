@@ -35,6 +35,10 @@ export class GaussianDropout extends Layer {
     return 'GaussianDropout';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(x: Tensor, { training }: Context): Tensor {
     if (!training || this.rate === 0) return x;
     const std = Math.sqrt(this.rate / (1 - this.rate));

@@ -31,6 +31,10 @@ export class GaussianNoise extends Layer {
     return 'GaussianNoise';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(x: Tensor, { training }: Context): Tensor {
     if (!training || this.stddev === 0) return x;
     return x.add(randomNormal(x.shape, { key: this.generator.next(), std: this.stddev, dtype: this.dtype }));

@@ -18,4 +18,8 @@ export class GRU<const A extends Rest<GRUOptions> = Rest<GRUOptions>> extends Ce
   override get className(): string {
     return 'GRU';
   }
+
+  protected override get independentSamples(): boolean {
+    return this.ownStepsApart;
+  }
 }

@@ -15,6 +15,10 @@ export class Identity<T = Tensor> extends Layer<T, T> {
     return 'Identity';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(inputs: T): T {
     return inputs;
   }

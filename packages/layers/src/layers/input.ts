@@ -64,6 +64,10 @@ export class InputLayer extends Layer {
     return 'InputLayer';
   }
 
+  protected override get independentSamples(): boolean {
+    return this.batchShape[0] === null;
+  }
+
   call(x: Tensor): Tensor {
     return x;
   }

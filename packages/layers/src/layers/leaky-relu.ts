@@ -25,6 +25,10 @@ export class LeakyReLU extends Layer {
     return 'LeakyReLU';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(x: Tensor): Tensor {
     return leakyRelu(x, this.settled);
   }

@@ -18,4 +18,8 @@ export class LSTM<const A extends Rest<LSTMOptions> = Rest<LSTMOptions>> extends
   override get className(): string {
     return 'LSTM';
   }
+
+  protected override get independentSamples(): boolean {
+    return this.ownStepsApart;
+  }
 }

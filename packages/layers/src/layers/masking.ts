@@ -22,6 +22,10 @@ export class Masking extends Layer {
     return 'Masking';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(x: Tensor): Tensor {
     return x.mul(this.valid(x).expandDims(-1).cast(x.dtype));
   }

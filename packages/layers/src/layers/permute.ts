@@ -26,6 +26,10 @@ export class Permute extends Layer {
     return 'Permute';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     this.expectRank(
       shape,

@@ -42,6 +42,10 @@ export class PReLU extends Layer {
     return 'PReLU';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     if (shape.length === 0 || this.shared.some((axis) => axis >= shape.length))
       throw new ShapeError(

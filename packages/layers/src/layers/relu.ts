@@ -32,6 +32,10 @@ export class ReLU extends Layer {
     return 'ReLU';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(x: Tensor): Tensor {
     return relu(x, this.settled);
   }

@@ -18,6 +18,10 @@ export class RepeatVector extends Layer {
     return 'RepeatVector';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     this.expectRank(shape, 2, '[batch, features]', 'A recurrent layer gives that without returnSequences.');
   }

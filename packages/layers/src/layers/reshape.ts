@@ -29,6 +29,10 @@ export class Reshape extends Layer {
     return 'Reshape';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   /** The sizes after the batch axis for those of inputs. */
   private sizesFor(shape: PartialShape): PartialShape {
     if (shape.length === 0)

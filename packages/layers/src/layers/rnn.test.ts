@@ -344,6 +344,18 @@ export function types(flag: boolean, options: { readonly returnState?: boolean }
   new RNN(new GRUCell(2), { returnState: true, activation: 'relu' });
   // @ts-expect-error no LSTM
   const gru: LSTM = new GRU(3).mirrored;
+  const both: Tensor = new Bidirectional(new LSTM(2, { returnSequences: true })).apply(x);
+  const bothStates: OutputAndStates = new Bidirectional(new GRU(2, { returnState: true }), { mergeMode: 'sum' }).apply(
+    x,
+  );
+  const apart: readonly [Tensor, Tensor, ...Tensor[]] = new Bidirectional(new LSTM(2), { mergeMode: null }).apply(x);
+  const any: AnyRecurrent = own;
+  const eitherOfBoth: Tensor | OutputAndStates = new Bidirectional(any).apply(x);
+  // @ts-expect-error a list: the output and the states of both directions
+  const noList: Tensor = new Bidirectional(new LSTM(2, { returnState: true })).apply(x);
+  // @ts-expect-error a list: what both directions give
+  const merged: Tensor = new Bidirectional(new LSTM(2), { mergeMode: null }).apply(x);
+  void [both, bothStates, apart, eitherOfBoth, noList, merged];
   void [plain, sequences, states, either, unknown, wrong, Tagger, lists, own, gru];
 }
 

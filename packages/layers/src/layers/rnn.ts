@@ -3,8 +3,9 @@ import { treePaths } from '@recurra/autograd/extend';
 import { type AnyCell, type DropoutMasks, runSequence, StackedRNNCells } from '@recurra/cells';
 import { computeDType, describeCell, describeRegularizer, expectCell } from '@recurra/cells/extend';
 import { untraced } from '@recurra/compiler/extend';
-import { type DType, ShapeError, stopGradient, Tensor, ValueError } from '@recurra/tensor';
+import { type ActivationIdentifier, type DType, ShapeError, stopGradient, Tensor, ValueError } from '@recurra/tensor';
 import { checkOptions, describeValue, formatShape, isFloating, nextKey, snakeCase } from '@recurra/tensor/extend';
+import { keepsSamplesApart } from '../base/independence.js';
 import { type Context, Layer } from '../base/layer.js';
 import { maskOf } from '../base/masks.js';
 import { distinct, scoped } from '../base/naming.js';
@@ -313,6 +314,12 @@ const RNNOf = RNN as unknown as Pick<typeof RNN, keyof typeof RNN> &
     options: RecurrentOptions,
   ) => RNN<A>);
 
+/** The options of cells that are functions. */
+interface BaseActivations {
+  readonly activation?: ActivationIdentifier;
+  readonly recurrentActivation?: ActivationIdentifier;
+}
+
 /** What SimpleRNN, LSTM and GRU have in common: a cell of a class of their own, whose options are among the layer's. */
 export abstract class CellLayer<A extends Rest<RecurrentOptions>> extends RNNOf<A> {
   static override readonly positional: readonly string[] = ['units'];
@@ -329,6 +336,12 @@ export abstract class CellLayer<A extends Rest<RecurrentOptions>> extends RNNOf<
     const { cell, own } = parted(label, options ?? {}, cellNames);
     super(new Cell(units, cell as never), own);
     this.#options = options ?? {};
+  }
+
+  /** What the classes below say of {@link Layer.independentSamples}. */
+  protected get ownStepsApart(): boolean {
+    const { activation, recurrentActivation } = this.#options as BaseActivations;
+    return !this.settled.stateful && keepsSamplesApart(activation) && keepsSamplesApart(recurrentActivation);
   }
 
   protected override fields(): Record<string, unknown> {

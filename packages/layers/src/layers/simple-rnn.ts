@@ -19,6 +19,10 @@ export class SimpleRNN<const A extends Rest<SimpleRNNOptions> = Rest<SimpleRNNOp
     return 'SimpleRNN';
   }
 
+  protected override get independentSamples(): boolean {
+    return this.ownStepsApart;
+  }
+
   protected override fields(): Record<string, unknown> {
     // Keras writes the seed down for the other kinds only.
     const { seed, ...rest } = super.fields();

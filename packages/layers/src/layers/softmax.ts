@@ -1,5 +1,6 @@
 import { type Axes, ShapeError, softmax, type Tensor } from '@recurra/tensor';
 import { normalizeAxes } from '@recurra/tensor/extend';
+import { behindBatch } from '../base/independence.js';
 import { type Context, Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 
@@ -29,6 +30,10 @@ export class Softmax extends Layer {
 
   override get className(): string {
     return 'Softmax';
+  }
+
+  protected override get independentSamples(): boolean {
+    return behindBatch(this.settled.axis);
   }
 
   call(x: Tensor, { mask }: Context): Tensor {

@@ -33,6 +33,10 @@ export class SpatialDropout1D extends Layer {
     return 'SpatialDropout1D';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     this.expectRank(shape, 3, '[batch, time, features]', 'For other ranks, use Dropout.');
   }

@@ -1,18 +1,31 @@
-import { randomInteger, randomKey, randomNormal, type Tensor, tensor } from '@recurra/tensor';
+import { LSTMCell } from '@recurra/cells';
+import { randomInteger, randomKey, randomNormal, relu, type Tensor, tensor } from '@recurra/tensor';
 import { maskOf, withMask } from '../extend.js';
 import {
+  Activation,
+  Add,
+  BatchNormalization,
+  Bidirectional,
   Dense,
   Dropout,
   deserializeLayer,
+  EinsumDense,
   Embedding,
+  Flatten,
   Input,
+  Lambda,
   Layer,
   LSTM,
   Masking,
   Model,
+  MultiHeadAttention,
+  RNN,
   Sequential,
+  Softmax,
+  type SymbolicTensor,
   serializeLayer,
   TimeDistributed,
+  UnitNormalization,
 } from '../index.js';
 
 const x = randomNormal([2, 3, 4, 5], { key: randomKey(1) });
@@ -56,6 +69,63 @@ test.each<[string, () => Layer]>([
   const y = new TimeDistributed(layer).apply(x);
   layer.resetStates();
   expect(stepsOf(y)).toEqual(byStep(layer, x));
+});
+
+/** y - mean of the batch, as an activation of one's own. */
+const centred = (v: Tensor): Tensor => v.sub(v.mean(0, { keepDims: true }));
+/** A dense layer that does more than its class says. */
+class Centred extends Dense {
+  override call(v: Tensor): Tensor {
+    return centred(super.call(v));
+  }
+}
+class Twice extends Layer {
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+  call(v: Tensor): Tensor {
+    return v.mul(2);
+  }
+}
+const graphOf = (f: (v: SymbolicTensor) => SymbolicTensor): Layer => {
+  const v = Input({ shape: [4, 5] });
+  return new Model({ inputs: v, outputs: f(v) });
+};
+const constant = randomNormal([2, 4, 5], { key: randomKey(9) });
+
+test.each<[string, boolean, () => Layer]>([
+  ['an activation of one of its own', false, () => new Activation(centred)],
+  ['one of the known activations as a function', true, () => new Activation(relu)],
+  ['a dense layer with an activation of its own', false, () => new Dense(3, { activation: centred })],
+  ['a recurrent layer with an activation of its own', false, () => new LSTM(3, { activation: centred })],
+  ['a chain', true, () => new Sequential([new Flatten(), new Dense(3, { activation: 'relu' })])],
+  [
+    'a chain with a part that does not say',
+    false,
+    () => new Sequential([new Flatten(), new Lambda((v: Tensor) => centred(v))]),
+  ],
+  ['a subclass that does not say', false, () => new Centred(3)],
+  ['a class of its own that says so', true, () => new Twice()],
+  ['a normalization of the batch axis', false, () => new UnitNormalization({ axis: 0 })],
+  ['a normalization of an axis that may be that of the batch', false, () => new UnitNormalization({ axis: -3 })],
+  ['a softmax over the batch', false, () => new Softmax({ axis: 0 })],
+  ['an einsum that keeps the batch', true, () => new EinsumDense('abc,cd->abd', [null, 3])],
+  ['statistics of the batch', false, () => new BatchNormalization()],
+  ['attention', true, () => new MultiHeadAttention(2, 3) as never],
+  ['both directions of a recurrent layer', true, () => new Bidirectional(new LSTM(3))],
+  ['a cell, which may be any', false, () => new RNN(new LSTMCell(3))],
+  ['time within time', true, () => new TimeDistributed(new Dense(3))],
+  ['a graph', true, () => graphOf((v) => new Add().apply([v, new Dense(5).apply(v)]))],
+  ['a graph with a tensor of its own batch', false, () => graphOf((v) => new Add().apply([v, constant as never]))],
+  ['a chain of a fixed batch', false, () => new Sequential([Input({ shape: [4, 5], batchSize: 2 }), new Dense(3)])],
+])('%s: at once is %s, and each step is seen by itself', (_name, apart, make) => {
+  const layer = make();
+  const y = new TimeDistributed(layer).apply(x);
+  expect(layer.keepsSamplesApart).toBe(apart);
+  const expected = byStep(layer, x) as number[][][];
+  (stepsOf(y) as number[][][]).flat(3).forEach((value, i) => {
+    expect(value).toBeCloseTo((expected.flat(3) as unknown as number[])[i]!, 5);
+  });
 });
 
 test('a mask of steps stays with the output; one of words goes into the layer', () => {

@@ -1,62 +1,20 @@
 import { ShapeError, stack, Tensor, unstack, ValueError } from '@recurra/tensor';
 import { describeValue, formatShape } from '@recurra/tensor/extend';
 import { describeLayer } from '../base/describe.js';
-import { type AnyLayer, type Context, Layer } from '../base/layer.js';
+import { type Context, Layer } from '../base/layer.js';
 import { maskOf, withMask } from '../base/masks.js';
-import { Model } from '../base/model.js';
 import { SpecOf } from '../base/operation.js';
 import { type LayerOptions, settle } from '../base/options.js';
-import { Sequential } from '../base/sequential.js';
 import { formatPartial, type Masks, type PartialShape, type Shapes, type Spec, type Specs } from '../base/symbolic.js';
 import { leavesOf, mapTree } from '../base/tree.js';
-import { Activation } from './activation.js';
-import { Bidirectional } from './bidirectional.js';
-import { Dense } from './dense.js';
-import { Dropout } from './dropout.js';
-import { Embedding } from './embedding.js';
-import { GRU } from './gru.js';
-import { InputLayer } from './input.js';
-import { LSTM } from './lstm.js';
-import { Masking } from './masking.js';
-import { LayerNormalization } from './normalization/layer-normalization.js';
-import type { AnyRecurrent } from './rnn.js';
-import { SimpleRNN } from './simple-rnn.js';
-
-const always = (): boolean => true;
-const stateless = (layer: AnyRecurrent): boolean => !layer.options.stateful;
-
-/**
- * Layers that compute each sample of a batch by itself and keep nothing from call to call, and on which condition: all steps can be given to them at
- * once, as one batch. Exactly these classes: what a subclass or any other layer does with a batch is not known, so those see step after step.
- */
-const AT_ONCE: ReadonlyMap<unknown, (layer: never) => boolean> = new Map<unknown, (layer: never) => boolean>([
-  [Activation, always],
-  [Bidirectional, always],
-  [Dense, always],
-  [Dropout, (layer: Dropout) => layer.getConfig()['noiseShape'] === null],
-  [Embedding, always],
-  [GRU, stateless],
-  [InputLayer, always],
-  [LSTM, stateless],
-  [LayerNormalization, always],
-  [Masking, always],
-  [Model, always],
-  [Sequential, always],
-  [SimpleRNN, stateless],
-]);
-
-function atOnce(layer: AnyLayer): boolean {
-  return layer
-    .layersWithin()
-    .every((one) => one.activityRegularizer === null && AT_ONCE.get(one.constructor)?.(one as never) === true);
-}
 
 /**
  * Applies a layer to every step: [batch, time, ...] -> [batch, time, ...], with the same weights at each. Inputs and outputs may be lists and records, all
  * of one batch and one time. A mask [batch, time] of steps stays with the output. A mask of more axes (words of sentences, [batch, sentences, words]) goes,
  * step by step, into the layer; where the layer's output has no mask then, a step counts in which anything did: [batch, sentences].
  *
- * A layer that draws or learns from its batch (`Dropout` with `noiseShape`, statistics), or keeps a state, sees step after step, as in Keras. Throws
+ * A layer that computes each sample by itself ({@link Layer.independentSamples}) gets all steps at once. One that draws or learns from its batch (`Dropout`
+ * with `noiseShape`, statistics), keeps a state, has an activation of one's own or does not say, sees step after step, as in Keras. Throws
  * `ShapeError` for inputs of less than three dimensions, or that differ in batch or time. Keras `TimeDistributed`.
  *
  * ```ts
@@ -83,6 +41,10 @@ export class TimeDistributed<In = Tensor, Out = Tensor> extends Layer<In, Out> {
 
   override get className(): string {
     return 'TimeDistributed';
+  }
+
+  protected override get independentSamples(): boolean {
+    return true;
   }
 
   protected override checkInputs(given: Shapes<In>): void {
@@ -123,7 +85,7 @@ export class TimeDistributed<In = Tensor, Out = Tensor> extends Layer<In, Out> {
       ) as Out;
     };
     let outputs: unknown;
-    if (atOnce(this.layer)) {
+    if (this.layer.keepsSamplesApart) {
       const flat = (x: Tensor): Tensor => x.reshape([batch * time, ...x.shape.slice(2)]);
       const result = given(
         xs.map(flat),

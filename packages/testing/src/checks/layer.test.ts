@@ -157,6 +157,18 @@ describe('faults are found', () => {
     await fails(() => new Pooled(), /mask: expected a mask \(bool\) of the leading axes of output 0 \[3, 4\]/);
   });
 
+  test('samples that see each other', async () => {
+    class Mixed extends Scale {
+      protected override get independentSamples(): boolean {
+        return true;
+      }
+      override call(v: Tensor): Tensor {
+        return super.call(v).sub(v.mean(0, { keepDims: true }));
+      }
+    }
+    await fails(() => new Mixed(), /samples: expected output 0 of samples one by one as of all together/);
+  });
+
   test('weights that are not trained', async () => {
     class Still extends Scale {
       override call(v: Tensor): Tensor {

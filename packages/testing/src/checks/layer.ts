@@ -40,7 +40,7 @@ export interface LayerSample {
 
 /**
  * The contract of layers, checked for one: it builds once; `spec` and `computeOutputShape` say what comes out; configuration and weights survive a round trip; masks go
- * where `computeMask` says, also through a model; gradients for inputs and weights agree with finite differences in float64; compiled steps compute what
+ * where `computeMask` says, also through a model; one that says that it computes each sample by itself does; gradients for inputs and weights agree with finite differences in float64; compiled steps compute what
  * eager calls do, on two threads to the bit what one does; a training step changes the weights that are trained, and lowers the loss; a frozen layer stays as it is.
  *
  * Throws an `Error` that lists what does not hold. What has no numbers to differentiate (integer outputs) is not trained here.
@@ -60,6 +60,7 @@ export async function checkLayer(sample: LayerSample): Promise<void> {
   await check('configuration', () => keepsConfiguration(sample, layer));
   await check('weights', () => keepsWeights(sample, layer));
   await check('mask', () => passesMasks(sample, layer));
+  await check('samples', () => keepsSamplesApart(sample, layer));
   await check('gradient', () => differentiates(sample));
   await check('compiled', () => compiles(sample, layer));
   await check('training', () => trains(sample));
@@ -222,6 +223,21 @@ async function passesMasks(sample: LayerSample, layer: AnyLayer): Promise<void> 
   } finally {
     console.warn = warn;
   }
+}
+
+/** Samples one by one give what they give together, if the layer says so. */
+function keepsSamplesApart(sample: LayerSample, layer: AnyLayer): void {
+  if (!layer.keepsSamplesApart || sample.options) return;
+  const together = outputsOf(layer, sample);
+  const batch = leaves(sample.inputs)[0]!.shape[0]!;
+  const parts = Array.from({ length: batch }, (_, i) =>
+    outputsOf(layer, sample, map(sample.inputs, (x) => withMask(x.narrow(0, i, 1), null)) as TensorTree),
+  );
+  together.forEach((whole, k) => {
+    const joined = concat(parts.map((part) => part[k]!));
+    const error = whole.cast('float64').sub(joined.cast('float64')).abs().max().item();
+    expect(error <= 1e-5, `output ${k} of samples one by one as of all together, received a difference of ${error}`);
+  });
 }
 
 /** The derivative of a sum of the outputs along random directions, beside central differences, in float64. */

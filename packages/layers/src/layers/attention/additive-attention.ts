@@ -29,6 +29,10 @@ export class AdditiveAttention extends ScoredAttention<AdditiveAttentionOptions>
     return 'AdditiveAttention';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   override build(shapes: unknown): void {
     this.checkInputs(shapes as readonly PartialShape[]);
     const query = (shapes as readonly PartialShape[])[0]!;

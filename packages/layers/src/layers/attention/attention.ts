@@ -170,6 +170,10 @@ export class Attention extends ScoredAttention<AttentionOptions> {
     return 'Attention';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   override build(_shapes: unknown): void {
     const one = (name: string): Variable => this.variable({ name, shape: [], initializer: initializers.ones() });
     if (this.settled.useScale) this.scale = one('scale');

@@ -63,6 +63,10 @@ export class GroupedQueryAttention extends HeadedAttention {
     return 'GroupedQueryAttention';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override heads(): Heads {
     return {
       ...(this.settled as unknown as Pick<Heads, 'dropout' | 'seed' | 'useBias' | 'useGate' | 'slidingWindow'> & Heads),

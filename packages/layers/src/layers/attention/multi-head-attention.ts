@@ -108,6 +108,10 @@ export class MultiHeadAttention extends HeadedAttention {
     return 'MultiHeadAttention';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override heads(): Heads {
     return {
       ...(this.settled as unknown as Omit<Heads, 'queryHeads' | 'keyHeads' | 'keyDim'>),

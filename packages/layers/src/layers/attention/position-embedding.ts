@@ -34,6 +34,10 @@ export class PositionEmbedding extends Layer<Tensor, Tensor, PositionArguments> 
     return 'PositionEmbedding';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     const [time, features] = shape.slice(-2);
     const known = this.built ? this.embeddings.shape[1]! : null;

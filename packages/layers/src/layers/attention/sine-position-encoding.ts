@@ -32,6 +32,10 @@ export class SinePositionEncoding extends Layer<Tensor, Tensor, PositionArgument
     return 'SinePositionEncoding';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     if (shape.length < 2)
       throw new ShapeError(

@@ -16,6 +16,10 @@ export class Add extends Merge {
     return 'Add';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override merge(inputs: readonly Tensor[]): Tensor {
     return inputs.reduce((a, b) => a.add(b));
   }

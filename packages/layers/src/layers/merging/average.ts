@@ -17,6 +17,10 @@ export class Average extends Merge {
     return 'Average';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override mergedType(dtype: DType): DType {
     return toFloating(dtype);
   }

@@ -29,6 +29,10 @@ export class Concatenate extends Merge {
     return 'Concatenate';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   /** The axis, counted from the front. */
   private axisOf(rank: number): number {
     const axis = normalizeAxis(this.settled.axis, rank, this.label);

@@ -36,6 +36,10 @@ export class Dot extends Merge {
     return 'Dot';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   /** The axes of both inputs, counted from the front. */
   private axesOf(shapes: readonly PartialShape[]): readonly [number, number] {
     const pair: readonly number[] = typeof this.axes === 'number' ? [this.axes, this.axes] : this.axes;

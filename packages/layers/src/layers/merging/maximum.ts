@@ -16,6 +16,10 @@ export class Maximum extends Merge {
     return 'Maximum';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override merge(inputs: readonly Tensor[], masks: readonly (Tensor | null)[]): Tensor {
     return foldUnmasked(inputs, masks, (a, b) => a.maximum(b));
   }

@@ -16,6 +16,10 @@ export class Minimum extends Merge {
     return 'Minimum';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override merge(inputs: readonly Tensor[], masks: readonly (Tensor | null)[]): Tensor {
     return foldUnmasked(inputs, masks, (a, b) => a.minimum(b));
   }

@@ -16,6 +16,10 @@ export class Multiply extends Merge {
     return 'Multiply';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override merge(inputs: readonly Tensor[], masks: readonly (Tensor | null)[]): Tensor {
     const wideMasks = masks.map((mask, i) => mask && wide(mask, inputs[i]!.rank));
     const product = inputs

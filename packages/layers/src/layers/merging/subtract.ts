@@ -16,6 +16,10 @@ export class Subtract extends Merge {
     return 'Subtract';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override readonly counts = [2, 2] as const;
 
   protected override merge(inputs: readonly Tensor[]): Tensor {

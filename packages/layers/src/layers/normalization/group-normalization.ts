@@ -48,6 +48,10 @@ export class GroupNormalization extends Layer {
     return 'GroupNormalization';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   /** The axis of the channels, counted from 0. Throws `ShapeError` for the batch's. */
   private channels(shape: PartialShape): number {
     const [axis] = axesIn(this.label, this.settled.axis, shape);

@@ -1,5 +1,6 @@
 import { layerNormalization, type Tensor } from '@recurra/tensor';
 import { isFloating } from '@recurra/tensor/extend';
+import { behindBatch } from '../../base/independence.js';
 import { Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
@@ -46,6 +47,10 @@ export class LayerNormalization extends Layer {
 
   override get className(): string {
     return 'LayerNormalization';
+  }
+
+  protected override get independentSamples(): boolean {
+    return behindBatch(this.settled.axis);
   }
 
   protected override checkInputs(shape: PartialShape): void {

@@ -1,6 +1,7 @@
 import { initializers } from '@recurra/cells';
 import type { Tensor } from '@recurra/tensor';
 import { isFloating } from '@recurra/tensor/extend';
+import { behindBatch } from '../../base/independence.js';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
@@ -33,6 +34,10 @@ export class RMSNormalization extends Layer {
 
   override get className(): string {
     return 'RMSNormalization';
+  }
+
+  protected override get independentSamples(): boolean {
+    return behindBatch(this.settled.axis);
   }
 
   protected override checkInputs(shape: PartialShape): void {

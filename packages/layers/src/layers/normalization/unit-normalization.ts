@@ -1,5 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
 import { isFloating } from '@recurra/tensor/extend';
+import { behindBatch } from '../../base/independence.js';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
@@ -30,6 +31,10 @@ export class UnitNormalization extends Layer {
 
   override get className(): string {
     return 'UnitNormalization';
+  }
+
+  protected override get independentSamples(): boolean {
+    return behindBatch(this.settled.axis);
   }
 
   protected override checkInputs(shape: PartialShape): void {
