@@ -29,7 +29,7 @@ export const TOLERANCES: Record<ToleranceName, Tolerance> = {
   layerGradient: { rtol: 5e-5, atol: 5e-6 },
   optimizer: { rtol: 2e-5, atol: 1e-6 },
   muon: { rtol: 1e-3, atol: 1e-6 },
-  training: { rtol: 1e-3, atol: 2e-4 },
+  training: { rtol: 1e-5, atol: 5e-7 },
 };
 
 /** The smallest normal float32: TensorFlow flushes what is below it to zero. */

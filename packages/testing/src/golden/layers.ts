@@ -14,6 +14,7 @@ import { type DType, Tensor } from '@recurra/tensor';
 import { camelCase, isFloating } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenTensor, type GoldenWeight, toTensor } from './format.js';
+import { withoutRecordedMasks } from './recorded-masks.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
 type Json = any;
@@ -264,10 +265,11 @@ export function buildModel(
   config: Json,
   customObjects: Readonly<Record<string, LayerClass>> = {},
 ): Model | null {
-  const all = config.layers as Json[];
+  const own = withoutRecordedMasks(config);
+  const all = own.layers as Json[];
   if (className !== 'Sequential' && className !== 'Functional') return null;
   if (all.some((layer) => !known(layer.class_name, layer.config))) return null;
-  return modelFromConfig(fromKerasConfig(config), { customObjects }) as unknown as Model;
+  return modelFromConfig(fromKerasConfig(own), { customObjects }) as unknown as Model;
 }
 
 function makeCell(className: string, config: Json): Cell<Json, Json> | null {

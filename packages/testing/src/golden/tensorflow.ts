@@ -1,7 +1,8 @@
 import { customGradient } from '@recurra/autograd';
 import { type AnyLayer, Embedding, type LayerClass } from '@recurra/layers';
 import type { Optimizer } from '@recurra/optim';
-import { segmentSum, Tensor } from '@recurra/tensor';
+import { segmentSum, Tensor, type TensorLike } from '@recurra/tensor';
+import { asTensor } from '@recurra/tensor/extend';
 
 /**
  * What Keras on TensorFlow does differently with embeddings, so that its recorded training runs can be replayed. There the
@@ -27,7 +28,7 @@ class LookupEmbedding extends Embedding {
   }
 }
 
-/** A gradient that squares as a list of lookups does. */
+/** A gradient that squares, and is scaled by a number, as a list of lookups is. */
 class LookupGradient extends Tensor {
   private readonly squares: Tensor;
 
@@ -38,6 +39,11 @@ class LookupGradient extends Tensor {
 
   override square(): Tensor {
     return this.squares;
+  }
+
+  /** Clipped to a norm (`tf.clip_by_norm`), it still is a list. */
+  override mul(scale: TensorLike): Tensor {
+    return new LookupGradient(super.mul(scale), this.squares.mul(asTensor(scale).square()));
   }
 }
 

@@ -1,7 +1,7 @@
 import type { SymbolicTensor } from '@recurra/layers';
 import { optimizers } from '@recurra/optim';
 import { camelCase } from '@recurra/tensor/extend';
-import { type Comparison, TOLERANCES } from './compare.js';
+import { type Comparison, eagerly, TOLERANCES, type Tolerance } from './compare.js';
 import { type GoldenCase, type GoldenWeight, isGoldenTensor, toTensor } from './format.js';
 import { buildModel } from './layers.js';
 import { squareLookups, TENSORFLOW_CLASSES } from './tensorflow.js';
@@ -9,7 +9,25 @@ import { squareLookups, TENSORFLOW_CLASSES } from './tensorflow.js';
 // biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
 type Json = any;
 
-/** Replays one whole training run. */
+/**
+ * Runs that make rounding errors grow: to about an eighth of this, on the kernels with and without fused multiply-add, eager and compiled. Batch normalization divides
+ * by the spread of a few samples; a key's bias has no gradient (softmax does not see what all keys share), and Adam makes of its rounding errors steps of the
+ * rate; with a rate of 0.03, Adam does that to small gradients too.
+ */
+const GROWING: Readonly<Record<string, { readonly atol: number; readonly of?: string }>> = {
+  batchnorm_dense: { atol: 2e-4 },
+  transformer_block: { atol: 1e-4, of: 'mha/key/bias' },
+  time_distributed_masked_sample_weight: { atol: 3e-5 },
+};
+
+/** How near something of a run has to be. */
+function toleranceOf(name: string, what: string): Tolerance {
+  const { training } = TOLERANCES;
+  const growing = Object.hasOwn(GROWING, name) ? GROWING[name]! : null;
+  return growing && (growing.of ?? what) === what ? { ...training, atol: growing.atol } : training;
+}
+
+/** Replays one whole training run: eagerly, or in compiled steps, as the comparison runs. */
 export async function replayTraining(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const { model: description, compile, fit, count_params: count } = c['config'];
   const model = buildModel(description.class_name, description.config, TENSORFLOW_CLASSES);
@@ -34,12 +52,13 @@ export async function replayTraining(c: GoldenCase, comparison: Comparison): Pro
     loss: compile.loss,
     metrics: compile.metrics ?? [],
     weightedMetrics: compile.weighted_metrics ?? [],
+    runEagerly: comparison.run === eagerly,
   });
   comparison.tensor(
     'prediction before',
     await model.predict(x, { batchSize: fit.batch_size }),
     c['prediction_before'],
-    TOLERANCES.training,
+    toleranceOf(c.name, ''),
   );
   const sampleWeight = c['inputs'].sample_weight ? toTensor(c['inputs'].sample_weight) : null;
   const validation = c['validation'];
@@ -53,18 +72,23 @@ export async function replayTraining(c: GoldenCase, comparison: Comparison): Pro
     validationData: validation ? [inputsOf(validation.x), toTensor(validation.y)] : null,
   });
   for (const [key, expected] of Object.entries<number[]>(c['history']))
-    comparison.numbers(`history of ${key}`, history.values(key), expected, TOLERANCES.training);
+    comparison.numbers(`history of ${key}`, history.values(key), expected, toleranceOf(c.name, ''));
   const evaluated = await model.evaluate(x, y, { batchSize: fit.batch_size, sampleWeight });
   for (const [key, expected] of Object.entries<number>(c['evaluate']))
-    comparison.numbers(`evaluate ${key}`, [evaluated[camelCase(key)] ?? Number.NaN], [expected], TOLERANCES.training);
+    comparison.numbers(
+      `evaluate ${key}`,
+      [evaluated[camelCase(key)] ?? Number.NaN],
+      [expected],
+      toleranceOf(c.name, ''),
+    );
   (c['final_weights'] as GoldenWeight[]).forEach((expected, i) => {
-    comparison.tensor(`final ${expected.name}`, model.weights[i]?.value, expected, TOLERANCES.training);
+    comparison.tensor(`final ${expected.name}`, model.weights[i]?.value, expected, toleranceOf(c.name, expected.name));
   });
   comparison.tensor(
     'prediction',
     await model.predict(x, { batchSize: fit.batch_size }),
     c['prediction'],
-    TOLERANCES.training,
+    toleranceOf(c.name, ''),
   );
   return true;
 }
