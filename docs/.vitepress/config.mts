@@ -12,6 +12,7 @@ const sidebar = (
     keras: string;
     course: string;
     chapter: string;
+    second: string;
     packages: string;
     architecture: string;
   },
@@ -26,7 +27,13 @@ const sidebar = (
       { text: text.architecture, link: `${base}/architecture` },
     ],
   },
-  { text: text.course, items: [{ text: text.chapter, link: `${base}/course/recurrent-networks` }] },
+  {
+    text: text.course,
+    items: [
+      { text: text.chapter, link: `${base}/course/recurrent-networks` },
+      { text: text.second, link: `${base}/course/transformers` },
+    ],
+  },
   {
     text: text.packages,
     items: PACKAGES.map((name) => ({
@@ -62,6 +69,7 @@ export default defineConfig({
           architecture: 'Architecture',
           course: 'Course',
           chapter: '1. Recurrent networks',
+          second: '2. Attention and Transformers',
           packages: 'Packages',
         }),
       },
@@ -84,6 +92,7 @@ export default defineConfig({
           architecture: '架构',
           course: '课程',
           chapter: '第一章 循环神经网络',
+          second: '第二章 注意力与 Transformer',
           packages: '各个包',
         }),
       },
