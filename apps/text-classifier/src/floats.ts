@@ -5,7 +5,7 @@ export function allFinite(values: ArrayLike<number>): boolean {
 }
 
 /** Length of the base64 text of so many bytes. */
-export const base64Length = (bytes: number): number => 4 * Math.ceil(bytes / 3);
+const base64Length = (bytes: number): number => 4 * Math.ceil(bytes / 3);
 
 /** Numbers as little-endian float32, in base64. Throws `RangeError` where one is not finite as float32. */
 export function encodeFloats(values: ArrayLike<number>): string {

@@ -29,7 +29,7 @@ export interface ScanParams {
 }
 
 /** Computes a graph by applying its operations, to concrete tensors or watched ones. */
-export function applyGraph(graph: Graph, inputs: readonly Tensor[]): Tensor[] {
+function applyGraph(graph: Graph, inputs: readonly Tensor[]): Tensor[] {
   const values = new Map<Value, Tensor>();
   graph.inputs.forEach((value, i) => {
     values.set(value, inputs[i]!);

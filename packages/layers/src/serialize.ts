@@ -1,6 +1,6 @@
 import { type AnyCell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells } from '@recurra/cells';
 import { FormatError } from '@recurra/tensor';
-import { describeLayer, type SerializedLayer } from './base/describe.js';
+import type { SerializedLayer } from './base/describe.js';
 import { asFormatError, graphFromConfig } from './base/graph-from-config.js';
 import type { AnyLayer, LayerConfig } from './base/layer.js';
 import type { Model } from './base/model.js';
@@ -63,7 +63,7 @@ function isSerializedLayer(value: unknown): value is SerializedLayer {
 }
 
 /**
- * The layer (or model) that {@link serializeLayer} wrote. Throws `FormatError` for a class that is not known, for arguments that the class refuses, and for
+ * The layer (or model) that `serializeLayer` wrote. Throws `FormatError` for a class that is not known, for arguments that the class refuses, and for
  * descriptions of another form.
  */
 export function deserializeLayer(given: SerializedLayer, options: DeserializeOptions = {}): AnyLayer {
@@ -160,5 +160,3 @@ export function sequentialFromConfig(config: LayerConfig, options: DeserializeOp
   if (trainable === false) model.trainable = false;
   return model;
 }
-
-export { describeLayer as serializeLayer };

@@ -94,11 +94,3 @@ function make(dtype: DType, length: number): TypedArray {
       throw new DTypeError(`expected dtype float32, float64, int32 or bool, received ${String(dtype)}`);
   }
 }
-
-/** The dtype that a typed array holds; `Uint8Array` is read as `bool` by `tensor` only when asked to. */
-export function dtypeOf(array: TypedArray): DType {
-  if (array instanceof Float32Array) return 'float32';
-  if (array instanceof Float64Array) return 'float64';
-  if (array instanceof Int32Array) return 'int32';
-  return 'bool';
-}

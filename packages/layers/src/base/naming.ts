@@ -39,16 +39,6 @@ export function inScope<R>(name: string, f: () => R): R {
   }
 }
 
-/** Runs `f` outside of all names. */
-export function outOfScope<R>(f: () => R): R {
-  const outer = scopes.splice(0);
-  try {
-    return f();
-  } finally {
-    scopes.push(...outer);
-  }
-}
-
 /** A name within the layers that are being built: `bidirectional/forward_lstm/kernel`. */
 export function scoped(name: string): string {
   return [...scopes, name].join('/');

@@ -31,7 +31,7 @@ export interface RecurrentOptions extends LayerOptions {
 }
 
 /** The defaults of {@link RecurrentOptions}. */
-export const RECURRENT_DEFAULTS: {
+const RECURRENT_DEFAULTS: {
   readonly [K in Exclude<keyof RecurrentOptions, keyof LayerOptions>]-?: RecurrentOptions[K];
 } = {
   returnSequences: false,

@@ -62,7 +62,7 @@ export function floating(t: Tensor): Tensor {
 }
 
 /** Weights that may be absent, as a tensor of `dtype` or `null`. */
-export function floatingOrNull(value: TensorLike | null | undefined, dtype: DType = 'float32'): Tensor | null {
+function floatingOrNull(value: TensorLike | null | undefined, dtype: DType = 'float32'): Tensor | null {
   return value === null || value === undefined ? null : asTensor(value).cast(dtype);
 }
 

@@ -9,7 +9,7 @@ import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './me
 export type Count = 'truePositives' | 'falsePositives' | 'trueNegatives' | 'falseNegatives';
 
 /** Below every score: what `topK` leaves out. */
-export const LOWEST = -1e10;
+const LOWEST = -1e10;
 
 /** How decisions are counted. */
 export interface CountSettings extends UpdateOptions {

@@ -82,7 +82,7 @@ export function samplesOfBatch(batch: unknown, what: string, inputsOf: InputsOf)
 }
 
 /** One pass over a source. */
-export function passOver<B>(source: BatchSource<B>, epoch: number, skip = 0): AsyncIterable<B> | Iterable<B> {
+function passOver<B>(source: BatchSource<B>, epoch: number, skip = 0): AsyncIterable<B> | Iterable<B> {
   if ('iterate' in source) return source.iterate(skip === 0 ? { epoch } : { epoch, index: skip });
   return skip === 0 ? source : skipping(source, skip);
 }

@@ -1,7 +1,7 @@
 import { batchIndices } from '@recurra/preprocessing/extend';
 import { isfinite, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import { asTensor, formatShape, isFloating } from '@recurra/tensor/extend';
-import { describeValue, isRecord, leavesOf, mapTree } from '../base/tree.js';
+import { describeValue, isRecord, mapTree } from '../base/tree.js';
 
 /** Samples with their targets and weights: trees of tensors that all have one length. */
 export interface Samples {
@@ -15,7 +15,7 @@ export interface Samples {
 export type InputsOf = (x: unknown, what: string) => unknown;
 
 /** Is it one tensor's worth of numbers: a tensor, a typed array, nested lists of numbers and booleans? */
-export function isTensorLike(value: unknown): boolean {
+function isTensorLike(value: unknown): boolean {
   if (value instanceof Tensor || ArrayBuffer.isView(value)) return true;
   if (typeof value === 'number' || typeof value === 'boolean') return true;
   if (!Array.isArray(value) || value.length === 0) return false;
@@ -119,9 +119,4 @@ export function holdOut(data: Samples, share: number): { rest: Samples; held: Sa
     );
   const part = (from: number, size: number): Samples => mapSamples(data, size, (t) => t.narrow(0, from, size));
   return { rest: part(0, kept), held: part(kept, data.count - kept) };
-}
-
-/** The tensors of samples. */
-export function tensorsOf(data: Samples): Tensor[] {
-  return leavesOf([data.x, data.y, data.weight]).filter((leaf) => leaf instanceof Tensor);
 }

@@ -221,7 +221,7 @@ function modularPower(a: bigint, b: bigint): bigint {
 }
 
 /** What a value becomes in another dtype: to int32 by truncation, what is beyond it its end, NaN 0; all but 0 is true. */
-export function converted(a: number, to: DType): number {
+function converted(a: number, to: DType): number {
   if (to === 'bool') return num(a !== 0);
   if (to === 'float32') return Math.fround(a);
   if (to === 'float64') return a;
@@ -230,7 +230,7 @@ export function converted(a: number, to: DType): number {
 }
 
 /** The result that a definition gives for operands of a dtype; `null` where they are refused. */
-export function expectedOf({ float, int, result }: Definition, dtype: DType, a: number, b = 0): number | null {
+function expectedOf({ float, int, result }: Definition, dtype: DType, a: number, b = 0): number | null {
   if (isFloating(dtype)) return result ? float(a, b) : converted(float(a, b), dtype);
   if (!int) return Math.fround(float(Math.fround(a), Math.fround(b)));
   const exact = int(BigInt(a), BigInt(b));
@@ -247,7 +247,7 @@ function ordinal(x: number, dtype: DType): bigint {
 }
 
 /** The same value (0 is not -0), or, where `ulp` allows it, one as near. What is subnormal may be 0 there. */
-export function agrees(received: number, expected: number, dtype: DType, ulp = 0): boolean {
+function agrees(received: number, expected: number, dtype: DType, ulp = 0): boolean {
   if (Object.is(received, expected) || (Number.isNaN(received) && Number.isNaN(expected))) return true;
   if (ulp === 0 || !Number.isFinite(expected) || !isFloating(dtype)) return false;
   if (Math.abs(expected) < SMALLEST_NORMAL && Math.abs(received) < SMALLEST_NORMAL && received !== expected)
@@ -259,7 +259,7 @@ export function agrees(received: number, expected: number, dtype: DType, ulp = 0
 }
 
 /** The ways to compute: eagerly; compiled, few values at a time (the interpreter), or many (a function of their own). */
-export async function everyWay(
+async function everyWay(
   f: (xs: Tensor[]) => Tensor,
   operands: readonly (readonly number[])[],
   dtypes: readonly DType[],

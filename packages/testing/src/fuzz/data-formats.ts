@@ -61,7 +61,7 @@ function expectThat(condition: boolean, message: string, ...values: unknown[]): 
 }
 
 /** All that a data set of rows gives. */
-export async function readRows<T>(
+async function readRows<T>(
   onBadRow: OnBadRow,
   open: (options: { onBadRow: OnBadRow; report: RowReport; name: string }) => Dataset<T>,
 ): Promise<Outcome> {

@@ -212,7 +212,7 @@ export interface Program {
 const MOST_ELEMENTS = 20_000;
 
 /** Numbers of a seed (Mulberry32), in 0..1. */
-export function randomNumbers(seed: number): () => number {
+function randomNumbers(seed: number): () => number {
   let state = seed | 0;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

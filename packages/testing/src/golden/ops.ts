@@ -210,7 +210,7 @@ const SUMMING =
   /^(sum|mean|prod|var|std|logsumexp|cumsum|cumprod|norm|matmul|dot|outer|tensordot|einsum|softmax|log_softmax|.*crossentropy|.*conv1d.*|average_pool|segment_sum|logaddexp|scatter)$/;
 
 /** Gradients of sum(outputs * cotangent) with respect to the floating ones among `inputs`. */
-export function goldenGradients(
+function goldenGradients(
   f: (inputs: Tensor[]) => Tensor | Tensor[],
   inputs: Tensor[],
   cotangents: Record<string, GoldenTensor | number>,
@@ -230,7 +230,7 @@ export function goldenGradients(
 }
 
 /** Replays one case through a function: outputs, and gradients for the inputs where the case has them. */
-export async function replayFunction(
+async function replayFunction(
   c: GoldenCase,
   f: (inputs: Tensor[]) => Tensor | Tensor[],
   tolerance: Tolerance,

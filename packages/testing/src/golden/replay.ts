@@ -15,7 +15,7 @@ import { replayTraining } from './training.js';
 export type Replayer = (c: GoldenCase, comparison: Comparison, file: string) => boolean | Promise<boolean>;
 
 /** The areas, and who replays them. */
-export const AREAS: Record<string, Replayer> = {
+const AREAS: Record<string, Replayer> = {
   ops: replayOp,
   activations: replayActivation,
   initializers: replayInitializer,

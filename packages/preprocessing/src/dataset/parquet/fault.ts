@@ -1,5 +1,5 @@
 /** What is wrong with a Parquet file; whoever knows the file's name makes a `ReadError` of it. */
-export class Fault extends Error {}
+class Fault extends Error {}
 
 /** Throws a `Fault`: `expected ..., received ...`. */
 export function fault(expected: string, received: unknown): never {

@@ -1,7 +1,7 @@
 import { RecurraError } from '@recurra/tensor';
 
 /** What people pass by mistake. Each is made anew: a promise that nobody awaits must not be left over. */
-export const WRONG: Readonly<Record<Wrong, () => unknown>> = {
+const WRONG: Readonly<Record<Wrong, () => unknown>> = {
   undefined: () => undefined,
   null: () => null,
   NaN: () => Number.NaN,
