@@ -1,9 +1,11 @@
 /** The module's surface: programs are lists of commands in memory, and every worker runs the same program. */
 import { attentionBackward, attentionForward } from "./attention";
+import { convolution, convolutionInput, convolutionKernel } from "./convolution";
 import { chain } from "./elementwise";
 import { gemm } from "./gemm";
 import { checkIndices, gather, scatterAdd } from "./indexing";
 import * as op from "./opcodes";
+import { pooling } from "./pooling";
 import { philox, random, uniform } from "./random";
 import { recurrenceBackward, recurrenceForward } from "./recurrence";
 import { argReduce, cumulate, reduce } from "./reduce";
@@ -158,6 +160,10 @@ function execute(program: usize, end: usize, worker: i32, workers: i32, control:
         case op.COMMAND_RECURRENCE_BACKWARD: recurrenceBackward(program, w, team, scratch, scratchBytes); break;
         case op.COMMAND_ROWS: rows(program, w, team); break;
         case op.COMMAND_CHECK_INDICES: checkIndices(program, w, team); break;
+        case op.COMMAND_CONVOLUTION: convolution(program, w, team, scratch); break;
+        case op.COMMAND_CONVOLUTION_INPUT: convolutionInput(program, w, team, scratch); break;
+        case op.COMMAND_CONVOLUTION_KERNEL: convolutionKernel(program, w, team, scratch); break;
+        case op.COMMAND_POOLING: pooling(program, w, team); break;
         case op.COMMAND_LOOP: loop(program, length & ~SERIAL, w, team, control, scratch, scratchBytes); break;
         default: unreachable();
       }

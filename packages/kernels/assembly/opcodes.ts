@@ -21,6 +21,10 @@ export const COMMAND_RECURRENCE_FORWARD: i32 = 14;
 export const COMMAND_RECURRENCE_BACKWARD: i32 = 15;
 export const COMMAND_ROWS: i32 = 16;
 export const COMMAND_CHECK_INDICES: i32 = 17;
+export const COMMAND_CONVOLUTION: i32 = 18;
+export const COMMAND_CONVOLUTION_INPUT: i32 = 19;
+export const COMMAND_CONVOLUTION_KERNEL: i32 = 20;
+export const COMMAND_POOLING: i32 = 21;
 
 // ---- Element-wise operations on float32 lanes, of one argument
 export const F32_NEG: i32 = 1;

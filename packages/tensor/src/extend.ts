@@ -23,7 +23,13 @@ export { checkOptions, type OptionTable } from './options.js';
 export * from './primitive.js';
 export type { BinaryName } from './primitives/binary.js';
 export type { CheckedIndicesParams } from './primitives/checked-indices.js';
-export { allPrimitives, type NormalizeParams, type RandomParams } from './primitives/index.js';
+export {
+  allPrimitives,
+  type ConvolutionParams,
+  type NormalizeParams,
+  type PoolingParams,
+  type RandomParams,
+} from './primitives/index.js';
 export type { ReduceName, ReduceParams } from './primitives/reduce.js';
 export type { UnaryName } from './primitives/unary.js';
 export type { PadParams, SliceParams } from './primitives/view.js';

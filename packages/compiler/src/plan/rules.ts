@@ -2,9 +2,12 @@ import { Command } from '@recurra/kernels';
 import type { DType } from '@recurra/tensor';
 import {
   type CheckedIndicesParams,
+  type ConvolutionParams,
   indexMessage,
   type NormalizeParams,
   type PadParams,
+  type PoolingParams,
+  type PoolingParams,
   type RandomParams,
   type ReduceName,
   type ReduceParams,
@@ -34,6 +37,13 @@ export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...['softmax', 'logSoftmax', 'normalize', 'softmaxBackward', 'logSoftmaxBackward', 'normalizeBackward'].map(
     (name, kind): [string, Rule] => [name, (emission, node) => emitRows(emission, node, kind)],
   ),
+  ['convolution', (emission, node) => emitConvolution(emission, node, Command.convolution)],
+  ['convolutionInput', (emission, node) => emitConvolution(emission, node, Command.convolutionInput)],
+  ['convolutionKernel', (emission, node) => emitConvolution(emission, node, Command.convolutionKernel)],
+  ...['windowPick', 'windowUnpick', 'windowSum', 'windowSpread'].map((name, kind): [string, Rule] => [
+    name,
+    (emission, node) => emitPooling(emission, node, kind),
+  ]),
   ['cumsum', (emission, node) => emitCumulate(emission, node, 0)],
   ['cumprod', (emission, node) => emitCumulate(emission, node, 1)],
 ]);
@@ -198,6 +208,49 @@ function emitCumulate(emission: Emission, node: Node, product: number): boolean 
       ...[emission.address(x), emission.address(out), TYPES[x.dtype]],
     ],
     sizeOf(out.shape) * 2,
+  );
+  return true;
+}
+
+/** Sizes as the kernels want them: those of the sequence, of the windows, and of the kernel, whichever of them is the output. */
+function emitConvolution(emission: Emission, node: Node, command: number): boolean {
+  const [a, b] = node.inputs.map((value) => emission.dense(emission.refOf(value))) as [Ref, Ref];
+  const out = emission.refOf(node.outputs[0]!);
+  if (out.dtype !== 'float32') return false;
+  if (sizeOf(out.shape) === 0) return true;
+  const { stride, dilation, time, size } = node.params as ConvolutionParams;
+  const [kernel, windows] =
+    command === Command.convolution ? [b, out] : command === Command.convolutionInput ? [b, a] : [out, b];
+  const [batch, count, filters] = windows.shape as readonly [number, number, number];
+  const channels = kernel.shape[1]!;
+  emission.program.command(
+    `${node.primitive.name} ${batch} x ${count}x${filters}x${size * channels}`,
+    command,
+    [
+      ...[batch, time, channels, count, filters, size, stride, dilation],
+      ...[emission.address(a), emission.address(b), emission.address(out)],
+    ],
+    sizeOf(out.shape) + batch * count * filters * size * channels * 0.25,
+  );
+  return true;
+}
+
+function emitPooling(emission: Emission, node: Node, kind: number): boolean {
+  const inputs = node.inputs.map((value) => emission.dense(emission.refOf(value)));
+  const from = inputs[inputs.length - 1]!;
+  const out = emission.refOf(node.outputs[0]!);
+  if (inputs.some((ref) => ref.dtype !== 'float32')) return false;
+  if (sizeOf(out.shape) === 0) return true;
+  const { time, count, size, stride, before } = node.params as PoolingParams;
+  const [batch, , channels] = out.shape as readonly [number, number, number];
+  emission.program.command(
+    `${node.primitive.name} [${out.shape.join(', ')}]`,
+    Command.pooling,
+    [
+      ...[kind, batch, time, channels, count, size, stride, before],
+      ...[emission.address(inputs[0]!), emission.address(from), emission.address(out)],
+    ],
+    batch * channels * (time + count * size),
   );
   return true;
 }

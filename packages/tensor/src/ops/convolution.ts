@@ -1,9 +1,11 @@
-import { type DType, isFloating } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
+import { convolution, convolutionInput } from '../primitives/convolution.js';
+import { type PoolingParams, windowPick, windowSum } from '../primitives/pooling.js';
 import { checkRules, checkValue, count, countOrZero, oneOf, orNull, type Rules } from '../rules.js';
 import { formatShape } from '../shape.js';
-import { asTensor, promote, type Tensor, type TensorLike } from '../tensor.js';
-import { pad, stack } from './shape.js';
+import { asTensor, bind, promote, type Tensor, type TensorLike } from '../tensor.js';
+import { stopGradient } from './elementwise.js';
+import { pad } from './shape.js';
 
 /** How the ends of a sequence are treated: only whole windows, zeros on both sides, or zeros before (no look ahead). */
 export type Padding = 'valid' | 'same' | 'causal';
@@ -56,7 +58,7 @@ function windows(x: Tensor, size: number, stride: number, dilation: number): Ten
  * y[b, t, o] = sum over j, c of x[b, t * strides + j * dilationRate, c] kernel[j, c, o].
  *
  * x [batch, time, channels], kernel [size, channels / groups, filters]; with `groups` each group of channels feeds its
- * own group of filters. Lowered to windows and one matrix product.
+ * own group of filters. Groups are lowered to windows laid out and a stack of products.
  */
 export function conv1d(x: TensorLike, kernel: TensorLike, options: Conv1dOptions = {}): Tensor {
   checkRules('conv1d', options, CONV);
@@ -78,13 +80,15 @@ export function conv1d(x: TensorLike, kernel: TensorLike, options: Conv1dOptions
           [0, 0],
         ])
       : input;
+  if (groups === 1)
+    return bind(convolution, [padded, k], {
+      stride: strides,
+      dilation: dilationRate,
+      time: padded.shape[1]!,
+      size,
+    })[0]!;
   const view = windows(padded, size, strides, dilationRate);
   const count = view.shape[1]!;
-  if (groups === 1)
-    return view
-      .reshape([batch * count, size * channels])
-      .matmul(k.reshape([size * channels, filters]))
-      .reshape([batch, count, filters]);
   const per = channels / groups;
   const left = view
     .reshape([batch * count, size, groups, per])
@@ -166,31 +170,27 @@ export function conv1dTransposeLength(time: number, size: number, options: Conv1
  */
 export function conv1dTranspose(x: TensorLike, kernel: TensorLike, options: Conv1dTransposeOptions = {}): Tensor {
   const [input, k] = promote(x, kernel);
-  const [batch, time, channels] = rank3(input, 'conv1dTranspose');
+  const [, time, channels] = rank3(input, 'conv1dTranspose');
   if (k.rank !== 3 || k.shape[2] !== channels)
     throw new ShapeError(
       `conv1dTranspose: expected a kernel of shape [size, filters, ${channels}], received ${formatShape(k.shape)}`,
     );
-  const [size, filters] = k.shape as readonly [number, number, number];
+  const size = k.shape[0]!;
   const { out, cut } = transposeReach(time, size, options);
   const { strides = 1, dilationRate = 1 } = options;
-  // Each input step contributes a window: spread the steps, shift by the place in the window, and add.
-  const parts = Array.from({ length: size }, (_, j) => {
-    const part = input.matmul(k.at(j).transpose()); // [batch, time, filters]
-    const spread = stack([part, ...Array.from({ length: strides - 1 }, () => part.zerosLike())], 2).reshape([
-      batch,
-      time * strides,
-      filters,
-    ]);
-    const span = (size - 1) * dilationRate + 1;
-    const room = pad(spread, [
-      [0, 0],
-      [span + j * dilationRate, span + span + strides],
-      [0, 0],
-    ]);
-    return room.narrow(1, span + cut, out);
-  });
-  return parts.reduce((a, b) => a.add(b));
+  const whole = Math.max(0, (time - 1) * strides + (size - 1) * dilationRate + 1);
+  const params = { stride: strides, dilation: dilationRate, time: whole, size };
+  const sums = bind(convolutionInput, [input, k], params)[0]!;
+  const after = Math.max(0, cut + out - whole);
+  return (
+    after > 0
+      ? pad(sums, [
+          [0, 0],
+          [0, after],
+          [0, 0],
+        ])
+      : sums
+  ).narrow(1, cut, out);
 }
 
 /** Options of 1-D pooling; `strides` is the pool size by default. */
@@ -199,43 +199,36 @@ export interface Pool1dOptions {
   readonly padding?: 'valid' | 'same';
 }
 
-function pool(x: TensorLike, size: number, options: Pool1dOptions, fill: number, fold: (w: Tensor) => Tensor): Tensor {
-  const input = asTensor(x);
-  const [, time] = rank3(input, 'pool1d');
-  checkRules('pool1d', options, POOL);
-  checkValue('pool1d', 'the pool size', size, count);
+/** The windows of a pooling, checked. */
+function poolOf(operation: string, x: Tensor, size: number, options: Pool1dOptions): PoolingParams {
+  const [, time] = rank3(x, operation);
+  checkRules(operation, options, POOL);
+  checkValue(operation, 'the pool size', size, count);
   const stride = options.strides ?? size;
   const [before, after] = paddingOf(time, size, stride, options.padding ?? 'valid');
-  const padded =
-    before + after > 0
-      ? pad(
-          input,
-          [
-            [0, 0],
-            [before, after],
-            [0, 0],
-          ],
-          { value: fill },
-        )
-      : input;
-  return fold(windows(padded, size, stride, 1));
+  const windows = Math.max(0, Math.floor((time + before + after - size) / stride) + 1);
+  return { time, count: time === 0 ? 0 : windows, size, stride, before };
 }
 
-/** What is never larger than an element. */
-function lowestOf(dtype: DType): number {
-  return isFloating(dtype) ? -Infinity : dtype === 'int32' ? -(2 ** 31) : 0;
-}
-
-/** The largest element of each window over time: [batch, time, channels] -> [batch, windows, channels]. */
+/**
+ * The largest element of each window over time, NaN where one is: [batch, time, channels] -> [batch, windows, channels]. Its gradient goes to the
+ * first of equals (to the first NaN). Keras `max_pool`.
+ */
 export function maxPool1d(x: TensorLike, size: number, options: Pool1dOptions = {}): Tensor {
-  const t = asTensor(x);
-  return pool(t, size, options, lowestOf(t.dtype), (w) => w.max(2));
+  const input = asTensor(x);
+  return bind(windowPick, [stopGradient(input), input], poolOf('maxPool1d', input, size, options))[0]!;
 }
 
-/** The mean of each window over time; padding does not count. */
+/** The mean of each window over time, of the steps that lie inside of the sequence. Keras `average_pool`. */
 export function averagePool1d(x: TensorLike, size: number, options: Pool1dOptions = {}): Tensor {
   const input = asTensor(x);
-  const total = pool(input, size, options, 0, (w) => w.sum(2));
-  const count = pool(input.onesLike().narrow(0, 0, Math.min(1, input.shape[0]!)), size, options, 0, (w) => w.sum(2));
-  return total.div(count);
+  const params = poolOf('averagePool1d', input, size, options);
+  const { time, stride, before } = params;
+  const counts = Array.from({ length: params.count }, (_, n) => {
+    const first = n * stride - before;
+    return Math.min(time, first + size) - Math.max(0, first);
+  });
+  const numbers = input.dtype === 'bool' ? input.cast('int32') : input;
+  const total = bind(windowSum, [numbers], params)[0]!;
+  return total.div(asTensor(counts, total.dtype).reshape([params.count, 1]));
 }

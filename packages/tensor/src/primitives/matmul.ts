@@ -26,7 +26,7 @@ function scratch(side: 'a' | 'b', length: number): Float64Array {
  * Both operands are packed into float64 panels of four rows (a) and four columns (b), so that the inner loop reads two
  * moving pointers without strides or conversions and keeps 4 x 4 sums in registers. Sums are float64, rounded once.
  */
-function gemm(
+export function gemm(
   m: number,
   n: number,
   k: number,
