@@ -3,9 +3,11 @@ import {
   Add,
   type AnyLayer,
   Bidirectional,
+  Conv1D,
   Dense,
   Embedding,
   GlobalAveragePooling1D,
+  GlobalMaxPooling1D,
   GRU,
   Input,
   LayerNormalization,
@@ -31,7 +33,7 @@ export interface Measured {
   readonly profile?: () => Promise<readonly { label: string; milliseconds: number }[]>;
 }
 
-function layersOf({ kind, V = 0, E, H = 0, T, C = 0 }: Workload): (AnyLayer | SymbolicTensor)[] {
+function layersOf({ kind, V = 0, E, H = 0, T, C = 0, K = 1 }: Workload): (AnyLayer | SymbolicTensor)[] {
   const ids = V > 0 ? [Input({ shape: [T], dtype: 'int32' }), new Embedding(V, E)] : [];
   const floats = Input({ shape: [T, E] });
   const positive = new Dense(1, { activation: 'sigmoid' });
@@ -52,6 +54,8 @@ function layersOf({ kind, V = 0, E, H = 0, T, C = 0 }: Workload): (AnyLayer | Sy
       ];
     case 'charlm':
       return [...ids, new LSTM(H, { returnSequences: true }), new LSTM(H, { returnSequences: true }), classes(V)];
+    case 'conv':
+      return [...ids, new Conv1D(H, K, { activation: 'relu' }), new GlobalMaxPooling1D(), positive];
     case 'large':
       return [floats, new LSTM(H), classes(C)];
     default:

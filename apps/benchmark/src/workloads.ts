@@ -1,7 +1,7 @@
-/** The cells of the workloads. */
-export type WorkloadKind = 'lstm' | 'gru' | 'rnn' | 'bilstm' | 'charlm' | 'large' | 'tiny' | 'transformer';
+/** What the workloads' models are made of. */
+export type WorkloadKind = 'lstm' | 'gru' | 'rnn' | 'bilstm' | 'charlm' | 'large' | 'tiny' | 'transformer' | 'conv';
 
-/** Sizes of a workload: vocabulary, embedding, units, steps, batch, classes, heads, key width, feed-forward width. */
+/** Sizes of a workload: vocabulary, embedding, units (or filters), steps, batch, classes, heads, key width, feed-forward width, kernel size. */
 export interface Workload {
   readonly kind: WorkloadKind;
   readonly V?: number;
@@ -13,6 +13,7 @@ export interface Workload {
   readonly heads?: number;
   readonly kd?: number;
   readonly F?: number;
+  readonly K?: number;
 }
 
 /** All peers build these models. Adam, learning rate 1e-3, epsilon 1e-7. */
@@ -26,12 +27,13 @@ export const WORKLOADS: Readonly<Record<string, Workload>> = {
   W7: { kind: 'large', E: 256, H: 512, T: 100, B: 64, C: 10 },
   W8: { kind: 'tiny', E: 32, H: 32, T: 20, B: 1 },
   W9: { kind: 'transformer', V: 20000, E: 128, T: 128, B: 32, heads: 4, kd: 32, F: 256 },
+  W10: { kind: 'conv', V: 20000, E: 128, H: 128, K: 5, T: 200, B: 32 },
 };
 
 /** Multiplications and additions of the matrix products of one forward pass, in GFLOP; a training step takes three times as many. */
 export function gigaflop(name: string): { forward: number; train: number } {
   const w = WORKLOADS[name]!;
-  const { B, T, E, H = 0, V = 0 } = w;
+  const { B, T, E, H = 0, V = 0, K = 1 } = w;
   const cell = (gates: number, inputs: number, units: number): number => 2 * B * T * gates * units * (inputs + units);
   const forward = {
     lstm: () => cell(4, E, H),
@@ -42,6 +44,7 @@ export function gigaflop(name: string): { forward: number; train: number } {
     large: () => cell(4, E, H),
     tiny: () => cell(4, E, H),
     transformer: () => 2 * B * T * (4 * E * E + 2 * E * w.F!) + 4 * B * w.heads! * T * T * w.kd!,
+    conv: () => 2 * B * (T - K + 1) * K * E * H,
   }[w.kind]();
   const train = 3 * forward - (w.kind === 'large' ? 2 * B * T * 4 * H * E : 0);
   return { forward: forward / 1e9, train: train / 1e9 };
@@ -74,7 +77,7 @@ const dense = (inputs: number, outputs: number): Weight[] => [
 ];
 
 /** Initialisations and shapes of the weights, in the order of Keras. */
-function weightsOf({ kind, V = 0, E, H = 0, T, C = 0, heads = 0, kd = 0, F = 0 }: Workload): Weight[] {
+function weightsOf({ kind, V = 0, E, H = 0, T, C = 0, heads = 0, kd = 0, F = 0, K = 1 }: Workload): Weight[] {
   const embedding: Weight = ['emb', [V, E]];
   switch (kind) {
     case 'lstm':
@@ -91,6 +94,8 @@ function weightsOf({ kind, V = 0, E, H = 0, T, C = 0, heads = 0, kd = 0, F = 0 }
       return [...recurrent(4, E, H), ...dense(H, C)];
     case 'tiny':
       return recurrent(4, E, H);
+    case 'conv':
+      return [embedding, ['glorot', [K, E, H]], ['zeros', [H]], ...dense(H, 1)];
     default: {
       const projection: Weight[] = [
         ['glorot', [E, heads, kd]],
