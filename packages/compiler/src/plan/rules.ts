@@ -7,7 +7,6 @@ import {
   type NormalizeParams,
   type PadParams,
   type PoolingParams,
-  type PoolingParams,
   type RandomParams,
   type ReduceName,
   type ReduceParams,
