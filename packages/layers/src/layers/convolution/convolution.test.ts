@@ -1,4 +1,4 @@
-import { arange, ones, ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { arange, ones, ShapeError, setSeed, type Tensor, ValueError } from '@recurra/tensor';
 import {
   AveragePooling1D,
   Conv1D,
@@ -121,6 +121,7 @@ test('configurations hold what Keras writes: lists of one, its spelling of forma
 });
 
 test('a text model of convolutions trains, its penalty counts, its constraint holds', async () => {
+  setSeed(5);
   const model = new Sequential([
     new Conv1D(4, 3, { activation: 'relu', kernelRegularizer: 'l2', kernelConstraint: 'nonNeg', padding: 'same' }),
     new MaxPooling1D(2),
@@ -129,12 +130,13 @@ test('a text model of convolutions trains, its penalty counts, its constraint ho
     new Dense(1),
   ]);
   model.build([null, 8, 2]);
-  model.compile({ optimizer: 'sgd', loss: 'mse' });
+  model.compile({ optimizer: 'adam', loss: 'mse' });
+  model.optimizer!.learningRate = 0.01;
   expect(model.losses).toHaveLength(2);
   const inputs = x(4, 8, 2).div(64);
   const targets = inputs.max([1, 2]).reshape([4, 1]);
-  const { history } = await model.fit(inputs, targets, { epochs: 30, verbose: 0 });
+  const { history } = await model.fit(inputs, targets, { epochs: 60, verbose: 0, shuffle: false });
   const losses = history['loss'] as number[];
-  expect(losses[29]!).toBeLessThan(losses[0]! / 2);
+  expect(losses[59]!).toBeLessThan(losses[0]! / 2);
   expect(Math.min(...model.weights[0]!.value.data)).toBeGreaterThanOrEqual(0);
 });
