@@ -21,7 +21,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
-/** The tables of a run: wall and CPU time of a step, ratios to ours, kernels, and whether all trained the same model. */
+/** The tables of a run: wall and CPU time of a step, ratios to ours, rates of products beside sgemm, kernels, and whether all trained the same model. */
 export function report(answers: readonly Answer[]): string {
   const keys = [...new Set(answers.map((a) => `${a.peer}@${a.threads}`))];
   const measured = new Map<string, Answer[]>();
@@ -30,6 +30,16 @@ export function report(answers: readonly Answer[]): string {
     const key = `${a.workload} ${a.phase} ${a.peer}@${a.threads}`;
     measured.set(key, [...(measured.get(key) ?? []), a]);
   }
+  const micro = [...new Set(answers.map((a) => a.workload).filter((w) => w.startsWith('M')))];
+  const best = (w: string, k: string): number | undefined => {
+    const list = measured.get(`${w} op ${k}`);
+    return list && Math.max(...list.map((a) => a.gops!));
+  };
+  /** Work of a kernel, in 10^9, a CPU second of all threads: the round that others disturbed least, as for models. */
+  const perCPUSecond = (w: string, k: string): number | undefined => {
+    const list = measured.get(`${w} op ${k}`);
+    return list && Math.max(...list.map((a) => (a.gops! / a.steps_per_s! / a.cpu_ms!) * 1000));
+  };
   const workloads = Object.keys(WORKLOADS).filter((w) => answers.some((a) => a.workload === w));
   const parts: string[] = [];
   for (const phase of ['train', 'predict'] as const) {
@@ -67,29 +77,31 @@ export function report(answers: readonly Answer[]): string {
         `### ${phase}: ${what[0] as string} time over that of ${mine} (more than 1: ours is faster)\n\n${table(['', ...used], only(what[1] as typeof cpu))}`,
       );
     }
-    parts.push(
-      `### ${phase}: GFLOP of matrix products a CPU second\n\n${table(
-        ['', ...used],
-        rows((w, k) => {
-          const time = cpu(w, k);
-          return time && (gigaflop(w)[phase === 'train' ? 'train' : 'forward'] / time) * 1000;
-        }),
-      )}`,
-    );
-  }
-  const micro = [...new Set(answers.map((a) => a.workload).filter((w) => w.startsWith('M')))];
-  if (micro.length > 0) {
-    const best = (w: string, k: string): number | undefined => {
-      const list = measured.get(`${w} op ${k}`);
-      return list && Math.max(...list.map((a) => a.gops!));
+    const rate = (w: string, k: string): number | undefined => {
+      const time = cpu(w, k);
+      return time && (gigaflop(w)[phase === 'train' ? 'train' : 'forward'] / time) * 1000;
     };
-    parts.push(
-      `### kernels: sgemm in GFLOP/s; tanh and sum over 2^20 floats in Gelement/s (best round)\n\n${table(
-        ['', ...micro],
-        keys.map((k) => [k, ...micro.map((w) => format(best(w, k)))]),
-      )}`,
-    );
+    parts.push(`### ${phase}: GFLOP of matrix products a CPU second\n\n${table(['', ...used], rows(rate))}`);
+    for (const product of micro.filter((w) => w.startsWith('M1_'))) {
+      const share = (w: string, k: string): number | undefined => {
+        const [own, alone] = [rate(w, k), perCPUSecond(product, k)];
+        return own !== undefined && alone !== undefined ? own / alone : undefined;
+      };
+      parts.push(
+        `### ${phase}: that, over the same of sgemm alone (${product})\n\n${table(['', ...used], rows(share))}`,
+      );
+    }
   }
+  const kernels = (f: (w: string, k: string) => number | undefined): string =>
+    table(
+      ['', ...micro],
+      keys.map((k) => [k, ...micro.map((w) => format(f(w, k)))]),
+    );
+  if (micro.length > 0)
+    parts.push(
+      `### kernels: sgemm in GFLOP/s; tanh and sum over 2^20 floats in Gelement/s (wall, best round)\n\n${kernels(best)}`,
+      `### kernels: sgemm in GFLOP, tanh and sum in Gelements a CPU second, all threads (best round)\n\n${kernels(perCPUSecond)}`,
+    );
   const built = answers.filter((a) => a.losses && a.losses.length > 0);
   if (built.length > 0)
     parts.push(
