@@ -4,6 +4,7 @@ import {
   type DType,
   randomUniform,
   resolveActivation,
+  type Shape,
   ShapeError,
   splitKey,
   type Tensor,
@@ -54,7 +55,7 @@ export type Constants = readonly Tensor[];
 
 /** What a step gives. */
 export interface CellStep<S> {
-  /** [batch, outputSize] */
+  /** [batch, outputSize], or [batch, ...outputShape(step)] */
   readonly output: Tensor;
   readonly state: S;
 }
@@ -65,14 +66,21 @@ export type SequenceKind = 'rnnTanh' | 'rnnRelu' | 'lstm' | 'gru' | 'gruBefore';
 /**
  * One step of a recurrent network, as pure functions: parameters and states are trees of tensors that the caller keeps.
  * `runSequence` walks it along time.
+ *
+ * What a step sees is [batch, features], unless the cell names other axes (`stepAxes`). Where sizes matter, `runSequence` and `RNN` give the shape of
+ * one step without the batch as `step`: [features], or as many sizes as there are axes. `inputSize` is its last.
  */
 export interface Cell<P, S> {
   /** Width of the output. */
   readonly outputSize: number;
+  /** Names of the axes of one step, the batch aside: ['features'], unless the cell says so. */
+  readonly stepAxes?: readonly string[];
+  /** Shape of the output of one step, the batch aside: [outputSize], unless the cell says so. */
+  outputShape?(step: Shape): Shape;
   /** Fresh parameters for inputs of `inputSize` features. */
-  init(inputSize: number, options?: InitializeOptions): P;
+  init(inputSize: number, options?: InitializeOptions, step?: Shape): P;
   /** The state before the first step: zeros. */
-  initialState(batch: number, dtype?: DType): S;
+  initialState(batch: number, dtype?: DType, step?: Shape): S;
   /**
    * The output [batch, outputSize] and the next state from the input [batch, features] and the last state; applies the masks. `constants` are
    * what the caller gives beside the sequence: the same tensors at each step.
@@ -81,7 +89,7 @@ export interface Cell<P, S> {
   /** Does `step` read constants? A cell that does not say so refuses them. */
   readonly takesConstants?: boolean;
   /** Dropout masks of one sequence in training; `null` where the cell has no dropout. */
-  drawMasks(batch: number, inputSize: number, options?: InitializeOptions): DropoutMasks | null;
+  drawMasks(batch: number, inputSize: number, options?: InitializeOptions, step?: Shape): DropoutMasks | null;
   /** Makes dropout draw the same masks in every run; none: from the run's key. */
   readonly seed?: number | null;
   /**
@@ -176,6 +184,16 @@ export function expectCell(label: string, cell: unknown): asserts cell is AnyCel
     );
 }
 
+/** Names of the axes of one step's input, the batch aside. */
+export function stepAxesOf(cell: Pick<AnyCell, 'stepAxes'>): readonly string[] {
+  return cell.stepAxes ?? ['features'];
+}
+
+/** Shape of the output for one step's input of this shape, the batch aside. */
+export function outputShapeOf(cell: Pick<AnyCell, 'outputShape' | 'outputSize'>, step: Shape): Shape {
+  return cell.outputShape?.(step) ?? [cell.outputSize];
+}
+
 /** A cell as Keras writes it down. Throws `ValueError` for one that does not say how it is made. */
 export function describeCell(cell: Pick<Cell<unknown, unknown>, 'className' | 'getConfig'>): object {
   if (!cell.className || !cell.getConfig)
@@ -208,6 +226,14 @@ export function describeActivation(activation: unknown, name = 'activation'): st
   return activation;
 }
 
+/** Zeros, at the rate, among 1 / (1 - rate). */
+export function dropoutMask(rate: number, shape: Shape, key: Tensor, dtype: DType): Tensor {
+  return randomUniform(shape, { key })
+    .greaterEqual(rate)
+    .cast(dtype)
+    .div(1 - rate);
+}
+
 /** What the three kinds of cells have in common. */
 export abstract class BaseCell<S> implements Cell<CellParams, S> {
   readonly units: number;
@@ -225,6 +251,8 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
   private readonly penalties: Readonly<Record<string, WeightRules>>;
   /** Number of gates: columns of the kernels per unit. */
   protected abstract readonly gates: number;
+  /** Leading sizes of the kernels: none; a convolution has its window there. */
+  protected readonly window: Shape = [];
 
   /** @param units width of the state; @param options see {@link CellOptions} */
   constructor(units: number, options: CellOptions = {}, names: Rules<CellOptions> = CELL_OPTIONS) {
@@ -304,8 +332,8 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
     const dtype = options.dtype ?? 'float32';
     const width = this.gates * this.units;
     return {
-      kernel: this.kernelInitializer.create([inputSize, width], { key: a!, dtype }),
-      recurrentKernel: this.recurrentInitializer.create([this.units, width], { key: b!, dtype }),
+      kernel: this.kernelInitializer.create([...this.window, inputSize, width], { key: a!, dtype }),
+      recurrentKernel: this.recurrentInitializer.create([...this.window, this.units, width], { key: b!, dtype }),
       ...(this.useBias ? { bias: this.createBias({ key: c!, dtype }) } : {}),
     };
   }
@@ -334,16 +362,11 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
     if (this.dropout === 0 && this.recurrentDropout === 0) return null;
     const [a, b] = splitKey(options.key ?? nextKey());
     const dtype = options.dtype ?? 'float32';
-    const draw = (rate: number, shape: number[], key: Tensor): Tensor =>
-      randomUniform(shape, { key })
-        .greaterEqual(rate)
-        .cast(dtype)
-        .div(1 - rate);
     const gates = this.recurrentDropout > 0 && this.gates > 1 ? [this.gates] : [];
     return {
-      ...(this.dropout > 0 ? { input: draw(this.dropout, [...gates, batch, inputSize], a!) } : {}),
+      ...(this.dropout > 0 ? { input: dropoutMask(this.dropout, [...gates, batch, inputSize], a!, dtype) } : {}),
       ...(this.recurrentDropout > 0
-        ? { recurrent: draw(this.recurrentDropout, [this.gates, batch, this.units], b!) }
+        ? { recurrent: dropoutMask(this.recurrentDropout, [this.gates, batch, this.units], b!, dtype) }
         : {}),
     };
   }

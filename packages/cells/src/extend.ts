@@ -6,8 +6,11 @@ export {
   describeConstraint,
   describeInitializer,
   describeRegularizer,
+  dropoutMask,
   expectCell,
+  outputShapeOf,
   type SequenceKind,
+  stepAxesOf,
   type WeightRules,
 } from './cell.js';
 export { resolveConstraint } from './constraints.js';

@@ -30,8 +30,10 @@ export interface LSTMState {
  * order: input, forget, candidate, output. Keras `LSTMCell`.
  */
 export class LSTMCell extends GatedCell<LSTMState> {
-  readonly className = 'LSTMCell';
+  readonly className: string = 'LSTMCell';
   protected readonly gates = 4;
+  /** The axis along which projected inputs hold the gates. */
+  protected readonly gateAxis: number = -1;
   private readonly unitForgetBias: boolean;
 
   /** @param units width of both states; @param options `activation` 'tanh', `recurrentActivation` 'sigmoid', ... */
@@ -67,7 +69,7 @@ export class LSTMCell extends GatedCell<LSTMState> {
     masks?: DropoutMasks,
   ): { output: Tensor; state: LSTMState } {
     const z = projected.add(this.recurrentProduct(params, state.h, masks));
-    const [i, f, g, o] = split(z, 4, -1) as [Tensor, Tensor, Tensor, Tensor];
+    const [i, f, g, o] = split(z, 4, this.gateAxis) as [Tensor, Tensor, Tensor, Tensor];
     const gate = this.recurrentActivation;
     const c = gate(f)
       .mul(state.c)

@@ -60,6 +60,9 @@ export function initializeParams<K extends string>(
  * A cell of one's own. A subclass says how large its state is (`stateSize`), makes its parameters, any tree of tensors (`init`), and writes one step.
  * What it writes is tensor operations: gradients and compiled loops follow from them. `RNN` makes the parameters weights.
  *
+ * A cell whose steps have more axes than one of features names them (`stepAxes`); then `init`, `initialState` and `drawMasks` read the shape of a step, their
+ * last argument, and `outputShape` says what comes out ({@link Cell}).
+ *
  * To be saved, it has `getConfig`, the arguments that make it again; those of {@link RecurrentCell.positional} stand before the options. Reading
  * it back takes `customObjects: { MinimalCell }`. Keras: a cell class with `units`, `state_size`, `output_size`, `call`.
  *
@@ -99,19 +102,19 @@ export abstract class RecurrentCell<P, S extends Tensor | readonly Tensor[] = Te
   }
 
   /** Fresh parameters for inputs of `inputSize` features; in the dtype and from the key of the options ({@link initializeParams}). */
-  abstract init(inputSize: number, options: InitializeOptions): P;
+  abstract init(inputSize: number, options: InitializeOptions, step?: Shape): P;
 
-  /** The output [batch, outputSize] and the next state. */
+  /** The output [batch, outputSize], or [batch, ...outputShape(step)], and the next state. */
   abstract step(params: P, input: Tensor, state: S, masks?: DropoutMasks, constants?: Constants): CellStep<S>;
 
   /** The state before the first step: zeros. */
-  initialState(batch: number, dtype: DType = 'float32'): S {
+  initialState(batch: number, dtype: DType = 'float32', _step?: Shape): S {
     const states = this.sizes().map((size) => zeros([batch, size], dtype));
     return (Array.isArray(this.stateSize) ? states : states[0]) as S;
   }
 
   /** Dropout masks of one sequence in training: none. */
-  drawMasks(_batch: number, _inputSize: number, _options?: InitializeOptions): DropoutMasks | null {
+  drawMasks(_batch: number, _inputSize: number, _options?: InitializeOptions, _step?: Shape): DropoutMasks | null {
     return null;
   }
 

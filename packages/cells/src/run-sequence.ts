@@ -13,7 +13,15 @@ import {
   rules,
   sameShape,
 } from '@recurra/tensor/extend';
-import { BaseCell, type Cell, type CellParams, type Constants, type DropoutMasks, expectCell } from './cell.js';
+import {
+  BaseCell,
+  type Cell,
+  type CellParams,
+  type Constants,
+  type DropoutMasks,
+  expectCell,
+  stepAxesOf,
+} from './cell.js';
 import { computeDType } from './dtype.js';
 import { recurrent } from './recurrence.js';
 import { type FusedResult, fused } from './sequence.js';
@@ -27,7 +35,7 @@ export interface RunSequenceOptions<S> {
   readonly mask?: Tensor;
   /** Walk from the last step to the first. Outputs stay at the times of their inputs. */
   readonly reverse?: boolean;
-  /** Inputs and outputs are [time, batch, features] instead of [batch, time, features]; so is the mask. */
+  /** Inputs and outputs are [time, batch, ...] instead of [batch, time, ...]; so is the mask. */
   readonly timeMajor?: boolean;
   /** Truncated back-propagation through time: no gradient flows back over more than so many steps' boundary. */
   readonly truncate?: number;
@@ -64,9 +72,9 @@ const OPTIONS = {
 
 /** What a sequence gives. */
 export interface SequenceResult<S> {
-  /** Outputs of all steps, [batch, time, outputSize] (or time-major); `null` with `returnSequences: false`. */
+  /** Outputs of all steps, [batch, time, ...output] (or time-major); `null` with `returnSequences: false`. */
   readonly outputs: Tensor | null;
-  /** The output of the last step walked, [batch, outputSize]. */
+  /** The output of the last step walked, [batch, ...output]: [batch, outputSize] unless the cell says otherwise. */
   readonly output: Tensor;
   /** The state after the last step. */
   readonly state: S;
@@ -77,7 +85,7 @@ export interface SequenceResult<S> {
  * back-propagation through time; `truncate: n` cuts the state's gradient every n steps (values are the same). In a compiled step
  * SimpleRNN (tanh, relu), LSTM and GRU run in kernels for whole sequences, and all other cells in a loop (`scan`).
  *
- * xs [batch, time, features]. Everything is computed in the dtype of the cell's parameters, as in Keras: floating-point inputs, states and
+ * xs [batch, time, features], or with the axes that the cell names (`stepAxes`) in the place of features. Everything is computed in the dtype of the cell's parameters, as in Keras: floating-point inputs, states and
  * dropout masks are cast to it; integers and booleans come to the cell as they are, and SimpleRNN, LSTM and GRU cast them too. Throws
  * `ShapeError` for another rank, a mask or states of other shapes, or no steps at all; `ValueError` for states of another structure, and for constants
  * that the cell does not read.
@@ -105,9 +113,10 @@ export function runSequence<P, S>(
     dropout,
   } = options;
   const timeAxis = timeMajor ? 0 : 1;
-  if (xs.rank !== 3)
+  const axes = stepAxesOf(cell);
+  if (xs.rank !== axes.length + 2)
     throw new ShapeError(
-      `runSequence: expected inputs of rank 3 [batch, time, features], received ${formatShape(xs.shape)}. Token ids need an Embedding first.`,
+      `runSequence: expected inputs of rank ${axes.length + 2} [${(timeMajor ? ['time', 'batch', ...axes] : ['batch', 'time', ...axes]).join(', ')}], received ${formatShape(xs.shape)}.${xs.rank === 2 ? ' Token ids need an Embedding first.' : ''}`,
     );
   const time = xs.shape[timeAxis]!;
   const batch = xs.shape[1 - timeAxis]!;
@@ -131,7 +140,13 @@ export function runSequence<P, S>(
   for (const leaf of treeLeaves(options.initialState))
     if (leaf.shape[0] !== batch)
       throw new ShapeError(`runSequence: expected states of batch size ${batch}, received ${formatShape(leaf.shape)}`);
-  const zero = cell.initialState(batch, dtype);
+  const zero = cell.initialState(batch, dtype, xs.shape.slice(2));
+  if (mask)
+    for (const leaf of treeLeaves(zero))
+      if (leaf.shape[0] !== batch)
+        throw new ShapeError(
+          `runSequence: expected states [batch, ...] of batch size ${batch}, so that a mask can keep them, received ${formatShape(leaf.shape)}`,
+        );
   const settings = {
     reverse,
     zeroOutputForMask,

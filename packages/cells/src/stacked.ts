@@ -1,5 +1,5 @@
-import { type DType, splitKey, type Tensor } from '@recurra/tensor';
-import { checkRules, checkValue, nextKey, type Rule, rules } from '@recurra/tensor/extend';
+import { type DType, type Shape, splitKey, type Tensor } from '@recurra/tensor';
+import { checkRules, checkValue, nextKey, type Rule, rules, sameShape } from '@recurra/tensor/extend';
 import {
   type AnyCell,
   type Cell,
@@ -8,6 +8,8 @@ import {
   type DropoutMasks,
   describeCell,
   expectCell,
+  outputShapeOf,
+  stepAxesOf,
   type WeightRules,
 } from './cell.js';
 import type { InitializeOptions } from './initializers.js';
@@ -19,7 +21,7 @@ const CELLS: Rule = {
 
 /**
  * Cells one upon the other: the output of each is the input of the next. Parameters and states are lists, one entry a cell.
- * With `residual`, a cell whose output is as wide as its input gives their sum (He et al. 2016), which lets gradients pass
+ * With `residual`, a cell whose output has the shape of its input gives their sum (He et al. 2016), which lets gradients pass
  * by; others are left as they are. Keras `StackedRNNCells`.
  */
 export class StackedRNNCells implements Cell<unknown[], unknown[]> {
@@ -59,19 +61,37 @@ export class StackedRNNCells implements Cell<unknown[], unknown[]> {
     return this.cells[this.cells.length - 1]!.outputSize;
   }
 
-  init(inputSize: number, options: InitializeOptions = {}): unknown[] {
-    const keys = splitKey(options.key ?? nextKey(), this.cells.length);
-    return this.cells.map((cell, i) => cell.init(this.inputSizeOf(i, inputSize), { ...options, key: keys[i]! }));
+  /** Those of the first. */
+  get stepAxes(): readonly string[] {
+    return stepAxesOf(this.cells[0]!);
   }
 
-  initialState(batch: number, dtype: DType = 'float32'): unknown[] {
-    return this.cells.map((cell) => cell.initialState(batch, dtype));
+  /** That of the last. */
+  outputShape(step: Shape): Shape {
+    return this.steps(step)[this.cells.length]!;
   }
 
-  drawMasks(batch: number, inputSize: number, options: InitializeOptions = {}): DropoutMasks | null {
+  init(inputSize: number, options: InitializeOptions = {}, step: Shape = [inputSize]): unknown[] {
     const keys = splitKey(options.key ?? nextKey(), this.cells.length);
+    const steps = this.steps(step);
+    return this.cells.map((cell, i) => cell.init(steps[i]!.at(-1)!, { ...options, key: keys[i]! }, steps[i]!));
+  }
+
+  initialState(batch: number, dtype: DType = 'float32', step?: Shape): unknown[] {
+    const steps = step && this.steps(step);
+    return this.cells.map((cell, i) => cell.initialState(batch, dtype, steps?.[i]));
+  }
+
+  drawMasks(
+    batch: number,
+    inputSize: number,
+    options: InitializeOptions = {},
+    step: Shape = [inputSize],
+  ): DropoutMasks | null {
+    const keys = splitKey(options.key ?? nextKey(), this.cells.length);
+    const steps = this.steps(step);
     const cells = this.cells.map((cell, i) =>
-      cell.drawMasks(batch, this.inputSizeOf(i, inputSize), { ...options, key: keys[i]! }),
+      cell.drawMasks(batch, steps[i]!.at(-1)!, { ...options, key: keys[i]! }, steps[i]!),
     );
     if (cells.every((m) => m === null)) return null;
     return { cells: cells.map((m) => m ?? {}) };
@@ -90,13 +110,15 @@ export class StackedRNNCells implements Cell<unknown[], unknown[]> {
       const own = masks?.cells?.[i];
       const result = cell.step(params[i], x, state[i], own, cell.takesConstants ? constants : undefined);
       next.push(result.state);
-      const wide = x.shape[x.rank - 1] === cell.outputSize;
-      x = this.residual && wide ? result.output.add(x) : result.output;
+      x = this.residual && sameShape(x.shape, result.output.shape) ? result.output.add(x) : result.output;
     });
     return { output: x, state: next };
   }
 
-  private inputSizeOf(i: number, inputSize: number): number {
-    return i === 0 ? inputSize : this.cells[i - 1]!.outputSize;
+  /** Shapes of one step, the batch aside: the inputs of all cells, and the output of the last. */
+  private steps(step: Shape): Shape[] {
+    const shapes = [step];
+    for (const cell of this.cells) shapes.push(outputShapeOf(cell, shapes.at(-1)!));
+    return shapes;
   }
 }

@@ -1,11 +1,11 @@
 import { treeMap } from '@recurra/autograd';
 import { scan } from '@recurra/compiler';
 import { stack, type Tensor, unstack, zeros } from '@recurra/tensor';
-import type { Cell, CellStep, Constants, DropoutMasks } from './cell.js';
+import { type Cell, type CellStep, type Constants, type DropoutMasks, outputShapeOf } from './cell.js';
 import { computeDType } from './dtype.js';
 import type { SequenceResult } from './run-sequence.js';
 
-/** How a sequence is walked; everything has been checked, and lies [batch, time, features]. */
+/** How a sequence is walked; everything has been checked, and lies [batch, time, ...step]. */
 export interface WalkOptions {
   readonly reverse: boolean;
   readonly zeroOutputForMask: boolean;
@@ -16,7 +16,7 @@ export interface WalkOptions {
   readonly constants: Constants;
 }
 
-/** Walks a cell along xs [batch, time, features]. */
+/** Walks a cell along xs [batch, time, ...step]. */
 export type Walk = <P, S>(
   cell: Cell<P, S>,
   params: P,
@@ -48,9 +48,14 @@ export function projectSequence<P, S>(
   xs: Tensor,
   dropout: DropoutMasks | null | undefined,
 ): Tensor {
-  // The input mask of a step [batch, features], with an axis of size 1 where the sequence has its time.
-  const overTime = dropout?.input ? { input: dropout.input.expandDims(-2) } : undefined;
+  // The input mask of a step [batch, ...step], with an axis of size 1 where the sequence has its time.
+  const overTime = dropout?.input ? { input: dropout.input.expandDims(1 - xs.rank) } : undefined;
   return cell.project!(params, xs, overTime);
+}
+
+/** `after` for the samples of a batch whose step counts, `before` for the others; of any rank, valid [batch]. */
+function pick(valid: Tensor, after: Tensor, before: Tensor): Tensor {
+  return valid.reshape([-1, ...new Array<number>(after.rank - 1).fill(1)]).select(after, before);
 }
 
 /** One operation after another: eager evaluation. */
@@ -59,7 +64,7 @@ export const walk: Walk = (cell, params, xs, initial, options) => {
   const time = xs.shape[1]!;
   const { inputs: projected, step } = project(cell, params, xs, options);
   const inputs = unstack(projected, 1);
-  const masks = mask ? unstack(mask, 1).map((m) => m.expandDims(1)) : null;
+  const masks = mask ? unstack(mask, 1) : null;
   let state = initial;
   let output: Tensor | null = null;
   const outputs = new Array<Tensor>(time);
@@ -69,8 +74,8 @@ export const walk: Walk = (cell, params, xs, initial, options) => {
     const valid = masks?.[t];
     if (valid) {
       const last: Tensor = output === null || zeroOutputForMask ? result.output.zerosLike() : output;
-      output = valid.select(result.output, last);
-      state = treeMap((next, before) => valid.select(next, before), result.state, state);
+      output = pick(valid, result.output, last);
+      state = treeMap((next, before) => pick(valid, next, before), result.state, state);
     } else {
       output = result.output;
       state = result.state;
@@ -90,16 +95,16 @@ export const loop: Walk = <P, S>(
 ): SequenceResult<S> => {
   const { reverse, zeroOutputForMask, returnSequences, mask } = options;
   const { inputs, step } = project(cell, params, xs, options);
-  const first = zeros([xs.shape[0]!, cell.outputSize], computeDType(params, xs));
+  const first = zeros([xs.shape[0]!, ...outputShapeOf(cell, xs.shape.slice(2))], computeDType(params, xs));
   const { carry, ys } = scan(
     ({ state, output }: { state: S; output: Tensor }, element: { x: Tensor; valid?: Tensor }) => {
       const result = step(element.x, state);
       let next = { state: result.state, output: result.output };
       if (element.valid) {
-        const valid = element.valid.expandDims(1);
+        const { valid } = element;
         next = {
-          state: treeMap((after, before) => valid.select(after, before), result.state, state),
-          output: valid.select(result.output, zeroOutputForMask ? result.output.zerosLike() : output),
+          state: treeMap((after, before) => pick(valid, after, before), result.state, state),
+          output: pick(valid, result.output, zeroOutputForMask ? result.output.zerosLike() : output),
         };
       }
       return { carry: next, y: returnSequences ? { output: next.output } : {} };

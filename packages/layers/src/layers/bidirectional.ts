@@ -49,7 +49,7 @@ export class Bidirectional<
     super({ ...options, trainable: options.trainable ?? layer?.trainable ?? true } as LayerOptions);
     if (!(layer instanceof RNN))
       throw new ValueError(
-        `Bidirectional: expected a recurrent layer (RNN, LSTM, GRU, SimpleRNN), received ${String(layer)}`,
+        `Bidirectional: expected a recurrent layer (RNN, LSTM, GRU, SimpleRNN, ConvLSTM1D), received ${String(layer)}`,
       );
     this.settled = settle<BidirectionalOptions>('Bidirectional', options, { mergeMode: 'concat', backwardLayer: null });
     const { mergeMode, backwardLayer } = this.settled;
@@ -91,11 +91,14 @@ export class Bidirectional<
   }
 
   protected override checkInputs(shape: PartialShape): void {
+    const { inputAxes } = this.forwardLayer;
     this.expectRank(
       shape,
-      3,
-      '[batch, time, features]',
-      'Token ids need an Embedding first; a recurrent layer before this one needs returnSequences: true.',
+      inputAxes.length,
+      `[${inputAxes.join(', ')}]`,
+      inputAxes.length > 3
+        ? 'Each step has axes of its own: reshape.'
+        : 'Token ids need an Embedding first; a recurrent layer before this one needs returnSequences: true.',
     );
   }
 

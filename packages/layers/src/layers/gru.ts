@@ -12,7 +12,7 @@ export type GRUOptions = RecurrentOptions & GRUCellOptions;
 export class GRU<const A extends Rest<GRUOptions> = Rest<GRUOptions>> extends CellLayer<A> {
   /** @param units width of the output and of the state @param rest see {@link GRUOptions} */
   constructor(units: number, ...rest: A & Only<A, GRUOptions>) {
-    super('GRU', units, rest[0], GRUCell, GRU_CELL_OPTIONS);
+    super('GRU', [units], rest[0], GRUCell, GRU_CELL_OPTIONS);
   }
 
   override get className(): string {

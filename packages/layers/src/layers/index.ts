@@ -21,6 +21,7 @@ export { PositionEmbedding, type PositionEmbeddingOptions } from './attention/po
 export type { PositionArguments } from './attention/positions.js';
 export { SinePositionEncoding, type SinePositionEncodingOptions } from './attention/sine-position-encoding.js';
 export { Bidirectional, type BidirectionalOptions, type MergeMode } from './bidirectional.js';
+export { ConvLSTM1D, type ConvLSTM1DOptions } from './convolution/conv-lstm1d.js';
 export { Conv1D, type Conv1DOptions } from './convolution/conv1d.js';
 export { Conv1DTranspose, type Conv1DTransposeOptions } from './convolution/conv1d-transpose.js';
 export { DepthwiseConv1D, type DepthwiseConv1DOptions } from './convolution/depthwise-conv1d.js';

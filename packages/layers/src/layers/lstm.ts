@@ -12,7 +12,7 @@ export type LSTMOptions = RecurrentOptions & LSTMCellOptions;
 export class LSTM<const A extends Rest<LSTMOptions> = Rest<LSTMOptions>> extends CellLayer<A> {
   /** @param units width of the output and of the state @param rest see {@link LSTMOptions} */
   constructor(units: number, ...rest: A & Only<A, LSTMOptions>) {
-    super('LSTM', units, rest[0], LSTMCell, LSTM_CELL_OPTIONS);
+    super('LSTM', [units], rest[0], LSTMCell, LSTM_CELL_OPTIONS);
   }
 
   override get className(): string {

@@ -245,6 +245,23 @@ describe('a cell of one’s own', () => {
   });
 });
 
+test('a layer knows its features by what it was built for, whatever the first of its parameters is', () => {
+  class BiasFirst extends RecurrentCell<{ readonly bias: Tensor; readonly kernel: Tensor }> {
+    readonly stateSize = 4;
+    init(features: number, options: InitializeOptions) {
+      return initializeParams({ bias: { shape: [4] }, kernel: { shape: [features, 4] } }, options);
+    }
+    step({ bias, kernel }: { readonly bias: Tensor; readonly kernel: Tensor }, input: Tensor, state: Tensor) {
+      const output = input.matmul(kernel).add(bias).add(state);
+      return { output, state: output };
+    }
+  }
+  const layer = new RNN(new BiasFirst());
+  expect(layer.apply(ones([2, 3, 5])).shape).toEqual([2, 4]);
+  expect(layer.apply(ones([2, 3, 5])).shape).toEqual([2, 4]);
+  expect(() => layer.apply(ones([2, 3, 4]))).toThrow('expected 5 features, received [2, 3, 4]');
+});
+
 test('a list of cells is StackedRNNCells, and is written down as such', () => {
   const list = new RNN([new SimpleRNNCell(3), new LSTMCell(4)], { name: 'stack' });
   const whole = new RNN(new StackedRNNCells([new SimpleRNNCell(3), new LSTMCell(4)]), { name: 'stack' });

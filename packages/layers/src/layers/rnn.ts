@@ -1,9 +1,16 @@
 import { treeLeaves, treeUnflatten } from '@recurra/autograd';
 import { treePaths } from '@recurra/autograd/extend';
 import { type AnyCell, type DropoutMasks, runSequence, StackedRNNCells } from '@recurra/cells';
-import { computeDType, describeCell, describeRegularizer, expectCell } from '@recurra/cells/extend';
+import {
+  computeDType,
+  describeCell,
+  describeRegularizer,
+  expectCell,
+  outputShapeOf,
+  stepAxesOf,
+} from '@recurra/cells/extend';
 import { untraced } from '@recurra/compiler/extend';
-import { type ActivationIdentifier, type DType, ShapeError, stopGradient, Tensor, ValueError } from '@recurra/tensor';
+import { type ActivationIdentifier, type DType, type Shape, ShapeError, stopGradient, Tensor, ValueError } from '@recurra/tensor';
 import { checkOptions, describeValue, formatShape, isFloating, nextKey, snakeCase } from '@recurra/tensor/extend';
 import { keepsSamplesApart } from '../base/independence.js';
 import { type Context, Layer } from '../base/layer.js';
@@ -81,13 +88,14 @@ export type RecurrentOutput<A> = A extends readonly []
 /** The output, and the states after the last step. */
 export type OutputAndStates = readonly [Tensor, ...Tensor[]];
 
-/** Any recurrent layer: an `RNN`, `SimpleRNN`, `LSTM` or `GRU` of whatever options. */
+/** Any recurrent layer: an `RNN`, `SimpleRNN`, `LSTM`, `GRU` or `ConvLSTM1D` of whatever options. */
 export type AnyRecurrent = RNN;
 
 /**
  * A cell walked along [batch, time, features]: any cell of `@recurra/cells`, one's own (`RecurrentCell`), or a list of cells, one upon the other
  * (`StackedRNNCells`). Gives [batch, units], or [batch, time, units] with `returnSequences`; with `returnState` a list of that and the final states, those
- * of a stack in the order of its cells. Throws `ValueError` for what is no cell, and for constants that the cell does not read. Keras `RNN`; constants as
+ * of a stack in the order of its cells. For cells of more axes (`stepAxes`) these stand in the place of features, and what `outputShape` says in that of
+ * units. Throws `ValueError` for what is no cell, and for constants that the cell does not read. Keras `RNN`; constants as
  * in Keras 2.
  */
 export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>> extends Layer<
@@ -100,6 +108,8 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
   protected override settled: Settled<RecurrentOptions>;
   private readonly generator: SeedGenerator;
   private params: unknown = null;
+  /** Shape of one step, the batch aside, that the weights were made for. */
+  private step: Shape | null = null;
   private weightsInOrder: Variable[] = [];
   private states: Variable[] | null = null;
 
@@ -133,24 +143,36 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     return this.settled;
   }
 
+  /** @internal Names of the axes of the inputs. */
+  get inputAxes(): readonly string[] {
+    return ['batch', 'time', ...stepAxesOf(this.cell)];
+  }
+
   protected override checkInputs(shape: PartialShape): void {
+    const { inputAxes } = this;
     const hint =
-      shape.length === 2
-        ? 'Token ids need an Embedding first; a series needs a last axis of features; a recurrent layer before this one needs returnSequences: true.'
-        : 'A recurrent layer takes one axis of time and one of features: reshape, or use TimeDistributed.';
-    this.expectRank(shape, 3, '[batch, time, features]', hint);
-    const known = this.weightsInOrder[0]?.shape[0];
-    if (shape[2] === null || (this.built && known !== undefined && known !== shape[2]))
-      throw new ShapeError(
-        `${this.label}: expected ${this.built ? known : 'a known number of'} features, received ${formatPartial(shape)}`,
-      );
+      inputAxes.length > 3
+        ? 'Each step has axes of its own: reshape.'
+        : shape.length === 2
+          ? 'Token ids need an Embedding first; a series needs a last axis of features; a recurrent layer before this one needs returnSequences: true.'
+          : 'A recurrent layer takes one axis of time and one of features: reshape, or use TimeDistributed.';
+    this.expectRank(shape, inputAxes.length, `[${inputAxes.join(', ')}]`, hint);
+    const known = this.weightsInOrder.length > 0 ? this.step : null;
+    inputAxes.slice(2).forEach((axis, i) => {
+      const size = shape[i + 2];
+      if (size === null || (known && known[i] !== size))
+        throw new ShapeError(
+          `${this.label}: expected ${known ? known[i] : 'a known number of'} ${axis}, received ${formatPartial(shape)}`,
+        );
+    });
     if (shape[1] === 0)
       throw new ShapeError(`${this.label}: expected at least one step, received ${formatPartial(shape)}`);
   }
 
   override build(inputShape: PartialShape): void {
     this.checkInputs(inputShape);
-    const tree = this.cell.init(inputShape[2]!, { key: nextKey(), dtype: this.dtype });
+    const step = inputShape.slice(2) as Shape;
+    const tree = this.cell.init(step.at(-1)!, { key: nextKey(), dtype: this.dtype }, step);
     const paths = treePaths(tree);
     const scope = this.cell.className ? snakeCase(this.cell.className) : 'cell';
     this.weightsInOrder = treeLeaves(tree).map((value, i) => {
@@ -159,6 +181,7 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
       return this.keep(new Variable(value, scoped([scope, ...names].join('/')), this.cell.rules?.(paths[i]!) ?? {}));
     });
     this.params = tree;
+    this.step = step;
   }
 
   /** Parts of a path in the tree of parameters as Keras spells them: cells of a stack by their names. */
@@ -195,13 +218,14 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     const xs = isFloating(x.dtype) ? x : x.cast(this.dtype);
     const batch = xs.shape[0]!;
     const dtype = computeDType(params, xs);
-    const zero = this.cell.initialState(batch, dtype) as unknown;
+    const step = xs.shape.slice(2);
+    const zero = this.cell.initialState(batch, dtype, step) as unknown;
     const result = runSequence(this.cell, params, xs, {
       reverse: goBackwards,
       zeroOutputForMask,
       returnSequences,
       initialState: this.startState(batch, zero, (initialState ?? null) as Tensor | readonly Tensor[] | null),
-      dropout: training ? this.drawMasks(batch, xs.shape[2]!, dtype) : null,
+      dropout: training ? this.drawMasks(batch, step, dtype) : null,
       constants,
       ...(mask ? { mask } : {}),
     });
@@ -214,15 +238,16 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     return (returnState ? [output, ...states] : output) as RecurrentOutput<A>;
   }
 
-  private drawMasks(batch: number, features: number, dtype: DType): DropoutMasks | null {
+  private drawMasks(batch: number, step: Shape, dtype: DType): DropoutMasks | null {
     const { generator } = this;
-    return this.cell.drawMasks(batch, features, {
+    const options = {
       dtype,
       // A cell that draws nothing reads no key, and leaves the run's where it is.
       get key(): Tensor {
         return generator.next();
       },
-    });
+    };
+    return this.cell.drawMasks(batch, step.at(-1)!, options, step);
   }
 
   private constantsOf(given: RecurrentArguments['constants']): readonly Tensor[] {
@@ -266,18 +291,23 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     return this.settled.stateful ? treeUnflatten(zero, this.currentStates) : zero;
   }
 
-  override computeMask(_inputs: Tensor, mask: Tensor | null): never {
+  override computeMask(inputs: Tensor, mask: Tensor | null): never {
     const own = this.settled.returnSequences ? mask : null;
     if (!this.settled.returnState) return own as never;
-    return [own, ...treeLeaves(this.cell.initialState(1)).map(() => null)] as never;
+    const step = this.step ?? inputs.shape.slice(2);
+    return [own, ...treeLeaves(this.cell.initialState(1, this.dtype, step)).map(() => null)] as never;
   }
 
   override computeOutputShape(inputShape: PartialShape): never {
     const [batch, time] = inputShape;
-    const { units } = this;
-    const own = this.settled.returnSequences ? [batch, time, units] : [batch, units];
+    // Nothing that comes out depends on the number of features alone, which may be open.
+    if (this.inputAxes.length > 3) this.checkInputs(inputShape);
+    const step = inputShape.slice(2) as Shape;
+    const output = outputShapeOf(this.cell, step);
+    const own = this.settled.returnSequences ? [batch, time, ...output] : [batch, ...output];
     if (!this.settled.returnState) return own as never;
-    return [own, ...treeLeaves(this.cell.initialState(1)).map((s) => [batch, ...s.shape.slice(1)])] as never;
+    const states = treeLeaves(this.cell.initialState(1, this.dtype, step));
+    return [own, ...states.map((s) => [batch, ...s.shape.slice(1)])] as never;
   }
 
   protected override fields(): Record<string, unknown> {
@@ -320,21 +350,23 @@ interface BaseActivations {
   readonly recurrentActivation?: ActivationIdentifier;
 }
 
-/** What SimpleRNN, LSTM and GRU have in common: a cell of a class of their own, whose options are among the layer's. */
+/** What SimpleRNN, LSTM, GRU and ConvLSTM1D have in common: a cell of a class of their own, whose options are among the layer's. */
 export abstract class CellLayer<A extends Rest<RecurrentOptions>> extends RNNOf<A> {
   static override readonly positional: readonly string[] = ['units'];
+  readonly #args: readonly unknown[];
   readonly #options: RecurrentOptions;
 
-  /** @param Cell makes the cell @param cellNames names of its options */
+  /** @param args what stands before the options @param Cell makes the cell of them @param cellNames names of its options */
   constructor(
     label: string,
-    units: number,
+    args: readonly unknown[],
     options: RecurrentOptions | undefined,
-    Cell: new (units: number, options: never) => AnyCell,
+    Cell: new (...args: never[]) => AnyCell,
     cellNames: object,
   ) {
     const { cell, own } = parted(label, options ?? {}, cellNames);
-    super(new Cell(units, cell as never), own);
+    super(new Cell(...(args as never[]), cell as never), own);
+    this.#args = args;
     this.#options = options ?? {};
   }
 
@@ -353,7 +385,7 @@ export abstract class CellLayer<A extends Rest<RecurrentOptions>> extends RNNOf<
   }
 
   override mirrored(options: { readonly name: string; readonly goBackwards: boolean }): AnyRecurrent {
-    const Class = this.constructor as new (units: number, options: object) => AnyRecurrent;
-    return new Class(this.units, { ...this.#options, trainable: this.trainable, ...options });
+    const Class = this.constructor as new (...args: unknown[]) => AnyRecurrent;
+    return new Class(...this.#args, { ...this.#options, trainable: this.trainable, ...options });
   }
 }

@@ -12,7 +12,7 @@ export type SimpleRNNOptions = RecurrentOptions & CellOptions;
 export class SimpleRNN<const A extends Rest<SimpleRNNOptions> = Rest<SimpleRNNOptions>> extends CellLayer<A> {
   /** @param units width of the output and of the state @param rest see {@link SimpleRNNOptions} */
   constructor(units: number, ...rest: A & Only<A, SimpleRNNOptions>) {
-    super('SimpleRNN', units, rest[0], SimpleRNNCell, CELL_OPTIONS);
+    super('SimpleRNN', [units], rest[0], SimpleRNNCell, CELL_OPTIONS);
   }
 
   override get className(): string {

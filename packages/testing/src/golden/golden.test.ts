@@ -14,7 +14,7 @@ const NOT_YET: Record<string, readonly (string | RegExp)[]> = {
   optimizers: [],
   losses: [],
   metrics: [],
-  layers: [/ConvLSTM1D/],
+  layers: [],
   training: [],
   preprocessing: [],
 };

@@ -52,7 +52,6 @@ export const WHY: readonly (readonly [area: Area, names: RegExp, why: string])[]
   ['layers', /^HashedCrossing$/, 'Join the values to a text, and hash it with `Hashing`.'],
   ['layers', /^ReversibleEmbedding$/, YET],
   ['layers', /^Adaptive(Average|Max)Pooling1D$/, YET],
-  ['layers', /^ConvLSTM1D$/, YET],
   [
     'optimizers',
     /^LossScaleOptimizer$/,

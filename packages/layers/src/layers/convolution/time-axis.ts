@@ -60,19 +60,20 @@ export class TimeAxis {
   }
 }
 
-/** The number of windows along time. Throws `ShapeError` where there is not one, since the sequence is too short. */
+/** The number of windows along time, or along other `steps`. Throws `ShapeError` where there is not one, since the sequence is too short. */
 export function windowCount(
   label: string,
   time: number | null,
   span: number,
   stride: number,
   padding: 'valid' | 'same' | 'causal',
+  steps = 'steps',
 ): number | null {
   if (time === null) return null;
   if (padding !== 'valid') return Math.ceil(time / stride);
   if (time < span)
     throw new ShapeError(
-      `${label}: expected at least ${span} steps, which one window spans, received ${time}. Use padding: 'same' or longer sequences.`,
+      `${label}: expected at least ${span} ${steps}, which one window spans, received ${time}. Use padding: 'same' or longer sequences.`,
     );
   return Math.floor((time - span) / stride) + 1;
 }
