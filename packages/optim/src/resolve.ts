@@ -33,9 +33,13 @@ const CUSTOM_RULES: Rules<DeserializeOptimizerOptions> = {
   },
 };
 
-/** The classes by lower-case name: all that `classes.ts` exports. */
+/** The classes by lower-case name: all that `classes.ts` exports, in the order of the alphabet. */
 export const optimizers: Readonly<Record<OptimizerName, new (options?: OptimizerOptions) => Optimizer>> =
-  Object.fromEntries(Object.entries({ ...classes }).map(([name, Class]) => [name.toLowerCase(), Class])) as never;
+  Object.fromEntries(
+    Object.entries({ ...classes })
+      .map(([name, Class]) => [name.toLowerCase(), Class] as const)
+      .sort(([a], [b]) => (a < b ? -1 : 1)),
+  ) as never;
 
 /**
  * The optimizer that {@link serializeOptimizer} wrote, or Keras, with the keys in camelCase; without its state. Classes of your own go by their

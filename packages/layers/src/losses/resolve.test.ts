@@ -21,6 +21,42 @@ test("names in camelCase, in snake_case, and as Keras' classes", () => {
   expect(resolveLoss('huber').name).toBe('huberLoss');
 });
 
+test('names follow from the classes, and Keras has short ones', () => {
+  // All of them, written out: the type has no others, and lacks none.
+  const names: Record<LossName, string> = {
+    binaryCrossentropy: 'BinaryCrossentropy',
+    binaryFocalCrossentropy: 'BinaryFocalCrossentropy',
+    categoricalCrossentropy: 'CategoricalCrossentropy',
+    categoricalFocalCrossentropy: 'CategoricalFocalCrossentropy',
+    categoricalGeneralizedCrossEntropy: 'CategoricalGeneralizedCrossEntropy',
+    sparseCategoricalCrossentropy: 'SparseCategoricalCrossentropy',
+    meanSquaredError: 'MeanSquaredError',
+    meanAbsoluteError: 'MeanAbsoluteError',
+    meanAbsolutePercentageError: 'MeanAbsolutePercentageError',
+    meanSquaredLogarithmicError: 'MeanSquaredLogarithmicError',
+    huber: 'Huber',
+    logCosh: 'LogCosh',
+    cosineSimilarity: 'CosineSimilarity',
+    hinge: 'Hinge',
+    squaredHinge: 'SquaredHinge',
+    categoricalHinge: 'CategoricalHinge',
+    klDivergence: 'KLDivergence',
+    poisson: 'Poisson',
+    dice: 'Dice',
+    tversky: 'Tversky',
+    circle: 'Circle',
+    ctc: 'CTC',
+    bce: 'BinaryCrossentropy',
+    kld: 'KLDivergence',
+    mae: 'MeanAbsoluteError',
+    mape: 'MeanAbsolutePercentageError',
+    mse: 'MeanSquaredError',
+    msle: 'MeanSquaredLogarithmicError',
+  };
+  const found = Object.entries(losses).map(([name, Class]) => [name, new Class().className]);
+  expect(Object.fromEntries(found)).toEqual(names);
+});
+
 test.each(['constructor', 'toString', '__proto__', 'hasOwnProperty', ''])('"%s" is no loss', (name) => {
   expect(() => resolveLoss(name as LossName)).toThrow(/loss: expected one of binaryCrossentropy/);
 });

@@ -1,85 +1,42 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
 import { describeValue, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
-import { Circle } from './circle.js';
-import { BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy } from './crossentropy.js';
-import { CTC } from './ctc.js';
-import { KLDivergence, Poisson } from './divergence.js';
-import { BinaryFocalCrossentropy, CategoricalFocalCrossentropy, CategoricalGeneralizedCrossEntropy } from './focal.js';
-import { CategoricalHinge, Hinge, SquaredHinge } from './hinge.js';
+import { type ClassNameToName, classNameToName } from '../internal/class-name.js';
+import * as classes from './classes.js';
 import { CustomLoss, Loss, type LossConfig } from './loss.js';
-import { Dice, Tversky } from './overlap.js';
-import {
-  CosineSimilarity,
-  Huber,
-  LogCosh,
-  MeanAbsoluteError,
-  MeanAbsolutePercentageError,
-  MeanSquaredError,
-  MeanSquaredLogarithmicError,
-} from './regression.js';
 
-/** Names of losses. */
-export type LossName =
-  | 'binaryCrossentropy'
-  | 'binaryFocalCrossentropy'
-  | 'categoricalCrossentropy'
-  | 'categoricalFocalCrossentropy'
-  | 'categoricalGeneralizedCrossEntropy'
-  | 'sparseCategoricalCrossentropy'
-  | 'meanSquaredError'
-  | 'meanAbsoluteError'
-  | 'meanAbsolutePercentageError'
-  | 'meanSquaredLogarithmicError'
-  | 'huber'
-  | 'logCosh'
-  | 'cosineSimilarity'
-  | 'hinge'
-  | 'squaredHinge'
-  | 'categoricalHinge'
-  | 'klDivergence'
-  | 'poisson'
-  | 'dice'
-  | 'tversky'
-  | 'circle'
-  | 'ctc'
-  | 'bce'
-  | 'kld'
-  | 'mae'
-  | 'mape'
-  | 'mse'
-  | 'msle';
+type Classes = typeof classes;
+/** Of what `classes.ts` exports, the classes: functions are there, too. */
+type ClassName = {
+  [K in keyof Classes]: Classes[K] extends abstract new (...args: never[]) => Loss ? K : never;
+}[keyof Classes];
+
+/** Keras' short names. */
+const SHORT = {
+  bce: 'binaryCrossentropy',
+  kld: 'klDivergence',
+  mae: 'meanAbsoluteError',
+  mape: 'meanAbsolutePercentageError',
+  mse: 'meanSquaredError',
+  msle: 'meanSquaredLogarithmicError',
+} as const;
+
+/** Names of losses: those of their classes, and Keras' short ones. */
+export type LossName = ClassNameToName<ClassName> | keyof typeof SHORT;
+
+type LossClass = (new () => Loss) & { fromConfig(config: Readonly<Record<string, unknown>>): Loss };
+
+/** In the order of the alphabet: that of a module's exports is not the same everywhere. */
+function byName(): Record<string, LossClass> {
+  const named = Object.entries<unknown>({ ...classes }).flatMap(([key, value]): [string, LossClass][] =>
+    typeof value === 'function' && value.prototype instanceof Loss ? [[classNameToName(key), value as LossClass]] : [],
+  );
+  const table = Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
+  for (const [short, name] of Object.entries(SHORT)) table[short] = table[name]!;
+  return table;
+}
 
 /** The losses by name. */
-export const losses: Readonly<Record<LossName, new () => Loss>> = {
-  binaryCrossentropy: BinaryCrossentropy,
-  binaryFocalCrossentropy: BinaryFocalCrossentropy,
-  categoricalCrossentropy: CategoricalCrossentropy,
-  categoricalFocalCrossentropy: CategoricalFocalCrossentropy,
-  categoricalGeneralizedCrossEntropy: CategoricalGeneralizedCrossEntropy,
-  sparseCategoricalCrossentropy: SparseCategoricalCrossentropy,
-  meanSquaredError: MeanSquaredError,
-  meanAbsoluteError: MeanAbsoluteError,
-  meanAbsolutePercentageError: MeanAbsolutePercentageError,
-  meanSquaredLogarithmicError: MeanSquaredLogarithmicError,
-  huber: Huber,
-  logCosh: LogCosh,
-  cosineSimilarity: CosineSimilarity,
-  hinge: Hinge,
-  squaredHinge: SquaredHinge,
-  categoricalHinge: CategoricalHinge,
-  klDivergence: KLDivergence,
-  poisson: Poisson,
-  dice: Dice,
-  tversky: Tversky,
-  circle: Circle,
-  ctc: CTC,
-  bce: BinaryCrossentropy,
-  kld: KLDivergence,
-  mae: MeanAbsoluteError,
-  mape: MeanAbsolutePercentageError,
-  mse: MeanSquaredError,
-  msle: MeanSquaredLogarithmicError,
-};
+export const losses: Readonly<Record<LossName, new () => Loss>> = byName() as Record<LossName, LossClass>;
 
 /** A loss as data: Keras' name of its class, and its options. */
 export interface SerializedLoss {
@@ -97,8 +54,6 @@ export type LossIdentifier =
   | Loss
   | SerializedLoss
   | ((yTrue: Tensor, yPred: Tensor) => Tensor);
-
-type LossClass = (new () => Loss) & { fromConfig(config: Readonly<Record<string, unknown>>): Loss };
 
 /** A class by any spelling of its name. */
 const lossClass = (name: string): LossClass =>

@@ -1,127 +1,53 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
 import { knownName, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
-import * as losses from '../losses/index.js';
-import * as accuracy from './accuracy.js';
-import { AUC } from './auc.js';
-import * as correlation from './correlation.js';
-import * as counting from './counting.js';
-import { F1Score, FBetaScore } from './fscore.js';
-import * as hinges from './hinge.js';
-import * as iou from './iou.js';
-import { Mean, MeanMetricWrapper, Sum } from './mean.js';
+import { type ClassNameToName, classNameToName } from '../internal/class-name.js';
+import * as losses from '../losses/classes.js';
+import * as classes from './classes.js';
+import * as classesByOptions from './classes-by-options.js';
+import { MeanMetricWrapper } from './mean.js';
 import { type Direction, Metric, type MetricConfig } from './metric.js';
-import * as point from './operating-point.js';
-import { Perplexity } from './perplexity.js';
-import { Precision, Recall } from './precision-recall.js';
-import * as probabilistic from './probabilistic.js';
-import { R2Score } from './r2.js';
-import * as regression from './regression.js';
 
-/** Names of metrics: those of the losses, whose mean they are, and their own. */
-export type MetricName =
-  | 'accuracy'
-  | 'acc'
-  | 'binaryAccuracy'
-  | 'categoricalAccuracy'
-  | 'sparseCategoricalAccuracy'
-  | 'topKCategoricalAccuracy'
-  | 'sparseTopKCategoricalAccuracy'
-  | 'precision'
-  | 'recall'
-  | 'auc'
-  | 'f1Score'
-  | 'fbetaScore'
-  | 'truePositives'
-  | 'trueNegatives'
-  | 'falsePositives'
-  | 'falseNegatives'
-  | 'binaryIoU'
-  | 'meanSquaredError'
-  | 'meanAbsoluteError'
-  | 'meanAbsolutePercentageError'
-  | 'meanSquaredLogarithmicError'
-  | 'rootMeanSquaredError'
-  | 'cosineSimilarity'
-  | 'logCosh'
-  | 'logCoshError'
-  | 'r2Score'
-  | 'pearsonCorrelation'
-  | 'concordanceCorrelation'
-  | 'binaryCrossentropy'
-  | 'categoricalCrossentropy'
-  | 'sparseCategoricalCrossentropy'
-  | 'klDivergence'
-  | 'poisson'
-  | 'perplexity'
-  | 'hinge'
-  | 'squaredHinge'
-  | 'categoricalHinge'
-  | 'bce'
-  | 'kld'
-  | 'mae'
-  | 'mape'
-  | 'mse'
-  | 'msle';
+type Classes = typeof classes;
+/** Of what `classes.ts` exports, the classes: functions are there, too. */
+type ClassName = {
+  [K in keyof Classes]: Classes[K] extends abstract new (...args: never[]) => Metric ? K : never;
+}[keyof Classes];
+type Unsuffixed<S extends string> = S extends `${infer Head}Metric` ? Head : S;
 
-/** The metrics that can be made without options, by name. */
-const NAMED: Readonly<Record<Exclude<MetricName, 'accuracy' | 'acc'>, new (options: { name?: string }) => Metric>> = {
-  binaryAccuracy: accuracy.BinaryAccuracy,
-  categoricalAccuracy: accuracy.CategoricalAccuracy,
-  sparseCategoricalAccuracy: accuracy.SparseCategoricalAccuracy,
-  topKCategoricalAccuracy: accuracy.TopKCategoricalAccuracy,
-  sparseTopKCategoricalAccuracy: accuracy.SparseTopKCategoricalAccuracy,
-  precision: Precision,
-  recall: Recall,
-  auc: AUC,
-  f1Score: F1Score,
-  fbetaScore: FBetaScore,
-  truePositives: counting.TruePositives,
-  trueNegatives: counting.TrueNegatives,
-  falsePositives: counting.FalsePositives,
-  falseNegatives: counting.FalseNegatives,
-  binaryIoU: iou.BinaryIoU,
-  meanSquaredError: regression.MeanSquaredErrorMetric,
-  meanAbsoluteError: regression.MeanAbsoluteErrorMetric,
-  meanAbsolutePercentageError: regression.MeanAbsolutePercentageErrorMetric,
-  meanSquaredLogarithmicError: regression.MeanSquaredLogarithmicErrorMetric,
-  rootMeanSquaredError: regression.RootMeanSquaredError,
-  cosineSimilarity: regression.CosineSimilarityMetric,
-  logCosh: regression.LogCoshError,
-  logCoshError: regression.LogCoshError,
-  r2Score: R2Score,
-  pearsonCorrelation: correlation.PearsonCorrelation,
-  concordanceCorrelation: correlation.ConcordanceCorrelation,
-  binaryCrossentropy: probabilistic.BinaryCrossentropyMetric,
-  categoricalCrossentropy: probabilistic.CategoricalCrossentropyMetric,
-  sparseCategoricalCrossentropy: probabilistic.SparseCategoricalCrossentropyMetric,
-  klDivergence: probabilistic.KLDivergenceMetric,
-  poisson: probabilistic.PoissonMetric,
-  perplexity: Perplexity,
-  hinge: hinges.HingeMetric,
-  squaredHinge: hinges.SquaredHingeMetric,
-  categoricalHinge: hinges.CategoricalHingeMetric,
-  bce: probabilistic.BinaryCrossentropyMetric,
-  kld: probabilistic.KLDivergenceMetric,
-  mae: regression.MeanAbsoluteErrorMetric,
-  mape: regression.MeanAbsolutePercentageErrorMetric,
-  mse: regression.MeanSquaredErrorMetric,
-  msle: regression.MeanSquaredLogarithmicErrorMetric,
-};
+/** Where Keras' name of the metric is not that of its class. */
+const SPELT = { FBetaScore: 'fbetaScore' } as const;
+type NameOf<K extends string> = K extends keyof typeof SPELT ? (typeof SPELT)[K] : ClassNameToName<Unsuffixed<K>>;
+const nameOf = (key: string): string =>
+  (SPELT as Readonly<Record<string, string>>)[key] ?? classNameToName(key.replace(/Metric$/, ''));
 
-/** Those that need options, by Keras' names of their classes: for {@link deserializeMetric} alone. */
-const WITH_OPTIONS = {
-  Accuracy: accuracy.Accuracy,
-  Mean,
-  Sum,
-  SensitivityAtSpecificity: point.SensitivityAtSpecificity,
-  SpecificityAtSensitivity: point.SpecificityAtSensitivity,
-  PrecisionAtRecall: point.PrecisionAtRecall,
-  RecallAtPrecision: point.RecallAtPrecision,
-  IoU: iou.IoU,
-  MeanIoU: iou.MeanIoU,
-  OneHotIoU: iou.OneHotIoU,
-  OneHotMeanIoU: iou.OneHotMeanIoU,
-};
+/** Keras' short names. */
+const SHORT = {
+  logCosh: 'logCoshError',
+  bce: 'binaryCrossentropy',
+  kld: 'klDivergence',
+  mae: 'meanAbsoluteError',
+  mape: 'meanAbsolutePercentageError',
+  mse: 'meanSquaredError',
+  msle: 'meanSquaredLogarithmicError',
+} as const;
+
+/** Names of metrics: those of their classes, Keras' short ones, and 'accuracy', which is the one that targets and predictions ask for. */
+export type MetricName = 'accuracy' | 'acc' | NameOf<ClassName> | keyof typeof SHORT;
+
+type Named = new (options: { name?: string }) => Metric;
+
+/** In the order of the alphabet: that of a module's exports is not the same everywhere. */
+function byName(): Record<string, Named> {
+  const named = Object.entries<unknown>({ ...classes }).flatMap(([key, value]): [string, Named][] =>
+    typeof value === 'function' && value.prototype instanceof Metric ? [[nameOf(key), value as Named]] : [],
+  );
+  const table = Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
+  for (const [short, name] of Object.entries(SHORT)) table[short] = table[name]!;
+  return table;
+}
+
+/** The metrics by name. */
+const NAMED: Readonly<Record<string, Named>> = byName();
 
 /** A metric as data: Keras' name of its class, and its options. */
 export interface SerializedMetric {
@@ -144,48 +70,23 @@ type MetricClass = (new (
   options: object,
 ) => Metric) & { fromConfig(config: Readonly<Record<string, unknown>>): Metric };
 
-/** What exported functions say of themselves: a function has no property for it. */
-const DIRECTIONS: ReadonlyMap<unknown, Direction> = new Map<unknown, Direction>([
-  [accuracy.accuracy, 'up'],
-  [accuracy.binaryAccuracy, 'up'],
-  [accuracy.categoricalAccuracy, 'up'],
-  [accuracy.sparseCategoricalAccuracy, 'up'],
-  [accuracy.topKCategoricalAccuracy, 'up'],
-  [accuracy.sparseTopKCategoricalAccuracy, 'up'],
-  [correlation.pearsonCorrelation, 'up'],
-  [correlation.concordanceCorrelation, 'up'],
-  [losses.cosineSimilarity, 'up'],
-  ...[
-    losses.meanSquaredError,
-    losses.meanAbsoluteError,
-    losses.meanAbsolutePercentageError,
-    losses.meanSquaredLogarithmicError,
-    losses.huber,
-    losses.logCosh,
-    losses.hinge,
-    losses.squaredHinge,
-    losses.categoricalHinge,
-    losses.klDivergence,
-    losses.poisson,
-    losses.binaryCrossentropy,
-    losses.categoricalCrossentropy,
-    losses.sparseCategoricalCrossentropy,
-    losses.binaryFocalCrossentropy,
-    losses.categoricalFocalCrossentropy,
-    losses.categoricalGeneralizedCrossEntropy,
-    losses.dice,
-    losses.tversky,
-    losses.circle,
-    losses.ctc,
-  ].map((f): [unknown, Direction] => [f, 'down']),
-]);
+/**
+ * Is more of an exported function of losses or metrics better, or less? As its metric's class says, and else (a loss) less; `null` for a function of
+ * your own.
+ */
+function directionOfFunction(f: unknown): Direction {
+  const name = Object.entries({ ...losses, ...classes }).find(([, value]) => value === f)?.[0];
+  if (name === undefined) return null;
+  const Class = name === 'accuracy' ? classesByOptions.Accuracy : NAMED[name];
+  return Class ? new Class({}).direction : 'down';
+}
 
 /** Which accuracy 'accuracy' means, by the shapes (Keras). */
 function accuracyFor(yTrue: Tensor, yPred: Tensor, name: string): Metric {
   const width = yPred.shape[yPred.rank - 1];
-  if (yPred.rank < 2 || width === 1) return new accuracy.BinaryAccuracy({ name });
+  if (yPred.rank < 2 || width === 1) return new classes.BinaryAccuracy({ name });
   const sparse = yTrue.rank < yPred.rank || yTrue.shape[yTrue.rank - 1] === 1;
-  return sparse ? new accuracy.SparseCategoricalAccuracy({ name }) : new accuracy.CategoricalAccuracy({ name });
+  return sparse ? new classes.SparseCategoricalAccuracy({ name }) : new classes.CategoricalAccuracy({ name });
 }
 
 /**
@@ -200,13 +101,13 @@ export function resolveMetric(identifier: MetricIdentifier, yTrue: Tensor, yPred
         `metric: expected a Metric, received its class ${identifier.name}. Write new ${identifier.name}().`,
       );
     // The functions of this package take options as a third argument: what is passed on are targets and predictions alone.
-    return new MeanMetricWrapper(identifier, { direction: DIRECTIONS.get(identifier) ?? null });
+    return new MeanMetricWrapper(identifier, { direction: directionOfFunction(identifier) });
   }
   if (typeof identifier === 'object' && identifier !== null && typeof identifier.className === 'string')
     return deserializeMetric(identifier);
   const known = knownName(['accuracy', 'acc', ...Object.keys(NAMED)], identifier, 'metric', 'or a Metric');
   if (known === 'accuracy' || known === 'acc') return accuracyFor(yTrue, yPred, known);
-  return new (NAMED as Readonly<Record<string, new (options: { name?: string }) => Metric>>)[known]!({ name: known });
+  return new NAMED[known]!({ name: known });
 }
 
 /** A metric as data, that {@link resolveMetric} and {@link deserializeMetric} read. Throws `ValueError` for functions. */
@@ -216,6 +117,6 @@ export function serializeMetric(metric: Metric): SerializedMetric {
 
 /** The metric that {@link serializeMetric} wrote. Throws `ValueError` for an unknown class. */
 export function deserializeMetric({ className, config }: SerializedMetric): Metric {
-  const Class = lookupByName<unknown>({ ...NAMED, ...WITH_OPTIONS }, className, 'metric class') as MetricClass;
+  const Class = lookupByName<unknown>({ ...NAMED, ...classesByOptions }, className, 'metric class') as MetricClass;
   return Class.fromConfig(config ?? {});
 }
