@@ -1,5 +1,14 @@
 /** Packages that are published as ES modules alone: Jest runs CommonJS. */
-const ESM = ['hyparquet', 'hyparquet-writer', '@noble+hashes', 'leven'];
+const ESM = [
+  'hyparquet',
+  'hyparquet-writer',
+  '@noble+hashes',
+  'leven',
+  'string-width',
+  'strip-ansi',
+  'ansi-regex',
+  'get-east-asian-width',
+];
 const swc = (parser) => [
   '@swc/jest',
   { jsc: { parser, target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },

@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { main } from './cli.js';
 import { type Reading, readSamples } from './data.js';
 
-const READING: Reading = { text: 'text', label: 'label', delimiter: null, onBadRow: 'error' };
+const READING: Reading = { text: 'text', label: 'label', delimiter: null, onBadRow: 'error', maxRowBytes: null };
 
 let folder: string;
 beforeAll(() => {
@@ -173,6 +173,28 @@ describe('mistakes are one clear message and a non-zero exit', () => {
     ['JSON that is no object', () => ['train', '--data', file('b2.jsonl', '[1]\n')], /expected a JSON object/],
     ['broken UTF-8', () => ['train', '--data', file('u.csv', Buffer.from([0x74, 0xff, 0xfe]))], /expected UTF-8/],
     ['damaged gzip', () => ['train', '--data', file('g.csv.gz', Buffer.from([0x1f, 0x8b, 1, 2]))], /a damaged one/],
+    [
+      'a row too long',
+      () => ['train', '--data', file('wide.csv', `text,label\na,b\n${'c'.repeat(2_000_000)},d\n`)],
+      /wide.csv:3: unreadable row: expected a row of at most 1048576 bytes \(--max-row-bytes\)/,
+    ],
+    [
+      'a quoted row too long',
+      () => ['train', '--max-row-bytes', '20', '--data', file('open.csv', `text,label\n"${'c'.repeat(50)}",d\na,b\n`)],
+      /open.csv:2: unreadable row: expected .* 20 bytes \(--max-row-bytes\)/,
+    ],
+    [
+      'a line of JSON too long',
+      () => [
+        'train',
+        '--max-row-bytes',
+        '20',
+        '--data',
+        file('wide.jsonl', '{"text": "abcdefghijkl", "label": "x"}\n'),
+      ],
+      /wide.jsonl:1: unreadable row: expected a line of at most 20 bytes \(--max-row-bytes\)/,
+    ],
+    ['no row fits', () => ['train', '--max-row-bytes', '0'], /--max-row-bytes: expected an integer >= 1, received "0"/],
     ['no rows', () => ['train', '--data', file('e.csv', 'text,label\n')], /at least one row/],
     [
       'empty text',
@@ -437,4 +459,59 @@ test('predictions of a file carry the lines of their rows', async () => {
     'first',
   );
   expect(JSON.parse(printed).predictions.map((p: { line?: number }) => p.line)).toEqual([undefined, 1, 3]);
+});
+
+test('--max-row-bytes lets longer rows in, of every format', async () => {
+  const long = `rain ${'and wind '.repeat(150_000)}`;
+  const lines = JSON.stringify({ text: long, label: 'weather' });
+  for (const [name, content] of [
+    ['long.csv', csv([...ROWS, [long, 'weather']])],
+    [
+      'long.tsv',
+      csv([...ROWS, [long, 'weather']])
+        .replaceAll('"', '')
+        .replaceAll(',', '\t'),
+    ],
+    ['long.jsonl', `${lines}\n{"text": "team", "label": "sport"}\n`],
+  ] as const) {
+    const { samples } = await readSamples(file(name, content), { ...READING, maxRowBytes: 2_000_000 });
+    expect(samples.find((s) => s.text.length === long.trim().length || s.text === long)?.label).toBe('weather');
+    await expect(readSamples(join(folder, name), { ...READING, maxRowBytes: 1_000_000 })).rejects.toThrow(
+      /of at most 1000000 bytes \(--max-row-bytes\)|within 1000000 bytes \(--max-row-bytes\)/,
+    );
+  }
+});
+
+describe('what a file or an argument holds is no command to the terminal', () => {
+  // C1: U+009B begins a command as ESC [ does, also as UTF-8.
+  const evil = 'x\u009b2Jy\u001b[31mz\u007f\u0090\u202e';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are meant
+  const OBEYED = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202e]/;
+
+  test('labels, texts, names of files, in results and in errors', async () => {
+    const data = file(`evil-${'\u009b'}.csv`, csv([...ROWS, ['rain', evil], [`goal ${evil}`, evil], ['rain', evil]]));
+    const out = join(folder, `evil-${'\u009b'}.json`);
+    const plain = ['train', '--data', data, '--test', data, '--out', out, '--epochs', '1', '--units', '2'];
+    const seen = [
+      await run(...plain),
+      await run(...plain, '--json'),
+      await run('predict', '--model', out, evil),
+      await run('predict', '--model', out, '--data', data, '--json'),
+      await run('evaluate', '--model', out, '--data', data),
+      // Errors: an unknown label, a bad row, a column, an option, a command, a file.
+      await run('evaluate', '--model', out, '--data', file('unknown.csv', csv([['a', `${evil}?`]]))),
+      await run('train', '--data', file('fields.csv', `text,label\na,b\n${evil}\n`)),
+      await run('train', '--data', file('column.csv', `text,${evil}\na,b\n`)),
+      await run('train', `--${evil}`),
+      await run('train', '--cell', evil),
+      await run(evil),
+      await run('train', '--data', join(folder, `${evil}.csv`)),
+    ];
+    expect(seen.slice(0, 5).map(({ code, err }) => [code, err])).toEqual(Array(5).fill([0, '']));
+    for (const { code } of seen.slice(5)) expect(code).toBeGreaterThan(0);
+    for (const { out: text, err } of seen) expect([OBEYED.exec(text), OBEYED.exec(err)]).toEqual([null, null]);
+    for (const { out: text, err } of seen) expect(text + err).toMatch(/\\u009b/);
+    expect(JSON.parse(seen[1]!.out)).toMatchObject({ labels: ['sport', 'weather', evil], out });
+    expect(JSON.parse(seen[3]!.out).predictions.map((p: { text: string }) => p.text)).toContain(`goal ${evil}`);
+  });
 });

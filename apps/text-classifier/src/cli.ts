@@ -4,6 +4,7 @@ import { demo, evaluate, predict, train } from './commands.js';
 import { CommandError } from './errors.js';
 import { addFile, addReading, addSettings, type Values } from './options.js';
 import { type Lifecycle, Output } from './output.js';
+import { harmless } from './terminal.js';
 
 const FILES = '\nFILE is .csv, .tsv or .jsonl, each also as .gz.';
 
@@ -55,8 +56,8 @@ function commandLine(lifecycle: Lifecycle): Command {
   for (const command of program.commands) command.addHelpText('after', command.name() === 'demo' ? '' : FILES);
   for (const command of [program, ...program.commands])
     command.exitOverride().configureOutput({
-      writeOut: (text) => process.stdout.write(text),
-      writeErr: (text) => process.stderr.write(text),
+      writeOut: (text) => process.stdout.write(harmless(text)),
+      writeErr: (text) => process.stderr.write(harmless(text)),
       outputError: (text, write) => write(text.replace(/^error: /, 'text-classifier: ')),
     });
   return program;
@@ -73,9 +74,8 @@ export async function main(args: readonly string[], lifecycle: Lifecycle = ALONE
     // What commander finds, it has told.
     if (error instanceof CommanderError) return error.code === 'commander.helpDisplayed' ? 0 : 2;
     const known = error instanceof CommandError || error instanceof RecurraError;
-    process.stderr.write(
-      `text-classifier: ${known ? '' : 'unexpected error: '}${error instanceof Error ? error.message : String(error)}\n`,
-    );
+    const message = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`text-classifier: ${known ? '' : 'unexpected error: '}${harmless(message)}\n`);
     return error instanceof CommandError ? error.exitCode : 1;
   }
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -184,6 +184,32 @@ describe('standard output', () => {
   });
 });
 
+describe('a terminal', () => {
+  /** What the command writes to a terminal of some columns that `script` opens for it. */
+  const shown = (columns: number, args: string): string =>
+    shell(`export TERM=xterm; script -qec "stty cols ${columns}; $NODE $BIN ${args}" /dev/null < /dev/null`).out;
+
+  test('the bar is drawn and redrawn in its place, within the width; the rest is plain', () => {
+    for (const columns of [200, 40]) {
+      const out = shown(columns, `train --data train.csv --epochs 3 --batch-size 1 --units 2`);
+      expect(out).toMatch(/Epoch 1\/3\r\n/);
+      const shape = out.replaceAll('\u001b[K', '<clear>');
+      expect(shape).toMatch(/\r<clear>\d\/4 [━─]{20}/);
+      expect(shape).toMatch(/\r<clear>4\/4 ━{20} .*\r\n/);
+      // What a terminal is told, besides line ends, is to clear the line that is drawn anew.
+      expect(out.replaceAll('\r\u001b[K', '').replaceAll('\r\n', '\n')).toMatch(/^[^\p{Cc}]*(\n[^\p{Cc}]*)*$/u);
+      const drawn = out.split('\r\n').flatMap((line) => line.split('\r\u001b[K').slice(1, -1));
+      expect(drawn.length).toBeGreaterThan(0);
+      for (const line of drawn) expect(line.length).toBeLessThan(columns);
+    }
+  });
+
+  test('--json writes one object there, too', () => {
+    const out = shown(80, 'train --data train.csv --epochs 1 --units 2 --json');
+    expect(JSON.parse(out)).toMatchObject({ command: 'train', epochs: 1 });
+  });
+});
+
 describe('--out', () => {
   const train = (out: string): ReturnType<typeof shell> =>
     shell(`tc train --data train.csv --out ${out} ${SMALL.join(' ')}`);
@@ -274,4 +300,80 @@ test('an altered model is refused by every command, with an exit code', async ()
     expect([code, out]).toEqual([1, '']);
     expect(err).toMatch(/a damaged or edited one/);
   }
+});
+
+describe('missing permissions', () => {
+  // The administrator may do everything: the program is loaded, and then goes on as nobody.
+  const PROGRAM = `
+    import { main } from ${JSON.stringify(new URL('../dist/cli.js', `file://${__filename}`).href)};
+    if (process.getuid() === 0) {
+      process.setgid(65534);
+      process.setuid(65534);
+    }
+    process.exitCode = await main(process.argv.slice(1));
+  `;
+  const asNobody = (...args: string[]): { code: number | null; out: string; err: string } => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '-e', PROGRAM, '--', ...args],
+      { encoding: 'utf8', timeout: 100_000 },
+    );
+    return { code: status, out: stdout, err: stderr };
+  };
+  const at = (name: string): string => join(folder, 'places', name);
+  beforeAll(() => {
+    for (const name of ['', 'closed', 'open', 'hidden']) mkdirSync(at(name));
+    for (const [name, content] of [
+      ['train.csv', ROWS],
+      ['closed/old.json', 'old'],
+      ['hidden/train.csv', ROWS],
+      ['open/protected.json', 'mine'],
+      ['open/secret.csv', ROWS],
+    ] as const)
+      writeFileSync(at(name), content);
+    for (const [path, mode] of [
+      [folder, 0o755],
+      [at('open'), 0o777],
+      [at('closed'), 0o555],
+      [at('open/protected.json'), 0o444],
+      [at('open/secret.csv'), 0o200],
+      [at('hidden'), 0o600],
+    ] as const)
+      chmodSync(path, mode);
+  });
+  afterAll(() => {
+    for (const name of ['closed', 'hidden']) chmodSync(at(name), 0o755);
+  });
+
+  test.each([
+    ['a folder that is read-only', 'closed/m.json'],
+    ['a file in it', 'closed/old.json'],
+    ['a folder that would be made in it', 'closed/a/b/m.json'],
+    ['a file that is read-only', 'open/protected.json'],
+    ['a folder that may not be entered', 'hidden/m.json'],
+  ])('--out names %s: told before training', (_name, out) => {
+    const { code, err, out: said } = asNobody('train', '--data', at('train.csv'), '--out', at(out), ...SMALL);
+    expect(err).toBe(`text-classifier: ${at(out)}: cannot be written: permission denied\n`);
+    expect([code, said]).toEqual([1, '']);
+    expect(readdirSync(at('closed'))).toEqual(['old.json']);
+    expect(readFileSync(at('open/protected.json'), 'utf8')).toBe('mine');
+  });
+
+  test('where it is given, the classifier is written', () => {
+    const { code, err } = asNobody('train', '--data', at('train.csv'), '--out', at('open/m.json'), ...SMALL);
+    expect([code, err]).toEqual([0, '']);
+    expect(readdirSync(at('open')).sort()).toEqual(['m.json', 'protected.json', 'secret.csv']);
+  });
+
+  test.each([
+    ['data', 'open/secret.csv', ['train', '--data']],
+    ['data in a folder that may not be entered', 'hidden/train.csv', ['train', '--data']],
+    ['a model', 'open/secret.csv', ['predict', 'rain', '--model']],
+  ])('%s cannot be read', (_name, path, args) => {
+    const { code, err } = asNobody(...args, at(path));
+    expect(err).toContain(at(path));
+    expect(err).toMatch(/permission denied/);
+    expect(err).not.toMatch(/unexpected error/);
+    expect(code).toBe(1);
+  });
 });

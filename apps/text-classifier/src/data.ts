@@ -21,6 +21,8 @@ export interface Reading {
   /** The character between fields of CSV and TSV; `null`: as the name of the file says. */
   readonly delimiter: string | null;
   readonly onBadRow: (typeof ON_BAD_ROW)[number];
+  /** Longer rows are bad rows: a file that is no table shall not fill the memory. `null`: 1 MiB for CSV and TSV, 16 MiB for JSONL. */
+  readonly maxRowBytes: number | null;
 }
 
 /** A row that cannot be used. */
@@ -56,7 +58,7 @@ const EXAMPLES = 10;
 
 function rowsOf(path: string, reading: Reading, report: RowReport): Dataset<Row> {
   const name = basename(path).replace(/\.gz$/i, '').toLowerCase();
-  const { delimiter } = reading;
+  const { delimiter, maxRowBytes: limit } = reading;
   const options = {
     lineColumn: LINE,
     onBadRow: reading.onBadRow === 'collect' ? 'collect' : 'skip',
@@ -65,16 +67,23 @@ function rowsOf(path: string, reading: Reading, report: RowReport): Dataset<Row>
   if (/\.(jsonl|ndjson)$/.test(name)) {
     if (delimiter !== null)
       throw new CommandError(`--delimiter: expected CSV or TSV files, received ${path}, which is JSONL`, 2);
-    return jsonlDataset<Row>(path, options);
+    return jsonlDataset<Row>(path, { ...options, ...(limit === null ? {} : { maxLineBytes: limit }) });
   }
-  if (/\.(tsv|tab)$/.test(name)) return csvDataset(path, { ...options, delimiter: delimiter ?? '\t', quote: null });
-  if (/\.csv$/.test(name)) return csvDataset(path, { ...options, delimiter: delimiter ?? ',' });
+  const table = { ...options, ...(limit === null ? {} : { maxRowBytes: limit }) };
+  if (/\.(tsv|tab)$/.test(name)) return csvDataset(path, { ...table, delimiter: delimiter ?? '\t', quote: null });
+  if (/\.csv$/.test(name)) return csvDataset(path, { ...table, delimiter: delimiter ?? ',' });
   // A person who names the delimiter has said what it is.
-  if (delimiter !== null) return csvDataset(path, { ...options, delimiter });
+  if (delimiter !== null) return csvDataset(path, { ...table, delimiter });
   throw new CommandError(
     `${path}: expected a file named .csv, .tsv or .jsonl (.gz after it is fine), received "${basename(path)}". For CSV under another name give --delimiter.`,
   );
 }
+
+/** A message of the data sets, whose hints are given here as one gives them on a command line. */
+const asOptions = (message: string): string =>
+  message
+    .replace(/Give delimiter: ("[^"]+").*/, 'Give --delimiter $1.')
+    .replace(/\bmax(Row|Line|Field)Bytes\b/, '--max-row-bytes');
 
 /**
  * The samples of a CSV, TSV or JSONL file (each also gzipped), in order. Rows that cannot be read, and rows without text or label, are bad
@@ -102,16 +111,15 @@ export async function readSamples(path: string, reading: Reading): Promise<Sampl
     }
   } catch (error) {
     if (error instanceof BadRowError)
-      throw new CommandError(`${path}:${error.row.line}: unreadable row: ${error.row.message}`);
+      throw new CommandError(`${path}:${error.row.line}: unreadable row: ${asOptions(error.row.message)}`);
     if (error instanceof RecurraError) {
-      // The same hint, as one gives it on a command line.
-      const message = error.message.replace(/Give delimiter: ("[^"]+").*/, 'Give --delimiter $1.');
+      const message = asOptions(error.message);
       throw new CommandError(message.includes(path) ? message : `${path}: ${message}`);
     }
     throw error;
   }
   for (const { line, reason, message, text } of report.rows)
-    tally.add({ line, reason, message: `unreadable row: ${message}`, text });
+    tally.add({ line, reason, message: `unreadable row: ${asOptions(message)}`, text });
   for (const [reason, n] of Object.entries(report.reasons))
     tally.count(reason, n - report.rows.filter((row) => row.reason === reason).length);
   const { bad, reasons } = tally;

@@ -15,6 +15,7 @@ export interface Values extends Partial<Settings> {
   readonly labelColumn?: string;
   readonly delimiter?: string;
   readonly onBadRow?: Reading['onBadRow'];
+  readonly maxRowBytes?: number;
   readonly json?: boolean;
 }
 
@@ -88,6 +89,12 @@ export function addReading(command: Command, labels: boolean): void {
     oneOf('on-bad-row', ON_BAD_ROW),
     'error',
   );
+  add(
+    command,
+    '--max-row-bytes <number>',
+    'longer rows are bad rows (1 MiB; JSONL: 16 MiB)',
+    integer('max-row-bytes', 1),
+  );
 }
 
 /** The model and its training. */
@@ -138,4 +145,5 @@ export const readingFrom = (values: Values): Reading => ({
   label: values.labelColumn ?? null,
   delimiter: values.delimiter ?? null,
   onBadRow: values.onBadRow ?? 'error',
+  maxRowBytes: values.maxRowBytes ?? null,
 });

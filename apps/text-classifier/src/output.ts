@@ -1,5 +1,6 @@
 import type { Samples } from './data.js';
 import { formatFault, formatReasons } from './data.js';
+import { harmless, harmlessJson } from './terminal.js';
 
 /** What the process that supervises us has to know to clean up when it is interrupted. */
 export interface Lifecycle {
@@ -21,17 +22,17 @@ export class Output {
 
   /** For people. */
   say(text: string): void {
-    if (!this.json) process.stdout.write(`${text}\n`);
+    if (!this.json) process.stdout.write(`${harmless(text)}\n`);
   }
 
   /** For programs. */
   result(value: Record<string, unknown>): void {
-    if (this.json) process.stdout.write(`${JSON.stringify(value)}\n`);
+    if (this.json) process.stdout.write(`${harmlessJson(value)}\n`);
   }
 
   /** What nobody should miss: on standard error. */
   warn(text: string): void {
-    process.stderr.write(`text-classifier: ${text}\n`);
+    process.stderr.write(`text-classifier: ${harmless(text)}\n`);
   }
 
   /** Nothing of a file is left out, or changed, in silence. */

@@ -2,11 +2,14 @@ import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { discard } from './files/temporary.js';
+import { harmless } from './terminal.js';
 
 /** What the worker is started with. */
 export interface Start {
   readonly args: readonly string[];
   readonly isTTY: boolean;
+  /** The width of the terminal. */
+  readonly columns: number | undefined;
 }
 
 /** What the worker tells. */
@@ -29,7 +32,8 @@ const READER_GONE = 141;
  * goes away (`| head`) the quiet end.
  */
 export function supervise(args: readonly string[]): void {
-  const start: Start = { args, isTTY: process.stdout.isTTY === true };
+  const { isTTY, columns } = process.stdout;
+  const start: Start = { args, isTTY: isTTY === true, columns };
   const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: start });
   const unfinished = new Set<string>();
   let saved: string | null = null;
@@ -44,7 +48,7 @@ export function supervise(args: readonly string[]): void {
     const leave = (): void => {
       for (const path of unfinished) discard(path);
       if (signal === null) return;
-      const what = saved === null ? 'nothing was written' : `the classifier was saved to ${saved} before`;
+      const what = saved === null ? 'nothing was written' : `the classifier was saved to ${harmless(saved)} before`;
       try {
         // At once: a stream may deliver after the process is gone.
         writeSync(2, `\ntext-classifier: interrupted, ${what}\n`);

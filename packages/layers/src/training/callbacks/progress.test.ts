@@ -35,10 +35,24 @@ test('the bar of a terminal is redrawn in place, and ends full', async () => {
   expect(out).toMatch(/\r<clear>2\/2 ━{20} [\d.]+m?s [\d.]+m?s\/step - loss: \d+\.\d{4} - mae: \d+\.\d{4}\n/);
 });
 
+test('the bar does not reach over the edge of the terminal, whose lines could not be drawn over', async () => {
+  const before = Object.getOwnPropertyDescriptor(process.stdout, 'columns');
+  Object.defineProperty(process.stdout, 'columns', { value: 30, configurable: true, writable: true });
+  try {
+    const drawn = (await written(1)).split('\r<clear>').filter((line) => !line.includes('\n'));
+    expect(drawn.length).toBeGreaterThan(0);
+    for (const line of drawn) expect(line).toHaveLength(29);
+  } finally {
+    if (before) Object.defineProperty(process.stdout, 'columns', before);
+    else delete (process.stdout as { columns?: number }).columns;
+  }
+});
+
 test('silence on request', async () => {
   expect(await written(0)).toBe('');
 });
 
 test('durations', () => {
   expect([0.0123, 1.25, 59.94, 61, 3600].map(formatDuration)).toEqual(['12ms', '1.3s', '59.9s', '1m01s', '60m00s']);
+  expect([0.9996, 59.97, 119.6, 3599.7].map(formatDuration)).toEqual(['1.0s', '1m00s', '2m00s', '60m00s']);
 });

@@ -7,6 +7,7 @@ export type Verbosity = 'auto' | 0 | 1 | 2;
 /** Where progress goes; in Node the process' standard output. */
 interface Terminal {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   write(text: string): unknown;
 }
 
@@ -17,9 +18,11 @@ function terminal(): Terminal | null {
 
 /** `1.2s`, `85ms`, `2m03s` */
 export function formatDuration(seconds: number): string {
-  if (seconds >= 60) return `${Math.floor(seconds / 60)}m${String(Math.round(seconds % 60)).padStart(2, '0')}s`;
-  if (seconds >= 1) return `${seconds.toFixed(1)}s`;
-  return `${Math.round(seconds * 1000)}ms`;
+  // Each unit by what is shown of it: 59.97 is a minute, 119.6 are two.
+  const [ms, tenths, whole] = [1000, 10, 1].map((parts) => Math.round(seconds * parts)) as [number, number, number];
+  if (ms < 1000) return `${ms}ms`;
+  if (tenths < 600) return `${(tenths / 10).toFixed(1)}s`;
+  return `${Math.floor(whole / 60)}m${String(whole % 60).padStart(2, '0')}s`;
 }
 
 function formatLogs(logs: Logs): string {
@@ -55,6 +58,12 @@ export class ProgressLogger extends Callback {
     else console.log(text);
   }
 
+  /** Draws over the line that stands there. It is cut at the edge of the terminal: of a line that goes on below it, only the end could be drawn over. */
+  private draw(text: string): void {
+    const { columns } = this.out!;
+    this.out!.write(`\r\x1b[K${columns && columns > 1 ? text.slice(0, columns - 1) : text}`);
+  }
+
   override onTrainBegin(info: TrainInfo): void {
     this.info = info;
     this.steps = info.steps;
@@ -77,14 +86,14 @@ export class ProgressLogger extends Callback {
     const { steps } = this;
     const elapsed = (now - this.epochStart) / 1000;
     if (steps === null) {
-      this.out!.write(`\r\x1b[K${batch + 1} batches ${formatDuration(elapsed)}${formatLogs(logs)}`);
+      this.draw(`${batch + 1} batches ${formatDuration(elapsed)}${formatLogs(logs)}`);
       return;
     }
     const left = (elapsed / (batch + 1)) * (steps - batch - 1 + (epochs - this.epoch - 1) * steps);
     const width = 20;
     const done = Math.round((width * (batch + 1)) / steps);
-    this.out!.write(
-      `\r\x1b[K${batch + 1}/${steps} ${'━'.repeat(done)}${'─'.repeat(width - done)} ${formatDuration(left)} left${formatLogs(logs)}`,
+    this.draw(
+      `${batch + 1}/${steps} ${'━'.repeat(done)}${'─'.repeat(width - done)} ${formatDuration(left)} left${formatLogs(logs)}`,
     );
   }
 
