@@ -19,6 +19,7 @@ import {
   type Rule,
   type Rules,
   rules,
+  sameShape,
 } from '@recurra/tensor/extend';
 import { type Constraint, type ConstraintIdentifier, resolveConstraint } from './constraints.js';
 import { computeDType } from './dtype.js';
@@ -88,6 +89,11 @@ export interface Cell<P, S> {
   step(params: P, input: Tensor, state: S, masks?: DropoutMasks, constants?: Constants): CellStep<S>;
   /** Does `step` read constants? A cell that does not say so refuses them. */
   readonly takesConstants?: boolean;
+  /**
+   * Throws `ShapeError` for parameters that `init` does not make for steps of this shape (without the batch): of another number of units or features. Absent: `step` sees by itself
+   * what does not fit.
+   */
+  expectParams?(params: P, step: Shape): void;
   /** Dropout masks of one sequence in training; `null` where the cell has no dropout. */
   drawMasks(batch: number, inputSize: number, options?: InitializeOptions, step?: Shape): DropoutMasks | null;
   /** Makes dropout draw the same masks in every run; none: from the run's key. */
@@ -339,7 +345,38 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
   }
 
   protected createBias(options: InitializeOptions): Tensor {
-    return this.biasInitializer.create([this.gates * this.units], options);
+    return this.biasInitializer.create(this.biasShape, options);
+  }
+
+  protected get biasShape(): number[] {
+    return [this.gates * this.units];
+  }
+
+  /** Kernels for whole sequences read parameters as they are: what does not fit would be read beside them. A bias may be left out. */
+  expectParams(params: CellParams, step: Shape): void {
+    // A subclass with an `init` of its own has parameters of its own.
+    if (this.init !== BaseCell.prototype.init) return;
+    const inputSize = step.at(-1)!;
+    const width = this.gates * this.units;
+    const { kernel, recurrentKernel, bias } = params;
+    const expected: [string, Tensor | undefined, number[]][] = [
+      ['kernel', kernel, [kernel?.shape?.[0] ?? inputSize, width]],
+      ['recurrentKernel', recurrentKernel, [this.units, width]],
+      ...(bias ? [['bias', bias, this.biasShape] as [string, Tensor, number[]]] : []),
+    ];
+    for (const [name, given, shape] of expected)
+      if (!given?.shape || !sameShape(given.shape, shape))
+        throw new ShapeError(
+          `${this.className}: expected ${name} of shape ${formatShape(shape)} for ${this.units} units, received ${given?.shape ? formatShape(given.shape) : describeValue(given)}`,
+        );
+    this.expectFeatures(params, inputSize, `inputs of ${inputSize}`);
+  }
+
+  private expectFeatures({ kernel }: CellParams, features: number | undefined, received: string): void {
+    if (features !== kernel.shape[0])
+      throw new ShapeError(
+        `${this.constructor.name}: expected inputs of ${kernel.shape[0]} features, received ${received}`,
+      );
   }
 
   /** The state before the first step: zeros. */
@@ -373,11 +410,7 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
 
   /** x W + b for inputs of any leading shape and dtype (they are cast to the parameters'), dropped where the masks say. */
   project(params: CellParams, inputs: Tensor, masks?: DropoutMasks): Tensor {
-    const features = inputs.shape[inputs.rank - 1];
-    if (features !== params.kernel.shape[0])
-      throw new ShapeError(
-        `${this.constructor.name}: expected inputs of ${params.kernel.shape[0]} features, received shape ${formatShape(inputs.shape)}`,
-      );
+    this.expectFeatures(params, inputs.shape[inputs.rank - 1], `shape ${formatShape(inputs.shape)}`);
     const cast = inputs.cast(computeDType(params, inputs));
     const seen = masks?.input ? cast.mul(masks.input) : cast;
     const product = seen.rank > inputs.rank ? this.gateProducts(seen, params.kernel) : seen.matmul(params.kernel);

@@ -2,7 +2,6 @@ import { type DType, sigmoid, split, type Tensor, tanh, zeros } from '@recurra/t
 import { type Rules, rules } from '@recurra/tensor/extend';
 import type { CellParams, DropoutMasks, SequenceKind } from './cell.js';
 import { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
-import type { InitializeOptions } from './initializers.js';
 
 /** Options of {@link GRUCell}. */
 export interface GRUCellOptions extends GatedCellOptions {
@@ -45,8 +44,8 @@ export class GRUCell extends GatedCell<Tensor> {
     return this.resetAfter ? 'gru' : 'gruBefore';
   }
 
-  protected override createBias(options: InitializeOptions): Tensor {
-    return this.resetAfter ? this.biasInitializer.create([2, 3 * this.units], options) : super.createBias(options);
+  protected override get biasShape(): number[] {
+    return this.resetAfter ? [2, ...super.biasShape] : super.biasShape;
   }
 
   protected override inputBias(params: CellParams): Tensor | undefined {

@@ -87,7 +87,7 @@ export interface SequenceResult<S> {
  *
  * xs [batch, time, features], or with the axes that the cell names (`stepAxes`) in the place of features. Everything is computed in the dtype of the cell's parameters, as in Keras: floating-point inputs, states and
  * dropout masks are cast to it; integers and booleans come to the cell as they are, and SimpleRNN, LSTM and GRU cast them too. Throws
- * `ShapeError` for another rank, a mask or states of other shapes, or no steps at all; `ValueError` for states of another structure, and for constants
+ * `ShapeError` for another rank, parameters, a mask or states of other shapes, or no steps at all; `ValueError` for states of another structure, and for constants
  * that the cell does not read.
  */
 export function runSequence<P, S>(
@@ -122,6 +122,7 @@ export function runSequence<P, S>(
   const batch = xs.shape[1 - timeAxis]!;
   if (time === 0)
     throw new ShapeError(`runSequence: expected at least one step, received shape ${formatShape(xs.shape)}`);
+  cell.expectParams?.(params, xs.shape.slice(2));
   const { mask } = options;
   if (mask && (mask.rank !== 2 || mask.shape[timeAxis] !== time || mask.shape[1 - timeAxis] !== batch))
     throw new ShapeError(

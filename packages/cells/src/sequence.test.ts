@@ -1,6 +1,6 @@
 import { treeLeaves, valueAndGrad } from '@recurra/autograd';
 import { jit, setThreads } from '@recurra/compiler';
-import { randomKey, randomNormal, randomUniform, splitKey, Tensor, tensor } from '@recurra/tensor';
+import { ones, randomKey, randomNormal, randomUniform, ShapeError, splitKey, Tensor, tensor } from '@recurra/tensor';
 import {
   type Cell,
   type CellParams,
@@ -9,6 +9,7 @@ import {
   type RunSequenceOptions,
   runSequence,
   SimpleRNNCell,
+  StackedRNNCells,
 } from './index.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: cells of any state
@@ -178,5 +179,37 @@ describe('the same results, to the bit, for any number of threads', () => {
     }
     expect(found[1]).toEqual(found[0]);
     expect(found[2]).toEqual(found[0]);
+  });
+});
+
+describe('parameters that do not fit are refused, also compiled, where kernels would read beside them', () => {
+  const xs = ones([2, 3, 4]);
+  test.each([
+    ['SimpleRNN', new SimpleRNNCell(3)],
+    ['LSTM', new LSTMCell(3)],
+    ['GRU', new GRUCell(3)],
+    ['GRU, reset before', new GRUCell(3, { resetAfter: false })],
+  ])('%s', async (_name, cell) => {
+    const right = cell.init(4, { key: randomKey(1) });
+    const one = (shape: readonly number[], axis: number, n: number): number[] =>
+      shape.map((size, i) => (i === axis ? n : size));
+    const wrong = Object.entries(right).flatMap(([name, value]) =>
+      value.shape.flatMap((size: number, axis: number) =>
+        [0, size - 1, size + 1].map((n) => [name, { ...right, [name]: ones(one(value.shape, axis, n)) }] as const),
+      ),
+    );
+    wrong.push(['recurrentKernel', { ...right, recurrentKernel: undefined as never }]);
+    for (const [name, params] of wrong) {
+      const f = (p: typeof right) => runSequence(cell as never, p as never, xs).output;
+      const message = new RegExp(`expected (${name} of shape|inputs of [0-9]+ features)`);
+      expect(() => f(params)).toThrow(ShapeError);
+      expect(() => f(params)).toThrow(message);
+      await expect(jit(() => f(params))()).rejects.toThrow(message);
+    }
+    // The parameters of a cell of another width, and a stack with too few.
+    expect(() => runSequence(cell as never, new LSTMCell(5).init(4) as never, xs)).toThrow(/of shape .* for 3 units/);
+    const stack = new StackedRNNCells([cell as never, new LSTMCell(2)]);
+    expect(() => runSequence(stack, [right], xs)).toThrow(/expected the parameters to be a list of those of 2 cells/);
+    expect(() => runSequence(stack, [right, new LSTMCell(2).init(4)], xs)).toThrow(/LSTMCell: .* features/);
   });
 });

@@ -71,6 +71,18 @@ export class StackedRNNCells implements Cell<unknown[], unknown[]> {
     return this.steps(step)[this.cells.length]!;
   }
 
+  expectParams(params: unknown[], step: Shape): void {
+    checkValue('StackedRNNCells', 'the parameters', params, {
+      expected: `a list of those of ${this.cells.length} cells`,
+      accepts: (v) => Array.isArray(v) && v.length === this.cells.length,
+    });
+    const steps = this.steps(step);
+    this.cells.forEach((cell, i) => {
+      cell.expectParams?.(params[i], steps[i]!);
+    });
+  }
+  }
+
   init(inputSize: number, options: InitializeOptions = {}, step: Shape = [inputSize]): unknown[] {
     const keys = splitKey(options.key ?? nextKey(), this.cells.length);
     const steps = this.steps(step);

@@ -141,6 +141,7 @@ function transposeReach(
   options: Conv1dTransposeOptions,
 ): { readonly out: number; readonly cut: number } {
   checkRules('conv1dTranspose', options, TRANSPOSE);
+  checkValue('conv1dTranspose', 'the size of the kernel', size, count);
   const { strides = 1, dilationRate = 1, outputPadding = null, padding = 'valid' } = options;
   if (outputPadding !== null && outputPadding >= strides)
     throw new ValueError(

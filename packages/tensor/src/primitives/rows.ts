@@ -1,6 +1,8 @@
 import { allocate } from '../dtype.js';
+import { ShapeError } from '../errors.js';
 import { denseData, type NDArray, ndarray } from '../ndarray.js';
 import { type Aval, definePrimitive, type Primitive, type Sample } from '../primitive.js';
+import { formatShape, sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 
 /** Functions of rows: of the last axis as a whole. The compiler has kernels for them, which read a row once. */
@@ -30,6 +32,17 @@ function exponentials(x: ArrayLike<number>, start: number, n: number): [number, 
 }
 
 const first = (inputs: readonly Aval[]): Aval[] => [{ shape: inputs[0]!.shape, dtype: inputs[0]!.dtype }];
+/** Of a result and the gradient that comes to it: one of another shape would be read beside its rows. */
+const firstOfTwo =
+  (name: string) =>
+  (inputs: readonly Aval[]): Aval[] => {
+    const [x, g] = inputs as readonly [Aval, Aval];
+    if (!sameShape(x.shape, g.shape))
+      throw new ShapeError(
+        `${name}: expected a gradient of shape ${formatShape(x.shape)}, received ${formatShape(g.shape)}`,
+      );
+    return first(inputs);
+  };
 const samples = (count: 1 | 2): Sample<null>[] =>
   [[2, 5], [3], [2, 0], [1, 2, 9]].map((shape) => ({
     inputs: Array.from({ length: count }, () => ({ shape, low: -2, high: 2 })),
@@ -41,7 +54,7 @@ const mean = (x: Tensor): Tensor => x.mean(-1, { keepDims: true });
 /** The gradient of softmax from its result: y (g - sum(g y)). */
 export const softmaxBackward: Primitive<null> = definePrimitive<null>({
   name: 'softmaxBackward',
-  abstract: first,
+  abstract: firstOfTwo('softmaxBackward'),
   evaluate: (inputs, _params, [out]) =>
     eachRow(inputs, out!, ([y, g], start, n, dx) => {
       let s = 0;
@@ -71,7 +84,7 @@ export const softmaxRows: Primitive<null> = definePrimitive<null>({
 /** The gradient of log softmax from its result: g - e^y sum(g). */
 export const logSoftmaxBackward: Primitive<null> = definePrimitive<null>({
   name: 'logSoftmaxBackward',
-  abstract: first,
+  abstract: firstOfTwo('logSoftmaxBackward'),
   evaluate: (inputs, _params, [out]) =>
     eachRow(inputs, out!, ([y, g], start, n, dx) => {
       let s = 0;
@@ -121,7 +134,7 @@ function statistics(x: ArrayLike<number>, start: number, n: number, epsilon: num
 /** The gradient of {@link normalizeRows}, y its result and r = 1 / sqrt(variance + epsilon): r (g - mean(g) - y mean(g y)). */
 export const normalizeBackward: Primitive<NormalizeParams> = definePrimitive<NormalizeParams>({
   name: 'normalizeBackward',
-  abstract: first,
+  abstract: firstOfTwo('normalizeBackward'),
   evaluate: (inputs, { epsilon }, [out]) =>
     eachRow(inputs, out!, ([x, g], start, n, dx) => {
       const [m, r] = statistics(x!, start, n, epsilon);
