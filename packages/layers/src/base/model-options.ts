@@ -1,8 +1,9 @@
 import type { TensorLike } from '@recurra/tensor';
-import type { OptionTable } from '@recurra/tensor/extend';
+import { type Rules, rules } from '@recurra/tensor/extend';
 import type { BatchSource } from '../training/batches.js';
 import type { Callback } from '../training/callback.js';
 import type { Verbosity } from '../training/callbacks/progress.js';
+import { CLASS_WEIGHT, FREQUENCY, LOSS_WEIGHTS, LOSSES, OPTIMIZER, SIGNAL, VERBOSE } from '../training/rules.js';
 import type { CompileOptions } from '../training/trainer.js';
 import type { SymbolicTensor } from './symbolic.js';
 
@@ -58,31 +59,39 @@ export interface FitOptions<X = unknown, O = unknown> {
   readonly signal?: AbortSignal | null;
 }
 
-export const FIT_OPTIONS: OptionTable<FitOptions> = {
-  batchSize: true,
-  epochs: true,
-  verbose: true,
-  callbacks: true,
-  validationSplit: true,
-  validationData: true,
-  shuffle: true,
-  classWeight: true,
-  sampleWeight: true,
-  initialEpoch: true,
-  validationBatchSize: true,
-  validationFreq: true,
-  stepsPerEpoch: true,
-  validationSteps: true,
-  signal: true,
+/** What `fit`, `evaluate` and `predict` have in common. */
+const RUN = { batchSize: rules.count, verbose: VERBOSE, callbacks: rules.anything, signal: SIGNAL };
+
+export const FIT_OPTIONS: Rules<FitOptions> = {
+  ...RUN,
+  epochs: rules.count,
+  validationSplit: rules.decay,
+  validationData: rules.anything,
+  shuffle: rules.flag,
+  classWeight: CLASS_WEIGHT,
+  sampleWeight: rules.anything,
+  initialEpoch: rules.countOrZero,
+  validationBatchSize: rules.orNull(rules.count),
+  validationFreq: FREQUENCY,
+  stepsPerEpoch: rules.orNull(rules.count),
+  validationSteps: rules.orNull(rules.count),
 };
 
-export const COMPILE_OPTIONS: OptionTable<CompileOptions> = {
-  optimizer: true,
-  loss: true,
-  lossWeights: true,
-  metrics: true,
-  weightedMetrics: true,
-  runEagerly: true,
+/** Of `trainOnBatch` and `testOnBatch`. */
+export const TEST_BATCH_OPTIONS: Rules<Pick<FitOptions, 'sampleWeight'>> = { sampleWeight: rules.anything };
+export const TRAIN_BATCH_OPTIONS: Rules<Pick<FitOptions, 'sampleWeight' | 'classWeight'>> = {
+  ...TEST_BATCH_OPTIONS,
+  classWeight: CLASS_WEIGHT,
+};
+
+export const COMPILE_OPTIONS: Rules<CompileOptions> = {
+  optimizer: OPTIMIZER,
+  loss: LOSSES,
+  lossWeights: LOSS_WEIGHTS,
+  // Lists within lists, by output: `Trainer` looks at them.
+  metrics: rules.anything,
+  weightedMetrics: rules.anything,
+  runEagerly: rules.flag,
 };
 
 /** Options of `evaluate`. */
@@ -97,13 +106,10 @@ export interface EvaluateOptions {
   readonly signal?: AbortSignal | null;
 }
 
-export const EVALUATE_OPTIONS: OptionTable<EvaluateOptions> = {
-  batchSize: true,
-  sampleWeight: true,
-  steps: true,
-  verbose: true,
-  callbacks: true,
-  signal: true,
+export const EVALUATE_OPTIONS: Rules<EvaluateOptions> = {
+  ...RUN,
+  sampleWeight: rules.anything,
+  steps: rules.orNull(rules.count),
 };
 
 /** Options of `predict`. */
@@ -117,10 +123,4 @@ export interface PredictOptions {
   readonly signal?: AbortSignal | null;
 }
 
-export const PREDICT_OPTIONS: OptionTable<PredictOptions> = {
-  batchSize: true,
-  steps: true,
-  verbose: true,
-  callbacks: true,
-  signal: true,
-};
+export const PREDICT_OPTIONS: Rules<PredictOptions> = { ...RUN, steps: rules.orNull(rules.count) };

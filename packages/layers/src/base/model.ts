@@ -1,7 +1,7 @@
 import type { MemoryUse, Profile, Step } from '@recurra/compiler';
 import { evalShape, guard } from '@recurra/compiler/extend';
 import { concat, type DType, Tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, isFloating, describeValue as named } from '@recurra/tensor/extend';
+import { checkOptions, checkRules, isFloating, describeValue as named } from '@recurra/tensor/extend';
 import { classWeights } from '../losses/alignment.js';
 import { type SummaryOptions, summaryTable } from '../summary.js';
 import {
@@ -37,6 +37,8 @@ import {
   PREDICT_OPTIONS,
   type PredictOptions,
   type Targets,
+  TEST_BATCH_OPTIONS,
+  TRAIN_BATCH_OPTIONS,
   type Weights,
 } from './model-options.js';
 import { distinct } from './naming.js';
@@ -237,7 +239,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
   /** Chooses optimizer, loss and metrics. Throws `ValueError` for a name that is not known. */
   compile(options: CompileOptions = {}): void {
-    checkOptions('compile', options, COMPILE_OPTIONS);
+    checkRules('compile', options, COMPILE_OPTIONS);
     this.#trainer?.forget();
     this.#trainer = new Trainer(this as never, options);
     this.#state = null;
@@ -313,8 +315,9 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       first,
       second === undefined || (isRecord(second) && third === undefined && isFitOptions(second)),
     );
-    const options = ((streamed ? second : third) ?? {}) as FitOptions;
-    checkOptions('fit', options, FIT_OPTIONS);
+    const given = streamed ? second : third;
+    const options = (given === undefined ? {} : given) as FitOptions;
+    checkRules('fit', options, FIT_OPTIONS);
     const trainer = this.trainerFor('fit');
     const what = 'fit';
     const {
@@ -333,16 +336,6 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       validationSteps = null,
       signal = null,
     } = options;
-    const integer = (name: string, value: unknown, least: number): void => {
-      if (!Number.isInteger(value) || (value as number) < least)
-        throw new ValueError(`fit: expected ${name} to be an integer >= ${least}, received ${named(value)}`);
-    };
-    integer('epochs', epochs, 1);
-    integer('batchSize', batchSize, 1);
-    integer('initialEpoch', initialEpoch, 0);
-    if (typeof validationFreq === 'number') integer('validationFreq', validationFreq, 1);
-    if (!(validationSplit >= 0 && validationSplit < 1))
-      throw new ValueError(`fit: expected validationSplit in 0 <= share < 1, received ${String(validationSplit)}`);
     if (classWeight && sampleWeight !== null)
       throw new ValueError(
         'fit: expected classWeight or sampleWeight, received both. Multiply them into sampleWeight.',
@@ -462,8 +455,6 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
         throw new ValueError(
           `callbacks: expected Callbacks, received ${named(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
         );
-    if (!['auto', 0, 1, 2].includes(verbose))
-      throw new ValueError(`verbose: expected 'auto', 0, 1 or 2, received ${named(verbose)}`);
     const all = [...(verbose === 0 ? [] : [new ProgressLogger(verbose)]), ...given, ...own];
     for (const callback of all) callback.model = this;
     return all;
@@ -475,8 +466,9 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   async evaluate(first: unknown, second?: unknown, third?: unknown): Promise<Logs> {
     const what = 'evaluate';
     const streamed = isBatchSource(first, second === undefined || (isRecord(second) && third === undefined));
-    const options = ((streamed ? second : third) ?? {}) as EvaluateOptions;
-    checkOptions(what, options, EVALUATE_OPTIONS);
+    const given = streamed ? second : third;
+    const options = (given === undefined ? {} : given) as EvaluateOptions;
+    checkRules(what, options, EVALUATE_OPTIONS);
     const trainer = this.trainerFor(what);
     const { batchSize = 32, sampleWeight = null, steps = null, callbacks = [], signal = null } = options;
     return this.#turns.take(what, this.label, (turn) => {
@@ -498,7 +490,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     options: PredictOptions = {},
   ): Promise<Values<O>> {
     const what = 'predict';
-    checkOptions(what, options, PREDICT_OPTIONS);
+    checkRules(what, options, PREDICT_OPTIONS);
     const { batchSize = 32, steps = null, callbacks = [], signal = null } = options;
     const body = async (around: <T>(f: () => T) => T): Promise<Values<O>> => {
       const hooks = new Callbacks(this.callbacksFor(callbacks, 0, []), around);
@@ -564,7 +556,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     options: { readonly sampleWeight?: Weights; readonly classWeight?: Readonly<Record<number, number>> | null } = {},
   ): Promise<Logs> {
     const what = 'trainOnBatch';
-    checkOptions(what, options, { sampleWeight: true, classWeight: true });
+    checkRules(what, options, TRAIN_BATCH_OPTIONS);
     const trainer = this.trainerFor(what);
     return this.#turns.take(what, this.label, () => {
       let batch = toSamples(x, y, options.sampleWeight ?? null, what, (d, n) => this.inputsOf(d, n));
@@ -583,7 +575,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     options: { readonly sampleWeight?: Weights } = {},
   ): Promise<Logs> {
     const what = 'testOnBatch';
-    checkOptions(what, options, { sampleWeight: true });
+    checkRules(what, options, TEST_BATCH_OPTIONS);
     const trainer = this.trainerFor(what);
     return this.#turns.take(what, this.label, async () => {
       const batch = toSamples(x, y, options.sampleWeight ?? null, what, (d, n) => this.inputsOf(d, n));

@@ -33,7 +33,7 @@ export function toTensors(data: unknown, name: string, what: string): unknown {
   if (isTensorLike(data)) return asTensor(data as TensorLike);
   if (Array.isArray(data) && data.length > 0)
     return data.map((child, i) => toTensors(child, `${name} (part ${i})`, what));
-  if (isRecord(data))
+  if (isRecord(data) && Object.keys(data).length > 0)
     return Object.fromEntries(Object.entries(data).map(([k, child]) => [k, toTensors(child, `${name} "${k}"`, what)]));
   throw new ValueError(
     `${what}: expected ${name} as tensors, typed arrays or nested lists of numbers, received ${Array.isArray(data) ? 'an empty list' : describeValue(data)}`,

@@ -10,12 +10,13 @@ import { collectLosses } from '../base/scope.js';
 import { describeValue, isRecord, leavesOf } from '../base/tree.js';
 import { structureVersion, type Variable, withValues } from '../base/variable.js';
 import { resolveLoss } from '../losses/extend.js';
-import { Loss, type LossIdentifier } from '../losses/index.js';
+import type { Loss, LossIdentifier } from '../losses/index.js';
 import { type Directed, directionOf, nameMetrics, prefixed, resolveMetric } from '../metrics/extend.js';
 import { Mean, Metric, type MetricIdentifier } from '../metrics/index.js';
 import { type Logs, logName } from './logs.js';
 import { ModelOptimizer } from './model-optimizer.js';
 import { leavesByOutput, type OutputNames, type PerOutput, perOutput } from './outputs.js';
+import { isOneLoss } from './rules.js';
 import type { Samples } from './samples.js';
 import type { TrainState } from './state.js';
 
@@ -76,8 +77,6 @@ interface Plan {
   readonly directed: ReadonlyMap<string, Directed>;
 }
 
-const isOneLoss = (value: unknown): boolean =>
-  typeof value === 'string' || typeof value === 'function' || value instanceof Loss;
 const isOneMetric = (value: unknown): boolean =>
   typeof value === 'string' || typeof value === 'function' || value instanceof Metric;
 

@@ -1,3 +1,4 @@
+import { TRAINING } from './layers.js';
 import { AUTOGRAD, CELLS, COMPILER, OPTIM } from './numeric.js';
 import { PREPROCESSING } from './preprocessing.js';
 import { autograd, cells, compiler, optim, preprocessing, tensor } from './surface.js';
@@ -56,6 +57,17 @@ describe.each(PACKAGES)('%s', (name, exported, examples) => {
   });
 
   test.each(Object.entries(examples))(
+    '%s takes no mistake in silence, and says what was expected',
+    async (key, calls) => {
+      const found: string[] = [];
+      for (const call of calls) found.push(...(await faults(key, call)));
+      expect(found).toEqual([]);
+    },
+  );
+});
+
+describe('models', () => {
+  test.each(Object.entries(TRAINING))(
     '%s takes no mistake in silence, and says what was expected',
     async (key, calls) => {
       const found: string[] = [];
