@@ -81,7 +81,6 @@ export class StackedRNNCells implements Cell<unknown[], unknown[]> {
       cell.expectParams?.(params[i], steps[i]!);
     });
   }
-  }
 
   init(inputSize: number, options: InitializeOptions = {}, step: Shape = [inputSize]): unknown[] {
     const keys = splitKey(options.key ?? nextKey(), this.cells.length);

@@ -10,7 +10,15 @@ import {
   stepAxesOf,
 } from '@recurra/cells/extend';
 import { untraced } from '@recurra/compiler/extend';
-import { type ActivationIdentifier, type DType, type Shape, ShapeError, stopGradient, Tensor, ValueError } from '@recurra/tensor';
+import {
+  type ActivationIdentifier,
+  type DType,
+  type Shape,
+  ShapeError,
+  stopGradient,
+  Tensor,
+  ValueError,
+} from '@recurra/tensor';
 import { checkOptions, describeValue, formatShape, isFloating, nextKey, snakeCase } from '@recurra/tensor/extend';
 import { keepsSamplesApart } from '../base/independence.js';
 import { type Context, Layer } from '../base/layer.js';

@@ -142,7 +142,7 @@ test('Bidirectional: both directions, side by side in filters', () => {
   const copy = deserializeLayer(JSON.parse(JSON.stringify(serializeLayer(layer)))) as Bidirectional;
   copy.build(x.shape);
   copy.setWeights(layer.weights.map((w) => w.value));
-  near(copy.apply(x), y);
+  near(copy.apply(x) as Tensor, y);
   expect(() => layer.apply(draw(1, 2, 3, 4))).toThrow('rank 4 [batch, time, rows, channels]');
 });
 
