@@ -10,6 +10,7 @@ import {
   type BatchSource,
   batchesFrom,
   batchesInMemory,
+  expectOptionsFor,
   isBatchSource,
   samplesOfBatch,
 } from '../training/batches.js';
@@ -340,6 +341,10 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       throw new ValueError(
         'fit: expected classWeight or sampleWeight, received both. Multiply them into sampleWeight.',
       );
+    expectOptionsFor(what, streamed, {
+      ofSamples: { batchSize: options.batchSize, sampleWeight },
+      ofBatches: { stepsPerEpoch },
+    });
     signal?.throwIfAborted();
     return this.#turns.take('fit', this.label, async (turn) => {
       const history = new History();
@@ -353,7 +358,12 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       let validation: (() => Batches) | null = null;
       if (validationData !== null) {
         const name = 'fit (validationData)';
-        if (isRecord(validationData) && 'x' in validationData && 'y' in validationData) {
+        const isRecordOfSamples = isRecord(validationData) && 'x' in validationData && 'y' in validationData;
+        expectOptionsFor(name, !isRecordOfSamples && isBatchSource(validationData, !isPair(validationData)), {
+          ofSamples: { validationBatchSize: options.validationBatchSize },
+          ofBatches: { validationSteps },
+        });
+        if (isRecordOfSamples) {
           const { x, y, sampleWeight: w } = validationData as { x: unknown; y: unknown; sampleWeight?: unknown };
           const held = toSamples(x, y, w ?? null, name, inputsOf);
           validation = () => batchesInMemory(held, validationBatchSize, null);
@@ -381,10 +391,6 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
         if (validationSplit > 0)
           throw new ValueError(
             'fit: expected samples in tensors with validationSplit, received a source of batches. Split the data set, and pass validationData.',
-          );
-        if (sampleWeight !== null)
-          throw new ValueError(
-            'fit: expected samples in tensors with sampleWeight, received a source of batches. Give weights in the batches: [x, y, weights].',
           );
         batches = batchesFrom(first as BatchSource, stepsPerEpoch, what, (b) =>
           weighed(samplesOfBatch(b, what, inputsOf)),
@@ -471,6 +477,10 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     checkRules(what, options, EVALUATE_OPTIONS);
     const trainer = this.trainerFor(what);
     const { batchSize = 32, sampleWeight = null, steps = null, callbacks = [], signal = null } = options;
+    expectOptionsFor(what, streamed, {
+      ofSamples: { batchSize: options.batchSize, sampleWeight },
+      ofBatches: { steps },
+    });
     return this.#turns.take(what, this.label, (turn) => {
       const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
       const batches = streamed
@@ -492,10 +502,11 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     const what = 'predict';
     checkRules(what, options, PREDICT_OPTIONS);
     const { batchSize = 32, steps = null, callbacks = [], signal = null } = options;
+    const streamed = isBatchSource(x, false);
+    expectOptionsFor(what, streamed, { ofSamples: { batchSize: options.batchSize }, ofBatches: { steps } });
     const body = async (around: <T>(f: () => T) => T): Promise<Values<O>> => {
       const hooks = new Callbacks(this.callbacksFor(callbacks, 0, []), around);
       const outputs: unknown[] = [];
-      const streamed = isBatchSource(x, false);
       const samples = streamed ? null : toSamples(x, null, null, what, (d, n) => this.inputsOf(d, n));
       const all = streamed
         ? batchesFrom(x as BatchSource, steps, what, (batch) => {

@@ -129,3 +129,33 @@ test('mistakes are told', async () => {
   await expect(model().fit(Dataset.fromArray([x]) as never, { verbose: 0 })).rejects.toThrow(/batches \[x, y\]/);
   await expect(model().predict(Dataset.fromArray<Tensor>([]))).rejects.toThrow(/batches in epoch 1, received none/);
 });
+
+test('options that would have no effect are refused: of samples beside batches, of batches beside samples', async () => {
+  const m = model();
+  const batches = pairs.batch(5);
+  const refused: [() => Promise<unknown>, RegExp][] = [
+    [
+      () => m.fit(batches, { batchSize: 4, verbose: 0 }),
+      /fit: expected samples in tensors with batchSize.*\.batch\(n\)/,
+    ],
+    [
+      () => m.fit(batches, { sampleWeight: [1], verbose: 0 }),
+      /fit: expected samples in tensors with sampleWeight.*\[x, y, weights\]/,
+    ],
+    [() => m.fit(x, y, { stepsPerEpoch: 2, verbose: 0 }), /fit: expected stepsPerEpoch with a source of batches alone/],
+    [
+      () => m.fit(x, y, { validationData: [x, y], validationSteps: 1, verbose: 0 }),
+      /fit \(validationData\): expected validationSteps with a source of batches alone/,
+    ],
+    [
+      () => m.fit(x, y, { validationData: batches, validationBatchSize: 4, verbose: 0 }),
+      /fit \(validationData\): expected samples in tensors with validationBatchSize/,
+    ],
+    [() => m.evaluate(batches, { batchSize: 4 }), /evaluate: expected samples in tensors with batchSize/],
+    [() => m.evaluate(batches, { sampleWeight: [1] }), /evaluate: expected samples in tensors with sampleWeight/],
+    [() => m.evaluate(x, y, { steps: 1 }), /evaluate: expected steps with a source of batches alone/],
+    [() => m.predict(x, { steps: 1 }), /predict: expected steps with a source of batches alone/],
+    [() => m.predict(batches, { batchSize: 4 }), /predict: expected samples in tensors with batchSize/],
+  ];
+  for (const [run, message] of refused) await expect(run()).rejects.toThrow(message);
+});

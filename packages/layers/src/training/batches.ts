@@ -61,6 +61,35 @@ export function batchesInMemory(data: Samples, batchSize: number, shuffle: Tenso
   };
 }
 
+/**
+ * Throws `ValueError` for options that would have no effect: of samples, beside a source of batches (which come as they are), or of a source, beside
+ * samples.
+ */
+export function expectOptionsFor(
+  what: string,
+  streamed: boolean,
+  given: {
+    readonly ofSamples: Readonly<Record<string, unknown>>;
+    readonly ofBatches: Readonly<Record<string, unknown>>;
+  },
+): void {
+  const set = (options: Readonly<Record<string, unknown>>): string | undefined =>
+    Object.keys(options).find((name) => options[name] !== undefined && options[name] !== null);
+  const idle = set(streamed ? given.ofSamples : given.ofBatches);
+  if (idle === undefined) return;
+  if (!streamed)
+    throw new ValueError(
+      `${what}: expected ${idle} with a source of batches alone, received it with samples in tensors, all of which are taken. Leave it out, or give a Dataset.`,
+    );
+  const instead: Readonly<Record<string, string>> = {
+    batchSize: 'Its batches are taken as they are: call .batch(n) on the data set.',
+    sampleWeight: 'Give weights in the batches: [x, y, weights].',
+  };
+  throw new ValueError(
+    `${what}: expected samples in tensors with ${idle}, received a source of batches. ${instead[idle] ?? ''}`.trimEnd(),
+  );
+}
+
 /** A batch as samples; throws as `toSamples`. */
 export function samplesOfBatch(batch: unknown, what: string, inputsOf: InputsOf): Samples {
   try {

@@ -51,7 +51,7 @@ async function main(): Promise<number> {
     );
   }
   console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
-  return failed > 0 ? 1 : 0;
+  return failed + skipped > 0 ? 1 : 0;
 }
 
 process.exitCode = await main();

@@ -14,7 +14,9 @@ const x = made(() => ones([4, 2]));
 const y = made(() => zeros([4, 1]));
 const share: Argument = { value: () => 0.5, takes: [] };
 const weights = made(() => ones([4]), 'null');
-const COMMON = { batchSize: integer(2), verbose: name(0), callbacks: list(() => []) };
+const SHOWN = { verbose: name(0), callbacks: list(() => []) };
+/** What goes with samples in tensors. */
+const COMMON = { ...SHOWN, batchSize: integer(2) };
 const signal = made(() => new AbortController().signal, 'null');
 
 /** Right calls of what a model does with data. */
@@ -54,7 +56,7 @@ export const TRAINING: Readonly<Record<string, readonly Example[]>> = {
       (batches: never, given: never) => compiled().fit(batches, given),
       made(() => [[ones([4, 2]), zeros([4, 1])]]),
       options({
-        ...COMMON,
+        ...SHOWN,
         stepsPerEpoch: integer(1, 'null'),
         classWeight: made(() => ({ 0: 2 }), 'null', 'an empty object'),
       }),
