@@ -1,9 +1,8 @@
 import { allocate, type TypedArray } from '../dtype.js';
-import { ShapeError } from '../errors.js';
 import { denseData, ndarray } from '../ndarray.js';
 import { type Aval, definePrimitive, type Primitive, type Sample } from '../primitive.js';
-import { formatShape } from '../shape.js';
 import { gemm } from './matmul.js';
+import { expectOperand } from './shapes.js';
 
 /** How windows lie in a sequence that has been padded. */
 export interface ConvolutionParams {
@@ -23,11 +22,6 @@ const countOf = ({ time, size, stride, dilation }: ConvolutionParams): number =>
 const result = (shape: readonly number[], { dtype }: Aval): Aval[] => [
   { shape, dtype: dtype === 'bool' ? 'int32' : dtype },
 ];
-
-function checkTime(name: string, found: number, expected: number, shape: readonly number[]): void {
-  if (found !== expected)
-    throw new ShapeError(`${name}: expected ${expected} steps, received shape ${formatShape(shape)}`);
-}
 
 /** Calls f with the place of each element of each window: a row of [batch * windows, size * channels], and where its channels begin in the sequence. */
 function eachStep(
@@ -80,7 +74,8 @@ const samples = (a: 'x' | 'y', b: 'kernel' | 'y'): Sample<ConvolutionParams>[] =
 export const convolution: Primitive<ConvolutionParams> = definePrimitive<ConvolutionParams>({
   name: 'convolution',
   abstract: ([x, kernel], params) => {
-    checkTime('convolution', x!.shape[1]!, params.time, x!.shape);
+    expectOperand('convolution', 'a sequence', x!, [null, params.time, null]);
+    expectOperand('convolution', 'a kernel', kernel!, [params.size, x!.shape[2]!, null]);
     return result([x!.shape[0]!, countOf(params), kernel!.shape[2]!], x!);
   },
   evaluate: ([x, kernel], params, [out]) => {
@@ -103,7 +98,8 @@ export const convolution: Primitive<ConvolutionParams> = definePrimitive<Convolu
 export const convolutionInput: Primitive<ConvolutionParams> = definePrimitive<ConvolutionParams>({
   name: 'convolutionInput',
   abstract: ([g, kernel], params) => {
-    checkTime('convolutionInput', g!.shape[1]!, countOf(params), g!.shape);
+    expectOperand('convolutionInput', 'a gradient', g!, [null, countOf(params), null]);
+    expectOperand('convolutionInput', 'a kernel', kernel!, [params.size, null, g!.shape[2]!]);
     return result([g!.shape[0]!, params.time, kernel!.shape[1]!], g!);
   },
   evaluate: ([g, kernel], params, [out]) => {
@@ -131,7 +127,8 @@ export const convolutionInput: Primitive<ConvolutionParams> = definePrimitive<Co
 export const convolutionKernel: Primitive<ConvolutionParams> = definePrimitive<ConvolutionParams>({
   name: 'convolutionKernel',
   abstract: ([x, g], params) => {
-    checkTime('convolutionKernel', x!.shape[1]!, params.time, x!.shape);
+    expectOperand('convolutionKernel', 'a sequence', x!, [null, params.time, null]);
+    expectOperand('convolutionKernel', 'a gradient', g!, [x!.shape[0]!, countOf(params), null]);
     return result([params.size, x!.shape[2]!, g!.shape[2]!], x!);
   },
   evaluate: ([x, g], params, [out]) => {

@@ -1,6 +1,7 @@
 import { allocate } from '../dtype.js';
 import { denseData, type NDArray, ndarray } from '../ndarray.js';
 import { type Aval, definePrimitive, type Primitive, type Sample } from '../primitive.js';
+import { expectOperand } from './shapes.js';
 
 /** How windows lie in a sequence; they end where it does. */
 export interface PoolingParams {
@@ -39,12 +40,16 @@ function largest(x: ArrayLike<number>, from: number, steps: number, channels: nu
   return place;
 }
 
-const windows = (x: Aval, { count }: PoolingParams): Aval[] => [
-  { shape: [x.shape[0]!, count, x.shape[2]!], dtype: x.dtype },
-];
-const steps = (g: Aval, { time }: PoolingParams): Aval[] => [
-  { shape: [g.shape[0]!, time, g.shape[2]!], dtype: g.dtype },
-];
+/** The windows of a sequence [batch, time, channels]. */
+const windows = (name: string, x: Aval, { time, count }: PoolingParams): Aval[] => {
+  expectOperand(name, 'a sequence', x, [null, time, null]);
+  return [{ shape: [x.shape[0]!, count, x.shape[2]!], dtype: x.dtype }];
+};
+/** The sequence of windows [batch, count, channels]. */
+const steps = (name: string, g: Aval, { time, count }: PoolingParams): Aval[] => {
+  expectOperand(name, 'a gradient', g, [null, count, null]);
+  return [{ shape: [g.shape[0]!, time, g.shape[2]!], dtype: g.dtype }];
+};
 
 /** Fills an output by a function of the data. */
 function filled(
@@ -78,7 +83,10 @@ const samples = (...inputs: readonly ('x' | 'y')[]): Sample<PoolingParams>[] =>
 /** Elements of the second input at the places where those of the first are largest in their windows. */
 export const windowPick: Primitive<PoolingParams> = definePrimitive<PoolingParams>({
   name: 'windowPick',
-  abstract: ([, values], params) => windows(values!, params),
+  abstract: ([x, values], params) => {
+    expectOperand('windowPick', 'a sequence', x!, values!.shape);
+    return windows('windowPick', values!, params);
+  },
   evaluate: (inputs, params, [out]) =>
     filled(out!, inputs, (y, [x, values], batch, channels) =>
       eachWindow(batch, channels, params, (at, from, n) => {
@@ -95,7 +103,11 @@ export const windowPick: Primitive<PoolingParams> = definePrimitive<PoolingParam
 /** The transpose of {@link windowPick} in what is picked. */
 export const windowUnpick: Primitive<PoolingParams> = definePrimitive<PoolingParams>({
   name: 'windowUnpick',
-  abstract: ([, g], params) => steps(g!, params),
+  abstract: ([x, g], params) => {
+    const [sequence] = steps('windowUnpick', g!, params);
+    expectOperand('windowUnpick', 'a sequence', x!, sequence!.shape);
+    return [sequence!];
+  },
   evaluate: (inputs, params, [out]) =>
     filled(out!, inputs, (dx, [x, g], batch, channels) =>
       eachWindow(batch, channels, params, (at, from, n) => {
@@ -112,7 +124,7 @@ export const windowUnpick: Primitive<PoolingParams> = definePrimitive<PoolingPar
 /** The sum of each window. */
 export const windowSum: Primitive<PoolingParams> = definePrimitive<PoolingParams>({
   name: 'windowSum',
-  abstract: ([x], params) => windows(x!, params),
+  abstract: ([x], params) => windows('windowSum', x!, params),
   evaluate: (inputs, params, [out]) =>
     filled(out!, inputs, (y, [x], batch, channels) =>
       eachWindow(batch, channels, params, (at, from, n) => {
@@ -128,7 +140,7 @@ export const windowSum: Primitive<PoolingParams> = definePrimitive<PoolingParams
 /** The transpose of {@link windowSum}: each value added to all steps of its window. */
 export const windowSpread: Primitive<PoolingParams> = definePrimitive<PoolingParams>({
   name: 'windowSpread',
-  abstract: ([g], params) => steps(g!, params),
+  abstract: ([g], params) => steps('windowSpread', g!, params),
   evaluate: (inputs, params, [out]) =>
     filled(out!, inputs, (dx, [g], batch, channels) =>
       eachWindow(batch, channels, params, (at, from, n) => {

@@ -54,11 +54,6 @@ export const WHY: readonly (readonly [area: Area, names: RegExp, why: string])[]
   ['layers', /^Adaptive(Average|Max)Pooling1D$/, YET],
   [
     'optimizers',
-    /^LossScaleOptimizer$/,
-    'For float16: layers compute in float32 or float64, whose gradients need no scaling.',
-  ],
-  [
-    'optimizers',
     /^(MultiOptimizer|OptimizerMap)$/,
     'One optimizer trains a model; freeze layers (`trainable`) to train a part of it.',
   ],
