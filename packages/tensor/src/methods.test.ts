@@ -1,7 +1,4 @@
-import * as writers from './extend.js';
-import * as users from './index.js';
-
-const t = { ...users, ...writers };
+import * as t from './index.js';
 
 /** What reads or shows a tensor rather than computes with it, and `select`, whose function is called as in keras.ops: `where`. */
 const READS = [
@@ -30,33 +27,11 @@ const COMPOSITES = [
   ...['binaryCrossentropy', 'categoricalCrossentropy', 'sparseCategoricalCrossentropy'],
   ...['categorical', 'bernoulli', 'splitKey', 'where', 'threshold', ...Object.keys(t.activations)],
 ];
-/** They take lists of tensors, make tensors, or are what packages are built of. */
+/** They take lists of tensors, make tensors, or are no operations. What packages are built of is in the other entry. */
 const OTHERS = [
   ...['concat', 'stack', 'tensor', 'scalar', 'tensorFromJSON', 'full', 'zeros', 'ones', 'arange', 'linspace', 'eye'],
-  ...['nextKey', 'permutation', 'randomBits', 'randomInteger', 'randomKey', 'randomNormal', 'truncatedNormal'],
-  ...[
-    'randomUniform',
-    'setSeed',
-    'withKeys',
-    'paddingOf',
-    'conv1dTransposeLength',
-    'resolveActivation',
-    'describeValue',
-  ],
-  ...[
-    'allPrimitives',
-    'asTensor',
-    'bind',
-    'broadcastShapes',
-    'broadcastStrides',
-    'camelCase',
-    'checkIds',
-    'checkOptions',
-  ],
-  ...['checkRules', 'checkValue', 'closestName', 'definePrimitive', 'denseData', 'didYouMean', 'elementsToJSON'],
-  ...['expectFloating', 'formatShape', 'indexMessage', 'isClass', 'isContiguous', 'isFloating', 'knownName'],
-  ...['lookupByName', 'ndarray', 'nextLevel', 'normalizeAxes', 'normalizeAxis', 'printedAs', 'promote', 'promoteTypes'],
-  ...['rowMajorStrides', 'sameShape', 'sizeOf', 'toFloating', 'withDefaults', 'builtin'],
+  ...['permutation', 'randomBits', 'randomInteger', 'randomKey', 'randomNormal', 'truncatedNormal', 'randomUniform'],
+  ...['setSeed', 'resolveActivation', 'broadcastShapes'],
 ];
 
 const methods = Object.getOwnPropertyNames(t.Tensor.prototype).filter((name) => !READS.includes(name));
