@@ -1,5 +1,5 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { isRecord } from '../../base/tree.js';
 import { Callback, type CallbackState, type TrainInfo } from '../callback.js';
 import {
@@ -11,7 +11,7 @@ import {
 import type { Snapshot, TrainState } from '../state.js';
 import { expectPath, joined, type Storage, storageFor } from '../storage.js';
 import { BatchCounter } from './batch-counter.js';
-import { expectFlag, expectFrequency } from './checks.js';
+import { SAVE_FREQUENCY } from './rules.js';
 
 /** Options of {@link BackupAndRestore}; names and defaults of Keras. */
 export interface BackupAndRestoreOptions {
@@ -25,11 +25,11 @@ export interface BackupAndRestoreOptions {
   readonly storage?: Storage | null;
 }
 
-const OPTIONS: OptionTable<BackupAndRestoreOptions> = {
-  saveFreq: true,
-  doubleCheckpoint: true,
-  deleteCheckpoint: true,
-  storage: true,
+const RULES: Rules<BackupAndRestoreOptions> = {
+  saveFreq: SAVE_FREQUENCY,
+  doubleCheckpoint: rules.flag,
+  deleteCheckpoint: rules.flag,
+  storage: rules.anything,
 };
 
 /**
@@ -54,11 +54,8 @@ export class BackupAndRestore extends Callback {
   constructor(backupDir: string, options: BackupAndRestoreOptions = {}) {
     super();
     const label = 'BackupAndRestore';
-    checkOptions(label, options, OPTIONS);
+    checkRules(label, options, RULES);
     const { saveFreq = 'epoch', doubleCheckpoint = false, deleteCheckpoint = true, storage } = options;
-    expectFrequency(label, 'saveFreq', saveFreq);
-    expectFlag(label, 'doubleCheckpoint', doubleCheckpoint);
-    expectFlag(label, 'deleteCheckpoint', deleteCheckpoint);
     const folder = expectPath(label, 'backupDir', backupDir);
     this.latest = joined(folder, 'latest.ckpt');
     this.previous = joined(folder, 'previous.ckpt');

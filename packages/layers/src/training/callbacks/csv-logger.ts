@@ -1,9 +1,8 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, describeValue, type Rules, rules } from '@recurra/tensor/extend';
 import { prefixed } from '../../metrics/naming.js';
 import { Callback, type CallbackState, type EpochLogs } from '../callback.js';
 import { expectPath, type Storage, storageFor } from '../storage.js';
-import { expectFlag } from './checks.js';
 
 /** Options of {@link CSVLogger}; names and defaults of Keras. */
 export interface CSVLoggerOptions {
@@ -15,7 +14,11 @@ export interface CSVLoggerOptions {
   readonly storage?: Storage | null;
 }
 
-const OPTIONS: OptionTable<CSVLoggerOptions> = { separator: true, append: true, storage: true };
+const RULES: Rules<CSVLoggerOptions> = {
+  separator: rules.anything,
+  append: rules.flag,
+  storage: rules.anything,
+};
 
 /**
  * Writes the logs of each epoch as a row of a CSV file: `epoch`, and the metrics in the order of their names. Keras `CSVLogger`, whose format this is: where
@@ -35,13 +38,12 @@ export class CSVLogger extends Callback {
   constructor(filename: string, options: CSVLoggerOptions = {}) {
     super();
     const label = 'CSVLogger';
-    checkOptions(label, options, OPTIONS);
+    checkRules(label, options, RULES);
     const { separator = ',', append = false, storage } = options;
     if (typeof separator !== 'string' || separator.length !== 1 || /["\r\n]/.test(separator))
       throw new ValueError(
         `${label}: expected separator to be one character other than a quote or a line break, received ${describeValue(separator)}`,
       );
-    expectFlag(label, 'append', append);
     this.path = expectPath(label, 'filename', filename);
     this.separator = separator;
     this.append = append;

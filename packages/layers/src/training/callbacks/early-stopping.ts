@@ -1,9 +1,9 @@
 import type { Tensor } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { type Rules, rules, withDefaults } from '@recurra/tensor/extend';
 import { Callback, type CallbackState, type TrainInfo } from '../callback.js';
 import type { Logs } from '../logs.js';
 import { Monitor, type MonitorMode } from '../monitor.js';
-import { expectFlag, expectNumber, expectWhole } from './checks.js';
+import { SAY } from './rules.js';
 
 /** Options of {@link EarlyStopping}; names and defaults of Keras. */
 export interface EarlyStoppingOptions {
@@ -25,15 +25,26 @@ export interface EarlyStoppingOptions {
   readonly verbose?: 0 | 1;
 }
 
-const OPTIONS: OptionTable<EarlyStoppingOptions> = {
-  monitor: true,
-  minDelta: true,
-  patience: true,
-  mode: true,
-  baseline: true,
-  restoreBestWeights: true,
-  startFromEpoch: true,
-  verbose: true,
+const RULES: Rules<EarlyStoppingOptions> = {
+  monitor: rules.anything,
+  minDelta: rules.anyNumber,
+  patience: rules.countOrZero,
+  mode: rules.anything,
+  baseline: rules.orNull(rules.anyNumber),
+  restoreBestWeights: rules.flag,
+  startFromEpoch: rules.countOrZero,
+  verbose: SAY,
+};
+
+const DEFAULTS: EarlyStoppingOptions = {
+  monitor: 'valLoss',
+  minDelta: 0,
+  patience: 0,
+  mode: 'auto',
+  baseline: null,
+  restoreBestWeights: false,
+  startFromEpoch: 0,
+  verbose: 0,
 };
 
 /** Stops training when a metric no longer improves. Keras `EarlyStopping`. */
@@ -50,25 +61,7 @@ export class EarlyStopping extends Callback {
 
   constructor(options: EarlyStoppingOptions = {}) {
     super();
-    checkOptions('EarlyStopping', options, OPTIONS);
-    this.options = {
-      monitor: 'valLoss',
-      minDelta: 0,
-      patience: 0,
-      mode: 'auto',
-      baseline: null,
-      restoreBestWeights: false,
-      startFromEpoch: 0,
-      verbose: 0,
-      ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-    };
-    const { minDelta, patience, baseline, restoreBestWeights, startFromEpoch, verbose } = this.options;
-    expectNumber('EarlyStopping', 'minDelta', minDelta);
-    expectWhole('EarlyStopping', 'patience', patience);
-    if (baseline !== null) expectNumber('EarlyStopping', 'baseline', baseline);
-    expectFlag('EarlyStopping', 'restoreBestWeights', restoreBestWeights);
-    expectWhole('EarlyStopping', 'startFromEpoch', startFromEpoch);
-    expectFlag('EarlyStopping', 'verbose', verbose);
+    this.options = withDefaults('EarlyStopping', options, DEFAULTS, RULES) as Required<EarlyStoppingOptions>;
     this.monitor = new Monitor('EarlyStopping', this.options.monitor, this.options.mode, this.options.minDelta);
   }
 

@@ -1,7 +1,7 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue } from '@recurra/tensor/extend';
+import { checkRules, describeValue } from '@recurra/tensor/extend';
 import { Callback, type EpochLogs } from '../callback.js';
-import { expectFlag } from './checks.js';
+import { SAY } from './rules.js';
 
 /** Options of {@link LearningRateScheduler}. */
 export interface LearningRateSchedulerOptions {
@@ -26,13 +26,12 @@ export class LearningRateScheduler extends Callback {
   constructor(schedule: (epoch: number, learningRate: number) => number, options: LearningRateSchedulerOptions = {}) {
     super();
     const label = 'LearningRateScheduler';
-    checkOptions(label, options, { verbose: true });
+    checkRules(label, options, { verbose: SAY });
     if (typeof schedule !== 'function')
       throw new ValueError(
         `${label}: expected a function (epoch, learningRate) => learningRate, received ${describeValue(schedule)}. A schedule by steps goes to the optimizer: new Adam({ learningRate: schedule }).`,
       );
     const { verbose = 0 } = options;
-    expectFlag(label, 'verbose', verbose);
     this.schedule = schedule;
     this.verbose = verbose;
   }

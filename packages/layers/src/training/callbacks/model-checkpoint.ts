@@ -1,12 +1,12 @@
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { Callback, type CallbackState, type EpochLogs } from '../callback.js';
 import { expectCheckpointPath, saveCheckpoint } from '../checkpoint/model-checkpoint.js';
 import type { Logs } from '../logs.js';
 import { Monitor, type MonitorMode } from '../monitor.js';
 import { type Storage, storageFor } from '../storage.js';
 import { BatchCounter } from './batch-counter.js';
-import { expectFlag, expectFrequency, expectNumber } from './checks.js';
 import { FileName } from './file-name.js';
+import { SAVE_FREQUENCY, SAY } from './rules.js';
 
 /** Options of {@link ModelCheckpoint}; names and defaults of Keras. */
 export interface ModelCheckpointOptions {
@@ -28,15 +28,15 @@ export interface ModelCheckpointOptions {
   readonly storage?: Storage | null;
 }
 
-const OPTIONS: OptionTable<ModelCheckpointOptions> = {
-  monitor: true,
-  verbose: true,
-  saveBestOnly: true,
-  saveWeightsOnly: true,
-  mode: true,
-  saveFreq: true,
-  initialValueThreshold: true,
-  storage: true,
+const RULES: Rules<ModelCheckpointOptions> = {
+  monitor: rules.anything,
+  verbose: SAY,
+  saveBestOnly: rules.flag,
+  saveWeightsOnly: rules.flag,
+  mode: rules.anything,
+  saveFreq: SAVE_FREQUENCY,
+  initialValueThreshold: rules.orNull(rules.anyNumber),
+  storage: rules.anything,
 };
 
 /**
@@ -59,7 +59,7 @@ export class ModelCheckpoint extends Callback {
   constructor(filepath: string, options: ModelCheckpointOptions = {}) {
     super();
     const label = 'ModelCheckpoint';
-    checkOptions(label, options, OPTIONS);
+    checkRules(label, options, RULES);
     const {
       monitor = 'valLoss',
       verbose = 0,
@@ -69,11 +69,6 @@ export class ModelCheckpoint extends Callback {
       saveFreq = 'epoch',
       initialValueThreshold = null,
     } = options;
-    expectFlag(label, 'verbose', verbose);
-    expectFlag(label, 'saveBestOnly', saveBestOnly);
-    expectFlag(label, 'saveWeightsOnly', saveWeightsOnly);
-    expectFrequency(label, 'saveFreq', saveFreq);
-    if (initialValueThreshold !== null) expectNumber(label, 'initialValueThreshold', initialValueThreshold);
     this.options = { monitor, verbose, saveBestOnly, saveWeightsOnly, mode, saveFreq, initialValueThreshold };
     this.path = new FileName(label, expectCheckpointPath(label, filepath));
     this.monitor = new Monitor(label, monitor, mode);

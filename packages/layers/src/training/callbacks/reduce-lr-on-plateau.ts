@@ -1,8 +1,7 @@
-import { ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { Callback, type CallbackState, type EpochLogs } from '../callback.js';
 import { Monitor, type MonitorMode } from '../monitor.js';
-import { expectFlag, expectNumber, expectWhole } from './checks.js';
+import { SAY } from './rules.js';
 
 /** Options of {@link ReduceLROnPlateau}; names and defaults of Keras. */
 export interface ReduceLROnPlateauOptions {
@@ -24,15 +23,15 @@ export interface ReduceLROnPlateauOptions {
   readonly minLr?: number;
 }
 
-const OPTIONS: OptionTable<ReduceLROnPlateauOptions> = {
-  monitor: true,
-  factor: true,
-  patience: true,
-  verbose: true,
-  mode: true,
-  minDelta: true,
-  cooldown: true,
-  minLr: true,
+const RULES: Rules<ReduceLROnPlateauOptions> = {
+  monitor: rules.anything,
+  factor: rules.decay,
+  patience: rules.countOrZero,
+  verbose: SAY,
+  mode: rules.anything,
+  minDelta: rules.anyNumber,
+  cooldown: rules.countOrZero,
+  minLr: rules.notNegative,
 };
 
 /**
@@ -50,7 +49,7 @@ export class ReduceLROnPlateau extends Callback {
   constructor(options: ReduceLROnPlateauOptions = {}) {
     super();
     const label = 'ReduceLROnPlateau';
-    checkOptions(label, options, OPTIONS);
+    checkRules(label, options, RULES);
     const {
       monitor = 'valLoss',
       factor = 0.1,
@@ -61,13 +60,6 @@ export class ReduceLROnPlateau extends Callback {
       cooldown = 0,
       minLr = 0,
     } = options;
-    if (!(expectNumber(label, 'factor', factor, 0) < 1))
-      throw new ValueError(`${label}: expected factor to be a number >= 0 and < 1, received ${factor}`);
-    expectWhole(label, 'patience', patience);
-    expectNumber(label, 'minDelta', minDelta);
-    expectWhole(label, 'cooldown', cooldown);
-    expectNumber(label, 'minLr', minLr, 0);
-    expectFlag(label, 'verbose', verbose);
     this.options = { monitor, factor, patience, verbose, mode, minDelta, cooldown, minLr };
     this.monitor = new Monitor(label, monitor, mode, minDelta);
   }

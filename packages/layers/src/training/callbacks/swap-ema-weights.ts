@@ -1,7 +1,6 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions } from '@recurra/tensor/extend';
+import { checkRules, rules } from '@recurra/tensor/extend';
 import { Callback, type CallbackState } from '../callback.js';
-import { expectFlag } from './checks.js';
 
 /** Options of {@link SwapEMAWeights}. */
 export interface SwapEMAWeightsOptions {
@@ -21,9 +20,8 @@ export class SwapEMAWeights extends Callback {
 
   constructor(options: SwapEMAWeightsOptions = {}) {
     super();
-    checkOptions('SwapEMAWeights', options, { swapOnEpoch: true });
+    checkRules('SwapEMAWeights', options, { swapOnEpoch: rules.flag });
     const { swapOnEpoch = false } = options;
-    expectFlag('SwapEMAWeights', 'swapOnEpoch', swapOnEpoch);
     this.swapOnEpoch = swapOnEpoch;
   }
 

@@ -1,8 +1,7 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions } from '@recurra/tensor/extend';
+import { checkRules, rules } from '@recurra/tensor/extend';
 import { Callback } from '../callback.js';
 import type { Logs } from '../logs.js';
-import { expectFlag } from './checks.js';
 
 /** Options of {@link TerminateOnNaN}. */
 export interface TerminateOnNaNOptions {
@@ -16,9 +15,8 @@ export class TerminateOnNaN extends Callback {
 
   constructor(options: TerminateOnNaNOptions = {}) {
     super();
-    checkOptions('TerminateOnNaN', options, { raiseError: true });
+    checkRules('TerminateOnNaN', options, { raiseError: rules.flag });
     const { raiseError = false } = options;
-    expectFlag('TerminateOnNaN', 'raiseError', raiseError);
     this.raiseError = raiseError;
   }
 

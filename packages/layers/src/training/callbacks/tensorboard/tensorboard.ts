@@ -1,10 +1,8 @@
-import { ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue, type OptionTable, snakeCase } from '@recurra/tensor/extend';
+import { checkRules, type Rules, rules, snakeCase } from '@recurra/tensor/extend';
 import { isRecord } from '../../../base/tree.js';
 import { Callback, type CallbackState, type EpochLogs } from '../../callback.js';
 import type { Logs } from '../../logs.js';
 import { expectPath, joined, type Storage, storageFor } from '../../storage.js';
-import { expectFlag, expectWhole } from '../checks.js';
 import { fileVersion, graphEvent, histogramEvent, scalarEvent, textEvent } from './events.js';
 import { concatenated } from './protobuf.js';
 
@@ -24,13 +22,16 @@ export interface TensorBoardOptions {
   readonly storage?: Storage | null;
 }
 
-const OPTIONS: OptionTable<TensorBoardOptions> = {
-  logDir: true,
-  histogramFreq: true,
-  writeGraph: true,
-  writeStepsPerSecond: true,
-  updateFreq: true,
-  storage: true,
+const RULES: Rules<TensorBoardOptions> = {
+  logDir: rules.anything,
+  histogramFreq: rules.countOrZero,
+  writeGraph: rules.flag,
+  writeStepsPerSecond: rules.flag,
+  updateFreq: {
+    expected: "'epoch', 'batch' or a number of batches >= 1",
+    accepts: (v) => v === 'epoch' || v === 'batch' || rules.count.accepts(v),
+  },
+  storage: rules.anything,
 };
 
 /** Bytes that are kept back at most. */
@@ -100,7 +101,7 @@ export class TensorBoard extends Callback {
   constructor(options: TensorBoardOptions = {}) {
     super();
     const label = 'TensorBoard';
-    checkOptions(label, options, OPTIONS);
+    checkRules(label, options, RULES);
     const {
       logDir = 'logs',
       histogramFreq = 0,
@@ -110,16 +111,6 @@ export class TensorBoard extends Callback {
       storage,
     } = options;
     expectPath(label, 'logDir', logDir);
-    expectWhole(label, 'histogramFreq', histogramFreq);
-    expectFlag(label, 'writeGraph', writeGraph);
-    expectFlag(label, 'writeStepsPerSecond', writeStepsPerSecond);
-    if (
-      !['epoch', 'batch'].includes(updateFreq as string) &&
-      !(Number.isInteger(updateFreq) && (updateFreq as number) > 0)
-    )
-      throw new ValueError(
-        `${label}: expected updateFreq to be 'epoch', 'batch' or a number of batches >= 1, received ${describeValue(updateFreq)}`,
-      );
     this.histogramFreq = histogramFreq;
     this.writeGraph = writeGraph;
     this.writeStepsPerSecond = writeStepsPerSecond;
