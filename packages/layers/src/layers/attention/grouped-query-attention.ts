@@ -1,10 +1,7 @@
-import type { Regularizer } from '@recurra/cells';
-import { describeRegularizer, resolveRegularizer } from '@recurra/cells/extend';
 import { ShapeError, ValueError } from '@recurra/tensor';
 import { expectInteger, type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
-import { HeadedAttention, type Heads } from './headed-attention.js';
-import type { HeadedAttentionOptions } from './multi-head-attention.js';
+import { HEADED_DEFAULTS, HeadedAttention, type HeadedAttentionOptions, type Heads } from './headed-attention.js';
 
 /** Options of {@link GroupedQueryAttention}. */
 export type GroupedQueryAttentionOptions = HeadedAttentionOptions;
@@ -23,7 +20,6 @@ export class GroupedQueryAttention extends HeadedAttention {
   readonly numQueryHeads: number;
   readonly numKeyValueHeads: number;
   protected override readonly settled: Settled<GroupedQueryAttentionOptions>;
-  private readonly penalty: Regularizer | null;
 
   constructor(
     headDim: number,
@@ -31,9 +27,7 @@ export class GroupedQueryAttention extends HeadedAttention {
     numKeyValueHeads: number,
     options: GroupedQueryAttentionOptions = {},
   ) {
-    const { activityRegularizer = null, ...rest } = options;
-    super(rest);
-    this.penalty = resolveRegularizer(activityRegularizer);
+    super(options);
     this.headDim = expectInteger('GroupedQueryAttention', 'headDim', headDim);
     this.numQueryHeads = expectInteger('GroupedQueryAttention', 'numQueryHeads', numQueryHeads);
     this.numKeyValueHeads = expectInteger('GroupedQueryAttention', 'numKeyValueHeads', numKeyValueHeads);
@@ -41,21 +35,7 @@ export class GroupedQueryAttention extends HeadedAttention {
       throw new ValueError(
         `GroupedQueryAttention: expected numQueryHeads to be a multiple of numKeyValueHeads, received ${numQueryHeads} and ${numKeyValueHeads}`,
       );
-    this.settled = settle<GroupedQueryAttentionOptions>('GroupedQueryAttention', rest, {
-      useBias: true,
-      useGate: false,
-      slidingWindow: null,
-      dropout: 0,
-      kernelInitializer: 'glorotUniform',
-      biasInitializer: 'zeros',
-      kernelRegularizer: null,
-      biasRegularizer: null,
-      kernelConstraint: null,
-      biasConstraint: null,
-      seed: null,
-    });
-    const { slidingWindow } = this.settled;
-    if (slidingWindow !== null) expectInteger('GroupedQueryAttention', 'slidingWindow', slidingWindow);
+    this.settled = settle<GroupedQueryAttentionOptions>('GroupedQueryAttention', options, HEADED_DEFAULTS);
     this.prepare('GroupedQueryAttention');
   }
 
@@ -79,10 +59,6 @@ export class GroupedQueryAttention extends HeadedAttention {
     };
   }
 
-  protected override projectionRegularizer(): Regularizer | null {
-    return this.penalty;
-  }
-
   protected override checkInputs(shapes: unknown): void {
     super.checkInputs(shapes);
     const [first] = shapes as readonly [unknown];
@@ -99,7 +75,6 @@ export class GroupedQueryAttention extends HeadedAttention {
       numQueryHeads: this.numQueryHeads,
       numKeyValueHeads: this.numKeyValueHeads,
       ...super.fields(),
-      activityRegularizer: describeRegularizer(this.penalty),
     };
   }
 }

@@ -1,7 +1,17 @@
-import { type Constraint, dotProductAttention, type Initializer, type Regularizer } from '@recurra/cells';
+import {
+  type Constraint,
+  type ConstraintIdentifier,
+  dotProductAttention,
+  type Initializer,
+  type InitializerIdentifier,
+  type Regularizer,
+  type RegularizerIdentifier,
+} from '@recurra/cells';
+import { describeRegularizer, resolveRegularizer } from '@recurra/cells/extend';
 import { arange, repeat, ShapeError, softmax, Tensor, ValueError, where } from '@recurra/tensor';
 import { type CallOptions, type Context, Layer } from '../../base/layer.js';
 import { withMask } from '../../base/masks.js';
+import { type Defaults, expectInteger, type LayerOptions } from '../../base/options.js';
 import {
   type Data,
   formatPartial,
@@ -24,6 +34,45 @@ export interface HeadedArguments extends AttentionArguments {
   /** bool [batch, queries, keys], or less of the leading axes, or [batch, heads, queries, keys]: which query may look at which key; all. */
   readonly attentionMask?: Tensor | SymbolicTensor | null;
 }
+
+/** Options that layers of attention with heads share. */
+export interface HeadedAttentionOptions extends LayerOptions {
+  /** Share of the scores that training sets to 0; 0. */
+  readonly dropout?: number;
+  /** true */
+  readonly useBias?: boolean;
+  /** Multiply what the heads give by sigmoid(query W + b) (Qiu et al. 2025); false. */
+  readonly useGate?: boolean;
+  /** Let queries see only keys less than so many steps away; `null`: all. */
+  readonly slidingWindow?: number | null;
+  /** 'glorotUniform' */
+  readonly kernelInitializer?: InitializerIdentifier;
+  /** 'zeros' */
+  readonly biasInitializer?: InitializerIdentifier;
+  readonly kernelRegularizer?: RegularizerIdentifier | null;
+  readonly biasRegularizer?: RegularizerIdentifier | null;
+  /** A penalty on what each projection gives. */
+  readonly activityRegularizer?: RegularizerIdentifier | null;
+  readonly kernelConstraint?: ConstraintIdentifier | null;
+  readonly biasConstraint?: ConstraintIdentifier | null;
+  /** Of the dropout: draws the same in each run; `null`: from the run's key (`setSeed`). */
+  readonly seed?: number | null;
+}
+
+/** Their defaults. */
+export const HEADED_DEFAULTS: Defaults<HeadedAttentionOptions> = {
+  dropout: 0,
+  useBias: true,
+  useGate: false,
+  slidingWindow: null,
+  kernelInitializer: 'glorotUniform',
+  biasInitializer: 'zeros',
+  kernelRegularizer: null,
+  biasRegularizer: null,
+  kernelConstraint: null,
+  biasConstraint: null,
+  seed: null,
+};
 
 /** What attention with heads is made of. */
 export interface Heads {
@@ -72,12 +121,21 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
   private outputDense: EinsumDense | undefined;
   private dropoutLayer: Dropout | undefined;
 
+  /** On what the projections give: Keras hands it on to them. */
+  private readonly penalty: Regularizer | null;
+
+  constructor({ activityRegularizer = null, ...options }: HeadedAttentionOptions) {
+    super(options as LayerOptions);
+    this.penalty = resolveRegularizer(activityRegularizer);
+  }
+
   /** What it is made of. */
   protected abstract heads(): Heads;
 
   /** Called in the constructor, once the options are there. Throws `ValueError`. */
   protected prepare(label: string): void {
-    const { dropout, seed } = this.heads();
+    const { dropout, seed, slidingWindow } = this.heads();
+    if (slidingWindow !== null) expectInteger(label, 'slidingWindow', slidingWindow);
     expectRate(label, dropout);
     if (dropout > 0) this.dropoutLayer = new Dropout(dropout, { seed, name: 'dropout', dtype: this.dtype as never });
   }
@@ -143,7 +201,7 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
     const common = {
       ...{ kernelInitializer, biasInitializer, kernelRegularizer, biasRegularizer, kernelConstraint },
       biasConstraint: h.biasConstraint,
-      activityRegularizer: this.projectionRegularizer(),
+      activityRegularizer: this.penalty,
       trainable: this.trainable,
       dtype: this.dtype as never,
     };
@@ -169,9 +227,6 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
     const outputs = h.outputShape ?? [q[q.length - 1]!];
     this.outputDense = project('attention_output', [...q.slice(0, -1), h.queryHeads, h.valueDim], outputs, 2);
   }
-
-  /** The penalty on what the projections give (Keras hands it on to them). */
-  protected abstract projectionRegularizer(): Regularizer | null;
 
   override apply(
     inputs: Symbolic<HeadedInputs>,
@@ -267,6 +322,10 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
         `${this.label}: expected masks [query, value] or [query, value, key] (null for none), received another structure`,
       );
     return [mask[0], mask[1], mask[2] ?? null] as readonly (Tensor | null)[];
+  }
+
+  protected override fields(): Record<string, unknown> {
+    return { ...super.fields(), activityRegularizer: describeRegularizer(this.penalty) };
   }
 
   override computeMask(inputs: HeadedInputs, masks: unknown, outputs?: AttentionOutput): never {

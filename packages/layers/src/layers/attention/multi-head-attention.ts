@@ -1,32 +1,6 @@
-import type { ConstraintIdentifier, InitializerIdentifier, Regularizer, RegularizerIdentifier } from '@recurra/cells';
-import { describeRegularizer, resolveRegularizer } from '@recurra/cells/extend';
 import { ValueError } from '@recurra/tensor';
-import { expectInteger, type LayerOptions, type Settled, settle } from '../../base/options.js';
-import { HeadedAttention, type Heads } from './headed-attention.js';
-
-/** Options that {@link MultiHeadAttention} and {@link GroupedQueryAttention} share. */
-export interface HeadedAttentionOptions extends LayerOptions {
-  /** Share of the scores that training sets to 0; 0. */
-  readonly dropout?: number;
-  /** true */
-  readonly useBias?: boolean;
-  /** Multiply what the heads give by sigmoid(query W + b) (Qiu et al. 2025); false. */
-  readonly useGate?: boolean;
-  /** Let queries see only keys less than so many steps away; `null`: all. */
-  readonly slidingWindow?: number | null;
-  /** 'glorotUniform' */
-  readonly kernelInitializer?: InitializerIdentifier;
-  /** 'zeros' */
-  readonly biasInitializer?: InitializerIdentifier;
-  readonly kernelRegularizer?: RegularizerIdentifier | null;
-  readonly biasRegularizer?: RegularizerIdentifier | null;
-  /** A penalty on what each projection gives. */
-  readonly activityRegularizer?: RegularizerIdentifier | null;
-  readonly kernelConstraint?: ConstraintIdentifier | null;
-  readonly biasConstraint?: ConstraintIdentifier | null;
-  /** Of the dropout: draws the same in each run; `null`: from the run's key (`setSeed`). */
-  readonly seed?: number | null;
-}
+import { expectInteger, type Settled, settle } from '../../base/options.js';
+import { HEADED_DEFAULTS, HeadedAttention, type HeadedAttentionOptions, type Heads } from './headed-attention.js';
 
 /** Options of {@link MultiHeadAttention}. */
 export interface MultiHeadAttentionOptions extends HeadedAttentionOptions {
@@ -70,31 +44,17 @@ export class MultiHeadAttention extends HeadedAttention {
   readonly numHeads: number;
   readonly keyDim: number;
   protected override settled: Settled<MultiHeadAttentionOptions>;
-  private readonly penalty: Regularizer | null;
 
   constructor(numHeads: number, keyDim: number, options: MultiHeadAttentionOptions = {}) {
-    const { activityRegularizer = null, ...rest } = options;
-    super(rest);
-    this.penalty = resolveRegularizer(activityRegularizer);
+    super(options);
     this.numHeads = expectInteger('MultiHeadAttention', 'numHeads', numHeads);
     this.keyDim = expectInteger('MultiHeadAttention', 'keyDim', keyDim);
-    const settled = settle<MultiHeadAttentionOptions>('MultiHeadAttention', rest, {
+    const settled = settle<MultiHeadAttentionOptions>('MultiHeadAttention', options, {
+      ...HEADED_DEFAULTS,
       valueDim: keyDim,
-      dropout: 0,
-      useBias: true,
-      useGate: false,
       outputShape: null,
       attentionAxes: null,
-      slidingWindow: null,
-      kernelInitializer: 'glorotUniform',
-      biasInitializer: 'zeros',
-      kernelRegularizer: null,
-      biasRegularizer: null,
-      kernelConstraint: null,
-      biasConstraint: null,
-      seed: null,
     });
-    if (settled.slidingWindow !== null) expectInteger('MultiHeadAttention', 'slidingWindow', settled.slidingWindow);
     this.settled = {
       ...settled,
       valueDim: expectInteger('MultiHeadAttention', 'valueDim', settled.valueDim ?? keyDim),
@@ -121,10 +81,6 @@ export class MultiHeadAttention extends HeadedAttention {
     };
   }
 
-  protected override projectionRegularizer(): Regularizer | null {
-    return this.penalty;
-  }
-
   override build(shapes: unknown): void {
     super.build(shapes);
     const [first] = shapes as readonly [unknown];
@@ -138,7 +94,6 @@ export class MultiHeadAttention extends HeadedAttention {
       numHeads: this.numHeads,
       keyDim: this.keyDim,
       ...super.fields(),
-      activityRegularizer: describeRegularizer(this.penalty),
     };
   }
 }
