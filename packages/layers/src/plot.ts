@@ -4,7 +4,7 @@ import type { Graph } from './base/graph.js';
 import type { AnyLayer } from './base/layer.js';
 import type { Model } from './base/model.js';
 import type { SymbolicTensor } from './base/symbolic.js';
-import { describeValue, isRecord, leavesOf } from './base/tree.js';
+import { describeTree, isRecord, leavesOf } from './base/tree.js';
 import { InputLayer } from './layers/input.js';
 import { type LayerShapes, shapesOf, shapesText } from './shapes.js';
 
@@ -67,11 +67,11 @@ const PADDING = 10;
  * Throws `ValueError` for what is no model, for a model without weights yet, and for options that there are not.
  */
 export async function plotModel(model: Model<never, never> | AnyLayer, options: PlotOptions = {}): Promise<string> {
-  if (!isModel(model)) throw new ValueError(`plotModel: expected a model, received ${describeValue(model)}`);
+  if (!isModel(model)) throw new ValueError(`plotModel: expected a model, received ${describeTree(model)}`);
   checkOptions('plotModel', options, OPTIONS);
   const { rankdir = 'TB' } = options;
   if (!['TB', 'BT', 'LR', 'RL'].includes(rankdir))
-    throw new ValueError(`plotModel: expected rankdir 'TB', 'BT', 'LR' or 'RL', received ${describeValue(rankdir)}`);
+    throw new ValueError(`plotModel: expected rankdir 'TB', 'BT', 'LR' or 'RL', received ${describeTree(rankdir)}`);
   if (!model.built)
     throw new ValueError(
       `plotModel: expected a built model, received "${model.name}" without weights. Begin it with Input, call build(shape), or apply it to data first.`,

@@ -5,7 +5,7 @@ import { asFormatError, graphFromConfig } from './base/graph-from-config.js';
 import type { AnyLayer, LayerConfig } from './base/layer.js';
 import type { Model } from './base/model.js';
 import { Sequential } from './base/sequential.js';
-import { describeValue, isRecord } from './base/tree.js';
+import { describeTree, isRecord } from './base/tree.js';
 import * as layers from './layers/index.js';
 
 /** A class of layers that a configuration can make. */
@@ -68,7 +68,7 @@ function isSerializedLayer(value: unknown): value is SerializedLayer {
  */
 export function deserializeLayer(given: SerializedLayer, options: DeserializeOptions = {}): AnyLayer {
   if (!isSerializedLayer(given))
-    throw new FormatError(`deserializeLayer: expected { className, config }, received ${describeValue(given)}`);
+    throw new FormatError(`deserializeLayer: expected { className, config }, received ${describeTree(given)}`);
   if (depth >= DEEPEST)
     throw new FormatError(
       `deserializeLayer: expected layers at most ${DEEPEST} deep in each other, received deeper ones`,
@@ -137,7 +137,7 @@ function deserializeCell(given: SerializedLayer, options: DeserializeOptions): A
 export function modelFromConfig(config: LayerConfig, options: DeserializeOptions = {}): Model<unknown, unknown> {
   if (!isRecord(config) || !Array.isArray(config['layers']))
     throw new FormatError(
-      `modelFromConfig: expected the configuration of a Sequential or of a graph of layers, with a list of layers, received ${describeValue(config)}. A model that writes call is made by its class: TheClass.fromConfig(config).`,
+      `modelFromConfig: expected the configuration of a Sequential or of a graph of layers, with a list of layers, received ${describeTree(config)}. A model that writes call is made by its class: TheClass.fromConfig(config).`,
     );
   if (!('inputLayers' in config) && !('outputLayers' in config))
     return sequentialFromConfig(config, options) as Model<unknown, unknown>;
@@ -148,7 +148,7 @@ export function modelFromConfig(config: LayerConfig, options: DeserializeOptions
 export function sequentialFromConfig(config: LayerConfig, options: DeserializeOptions = {}): Sequential {
   if (!isRecord(config) || !Array.isArray(config['layers']))
     throw new FormatError(
-      `sequentialFromConfig: expected a configuration with a list of layers, received ${describeValue(config)}`,
+      `sequentialFromConfig: expected a configuration with a list of layers, received ${describeTree(config)}`,
     );
   const { name, layers, trainable } = config as {
     name?: string | null;

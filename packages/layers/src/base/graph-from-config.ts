@@ -4,7 +4,7 @@ import { firstCall, SYMBOLIC_TENSOR, TENSOR } from './graph-config.js';
 import { type AnyLayer, Layer, type LayerConfig } from './layer.js';
 import { Model } from './model.js';
 import type { SymbolicTensor } from './symbolic.js';
-import { describeValue, isRecord, leavesOf } from './tree.js';
+import { describeTree, isRecord, leavesOf } from './tree.js';
 
 /** How deep lists and objects of a configuration may lie in each other: deeper ones are no models. */
 const DEEPEST = 64;
@@ -40,7 +40,7 @@ export function graphFromConfig(config: LayerConfig, make: (given: never) => Any
   const label =
     `modelFromConfig: Functional ${typeof config['name'] === 'string' ? JSON.stringify(config['name']) : ''}`.trimEnd();
   const fail = (expected: string, received: unknown): never => {
-    throw new FormatError(`${label}: expected ${expected}, received ${describeValue(received)}`);
+    throw new FormatError(`${label}: expected ${expected}, received ${describeTree(received)}`);
   };
   const { name, trainable, layers: entries } = config;
   if (name !== undefined && name !== null && typeof name !== 'string') fail('a name that is a text', name);
@@ -193,7 +193,6 @@ function fillTree(tree: unknown, label: string, symbolic: (history: unknown) => 
 }
 
 function tensorFrom(config: unknown): Tensor {
-  if (!isRecord(config))
-    throw new FormatError(`expected a tensor's value and dtype, received ${describeValue(config)}`);
+  if (!isRecord(config)) throw new FormatError(`expected a tensor's value and dtype, received ${describeTree(config)}`);
   return tensor(config['value'] as never, { dtype: config['dtype'] as never });
 }

@@ -1,7 +1,7 @@
 import type { MemoryUse, Profile, Step } from '@recurra/compiler';
 import { evalShape, guard } from '@recurra/compiler/extend';
 import { concat, type DType, Tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, checkRules, isFloating, describeValue as named } from '@recurra/tensor/extend';
+import { checkOptions, checkRules, describeValue, isFloating } from '@recurra/tensor/extend';
 import { classWeights } from '../losses/alignment.js';
 import { type SummaryOptions, summaryTable } from '../summary.js';
 import {
@@ -45,7 +45,7 @@ import {
 import { distinct } from './naming.js';
 import type { LayerOptions } from './options.js';
 import { type Data, type PartialShape, type Spec, SymbolicTensor, type Values } from './symbolic.js';
-import { describeValue, isRecord, leavesOf, mapTree, zipTree } from './tree.js';
+import { describeTree, isRecord, leavesOf, mapTree, zipTree } from './tree.js';
 
 /** The symbolic tensors that a model leads from and to. */
 export interface ModelOptions<I = unknown, O = unknown> extends LayerOptions {
@@ -207,9 +207,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
         const { dtype, name } = leaf as SymbolicTensor;
         const t = toTensors(value, path === '' ? 'inputs' : `inputs "${path}"`, what);
         if (!(t instanceof Tensor))
-          throw new ValueError(
-            `${what}: expected one tensor for the input "${name}", received ${describeValue(value)}`,
-          );
+          throw new ValueError(`${what}: expected one tensor for the input "${name}", received ${describeTree(value)}`);
         return t.dtype === dtype ? t : castExactly(t, dtype, `${what}: input "${name}"`);
       },
       `${what} (inputs of ${this.label})`,
@@ -355,37 +353,13 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
       const weighed = (batch: Samples): Samples => this.weighed(batch, classWeight, what);
       const validationBatchSize = options.validationBatchSize ?? batchSize;
-      let validation: (() => Batches) | null = null;
-      if (validationData !== null) {
-        const name = 'fit (validationData)';
-        const isRecordOfSamples = isRecord(validationData) && 'x' in validationData && 'y' in validationData;
-        expectOptionsFor(name, !isRecordOfSamples && isBatchSource(validationData, !isPair(validationData)), {
-          ofSamples: { validationBatchSize: options.validationBatchSize },
-          ofBatches: { validationSteps },
-        });
-        if (isRecordOfSamples) {
-          const { x, y, sampleWeight: w } = validationData as { x: unknown; y: unknown; sampleWeight?: unknown };
-          const held = toSamples(x, y, w ?? null, name, inputsOf);
-          validation = () => batchesInMemory(held, validationBatchSize, null);
-        } else if (isBatchSource(validationData, !isPair(validationData)))
-          validation = () =>
-            batchesFrom(
-              validationData as BatchSource,
-              validationSteps,
-              name,
-              (b) => samplesOfBatch(b, name, inputsOf),
-              'validationSteps',
-            );
-        else {
-          if (!isPair(validationData))
-            throw new ValueError(
-              `${name}: expected [x, y], [x, y, weights], { x, y } or a source of batches, received ${describeValue(validationData)}`,
-            );
-          const [x, y, w] = validationData as readonly unknown[];
-          const held = toSamples(x, y, w ?? null, name, inputsOf);
-          validation = () => batchesInMemory(held, validationBatchSize, null);
-        }
-      }
+      let validation =
+        validationData === null
+          ? null
+          : this.validationBatches(validationData, validationBatchSize, {
+              ofSamples: { validationBatchSize: options.validationBatchSize },
+              ofBatches: { validationSteps },
+            });
       let batches: Batches;
       if (streamed) {
         if (validationSplit > 0)
@@ -402,8 +376,8 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
           data = rest;
           validation = () => batchesInMemory(held, validationBatchSize, null);
         }
-        batches = batchesInMemory(weighed(data), batchSize, null);
-        if (shuffle) batches = shuffledBatches(weighed(data), batchSize, state);
+        data = weighed(data);
+        batches = shuffle ? shuffledBatches(data, batchSize, state) : batchesInMemory(data, batchSize, null);
       }
       const hooks = new Callbacks(all, turn.outside);
       this.stopTraining = false;
@@ -425,6 +399,40 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       if (ended) await ended;
       return history;
     });
+  }
+
+  /** What an epoch is validated on: samples in memory, or a source of batches. */
+  private validationBatches(
+    data: unknown,
+    batchSize: number,
+    given: {
+      readonly ofSamples: Record<string, unknown>;
+      readonly ofBatches: { readonly validationSteps: number | null };
+    },
+  ): () => Batches {
+    const what = 'fit (validationData)';
+    const inputsOf = (own: unknown, name: string): unknown => this.inputsOf(own, name);
+    const isRecordOfSamples = isRecord(data) && 'x' in data && 'y' in data;
+    const streamed = !isRecordOfSamples && isBatchSource(data, !isPair(data));
+    expectOptionsFor(what, streamed, given);
+    if (streamed)
+      return () =>
+        batchesFrom(
+          data as BatchSource,
+          given.ofBatches.validationSteps,
+          what,
+          (b) => samplesOfBatch(b, what, inputsOf),
+          'validationSteps',
+        );
+    if (!isRecordOfSamples && !isPair(data))
+      throw new ValueError(
+        `${what}: expected [x, y], [x, y, weights], { x, y } or a source of batches, received ${describeTree(data)}`,
+      );
+    const [x, y, weight] = isRecordOfSamples
+      ? [data['x'], data['y'], data['sampleWeight']]
+      : (data as readonly unknown[]);
+    const held = toSamples(x, y, weight ?? null, what, inputsOf);
+    return () => batchesInMemory(held, batchSize, null);
   }
 
   /** Samples with weights by their classes. */
@@ -455,11 +463,11 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
   private callbacksFor(given: readonly Callback[], verbose: Verbosity, own: readonly Callback[]): Callback[] {
     if (!Array.isArray(given))
-      throw new ValueError(`callbacks: expected a list of Callbacks, received ${named(given)}`);
+      throw new ValueError(`callbacks: expected a list of Callbacks, received ${describeValue(given)}`);
     for (const callback of given)
       if (!(callback instanceof Callback))
         throw new ValueError(
-          `callbacks: expected Callbacks, received ${named(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
+          `callbacks: expected Callbacks, received ${describeValue(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
         );
     const all = [...(verbose === 0 ? [] : [new ProgressLogger(verbose)]), ...given, ...own];
     for (const callback of all) callback.model = this;

@@ -1,4 +1,5 @@
 import { ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 
 /** A value, or lists and records of trees. */
 export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> };
@@ -30,15 +31,13 @@ export function leavesOf(tree: unknown): unknown[] {
   return found;
 }
 
-/** What a value is, in a message: `a list of 2`, `an object with title, body`, `a string`. */
-export function describeValue(value: unknown): string {
-  if (value === null) return 'null';
+/** What a tree is, in a message: `a list of 2`, `an object with title, body`, `a Tensor`; leaves as `describeValue` says them. */
+export function describeTree(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (isRecord(value)) return `an object with ${Object.keys(value).join(', ') || 'no keys'}`;
-  if (typeof value === 'object')
+  if (typeof value === 'object' && value !== null)
     return `${/^[aeiou]/i.test(value.constructor?.name ?? '') ? 'an' : 'a'} ${value.constructor?.name ?? 'object'}`;
-  if (typeof value === 'string') return JSON.stringify(value);
-  return typeof value === 'function' ? `the function ${value.name}` : String(value);
+  return describeValue(value);
 }
 
 /**
@@ -55,14 +54,14 @@ export function zipTree(
   const at = path === '' ? '' : ` at "${path}"`;
   if (Array.isArray(structure)) {
     if (!Array.isArray(value) || value.length !== structure.length)
-      throw new ValueError(`${label}: expected a list of ${structure.length}${at}, received ${describeValue(value)}`);
+      throw new ValueError(`${label}: expected a list of ${structure.length}${at}, received ${describeTree(value)}`);
     return structure.map((child, i) => zipTree(child, value[i], f, label, path === '' ? String(i) : `${path}.${i}`));
   }
   if (isRecord(structure)) {
     const keys = Object.keys(structure);
     if (!isRecord(value) || keys.some((k) => !Object.hasOwn(value, k)) || Object.keys(value).length !== keys.length)
       throw new ValueError(
-        `${label}: expected an object with ${keys.join(', ')}${at}, received ${describeValue(value)}`,
+        `${label}: expected an object with ${keys.join(', ')}${at}, received ${describeTree(value)}`,
       );
     return Object.fromEntries(
       keys.map((k) => [k, zipTree(structure[k], value[k], f, label, path === '' ? k : `${path}.${k}`)]),

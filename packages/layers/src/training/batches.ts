@@ -1,5 +1,5 @@
 import { ShapeError, splitKey, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { describeValue, isRecord, leavesOf } from '../base/tree.js';
+import { describeTree, isRecord, leavesOf } from '../base/tree.js';
 import { batchesOf, type InputsOf, type Samples, toSamples } from './samples.js';
 
 /** A batch of a source: inputs, targets, and (optionally) weights of samples. */
@@ -106,7 +106,7 @@ export function samplesOfBatch(batch: unknown, what: string, inputsOf: InputsOf)
     throw error;
   }
   throw new ValueError(
-    `${what}: expected batches [x, y], [x, y, weights] or { x, y }, received ${describeValue(batch)}`,
+    `${what}: expected batches [x, y], [x, y, weights] or { x, y }, received ${describeTree(batch)}`,
   );
 }
 

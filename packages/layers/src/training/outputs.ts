@@ -1,5 +1,5 @@
 import { ValueError } from '@recurra/tensor';
-import { describeValue, isRecord, leavesOf } from '../base/tree.js';
+import { describeTree, isRecord, leavesOf } from '../base/tree.js';
 
 /** Something for each output of a model: for the only one, by order, or by name. */
 export type PerOutput<T> = T | readonly T[] | { readonly [name: string]: T };
@@ -24,14 +24,14 @@ export function perOutput<T>(
   if (isOne(given)) {
     if (names.length > 1)
       throw new ValueError(
-        `${label}: expected one for each of the outputs ${names.join(', ')} (a list, or an object by name), received ${describeValue(given)}`,
+        `${label}: expected one for each of the outputs ${names.join(', ')} (a list, or an object by name), received ${describeTree(given)}`,
       );
     return [given as T];
   }
   if (Array.isArray(given)) {
     if (given.length !== names.length)
       throw new ValueError(
-        `${label}: expected a list of ${names.length} for the outputs ${names.join(', ')}, received ${describeValue(given)}`,
+        `${label}: expected a list of ${names.length} for the outputs ${names.join(', ')}, received ${describeTree(given)}`,
       );
     return given.map((value) => (value ?? null) as T | null);
   }
@@ -41,7 +41,7 @@ export function perOutput<T>(
       throw new ValueError(`${label}: expected names of outputs (${names.join(', ')}), received "${unknown}"`);
     return names.map((name) => (Object.hasOwn(given, name) ? ((given[name] ?? null) as T | null) : null));
   }
-  throw new ValueError(`${label}: expected one for each output, received ${describeValue(given)}`);
+  throw new ValueError(`${label}: expected one for each output, received ${describeTree(given)}`);
 }
 
 /** The leaves of a tree of values for the outputs: in the outputs' structure, a list in their order, or a record by name. */
@@ -52,7 +52,7 @@ export function leavesByOutput(tree: unknown, outputs: OutputNames, label: strin
     return names.map((name) => (Object.hasOwn(tree, name) ? (tree[name] ?? null) : null));
   if (leaves.length !== names.length)
     throw new ValueError(
-      `${label}: expected one tensor for each of the outputs ${names.join(', ')}, received ${describeValue(tree)}`,
+      `${label}: expected one tensor for each of the outputs ${names.join(', ')}, received ${describeTree(tree)}`,
     );
   return leaves;
 }

@@ -1,7 +1,7 @@
 import { batchIndices } from '@recurra/preprocessing/extend';
 import { isfinite, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import { asTensor, formatShape, isFloating } from '@recurra/tensor/extend';
-import { describeValue, isRecord, mapTree } from '../base/tree.js';
+import { describeTree, isRecord, mapTree } from '../base/tree.js';
 
 /** Samples with their targets and weights: trees of tensors that all have one length. */
 export interface Samples {
@@ -36,7 +36,7 @@ export function toTensors(data: unknown, name: string, what: string): unknown {
   if (isRecord(data) && Object.keys(data).length > 0)
     return Object.fromEntries(Object.entries(data).map(([k, child]) => [k, toTensors(child, `${name} "${k}"`, what)]));
   throw new ValueError(
-    `${what}: expected ${name} as tensors, typed arrays or nested lists of numbers, received ${Array.isArray(data) ? 'an empty list' : describeValue(data)}`,
+    `${what}: expected ${name} as tensors, typed arrays or nested lists of numbers, received ${Array.isArray(data) ? 'an empty list' : describeTree(data)}`,
   );
 }
 

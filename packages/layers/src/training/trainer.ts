@@ -7,7 +7,7 @@ import { scalar, splitKey, stopGradient, Tensor, ValueError } from '@recurra/ten
 import { withKeys } from '@recurra/tensor/extend';
 import { maskOf } from '../base/masks.js';
 import { collectLosses } from '../base/scope.js';
-import { describeValue, isRecord, leavesOf } from '../base/tree.js';
+import { describeTree, isRecord, leavesOf } from '../base/tree.js';
 import { structureVersion, type Variable, withValues } from '../base/variable.js';
 import { resolveLoss } from '../losses/extend.js';
 import type { Loss, LossIdentifier } from '../losses/index.js';
@@ -124,7 +124,7 @@ export class Trainer {
       if (list === undefined || list === null) continue;
       if (!Array.isArray(list) && !isRecord(list))
         throw new ValueError(
-          `compile: expected ${name} to be a list, or an object by output, received ${describeValue(list)}`,
+          `compile: expected ${name} to be a list, or an object by output, received ${describeTree(list)}`,
         );
       for (const metric of leavesOf(list))
         if (metric !== null && metric !== undefined && !(metric instanceof Metric))

@@ -1,7 +1,7 @@
 import { Tensor, ValueError } from '@recurra/tensor';
 import { Layer } from '../../base/layer.js';
 import { SymbolicTensor } from '../../base/symbolic.js';
-import { describeValue } from '../../base/tree.js';
+import { describeTree } from '../../base/tree.js';
 
 /** Texts, in nested lists. */
 export type Texts = string | readonly Texts[];
@@ -31,7 +31,7 @@ export abstract class TextLayer extends Layer<never, any> {
   }
 
   private noTensors(inputs: unknown): ValueError {
-    const received = inputs === null || inputs === undefined ? '' : `, received ${describeValue(inputs)}`;
+    const received = inputs === null || inputs === undefined ? '' : `, received ${describeTree(inputs)}`;
     return new ValueError(
       `${this.label}: expected texts (strings in lists)${received}. Texts are no tensors: such a layer stands before a model, not in it: model.predict(layer.apply(texts)), or dataset.map((text) => layer.apply([text])).`,
     );
