@@ -369,19 +369,20 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
    * in the inputs stand for any.
    */
   spec(inputs: Specs<In>, options: Readonly<Record<string, unknown>> = {}): Specs<Out> {
-    const leaves = leavesOf(mapTree([inputs, options], asSpec)).filter((leaf) => leaf instanceof SpecOf);
     if (this.computeOutputShape !== Layer.prototype.computeOutputShape) {
-      const shapes = mapTree(inputs, (s) => new ShapeLeaf((s as Spec).shape));
-      const plain = unwrapShapes(shapes);
-      return toSpecs(this.computeOutputShape(plain as Shapes<In>), this.#dtype) as Specs<Out>;
+      const shapes = mapTree(inputs, (s) => (s as Spec).shape) as Shapes<In>;
+      return toSpecs(this.computeOutputShape(shapes), this.#dtype) as Specs<Out>;
     }
+    const given = mapTree([inputs, options], asSpec);
+    const leaves = leavesOf(given).filter((leaf) => leaf instanceof SpecOf);
     const run = (open: number): unknown =>
       evalShape(
         (...values) => {
           let next = 0;
-          const [x, rest] = mapTree(mapTree([inputs, options], asSpec), (leaf) =>
-            leaf instanceof SpecOf ? values[next++] : leaf,
-          ) as [unknown, Readonly<Record<string, unknown>>];
+          const [x, rest] = mapTree(given, (leaf) => (leaf instanceof SpecOf ? values[next++] : leaf)) as [
+            unknown,
+            Readonly<Record<string, unknown>>,
+          ];
           return this.compute(x, rest);
         },
         leaves.map(({ shape, dtype }) => ({ shape: shape.map((d) => d ?? open), dtype })),
@@ -523,19 +524,6 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
 /** The batch size, that losses of activities are divided by. */
 function batchOf(y: unknown): number {
   return Math.max(1, (y as Tensor).shape[0] ?? 1);
-}
-
-/** A shape as a leaf of a tree. */
-class ShapeLeaf {
-  readonly shape: PartialShape;
-
-  constructor(shape: PartialShape) {
-    this.shape = shape;
-  }
-}
-
-function unwrapShapes(tree: unknown): unknown {
-  return mapTree(tree, (leaf) => (leaf instanceof ShapeLeaf ? leaf.shape : leaf));
 }
 
 /** A symbolic tensor (or a plain object that says as much) as a spec; anything else as it is. */

@@ -43,9 +43,10 @@ import {
   type Weights,
 } from './model-options.js';
 import { distinct } from './naming.js';
-import type { LayerOptions } from './options.js';
+import { LAYER_OPTIONS, type LayerOptions } from './options.js';
 import { type Data, type PartialShape, type Spec, SymbolicTensor, type Values } from './symbolic.js';
 import { describeTree, isRecord, leavesOf, mapTree, zipTree } from './tree.js';
+import { structureVersion } from './variable.js';
 
 /** The symbolic tensors that a model leads from and to. */
 export interface ModelOptions<I = unknown, O = unknown> extends LayerOptions {
@@ -77,16 +78,13 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   #trainer: Trainer | null = null;
   #predict: Step<[unknown, string], unknown> | null = null;
   #state: TrainState | null = null;
+  #structureAt = -1;
+  #states = '';
 
   /** Throws `ValueError` where an output depends on an input that is not given, and for two layers of one name. */
   constructor(options: ModelOptions<I, O> | LayerOptions = {}) {
     const { inputs, outputs, ...rest } = options as Partial<ModelOptions<I, O>>;
-    checkOptions('Model', rest as LayerOptions, {
-      name: true,
-      trainable: true,
-      dtype: true,
-      activityRegularizer: true,
-    });
+    checkOptions('Model', rest as LayerOptions, LAYER_OPTIONS);
     super(rest);
     if ((inputs === undefined) !== (outputs === undefined))
       throw new ValueError(`${this.label}: expected both inputs and outputs, or neither (and a call of its own)`);
@@ -351,7 +349,8 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       this.#state = state;
       state.epoch = initialEpoch;
       const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
-      const weighed = (batch: Samples): Samples => this.weighed(batch, classWeight, what);
+      const shapes = new Map<string, readonly number[] | null>();
+      const weighed = (batch: Samples): Samples => this.weighed(batch, classWeight, what, shapes);
       const validationBatchSize = options.validationBatchSize ?? batchSize;
       let validation =
         validationData === null
@@ -374,10 +373,9 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
         if (!validation && validationSplit > 0) {
           const { rest, held } = holdOut(data, validationSplit);
           data = rest;
-          validation = () => batchesInMemory(held, validationBatchSize, null);
+          validation = () => batchesInMemory(held, validationBatchSize);
         }
-        data = weighed(data);
-        batches = shuffle ? shuffledBatches(data, batchSize, state) : batchesInMemory(data, batchSize, null);
+        batches = batchesInMemory(weighed(data), batchSize, shuffle ? () => state.shuffleKey.value : null);
       }
       const hooks = new Callbacks(all, turn.outside);
       this.stopTraining = false;
@@ -432,19 +430,29 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       ? [data['x'], data['y'], data['sampleWeight']]
       : (data as readonly unknown[]);
     const held = toSamples(x, y, weight ?? null, what, inputsOf);
-    return () => batchesInMemory(held, batchSize, null);
+    return () => batchesInMemory(held, batchSize);
   }
 
-  /** Samples with weights by their classes. */
-  private weighed(batch: Samples, classWeight: Readonly<Record<number, number>> | null, what: string): Samples {
+  /** Samples with weights by their classes. `shapes` keeps the output's shape for each of the inputs': the model is traced once for each. */
+  private weighed(
+    batch: Samples,
+    classWeight: Readonly<Record<number, number>> | null,
+    what: string,
+    shapes: Map<string, readonly number[] | null> = new Map(),
+  ): Samples {
     if (!classWeight) return batch;
     if (!(batch.y instanceof Tensor))
       throw new ValueError(
         `${what}: expected one output with classWeight, received targets of several. Give weights by output: sampleWeight: { name: weights }.`,
       );
-    this.buildFor(batch.x);
-    const shape = this.outputShape(batch.x);
-    return { ...batch, weight: classWeights(batch.y, classWeight, shape, what) };
+    const key = leavesOf(batch.x)
+      .map((x) => (x as Tensor).shape.join())
+      .join(';');
+    if (!shapes.has(key)) {
+      this.buildFor(batch.x);
+      shapes.set(key, this.outputShape(batch.x));
+    }
+    return { ...batch, weight: classWeights(batch.y, classWeight, shapes.get(key)!, what) };
   }
 
   /** The shape of the only output for such inputs. */
@@ -493,7 +501,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
       const batches = streamed
         ? batchesFrom(first as BatchSource, steps, what, (b) => samplesOfBatch(b, what, inputsOf), 'steps')
-        : batchesInMemory(toSamples(first, second, sampleWeight, what, inputsOf), batchSize, null);
+        : batchesInMemory(toSamples(first, second, sampleWeight, what, inputsOf), batchSize);
       const hooks = new Callbacks(this.callbacksFor(callbacks, 0, []), turn.outside);
       return new Loop(this.stepsOf(trainer), hooks).test(batches, signal);
     });
@@ -561,11 +569,16 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   }
 
   private async forward(x: unknown): Promise<unknown> {
-    this.buildFor(x);
+    // As in training, the model is walked where variables came to be, not for every batch.
+    if (this.#structureAt !== structureVersion()) {
+      this.buildFor(x);
+      const states = this.variables.filter((v) => v.role !== 'weight').map((v) => v.id);
+      this.#states = states.join();
+      this.#structureAt = structureVersion();
+    }
     if (this.#trainer?.runEagerly) return this.apply(x as never, { training: false } as never);
     this.#predict ??= predictStep(this as never);
-    const states = this.variables.filter((v) => v.role !== 'weight').map((v) => v.id);
-    return this.#predict(x, states.join());
+    return this.#predict(x, this.#states);
   }
 
   /** One step of gradient descent on one batch; resolves to the loss and the metrics of that batch. Throws as {@link Model.fit}. */
@@ -709,15 +722,6 @@ function isFitOptions(value: Record<string, unknown>): boolean {
     Object.keys(value).every((key) => Object.hasOwn(FIT_OPTIONS, key)) ||
     !leavesOf(value).some((leaf) => leaf instanceof Tensor)
   );
-}
-
-/** Batches in an order that the state's key gives: read when the epoch begins, since a restored run brings its own. */
-function shuffledBatches(data: Samples, batchSize: number, state: TrainState): Batches {
-  const inOrder = batchesInMemory(data, batchSize, null);
-  return {
-    ...inOrder,
-    epoch: (epoch, skip = 0) => batchesInMemory(data, batchSize, state.shuffleKey.value).epoch(epoch, skip),
-  };
 }
 
 /** A tensor in the dtype that an input declares; where that holds integers only, throws `ValueError` for others. */

@@ -9,7 +9,7 @@ import {
   resolveRegularizer,
 } from '@recurra/cells/extend';
 import { resolveActivation, ValueError } from '@recurra/tensor';
-import { checkOptions } from '@recurra/tensor/extend';
+import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
 
 /** Options of every layer. */
 export interface LayerOptions {
@@ -32,7 +32,13 @@ export interface SerializedPolicy {
   readonly config: { readonly name: string };
 }
 
-const LAYER_OPTIONS = { name: true, trainable: true, dtype: true, activityRegularizer: true };
+/** The options that every layer has. */
+export const LAYER_OPTIONS: OptionTable<LayerOptions> = {
+  name: true,
+  trainable: true,
+  dtype: true,
+  activityRegularizer: true,
+};
 
 /** The options of a class beside those of every layer, each with its default, in the order of Keras' `get_config`. */
 export type Defaults<O> = { readonly [K in Exclude<keyof O, keyof LayerOptions>]-?: O[K] };

@@ -4,7 +4,7 @@ import { InputLayer } from '../layers/input.js';
 import { describeLayer, type SerializedLayer } from './describe.js';
 import { type AnyLayer, type Context, Layer, type LayerConfig } from './layer.js';
 import { Model } from './model.js';
-import type { LayerOptions } from './options.js';
+import { LAYER_OPTIONS, type LayerOptions } from './options.js';
 import { formatPartial, type PartialShape, SymbolicTensor } from './symbolic.js';
 import { structureChanged } from './variable.js';
 
@@ -22,7 +22,7 @@ export class Sequential extends Model {
 
   /** @param layers `Input` may come first: then the weights are made at once */
   constructor(layers: readonly (AnyLayer | SymbolicTensor)[] = [], options: LayerOptions = {}) {
-    checkOptions('Sequential', options, { name: true, trainable: true, dtype: true, activityRegularizer: true });
+    checkOptions('Sequential', options, LAYER_OPTIONS);
     super(options);
     if (!Array.isArray(layers))
       throw new ValueError(`Sequential: expected a list of layers, received ${String(layers)}`);

@@ -1,9 +1,6 @@
 import { ValueError } from '@recurra/tensor';
 import { describeValue } from '@recurra/tensor/extend';
 
-/** A value, or lists and records of trees. */
-export type Tree<T> = T | readonly Tree<T>[] | { readonly [key: string]: Tree<T> };
-
 /** A plain object, not an instance of a class. */
 export function isRecord(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;

@@ -24,7 +24,14 @@ import { keepsSamplesApart } from '../base/independence.js';
 import { type Context, Layer } from '../base/layer.js';
 import { maskOf } from '../base/masks.js';
 import { distinct, scoped } from '../base/naming.js';
-import { describeOptions, type LayerOptions, type Settled, settle } from '../base/options.js';
+import {
+  type Defaults,
+  describeOptions,
+  LAYER_OPTIONS,
+  type LayerOptions,
+  type Settled,
+  settle,
+} from '../base/options.js';
 import { SeedGenerator } from '../base/seed.js';
 import { formatPartial, type PartialShape, type SymbolicTensor } from '../base/symbolic.js';
 import { Variable } from '../base/variable.js';
@@ -46,9 +53,7 @@ export interface RecurrentOptions extends LayerOptions {
 }
 
 /** The defaults of {@link RecurrentOptions}. */
-const RECURRENT_DEFAULTS: {
-  readonly [K in Exclude<keyof RecurrentOptions, keyof LayerOptions>]-?: RecurrentOptions[K];
-} = {
+const RECURRENT_DEFAULTS: Defaults<RecurrentOptions> = {
   returnSequences: false,
   returnState: false,
   goBackwards: false,
@@ -336,7 +341,7 @@ interface Parts {
 
 /** Options by whom they are for. Throws `ValueError` for names that neither the cell nor the layer has. */
 function parted(label: string, options: object, cellNames: object): Parts {
-  const names = { ...RECURRENT_DEFAULTS, name: true, trainable: true, dtype: true, activityRegularizer: true };
+  const names = { ...RECURRENT_DEFAULTS, ...LAYER_OPTIONS };
   checkOptions(label, options, { ...names, ...cellNames } as never);
   const pick = (own: boolean): Record<string, unknown> =>
     Object.fromEntries(

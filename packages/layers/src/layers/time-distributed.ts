@@ -1,7 +1,7 @@
 import { ShapeError, stack, Tensor, unstack, ValueError } from '@recurra/tensor';
 import { describeValue, formatShape } from '@recurra/tensor/extend';
 import { describeLayer } from '../base/describe.js';
-import { type Context, Layer } from '../base/layer.js';
+import { type Context, Layer, toSpecs } from '../base/layer.js';
 import { maskOf, withMask } from '../base/masks.js';
 import { SpecOf } from '../base/operation.js';
 import { type LayerOptions, settle } from '../base/options.js';
@@ -48,7 +48,7 @@ export class TimeDistributed<In = Tensor, Out = Tensor> extends Layer<In, Out> {
   }
 
   protected override checkInputs(given: Shapes<In>): void {
-    const shapes = shapesIn(given);
+    const shapes = (leavesOf(toSpecs(given, this.dtype)) as Spec[]).map((spec) => spec.shape);
     for (const shape of shapes) {
       if (shape.length < 3)
         throw new ShapeError(
@@ -65,7 +65,9 @@ export class TimeDistributed<In = Tensor, Out = Tensor> extends Layer<In, Out> {
 
   override build(inputShape: Shapes<In>): void {
     this.checkInputs(inputShape);
-    this.layer.build(mapShapes(inputShape, withoutTime) as Shapes<In>);
+    this.layer.build(
+      mapTree(toSpecs(inputShape, this.dtype), (spec) => withoutTime((spec as Spec).shape)) as Shapes<In>,
+    );
   }
 
   call(inputs: In, { training, mask }: Context<In>): Out {
@@ -161,24 +163,4 @@ function anyWithin(mask: Tensor): Tensor {
 
 function withoutTime([batch, , ...rest]: PartialShape): PartialShape {
   return [batch!, ...rest];
-}
-
-/** Is it a shape, and no list of shapes? */
-function isShape(node: unknown): node is PartialShape {
-  return Array.isArray(node) && node.every((d) => d === null || typeof d === 'number');
-}
-
-function mapShapes(tree: unknown, f: (shape: PartialShape) => PartialShape): unknown {
-  if (isShape(tree)) return f(tree);
-  if (Array.isArray(tree)) return tree.map((child) => mapShapes(child, f));
-  return Object.fromEntries(Object.entries(tree as object).map(([k, v]) => [k, mapShapes(v, f)]));
-}
-
-function shapesIn(tree: unknown): PartialShape[] {
-  const found: PartialShape[] = [];
-  mapShapes(tree, (shape) => {
-    found.push(shape);
-    return shape;
-  });
-  return found;
 }

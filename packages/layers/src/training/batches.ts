@@ -51,11 +51,14 @@ export interface Batches {
   close(): Promise<void>;
 }
 
-/** Those of samples in memory; with `shuffle` each epoch in an order of its own, which that key gives. */
-export function batchesInMemory(data: Samples, batchSize: number, shuffle: Tensor | null): Batches {
+/**
+ * Those of samples in memory; with `shuffle` each epoch in an order of its own, which that key gives: it is read when the epoch begins, since a restored run
+ * brings its own.
+ */
+export function batchesInMemory(data: Samples, batchSize: number, shuffle: (() => Tensor) | null = null): Batches {
   return {
     steps: Math.ceil(data.count / batchSize),
-    epoch: (epoch, skip = 0) => batchesOf(data, batchSize, shuffle && splitKey(shuffle, epoch + 1)[epoch]!, skip),
+    epoch: (epoch, skip = 0) => batchesOf(data, batchSize, shuffle && splitKey(shuffle(), epoch + 1)[epoch]!, skip),
     sample: async () => batchesOf(data, batchSize, null)[Symbol.iterator]().next().value!,
     close: async () => {},
   };
@@ -141,8 +144,6 @@ export function batchesFrom(
   take: (batch: unknown) => Samples,
   option = 'stepsPerEpoch',
 ): Batches {
-  if (stepsPerEpoch !== null && !(Number.isInteger(stepsPerEpoch) && stepsPerEpoch >= 1))
-    throw new ValueError(`${what}: expected ${option} to be an integer >= 1, received ${stepsPerEpoch}`);
   const given = Array.isArray(source) ? source.length : 'size' in source ? source.size : null;
   if (given === Number.POSITIVE_INFINITY && stepsPerEpoch === null)
     throw new ValueError(

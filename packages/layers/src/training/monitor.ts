@@ -47,9 +47,4 @@ export class Monitor {
     if (Number.isNaN(than)) return !Number.isNaN(value);
     return this.up ? value - this.delta > than : value + this.delta < than;
   }
-
-  /** More is better, less is better, or not yet known. */
-  get direction(): 'up' | 'down' | null {
-    return this.up === null ? null : this.up ? 'up' : 'down';
-  }
 }

@@ -1,6 +1,6 @@
-import { type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { type Tensor, ValueError } from '@recurra/tensor';
 import { nextKey } from '@recurra/tensor/extend';
-import { Variable } from '../base/variable.js';
+import { copyOf, Variable } from '../base/variable.js';
 import type { CallbackState } from './callback.js';
 import type { Logs } from './logs.js';
 
@@ -104,7 +104,7 @@ export class TrainState {
     this.pending = snapshot;
     // Orders of epochs are drawn before the first step.
     const [, shuffle] = snapshot.groups['keys'] ?? [];
-    if (shuffle) this.shuffleKey.assign(own(shuffle));
+    if (shuffle) this.shuffleKey.assign(copyOf(shuffle));
   }
 
   /** @internal Was it restored, and not gone on from yet? */
@@ -130,7 +130,7 @@ export class TrainState {
     }
     for (const [name, variables] of Object.entries(groups))
       variables.forEach((v, i) => {
-        v.assign(own(given[name]![i]!));
+        v.assign(copyOf(given[name]![i]!));
       });
     this.run.stopTraining = stopped;
     const left = [...callbacks];
@@ -144,9 +144,4 @@ export class TrainState {
   resumed(): void {
     this.pending = null;
   }
-}
-
-/** A tensor that nobody else holds. */
-function own(value: Tensor): Tensor {
-  return tensor(value.data.slice(), { shape: [...value.shape], dtype: value.dtype });
 }

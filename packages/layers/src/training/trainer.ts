@@ -48,6 +48,8 @@ export interface Trainable {
   readonly variables: readonly Variable[];
   readonly trainableWeights: readonly Variable[];
   layersWithin(): readonly { readonly trainable: boolean }[];
+  /** What regularizers of trained weights add to the loss. */
+  penalties(): readonly Tensor[];
   apply(x: never, options?: { readonly training?: boolean }): unknown;
   /** Structure and names of outputs like these. */
   outputNames(outputs: unknown): OutputNames;
@@ -326,7 +328,7 @@ export class Trainer {
       withKeys(use!, () =>
         withValues(variables, watched, () => {
           const { result, losses } = collectLosses(true, () => this.model.apply(x as never, { training: true }));
-          const found = this.lossOf(result, y, weight, [...losses, ...penaltiesOf(variables)]);
+          const found = this.lossOf(result, y, weight, [...losses, ...this.model.penalties()]);
           // Gradients are of the scaled loss; what is reported is the loss itself.
           return { value: this.optimizer.scaleLoss(found.total), aux: { outputs: result, ...found } };
         }),
@@ -340,7 +342,7 @@ export class Trainer {
 
   private test(x: unknown, y: unknown, weight: unknown): Tensor[] {
     const { result, losses } = collectLosses(false, () => this.model.apply(x as never, { training: false }));
-    const added = [...losses, ...penaltiesOf(this.model.trainableWeights)];
+    const added = [...losses, ...this.model.penalties()];
     const { total, each, masks } = this.lossOf(result, y, weight, added);
     return this.measure(total, each, y, result, masks, weight);
   }
@@ -394,10 +396,6 @@ export class Trainer {
 /** The compiled forward pass of a model. */
 export function predictStep(model: Trainable): PredictStep {
   return jit((x) => model.apply(x as never, { training: false }), { name: `${model.name}.predict` });
-}
-
-function penaltiesOf(variables: readonly Variable[]): Tensor[] {
-  return variables.flatMap((v) => (v.regularizer ? [v.regularizer.apply(v.value)] : []));
 }
 
 /** Sample weights by output: one tensor counts for all. */

@@ -73,9 +73,4 @@ export class Turns {
       leave();
     }
   }
-
-  /** Is a call under way? */
-  get busy(): boolean {
-    return this.open.length > 0;
-  }
 }

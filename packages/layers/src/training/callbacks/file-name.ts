@@ -83,11 +83,6 @@ export class FileName {
       })
       .join('');
   }
-
-  /** Is it the same for all values? */
-  get isFixed(): boolean {
-    return this.parts.every((part) => typeof part === 'string');
-  }
 }
 
 /** Digits of a finite number >= 0 in one of Python's types. */
