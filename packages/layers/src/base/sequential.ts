@@ -19,6 +19,8 @@ import { structureChanged } from './variable.js';
 export class Sequential extends Model {
   private readonly chain: AnyLayer[] = [];
   private input: InputLayer | null = null;
+  /** The shapes after the layers that are built for the declared input. */
+  readonly #ends: unknown[] = [];
 
   /** @param layers `Input` may come first: then the weights are made at once */
   constructor(layers: readonly (AnyLayer | SymbolicTensor)[] = [], options: LayerOptions = {}) {
@@ -61,12 +63,13 @@ export class Sequential extends Model {
     this.chain.push(layer);
     structureChanged();
     this.forgetSteps();
-    if (this.input) this.buildFrom(this.input.batchShape);
+    if (this.input) this.extend(this.input.batchShape);
   }
 
   /** Takes the last layer away, and gives it. */
   pop(): AnyLayer | undefined {
     const layer = this.chain.pop();
+    this.#ends.length = Math.min(this.#ends.length, this.chain.length);
     structureChanged();
     this.forgetSteps();
     return layer;
@@ -87,14 +90,19 @@ export class Sequential extends Model {
 
   /** Makes the weights of all layers for inputs of this shape (batch first, `null` where open). */
   override build(inputShape: PartialShape): void {
-    this.buildFrom(inputShape);
-  }
-
-  private buildFrom(inputShape: PartialShape): void {
     let shape: unknown = inputShape;
     for (const layer of this.chain) {
       layer.build(shape);
       shape = layer.computeOutputShape(shape);
+    }
+  }
+
+  /** Makes the weights of the layers that were added, for an input of the declared shape. */
+  private extend(declared: PartialShape): void {
+    for (let i = this.#ends.length; i < this.chain.length; i++) {
+      const shape = i === 0 ? declared : this.#ends[i - 1];
+      this.chain[i]!.build(shape);
+      this.#ends.push(this.chain[i]!.computeOutputShape(shape));
     }
   }
 
