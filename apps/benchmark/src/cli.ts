@@ -30,7 +30,7 @@ const USAGE = `usage: pnpm bench [--workloads W1,W2,M1_256] [--peers ours,torch]
 Workloads: ${Object.keys(WORKLOADS).join(' ')}, ${MICRO.join(' ')}.
 Peers: ${peerNames.join(' ')}. Those that are absent are named and left out. Python and JavaScript peers are looked for in
 .bench-env of the current folder, or where BENCH_PY, BENCH_PYT (python with keras, with torch) and BENCH_JS (a folder with
-node_modules) say; BENCH_NODE_NEW is the node of ours-new.`;
+node_modules) say; BENCH_NODE_NEW is the node of ours-new, BENCH_BEFORE another built checkout, ours-before.`;
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {

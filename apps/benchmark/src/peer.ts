@@ -19,11 +19,12 @@ const node = process.env['BENCH_NODE'] ?? process.execPath;
 const newest = process.env['BENCH_NODE_NEW'];
 const keras = process.env['BENCH_PY'] ?? join(environment, 'py/bin/python');
 const torch = process.env['BENCH_PYT'] ?? join(environment, 'torch/bin/python');
+const before = process.env['BENCH_BEFORE'];
 const packages = process.env['BENCH_JS'] ?? join(environment, 'js');
 
-const ours = (command: string, flags: readonly string[], suffix: string): Recipe => ({
+const ours = (command: string, flags: readonly string[], suffix: string, from = folder): Recipe => ({
   command,
-  args: [...flags, join(folder, 'dist/ours.js')],
+  args: [...flags, join(from, 'dist/ours.js')],
   env: { BENCH_SUFFIX: suffix },
 });
 const javascript = (file: string, env: Readonly<Record<string, string>> = {}): Recipe => ({
@@ -37,11 +38,13 @@ const python = (command: string, file: string, env: Readonly<Record<string, stri
   env: { PYTHONDONTWRITEBYTECODE: '1', ...env },
 });
 
-/** The peers by name. Node 20 has relaxed SIMD behind a flag: `ours-relaxed`; `ours-new` runs in BENCH_NODE_NEW. */
+/** The peers by name. Node 20 has relaxed SIMD behind a flag: `ours-relaxed`; `ours-new` runs in BENCH_NODE_NEW. `ours-before` is another checkout. */
 const PEERS: Readonly<Record<string, () => Recipe>> = {
   ours: () => ours(node, [], ''),
   'ours-relaxed': () => ours(node, ['--experimental-wasm-relaxed-simd'], '-relaxed'),
   'ours-new': () => ours(newest ?? 'absent', [], '-new'),
+  'ours-before': () =>
+    ours(before === undefined ? 'absent' : node, [], '-before', join(before ?? '', 'apps/benchmark')),
   'tfjs-cpu': () => javascript('tfjs.mjs', { BENCH_BACKEND: 'cpu' }),
   'tfjs-wasm': () => javascript('tfjs.mjs', { BENCH_BACKEND: 'wasm', BENCH_PATCH: '1' }),
   'jax-js': () => javascript('jaxjs.mjs'),
@@ -70,7 +73,8 @@ export interface Answer {
 /** Why a peer cannot run here, or `null`. */
 export function absent(name: string): string | null {
   const { command, args, env } = PEERS[name]!();
-  if (command === 'absent') return 'set BENCH_NODE_NEW to a newer node';
+  if (command === 'absent')
+    return name === 'ours-before' ? 'set BENCH_BEFORE to a built checkout' : 'set BENCH_NODE_NEW to a newer node';
   if (!existsSync(command)) return `${command} is not there`;
   if (env['BENCH_JS'] && !existsSync(join(env['BENCH_JS'], 'node_modules'))) return `${env['BENCH_JS']} is not there`;
   return existsSync(args[args.length - 1]!) ? null : `${args[args.length - 1]} is not there`;
