@@ -29,4 +29,8 @@ export class ConvLSTM1D<const A extends Rest<ConvLSTM1DOptions> = Rest<ConvLSTM1
   override get className(): string {
     return 'ConvLSTM1D';
   }
+
+  protected override get independentSamples(): boolean {
+    return this.ownStepsApart;
+  }
 }

@@ -1,6 +1,7 @@
 import type { ConstraintIdentifier, InitializerIdentifier, RegularizerIdentifier } from '@recurra/cells';
 import { conv1dTranspose, type Tensor, ValueError } from '@recurra/tensor';
 import { conv1dTransposeLength } from '@recurra/tensor/extend';
+import { keepsSamplesApart } from '../../base/independence.js';
 import { expectInteger, type Settled, settle } from '../../base/options.js';
 import type { Variable } from '../../base/variable.js';
 import {
@@ -62,6 +63,10 @@ export class Conv1DTranspose extends Convolution {
 
   override get className(): string {
     return 'Conv1DTranspose';
+  }
+
+  protected override get independentSamples(): boolean {
+    return keepsSamplesApart(this.settled.activation);
   }
 
   protected filtersFor(): number {

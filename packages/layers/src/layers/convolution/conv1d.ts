@@ -1,5 +1,6 @@
 import type { ConstraintIdentifier, InitializerIdentifier, RegularizerIdentifier } from '@recurra/cells';
 import { conv1d, type Padding, ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { keepsSamplesApart } from '../../base/independence.js';
 import { expectInteger, type Settled, settle } from '../../base/options.js';
 import type { Variable } from '../../base/variable.js';
 import {
@@ -55,6 +56,10 @@ export class Conv1D extends Convolution {
 
   override get className(): string {
     return 'Conv1D';
+  }
+
+  protected override get independentSamples(): boolean {
+    return keepsSamplesApart(this.settled.activation);
   }
 
   protected filtersFor(): number {

@@ -1,5 +1,6 @@
 import type { ConstraintIdentifier, InitializerIdentifier, RegularizerIdentifier } from '@recurra/cells';
 import { conv1d, depthwiseConv1d, type Tensor } from '@recurra/tensor';
+import { keepsSamplesApart } from '../../base/independence.js';
 import { expectInteger, type Settled, settle } from '../../base/options.js';
 import type { Variable } from '../../base/variable.js';
 import {
@@ -58,6 +59,10 @@ export class SeparableConv1D extends Convolution {
 
   override get className(): string {
     return 'SeparableConv1D';
+  }
+
+  protected override get independentSamples(): boolean {
+    return keepsSamplesApart(this.settled.activation);
   }
 
   protected filtersFor(): number {

@@ -15,6 +15,10 @@ export class AveragePooling1D extends Pooling1D {
     return 'AveragePooling1D';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected pool(x: Tensor, size: number, options: { strides: number; padding: 'valid' | 'same' }): Tensor {
     return averagePool1d(x, size, options);
   }

@@ -17,6 +17,10 @@ export class GlobalAveragePooling1D extends GlobalPooling1D {
     return 'GlobalAveragePooling1D';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(x: Tensor, { mask }: Context): Tensor {
     const { time, channels } = this.axis;
     const keepDims = this.settled.keepdims;

@@ -11,6 +11,10 @@ export class GlobalMaxPooling1D extends GlobalPooling1D {
     return 'GlobalMaxPooling1D';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   call(x: Tensor): Tensor {
     return x.max(this.axis.time, { keepDims: this.settled.keepdims });
   }

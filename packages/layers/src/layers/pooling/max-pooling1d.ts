@@ -15,6 +15,10 @@ export class MaxPooling1D extends Pooling1D {
     return 'MaxPooling1D';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected pool(x: Tensor, size: number, options: { strides: number; padding: 'valid' | 'same' }): Tensor {
     return maxPool1d(x, size, options);
   }

@@ -2,6 +2,7 @@ import { initializers } from '@recurra/cells';
 import { type NormalizationOptions as Arguments, Normalization as Statistics } from '@recurra/preprocessing';
 import { type Shape, ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
 import { asTensor, isFloating } from '@recurra/tensor/extend';
+import { behindBatch } from '../../base/independence.js';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
@@ -42,6 +43,10 @@ export class Normalization extends Layer {
 
   override get className(): string {
     return 'Normalization';
+  }
+
+  protected override get independentSamples(): boolean {
+    return behindBatch(this.axes);
   }
 
   /** The axes that have statistics of their own, in inputs of this rank. */

@@ -30,6 +30,11 @@ export class Rescaling extends Layer {
     return 'Rescaling';
   }
 
+  protected override get independentSamples(): boolean {
+    // The last axis of single numbers is that of the batch.
+    return typeof this.scale === 'number' && typeof this.offset === 'number';
+  }
+
   call(x: Tensor): Tensor {
     const like = (value: TensorLike): Tensor => asTensor(value, this.dtype).cast(this.dtype);
     return (isFloating(x.dtype) ? x : x.cast(this.dtype)).mul(like(this.scale)).add(like(this.offset));

@@ -25,6 +25,10 @@ export class Cropping1D extends Layer {
     return 'Cropping1D';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     this.computeOutputShape(shape);
   }

@@ -22,6 +22,10 @@ export class UpSampling1D extends Layer {
     return 'UpSampling1D';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     this.axis.check(this.label, shape);
   }

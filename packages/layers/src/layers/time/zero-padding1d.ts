@@ -31,6 +31,10 @@ export class ZeroPadding1D extends Layer {
     return 'ZeroPadding1D';
   }
 
+  protected override get independentSamples(): boolean {
+    return true;
+  }
+
   protected override checkInputs(shape: PartialShape): void {
     this.axis.check(this.label, shape);
   }
