@@ -1,9 +1,11 @@
 import { ShapeError, ValueError } from '../errors.js';
 import { convolution, convolutionInput } from '../primitives/convolution.js';
 import { type PoolingParams, windowPick, windowSum } from '../primitives/pooling.js';
+import { slice } from '../primitives/view.js';
 import { checkRules, checkValue, count, countOrZero, oneOf, orNull, type Rules } from '../rules.js';
 import { formatShape } from '../shape.js';
 import { asTensor, bind, promote, type Tensor, type TensorLike } from '../tensor.js';
+import { zeros } from './creation.js';
 import { stopGradient } from './elementwise.js';
 import { pad } from './shape.js';
 
@@ -58,7 +60,8 @@ function windows(x: Tensor, size: number, stride: number, dilation: number): Ten
  * y[b, t, o] = sum over j, c of x[b, t * strides + j * dilationRate, c] kernel[j, c, o].
  *
  * x [batch, time, channels], kernel [size, channels / groups, filters]; with `groups` each group of channels feeds its
- * own group of filters. Groups are lowered to windows laid out and a stack of products.
+ * own group of filters. Groups of several channels are lowered to windows laid out and a stack of products, those of one channel to a sum of
+ * shifted products.
  */
 export function conv1d(x: TensorLike, kernel: TensorLike, options: Conv1dOptions = {}): Tensor {
   checkRules('conv1d', options, CONV);
@@ -87,6 +90,7 @@ export function conv1d(x: TensorLike, kernel: TensorLike, options: Conv1dOptions
       time: padded.shape[1]!,
       size,
     })[0]!;
+  if (groups === channels) return shiftedProducts(padded, k, strides, dilationRate);
   const view = windows(padded, size, strides, dilationRate);
   const count = view.shape[1]!;
   const per = channels / groups;
@@ -99,6 +103,25 @@ export function conv1d(x: TensorLike, kernel: TensorLike, options: Conv1dOptions
     .transpose([2, 0, 1, 3])
     .reshape([groups, size * per, filters / groups]);
   return left.matmul(right).transpose([1, 0, 2]).reshape([batch, count, filters]);
+}
+
+/**
+ * Each channel with its own filters, as a sum over the steps of a window of the sequence from there on times the kernel's numbers: element-wise, so that it is
+ * one chain when compiled, and nothing is laid out.
+ */
+function shiftedProducts(x: Tensor, kernel: Tensor, stride: number, dilation: number): Tensor {
+  const [batch, time, channels] = x.shape as readonly [number, number, number];
+  const [size, , filters] = kernel.shape as readonly [number, number, number];
+  const count = Math.max(0, Math.floor((time - (size - 1) * dilation - 1) / stride) + 1);
+  const multiplier = filters / channels;
+  let sum: Tensor | null = null;
+  for (let j = 0; j < size; j++) {
+    const from = { start: [0, count > 0 ? j * dilation : 0, 0], size: [batch, count, channels], step: [1, stride, 1] };
+    const steps = bind(slice, [x], from)[0]!.reshape([batch, count, channels, 1]);
+    const product = steps.mul(kernel.narrow(0, j, 1).reshape([channels, multiplier]));
+    sum = sum ? sum.add(product) : product;
+  }
+  return sum ? sum.reshape([batch, count, filters]) : zeros([batch, count, filters], x.dtype);
 }
 
 /** Every channel with its own filters: kernel [size, channels, multiplier] -> [batch, windows, channels * multiplier]. */
