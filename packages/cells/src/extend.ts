@@ -20,4 +20,5 @@ export { GRU_CELL_OPTIONS } from './gru.js';
 export { fans, resolveInitializer } from './initializers.js';
 export { LSTM_CELL_OPTIONS } from './lstm.js';
 export { resolveRegularizer } from './regularizers.js';
+export { startsAtZero } from './sequence.js';
 export { isSerialized, resolveSerialized, type Serialized } from './serialized.js';

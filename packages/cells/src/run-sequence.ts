@@ -24,7 +24,7 @@ import {
 } from './cell.js';
 import { computeDType } from './dtype.js';
 import { recurrent } from './recurrence.js';
-import { type FusedResult, fused } from './sequence.js';
+import { type FusedResult, fused, startsAtZero } from './sequence.js';
 import { loop, projectSequence, type WalkOptions, walk } from './walk.js';
 
 /** Options of {@link runSequence}. */
@@ -219,7 +219,8 @@ function walkPart<P, S>(
     throw new ShapeError(
       `runSequence: expected inputs of ${own.kernel.shape[0]} features, received shape ${formatShape(xs.shape)}`,
     );
-  const initial = state === null ? null : treeLeavesLike(zero, state, 'runSequence: initialState');
+  const start = state ?? (startsAtZero(cell) ? null : zero);
+  const initial = start === null ? null : treeLeavesLike(zero, start, 'runSequence: initialState');
   let result: FusedResult;
   if (kind === 'gruBefore' || dropout?.recurrent || (dropout?.input && dropout.input.rank > 2)) {
     const projected = projectSequence(cell, params, xs, dropout);

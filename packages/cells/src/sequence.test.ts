@@ -157,6 +157,34 @@ test('dropout: the same masks, compiled and step by step', async () => {
   }
 });
 
+test.each([
+  [
+    'LSTM',
+    new (class extends LSTMCell {
+      override initialState(batch: number) {
+        return { h: ones([batch, this.units]), c: ones([batch, this.units]).mul(0.5) };
+      }
+    })(4),
+  ],
+  [
+    'GRU',
+    new (class extends GRUCell {
+      override initialState(batch: number) {
+        return ones([batch, this.units]);
+      }
+    })(4),
+  ],
+] as [string, AnyCell][])("%s: a start of one's own, compiled as step by step", async (_name, cell) => {
+  const params = cell.init(3, { key: a });
+  const xs = randomNormal([3, 5, 3], { key: b });
+  for (const walk of [{}, { mask }, { truncate: 2 }]) {
+    const f = (x: Tensor, own?: unknown) => runSequence(cell, params, x, { ...walk, initialState: own }).outputs!;
+    const eager = f(xs);
+    close(eager, f(xs, cell.initialState(3)), 1e-7);
+    close(await jit((x: Tensor) => f(x))(xs), eager, 2e-6);
+  }
+});
+
 describe('the same results, to the bit, for any number of threads', () => {
   afterAll(() => setThreads('auto'));
 

@@ -3,7 +3,7 @@ import { treeLeavesLike } from '@recurra/autograd/extend';
 import { Command, loadKernels } from '@recurra/kernels';
 import type { Tensor } from '@recurra/tensor';
 import { type Aval, type Block, bind, type LowerContext, type Primitive } from '@recurra/tensor/extend';
-import type { Cell, CellParams, SequenceKind } from './cell.js';
+import type { AnyCell, Cell, CellParams, SequenceKind } from './cell.js';
 import { GRUCell } from './gru.js';
 import { definePair } from './kernel-pair.js';
 import { LSTMCell } from './lstm.js';
@@ -57,6 +57,15 @@ export function makeCell(kind: SequenceKind, units: number): Cell<CellParams, un
   if (kind === 'lstm') return new LSTMCell(units);
   if (kind === 'gru' || kind === 'gruBefore') return new GRUCell(units, { resetAfter: kind === 'gru' });
   return new SimpleRNNCell(units, { activation: kind === 'rnnTanh' ? 'tanh' : 'relu' });
+}
+
+const ZERO_STARTS: ReadonlySet<unknown> = new Set(
+  [SimpleRNNCell, LSTMCell, GRUCell].map((c) => c.prototype.initialState),
+);
+
+/** Does the cell start with zeros, as kernels do by themselves? Not where a class of one's own overrides `initialState`. */
+export function startsAtZero({ initialState }: AnyCell): boolean {
+  return ZERO_STARTS.has(initialState);
 }
 
 /** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */

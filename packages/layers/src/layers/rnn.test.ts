@@ -6,7 +6,18 @@ import {
   initializeParams,
   runSequence,
 } from '@recurra/cells';
-import { concat, ones, randomKey, randomNormal, randomUniform, setSeed, type Tensor, tensor } from '@recurra/tensor';
+import { jit } from '@recurra/compiler';
+import {
+  concat,
+  ones,
+  randomKey,
+  randomNormal,
+  randomUniform,
+  setSeed,
+  type Tensor,
+  tensor,
+  zeros,
+} from '@recurra/tensor';
 import { withMask, withValues } from '../extend.js';
 import {
   type AnyRecurrent,
@@ -303,6 +314,32 @@ test('states and dropout are of the weights’ dtype, whatever the inputs have',
   expect(seen.length).toBeGreaterThan(1);
   expect([...new Set(seen)]).toEqual(['float64']);
   expect(layer.currentStates.map((s) => s.dtype)).toEqual(['float64']);
+});
+
+test('a cell that starts with a state of its own does so eagerly and compiled, until a state is given', async () => {
+  class Started extends LSTMCell {
+    override initialState(batch: number) {
+      return { h: ones([batch, this.units]), c: ones([batch, this.units]) };
+    }
+  }
+  const layer = new RNN(new Started(2));
+  const plain = new LSTM(2);
+  for (const one of [layer, plain]) one.build(x.shape);
+  plain.setWeights(layer.weights.map((w) => w.value));
+  const [start, zero] = [ones([2, 2]), zeros([2, 2])];
+  const expected = (plain.apply(x, { initialState: [start, start] }) as Tensor).toArray();
+  expect((layer.apply(x) as Tensor).toArray()).toEqual(expected);
+  const compiled = await jit((inputs: Tensor) => layer.apply(inputs) as Tensor)(x);
+  expect(
+    compiled
+      .sub(tensor(expected as number[][]))
+      .abs()
+      .max()
+      .item(),
+  ).toBeLessThan(1e-6);
+  expect((layer.apply(x, { initialState: [zero, zero] }) as Tensor).toArray()).toEqual(
+    (plain.apply(x) as Tensor).toArray(),
+  );
 });
 
 test('the seed of a cell makes its dropout a stream of its own', () => {

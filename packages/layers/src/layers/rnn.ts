@@ -7,6 +7,7 @@ import {
   describeRegularizer,
   expectCell,
   outputShapeOf,
+  startsAtZero,
   stepAxesOf,
 } from '@recurra/cells/extend';
 import { untraced } from '@recurra/compiler/extend';
@@ -232,12 +233,11 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     const batch = xs.shape[0]!;
     const dtype = computeDType(params, xs);
     const step = xs.shape.slice(2);
-    const zero = this.cell.initialState(batch, dtype, step) as unknown;
     const result = runSequence(this.cell, params, xs, {
       reverse: goBackwards,
       zeroOutputForMask,
       returnSequences,
-      initialState: this.startState(batch, zero, (initialState ?? null) as Tensor | readonly Tensor[] | null),
+      initialState: this.startState(batch, dtype, step, initialState as Tensor | readonly Tensor[] | null),
       dropout: training ? this.drawMasks(batch, step, dtype) : null,
       constants,
       ...(mask ? { mask } : {}),
@@ -277,7 +277,10 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     return constants as Tensor[];
   }
 
-  private startState(batch: number, zero: unknown, given: Tensor | readonly Tensor[] | null): unknown {
+  /** The state before the first step; nothing for zeros, which kernels have by themselves. */
+  private startState(batch: number, dtype: DType, step: Shape, given: Tensor | readonly Tensor[] | null): unknown {
+    if (!given && !this.settled.stateful && startsAtZero(this.cell)) return undefined;
+    const zero = this.cell.initialState(batch, dtype, step) as unknown;
     const leaves = treeLeaves(zero);
     if (this.settled.stateful) {
       this.states ??= untraced(() =>
