@@ -1,4 +1,4 @@
-import { ShapeError, ValueError } from '@recurra/tensor';
+import { type Shape, ShapeError, type Tensor, ValueError } from '@recurra/tensor';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
 
 /** One axis, or several. */
@@ -22,6 +22,16 @@ export function axesIn(label: string, axis: AxisOption, shape: PartialShape): re
       `${label}: expected an input with axis ${given.join(', ')} (each once), received ${formatPartial(shape)}`,
     );
   return axes;
+}
+
+/** The axes as a list, in order: what Keras' layers have once they are built. */
+export function inOrder(axis: AxisOption): readonly number[] {
+  return typeof axis === 'number' ? [axis] : [...axis].sort((a, b) => a - b);
+}
+
+/** A weight that was made for axes of a shape, so that it broadcasts over all others. */
+export function spread(weight: Tensor, axes: readonly number[], shape: Shape): Tensor {
+  return weight.reshape(shape.map((d, i) => (axes.includes(i) ? d : 1)));
 }
 
 /** The sizes of axes. Throws `ShapeError` where one is open. */

@@ -5,7 +5,7 @@ import { type Context, Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
-import { axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf } from './axes.js';
+import { axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf, spread } from './axes.js';
 import { betaSpec, gammaSpec, SCALE_OFFSET, type ScaleOffsetOptions } from './scale-offset.js';
 
 /** Bounds of the corrections of batch renormalization; none where absent. */
@@ -125,14 +125,13 @@ export class BatchNormalization extends Layer {
       throw new ShapeError(
         `${this.label}: expected a mask of one axis less than the input ${formatPartial(x.shape)}, received ${formatPartial(mask.shape)}`,
       );
-    const [axis] = axesIn(this.label, this.settled.axis, x.shape);
-    const spread = (v: Tensor): Tensor => v.reshape(x.shape.map((d, i) => (i === axis ? d : 1)));
+    const axes = axesIn(this.label, this.settled.axis, x.shape);
     let gamma = this.gamma?.value ?? null;
     let beta = this.beta?.value ?? null;
     let mean = this.movingMean.value;
     let variance = this.movingVariance.value;
     if (training && this.trainable) {
-      [mean, variance] = moments(x, axis!, mask);
+      [mean, variance] = moments(x, axes[0]!, mask);
       if (this.renormed) [gamma, beta] = this.renorm(mean, variance, gamma, beta);
       else {
         this.move(this.movingMean, mean);
@@ -141,8 +140,9 @@ export class BatchNormalization extends Layer {
     }
     let inverse = variance.add(this.settled.epsilon).rsqrt();
     if (gamma) inverse = inverse.mul(gamma);
-    const y = x.sub(spread(mean)).mul(spread(inverse));
-    return beta ? y.add(spread(beta)) : y;
+    const along = (v: Tensor): Tensor => spread(v, axes, x.shape);
+    const y = x.sub(along(mean)).mul(along(inverse));
+    return beta ? y.add(along(beta)) : y;
   }
 
   private move(statistic: Variable, batch: Tensor, momentum = this.settled.momentum): Tensor {

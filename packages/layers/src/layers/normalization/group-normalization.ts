@@ -4,8 +4,9 @@ import { Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
-import { axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf } from './axes.js';
+import { axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf, spread } from './axes.js';
 import { betaSpec, gammaSpec, SCALE_OFFSET, type ScaleOffsetOptions } from './scale-offset.js';
+import { standardize } from './standardize.js';
 
 /** Options of {@link GroupNormalization}. */
 export interface GroupNormalizationOptions extends ScaleOffsetOptions {
@@ -86,20 +87,13 @@ export class GroupNormalization extends Layer {
     const { groups, epsilon } = this.settled;
     const axis = this.channels(x.shape);
     const channels = x.shape[axis]!;
-    const apart = (shape: readonly number[]): number[] => [
-      ...shape.slice(0, axis),
-      groups,
-      channels / groups,
-      ...shape.slice(axis + 1),
-    ];
-    const grouped = x.reshape(apart(x.shape));
+    const grouped = x.reshape([...x.shape.slice(0, axis), groups, channels / groups, ...x.shape.slice(axis + 1)]);
     // All axes but the batch's and the groups'.
     const axes = grouped.shape.map((_, i) => i).filter((i) => i !== 0 && i !== axis);
-    const inverse = grouped.variance(axes, { keepDims: true }).add(epsilon).rsqrt();
-    const spread = (v: Tensor): Tensor => v.reshape(apart(x.shape.map((d, i) => (i === axis ? d : 1))));
-    let y = grouped.sub(grouped.mean(axes, { keepDims: true })).mul(inverse);
-    if (this.gamma) y = y.mul(spread(this.gamma.value));
-    if (this.beta) y = y.add(spread(this.beta.value));
+    let y = standardize(grouped, axes, epsilon);
+    const own = [axis, axis + 1];
+    if (this.gamma) y = y.mul(spread(this.gamma.value, own, grouped.shape));
+    if (this.beta) y = y.add(spread(this.beta.value, own, grouped.shape));
     return y.reshape(x.shape);
   }
 

@@ -5,8 +5,9 @@ import { Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
-import { type AxisOption, axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf } from './axes.js';
+import { type AxisOption, axesIn, expectAxis, expectEpsilon, expectSizes, inOrder, sizesOf, spread } from './axes.js';
 import { betaSpec, gammaSpec, SCALE_OFFSET, type ScaleOffsetOptions } from './scale-offset.js';
+import { standardize } from './standardize.js';
 
 /** Options of {@link LayerNormalization}. */
 export interface LayerNormalizationOptions extends ScaleOffsetOptions {
@@ -58,9 +59,8 @@ export class LayerNormalization extends Layer {
   }
 
   override build(inputShape: PartialShape): void {
-    const { axis: given, scale, center, rmsScaling } = this.settled;
-    // As Keras: a list, in order, once it is built.
-    const axis = typeof given === 'number' ? [given] : [...given].sort((a, b) => a - b);
+    const { scale, center, rmsScaling } = this.settled;
+    const axis = inOrder(this.settled.axis);
     this.settled = { ...this.settled, axis };
     this.sizes = sizesOf(this.label, axesIn(this.label, axis, inputShape), inputShape);
     if (scale || rmsScaling) this.gamma = this.variable(gammaSpec(this.settled, this.sizes));
@@ -74,11 +74,11 @@ export class LayerNormalization extends Layer {
     const gamma = this.gamma?.value ?? null;
     const beta = this.beta?.value ?? null;
     if (axes.length === 1 && !rmsScaling) return layerNormalization(x, gamma, beta, { axis: axes[0]!, epsilon });
-    const spread = (v: Tensor): Tensor => v.reshape(x.shape.map((d, i) => (axes.includes(i) ? d : 1)));
-    const inverse = x.variance(axes, { keepDims: true }).add(epsilon).rsqrt();
-    let y = rmsScaling ? x.mul(inverse) : x.sub(x.mean(axes, { keepDims: true })).mul(inverse);
-    if (gamma) y = y.mul(spread(gamma));
-    return beta ? y.add(spread(beta)) : y;
+    let y = rmsScaling
+      ? x.mul(x.variance(axes, { keepDims: true }).add(epsilon).rsqrt())
+      : standardize(x, axes, epsilon);
+    if (gamma) y = y.mul(spread(gamma, axes, x.shape));
+    return beta ? y.add(spread(beta, axes, x.shape)) : y;
   }
 
   override computeOutputShape(inputShape: PartialShape): PartialShape {

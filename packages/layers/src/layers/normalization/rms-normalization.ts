@@ -6,7 +6,7 @@ import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
-import { type AxisOption, axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf } from './axes.js';
+import { type AxisOption, axesIn, expectAxis, expectEpsilon, expectSizes, inOrder, sizesOf, spread } from './axes.js';
 
 /** Options of {@link RMSNormalization}. */
 export interface RMSNormalizationOptions extends LayerOptions {
@@ -45,9 +45,7 @@ export class RMSNormalization extends Layer {
   }
 
   override build(inputShape: PartialShape): void {
-    const { axis: given } = this.settled;
-    // As Keras: a list, in order, once it is built.
-    const axis = typeof given === 'number' ? [given] : [...given].sort((a, b) => a - b);
+    const axis = inOrder(this.settled.axis);
     this.settled = { ...this.settled, axis };
     this.sizes = sizesOf(this.label, axesIn(this.label, axis, inputShape), inputShape);
     this.scale = this.variable({ name: 'scale', shape: this.sizes, initializer: initializers.ones() });
@@ -56,7 +54,7 @@ export class RMSNormalization extends Layer {
   call(inputs: Tensor): Tensor {
     const x = isFloating(inputs.dtype) ? inputs : inputs.cast(this.dtype);
     const axes = axesIn(this.label, this.settled.axis, x.shape);
-    const scale = this.scale.value.reshape(x.shape.map((d, i) => (axes.includes(i) ? d : 1)));
+    const scale = spread(this.scale.value, axes, x.shape);
     const inverse = x.square().mean(axes, { keepDims: true }).add(this.settled.epsilon).rsqrt();
     return x.mul(inverse).mul(scale);
   }
