@@ -1,6 +1,7 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
 import { describeValue, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
-import { type ClassNameToName, classNameToName } from '../internal/class-name.js';
+import type { ClassNameToName } from '../internal/class-name.js';
+import { classesByName, SHORT_NAMES } from '../internal/classes-by-name.js';
 import * as classes from './classes.js';
 import { CustomLoss, Loss, type LossConfig } from './loss.js';
 
@@ -10,33 +11,17 @@ type ClassName = {
   [K in keyof Classes]: Classes[K] extends abstract new (...args: never[]) => Loss ? K : never;
 }[keyof Classes];
 
-/** Keras' short names. */
-const SHORT = {
-  bce: 'binaryCrossentropy',
-  kld: 'klDivergence',
-  mae: 'meanAbsoluteError',
-  mape: 'meanAbsolutePercentageError',
-  mse: 'meanSquaredError',
-  msle: 'meanSquaredLogarithmicError',
-} as const;
-
 /** Names of losses: those of their classes, and Keras' short ones. */
-export type LossName = ClassNameToName<ClassName> | keyof typeof SHORT;
+export type LossName = ClassNameToName<ClassName> | keyof typeof SHORT_NAMES;
 
 type LossClass = (new () => Loss) & { fromConfig(config: Readonly<Record<string, unknown>>): Loss };
 
-/** In the order of the alphabet: that of a module's exports is not the same everywhere. */
-function byName(): Record<string, LossClass> {
-  const named = Object.entries<unknown>({ ...classes }).flatMap(([key, value]): [string, LossClass][] =>
-    typeof value === 'function' && value.prototype instanceof Loss ? [[classNameToName(key), value as LossClass]] : [],
-  );
-  const table = Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
-  for (const [short, name] of Object.entries(SHORT)) table[short] = table[name]!;
-  return table;
-}
-
 /** The losses by name. */
-export const losses: Readonly<Record<LossName, new () => Loss>> = byName() as Record<LossName, LossClass>;
+export const losses: Readonly<Record<LossName, new () => Loss>> = classesByName<LossClass>(
+  classes,
+  Loss,
+  SHORT_NAMES,
+) as Record<LossName, LossClass>;
 
 /** A loss as data: Keras' name of its class, and its options. */
 export interface SerializedLoss {

@@ -1,6 +1,7 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
 import { knownName, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
 import { type ClassNameToName, classNameToName } from '../internal/class-name.js';
+import { classesByName, SHORT_NAMES } from '../internal/classes-by-name.js';
 import * as losses from '../losses/classes.js';
 import * as classes from './classes.js';
 import * as classesByOptions from './classes-by-options.js';
@@ -20,34 +21,18 @@ type NameOf<K extends string> = K extends keyof typeof SPELT ? (typeof SPELT)[K]
 const nameOf = (key: string): string =>
   (SPELT as Readonly<Record<string, string>>)[key] ?? classNameToName(key.replace(/Metric$/, ''));
 
-/** Keras' short names. */
-const SHORT = {
-  logCosh: 'logCoshError',
-  bce: 'binaryCrossentropy',
-  kld: 'klDivergence',
-  mae: 'meanAbsoluteError',
-  mape: 'meanAbsolutePercentageError',
-  mse: 'meanSquaredError',
-  msle: 'meanSquaredLogarithmicError',
-} as const;
-
 /** Names of metrics: those of their classes, Keras' short ones, and 'accuracy', which is the one that targets and predictions ask for. */
-export type MetricName = 'accuracy' | 'acc' | NameOf<ClassName> | keyof typeof SHORT;
+export type MetricName = 'accuracy' | 'acc' | NameOf<ClassName> | 'logCosh' | keyof typeof SHORT_NAMES;
 
 type Named = new (options: { name?: string }) => Metric;
 
-/** In the order of the alphabet: that of a module's exports is not the same everywhere. */
-function byName(): Record<string, Named> {
-  const named = Object.entries<unknown>({ ...classes }).flatMap(([key, value]): [string, Named][] =>
-    typeof value === 'function' && value.prototype instanceof Metric ? [[nameOf(key), value as Named]] : [],
-  );
-  const table = Object.fromEntries(named.sort(([a], [b]) => (a < b ? -1 : 1)));
-  for (const [short, name] of Object.entries(SHORT)) table[short] = table[name]!;
-  return table;
-}
-
 /** The metrics by name. */
-const NAMED: Readonly<Record<string, Named>> = byName();
+const NAMED: Readonly<Record<string, Named>> = classesByName(
+  classes,
+  Metric,
+  { logCosh: 'logCoshError', ...SHORT_NAMES },
+  nameOf,
+);
 
 /** A metric as data: Keras' name of its class, and its options. */
 export interface SerializedMetric {
