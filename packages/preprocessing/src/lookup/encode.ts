@@ -1,7 +1,17 @@
-import { type DType, ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { type DType, type Shape, ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { sizeOf } from '@recurra/tensor/extend';
 
 /** How ids become rows of numbers. */
 export type EncodeMode = 'oneHot' | 'multiHot' | 'count';
+
+/** The shape of ids of some shape in a mode: as they are ('int'), or as {@link encodeIds} encodes them ('tfIdf' as 'count'). */
+export function encodedShape(shape: Shape, mode: 'int' | EncodeMode | 'tfIdf', depth: number): Shape {
+  if (mode === 'int') return shape;
+  const dims = shape.length === 0 ? [1] : shape;
+  if (mode === 'oneHot') return [...(dims.length > 1 && dims.at(-1) === 1 ? dims.slice(0, -1) : dims), depth];
+  // As Keras: the second axis, that of a sample's ids, is counted; further axes stay.
+  return dims.length > 1 ? [dims[0]!, ...dims.slice(2), depth] : [depth];
+}
 
 /**
  * Ids as rows of `depth` numbers: one row an id (`oneHot`; a last axis of 1 is dropped), or one row a sample with 1 for each id that occurs
@@ -20,21 +30,15 @@ export function encodeIds(
   for (let i = 0; i < ids.length; i++)
     if (!(ids[i]! >= 0 && ids[i]! < depth && Number.isInteger(ids[i])))
       throw new ValueError(`${name}: expected integer ids in 0..${depth - 1}, received ${ids[i]}`);
-  const allocate = (n: number): Int32Array | Float32Array | Float64Array =>
-    dtype === 'int32' ? new Int32Array(n) : dtype === 'float64' ? new Float64Array(n) : new Float32Array(n);
-  const dims = shape.length === 0 ? [1] : shape;
+  const encoded = encodedShape(shape, mode, depth);
+  const size = sizeOf(encoded);
+  const data =
+    dtype === 'int32' ? new Int32Array(size) : dtype === 'float64' ? new Float64Array(size) : new Float32Array(size);
   if (mode === 'oneHot') {
-    const rows = dims.length > 1 && dims[dims.length - 1] === 1 ? dims.slice(0, -1) : dims;
-    const data = allocate(ids.length * depth);
     for (let i = 0; i < ids.length; i++) data[i * depth + ids[i]!] = 1;
-    return tensor(data, { shape: [...rows, depth], dtype });
+    return tensor(data, { shape: encoded, dtype });
   }
-  // As Keras: the second axis, that of a sample's ids, is counted; further axes stay.
-  const axis = dims.length > 1 ? 1 : 0;
-  const outer = axis === 1 ? dims[0]! : 1;
-  const count = dims[axis]!;
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
-  const data = allocate(outer * inner * depth);
+  const [outer, count, inner] = shape.length > 1 ? [shape[0]!, shape[1]!, sizeOf(shape.slice(2))] : [1, ids.length, 1];
   if (weights && weights.length !== ids.length)
     throw new ShapeError(`${name}: expected one weight an id, ${ids.length}, received ${weights.length}`);
   for (let o = 0; o < outer; o++)
@@ -45,5 +49,5 @@ export function encodeIds(
         if (mode === 'multiHot') data[to] = 1;
         else data[to]! += weights ? weights[at]! : 1;
       }
-  return tensor(data, { shape: [...(axis === 1 ? [outer] : []), ...dims.slice(axis + 1), depth], dtype });
+  return tensor(data, { shape: encoded, dtype });
 }

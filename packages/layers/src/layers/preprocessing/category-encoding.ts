@@ -1,9 +1,9 @@
 import { CategoryEncoding as Encoding } from '@recurra/preprocessing';
-import type { EncodeMode } from '@recurra/preprocessing/extend';
+import { type EncodeMode, encodedShape } from '@recurra/preprocessing/extend';
 import type { Tensor } from '@recurra/tensor';
 import { type Context, Layer } from '../../base/layer.js';
 import { expectInteger, type LayerOptions, settle } from '../../base/options.js';
-import { encodedShape, outputMode, plainOf } from './encoded.js';
+import { outputMode, plainOf } from './encoded.js';
 import { hostCall } from './host-call.js';
 
 /** Options of {@link CategoryEncoding}; those of Keras. */

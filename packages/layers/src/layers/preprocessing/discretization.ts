@@ -1,8 +1,9 @@
 import { Discretization as Bins } from '@recurra/preprocessing';
+import { encodedShape } from '@recurra/preprocessing/extend';
 import { type Tensor, ValueError } from '@recurra/tensor';
 import { Layer, type LayerConfig } from '../../base/layer.js';
 import { type LayerOptions, settle } from '../../base/options.js';
-import { encodedShape, type OutputMode, outputMode, plainOf } from './encoded.js';
+import { type OutputMode, outputMode, plainOf } from './encoded.js';
 import { hostCall } from './host-call.js';
 
 type Numbers = Parameters<Bins['call']>[0];
@@ -28,12 +29,13 @@ export interface DiscretizationOptions extends LayerOptions {
  * Throws `ValueError` for neither or both of `binBoundaries` and `numBins`, boundaries that do not rise, and use before `adapt`.
  */
 export class Discretization extends Layer {
-  private readonly bins: Bins;
+  /** Those of the options, which `adapt` finds. */
+  private readonly adapted: Bins;
+  /** Those that count: of a configuration that was written after `adapt`, or adapted here. */
+  private bins: Bins;
   private readonly numBins: number | null;
   private readonly epsilon: number;
   private readonly mode: OutputMode;
-  /** Boundaries that `adapt` found before the configuration was written. */
-  private found: readonly number[] | null = null;
 
   constructor(options: DiscretizationOptions) {
     super(options);
@@ -48,7 +50,8 @@ export class Discretization extends Layer {
     this.mode = outputMode('Discretization', s.outputMode, ['int', 'oneHot', 'multiHot', 'count']);
     this.numBins = s.numBins;
     this.epsilon = s.epsilon;
-    this.bins = new Bins({ ...plain, outputMode: this.mode });
+    this.adapted = new Bins({ ...plain, outputMode: this.mode });
+    this.bins = this.adapted;
   }
 
   override get className(): string {
@@ -57,19 +60,19 @@ export class Discretization extends Layer {
 
   /** Where bins end; `null` before `adapt`. */
   get binBoundaries(): number[] | null {
-    return this.found ? [...this.found] : this.bins.binBoundaries;
+    return this.bins.binBoundaries;
   }
 
   /** Finds the boundaries. */
   adapt(data: Numbers): void {
-    this.bins.adapt(data);
-    this.found = null;
+    this.adapted.adapt(data);
+    this.bins = this.adapted;
   }
 
   /** {@link Discretization.adapt} over a stream of batches. */
   async adaptStream(stream: AsyncIterable<Numbers>): Promise<void> {
-    await this.bins.adaptStream(stream);
-    this.found = null;
+    await this.adapted.adaptStream(stream);
+    this.bins = this.adapted;
   }
 
   call(x: Tensor): Tensor {
@@ -78,14 +81,10 @@ export class Discretization extends Layer {
       throw new ValueError(`${this.label}: expected binBoundaries, or adapt before use; received neither`);
     return hostCall([x], {
       operation: this.label,
-      run: (values) => this.current().call(values),
+      run: (values) => this.bins.call(values),
       shape: (shape) => encodedShape(shape, this.mode, boundaries.length + 1),
       dtype: this.mode === 'int' ? 'int32' : this.dtype,
     });
-  }
-
-  private current(): Bins {
-    return this.found ? new Bins({ binBoundaries: this.found, outputMode: this.mode }) : this.bins;
   }
 
   override getConfig(): LayerConfig {
@@ -107,7 +106,7 @@ export class Discretization extends Layer {
     if (!binBoundaries || (rest.numBins ?? null) === null)
       return new Discretization(config as DiscretizationOptions) as L;
     const layer = new Discretization(rest);
-    layer.found = new Bins({ binBoundaries }).binBoundaries;
+    layer.bins = new Bins({ binBoundaries, outputMode: layer.mode });
     return layer as L;
   }
 }

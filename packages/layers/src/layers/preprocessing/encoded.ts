@@ -1,5 +1,5 @@
 import type { EncodeMode } from '@recurra/preprocessing/extend';
-import { type Shape, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
 import { knownName } from '@recurra/tensor/extend';
 
 /** What layers that find ids give: the ids, or rows of numbers. */
@@ -8,14 +8,6 @@ export type OutputMode = 'int' | EncodeMode;
 /** The mode of this name; Keras' spelling ('multi_hot') is one too. Throws `ValueError` with the names that there are. */
 export function outputMode<M extends string>(label: string, given: string, modes: readonly M[]): M {
   return knownName(modes, given, `${label}: outputMode`);
-}
-
-/** The shape of ids [...shape] as `mode` encodes them: the rule of `encodeIds` in `@recurra/preprocessing`. */
-export function encodedShape(shape: Shape, mode: OutputMode | 'tfIdf', depth: number): Shape {
-  if (mode === 'int') return shape;
-  const dims = shape.length === 0 ? [1] : shape;
-  if (mode === 'oneHot') return [...(dims.length > 1 && dims.at(-1) === 1 ? dims.slice(0, -1) : dims), depth];
-  return dims.length > 1 ? [dims[0]!, ...dims.slice(2), depth] : [depth];
 }
 
 /** The settings without those of Keras that only have one value here. Throws `ValueError` for another. */

@@ -1,10 +1,11 @@
 import { Hashing as Bins } from '@recurra/preprocessing';
+import { encodedShape } from '@recurra/preprocessing/extend';
 import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import { type CallOptions, Layer } from '../../base/layer.js';
 import { expectInteger, type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { SymbolicTensor } from '../../base/symbolic.js';
 import { leavesOf } from '../../base/tree.js';
-import { encodedShape, type OutputMode, outputMode, plainOf } from './encoded.js';
+import { type OutputMode, outputMode, plainOf } from './encoded.js';
 import { hostCall } from './host-call.js';
 import type { Texts } from './text-layer.js';
 

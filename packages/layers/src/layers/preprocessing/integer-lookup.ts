@@ -1,8 +1,9 @@
 import { IntegerLookup as Lookup, type LookupMode } from '@recurra/preprocessing';
+import { encodedShape } from '@recurra/preprocessing/extend';
 import type { Tensor } from '@recurra/tensor';
 import { Layer, type LayerConfig } from '../../base/layer.js';
 import type { Settled } from '../../base/options.js';
-import { encodedShape, plainOf } from './encoded.js';
+import { plainOf } from './encoded.js';
 import { hostCall } from './host-call.js';
 import { type LookupLayerOptions, lookupSettings, vocabularyFields, withoutSizes } from './lookup-settings.js';
 

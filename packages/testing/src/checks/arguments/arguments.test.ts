@@ -37,7 +37,15 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
   compiler: ['MemoryError', 'WorkerError', 'guard', 'isZero', 'setThreadedWork'],
   optim: ['Optimizer'],
   // The last three read folders, files by range and an optional package, which a walk cannot call: they are not walked.
-  preprocessing: ['BadRowError', 'ReadError', 'RowReport', 'folderDataset', 'jiebaSegmenter', 'parquetDataset'],
+  preprocessing: [
+    'BadRowError',
+    'ReadError',
+    'RowReport',
+    'encodedShape',
+    'folderDataset',
+    'jiebaSegmenter',
+    'parquetDataset',
+  ],
 };
 
 const PACKAGES: readonly (readonly [string, object, Readonly<Record<string, readonly Example[]>>])[] = [
