@@ -45,7 +45,16 @@ interface AttentionParams {
 }
 
 /** What stands for the scores of keys that do not count: below all others of float32 (Keras). */
-const MASKED = -2.3819763e38;
+export const MASKED = -2.3819763e38;
+
+/** Which keys count for which query: by a mask, and where `causal` those up to the query's own place, [queries, keys]; `null`: all. */
+export function allowedKeys(mask: Tensor | null, causal: boolean, queries: number, keys: number): Tensor | null {
+  if (!causal) return mask;
+  const past = arange(keys)
+    .reshape([1, keys])
+    .lessEqual(arange(queries).reshape([queries, 1]));
+  return mask ? mask.logicalAnd(past) : past;
+}
 
 /** The formula, in operations of tensors. */
 function composed(inputs: readonly Tensor[], { causal, scale }: AttentionParams): Tensor {
@@ -54,13 +63,7 @@ function composed(inputs: readonly Tensor[], { causal, scale }: AttentionParams)
   let scores = heads(q)
     .matmul(k.transpose([0, 2, 3, 1]))
     .mul(scale);
-  const [queries, keys] = [q.shape[1]!, k.shape[1]!];
-  const past = causal
-    ? arange(keys)
-        .reshape([1, keys])
-        .lessEqual(arange(queries).reshape([queries, 1]))
-    : null;
-  const allowed = mask && past ? mask.logicalAnd(past) : (mask ?? past);
+  const allowed = allowedKeys(mask ?? null, causal, q.shape[1]!, k.shape[1]!);
   if (allowed) scores = where(allowed, scores, MASKED);
   return softmax(scores).matmul(heads(v)).transpose([0, 2, 1, 3]);
 }

@@ -1,4 +1,5 @@
 /** For those who write operations, layers and engines: what the packages share, beside what users call (`@recurra/cells`). */
+export { allowedKeys, MASKED } from './attention.js';
 export {
   CELL_OPTIONS,
   describeActivation,

@@ -74,6 +74,11 @@ export type Masks<T> = T extends Tensor
     ? { readonly [K in keyof T]: Masks<T[K]> }
     : T;
 
+/** Are two sizes known, and not the same? One that is not there differs from all that are known. */
+export function differ(a: number | null | undefined, b: number | null | undefined): boolean {
+  return a !== null && b !== null && a !== b;
+}
+
 /** `[null, 100]` as text. */
 export function formatPartial(shape: PartialShape): string {
   return `[${shape.map((d) => d ?? 'null').join(', ')}]`;

@@ -1,9 +1,11 @@
 import { initializers } from '@recurra/cells';
-import { arange, ShapeError, softmax, Tensor, ValueError, where } from '@recurra/tensor';
+import { allowedKeys } from '@recurra/cells/extend';
+import { ShapeError, softmax, Tensor, ValueError, where } from '@recurra/tensor';
 import { type CallOptions, type Context, Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import {
   type Data,
+  differ,
   formatPartial,
   type PartialShape,
   type Symbolic,
@@ -29,7 +31,7 @@ export interface ScoredAttentionOptions extends LayerOptions {
 }
 
 /** What is taken from scores that do not count (Keras). */
-const MASKED = 1e9;
+const PENALTY = 1e9;
 
 /** Attention by scores of queries and keys, without projections; subclasses say how a score is computed. */
 export abstract class ScoredAttention<O extends ScoredAttentionOptions> extends Layer<
@@ -55,8 +57,6 @@ export abstract class ScoredAttention<O extends ScoredAttentionOptions> extends 
         `${this.label}: expected a list [query, value] or [query, value, key], received ${lists ? `${shapes.length} inputs` : 'one input'}`,
       );
     const [q, v, k = v] = shapes as unknown as readonly [PartialShape, PartialShape, PartialShape?];
-    const differ = (a: number | null | undefined, b: number | null | undefined): boolean =>
-      a !== null && b !== null && a !== b;
     const fits =
       q.length >= 3 &&
       v.length === q.length &&
@@ -100,15 +100,10 @@ export abstract class ScoredAttention<O extends ScoredAttentionOptions> extends 
     const [queryMask, valueMask] = this.masksOf(context.mask, inputs.length);
     let scores = this.scores(query, key);
     const [queries, keys] = [scores.shape[scores.rank - 2]!, scores.shape[scores.rank - 1]!];
-    const past = useCausalMask
-      ? arange(keys)
-          .reshape([1, keys])
-          .lessEqual(arange(queries).reshape([queries, 1]))
-      : null;
     const known = valueMask ? valueMask.cast('bool').expandDims(-2) : null;
-    const allowed = known && past ? known.logicalAnd(past) : (known ?? past);
+    const allowed = allowedKeys(known, useCausalMask, queries, keys);
     // Keras takes 1e9 from them, which leaves a row where none counts to what rounding makes of it: equal shares.
-    if (allowed) scores = where(allowed, scores, scores.sub(MASKED));
+    if (allowed) scores = where(allowed, scores, scores.sub(PENALTY));
     const all = softmax(scores);
     const shares = this.dropout ? this.dropout.apply(all, { training }) : all;
     const mixed = shares.matmul(value);

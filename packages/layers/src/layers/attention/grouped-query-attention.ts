@@ -1,6 +1,6 @@
 import { ShapeError, ValueError } from '@recurra/tensor';
 import { expectInteger, type Settled, settle } from '../../base/options.js';
-import { formatPartial, type PartialShape } from '../../base/symbolic.js';
+import { formatPartial } from '../../base/symbolic.js';
 import { HEADED_DEFAULTS, HeadedAttention, type HeadedAttentionOptions, type Heads } from './headed-attention.js';
 
 /** Options of {@link GroupedQueryAttention}. */
@@ -61,8 +61,7 @@ export class GroupedQueryAttention extends HeadedAttention {
 
   protected override checkInputs(shapes: unknown): void {
     super.checkInputs(shapes);
-    const [first] = shapes as readonly [unknown];
-    const query = (Array.isArray(first) ? first : shapes) as PartialShape;
+    const [query] = this.shapesOf(shapes);
     if (query.length !== 3)
       throw new ShapeError(
         `${this.label}: expected inputs of rank 3 [batch, time, features], received ${formatPartial(query)}`,

@@ -7,13 +7,15 @@ import {
   type Regularizer,
   type RegularizerIdentifier,
 } from '@recurra/cells';
-import { describeRegularizer, resolveRegularizer } from '@recurra/cells/extend';
+import { allowedKeys, describeRegularizer, MASKED, resolveRegularizer } from '@recurra/cells/extend';
 import { arange, repeat, ShapeError, softmax, Tensor, ValueError, where } from '@recurra/tensor';
+import { sizeOf } from '@recurra/tensor/extend';
 import { type CallOptions, type Context, Layer } from '../../base/layer.js';
 import { withMask } from '../../base/masks.js';
 import { type Defaults, expectInteger, type LayerOptions } from '../../base/options.js';
 import {
   type Data,
+  differ,
   formatPartial,
   type PartialShape,
   type Symbolic,
@@ -99,13 +101,8 @@ export interface Heads {
   readonly biasConstraint: Constraint | null;
 }
 
-/** What stands for the scores of keys that do not count (as in `dotProductAttention`). */
-const MASKED = -2.3819763e38;
-
 /** What {@link HeadedAttention} takes of its options from a subclass. */
 type Call = CallOptions<HeadedInputs> & HeadedArguments;
-
-const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
 /**
  * Attention in several heads: queries, keys and values are projected, each head mixes its values by softmax(q . k / sqrt(keyDim)), and a projection joins
@@ -162,8 +159,6 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
         `${this.label}: expected query, value and key of one rank of at least 3 [batch, ..., features], received ${told}`,
       );
     const axes = this.axesOf(rank);
-    const differ = (a: number | null | undefined, b: number | null | undefined): boolean =>
-      a !== null && b !== null && a !== b;
     for (let i = 0; i < rank - 1; i++)
       if (differ(v[i], k[i]) || (!axes.includes(i) && differ(q[i], v[i])))
         throw new ShapeError(
@@ -179,7 +174,7 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
   }
 
   /** The shapes of query, value and key. */
-  private shapesOf(shapes: unknown): readonly [PartialShape, PartialShape, PartialShape] {
+  protected shapesOf(shapes: unknown): readonly [PartialShape, PartialShape, PartialShape] {
     const list = shapes as readonly unknown[];
     if (Array.isArray(list) && !list.some((s) => Array.isArray(s))) {
       const own = list as PartialShape;
@@ -268,20 +263,20 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
     const mask = this.maskFor(context, folding);
     const scale = 1 / Math.sqrt(keyDim);
     const drop = context.training ? this.dropoutLayer : undefined;
-    // Where no key counts: all alike in Keras' fused attention, none at all where it computes the scores by themselves.
-    const allowed = mask ? withPast(mask, folding, useCausalMask) : null;
-    const empty = returnAttentionScores || this.dropoutLayer || query.rank > 3 ? allowed : null;
+    const allowed = (): Tensor | null => allowedKeys(mask, useCausalMask, folding.queries, folding.keys);
     let mixed: Tensor;
     let shares: Tensor | null = null;
     if (!returnAttentionScores && !drop) {
       mixed = dotProductAttention(q, k, v, { mask, causal: useCausalMask, scale });
-      if (empty) mixed = where(empty.any(-1, { keepDims: true }).transpose([0, 2, 1, 3]), mixed, 0);
+      // Where no key counts: all alike in Keras' fused attention, none at all where it computes the scores by themselves.
+      if (mask && (this.dropoutLayer || query.rank > 3))
+        mixed = where(allowed()!.any(-1, { keepDims: true }).transpose([0, 2, 1, 3]), mixed, 0);
     } else {
       const scores = q
         .mul(scale)
         .transpose([0, 2, 1, 3])
         .matmul(k.transpose([0, 2, 3, 1]));
-      const counted = allowed ?? (useCausalMask ? pastOf(folding) : null);
+      const counted = allowed();
       shares = counted ? where(counted, softmax(where(counted, scores, MASKED)), 0) : softmax(scores);
       const kept = drop ? drop.apply(shares, { training: true }) : shares;
       mixed = kept.matmul(v.transpose([0, 2, 1, 3])).transpose([0, 2, 1, 3]);
@@ -336,18 +331,6 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
   }
 }
 
-/** Which keys are not after a query, [queries, keys]. */
-function pastOf({ queries, keys }: Folding): Tensor {
-  return arange(keys)
-    .reshape([1, keys])
-    .lessEqual(arange(queries).reshape([queries, 1]));
-}
-
-/** A mask without what is after a query. */
-function withPast(mask: Tensor, folding: Folding, causal: boolean): Tensor {
-  return causal ? mask.logicalAnd(pastOf(folding)) : mask;
-}
-
 /** How inputs of any rank become [batch, steps, heads, depth]: axes that are attended over make up the steps, all others the batch. */
 class Folding {
   readonly queries: number;
@@ -368,8 +351,8 @@ class Folding {
     this.others = query.map((_, i) => i).filter((i) => i < this.rank - 1 && !axes.includes(i));
     const of = (shape: readonly number[], at: readonly number[]): number[] => at.map((i) => shape[i]!);
     this.sizes = { batch: of(query, this.others), queries: of(query, axes), keys: of(value, axes) };
-    this.queries = product(this.sizes.queries);
-    this.keys = product(this.sizes.keys);
+    this.queries = sizeOf(this.sizes.queries);
+    this.keys = sizeOf(this.sizes.keys);
     this.plain = this.rank === 3;
   }
 
@@ -377,8 +360,8 @@ class Folding {
   fold(x: Tensor): Tensor {
     if (this.plain) return x;
     const order = [...this.others, ...this.axes, this.rank - 1, this.rank];
-    const steps = product(this.axes.map((a) => x.shape[a]!));
-    return x.transpose(order).reshape([product(this.sizes.batch), steps, ...x.shape.slice(-2)]);
+    const steps = sizeOf(this.axes.map((a) => x.shape[a]!));
+    return x.transpose(order).reshape([sizeOf(this.sizes.batch), steps, ...x.shape.slice(-2)]);
   }
 
   /** The way back, for queries. */
@@ -409,8 +392,8 @@ class Folding {
       );
     const bits = mask.cast('bool').reshape([...mask.shape, ...shape.slice(mask.rank).map(() => 1)]);
     const steps = bits.broadcastTo(shape).transpose([...this.others, ...this.axes]);
-    const size = product(own);
-    return steps.reshape([product(batch), 1, ...(what === 'query' ? [size, 1] : [1, size])]);
+    const size = sizeOf(own);
+    return steps.reshape([sizeOf(batch), 1, ...(what === 'query' ? [size, 1] : [1, size])]);
   }
 
   /** A mask of pairs [batch, queries, keys], of less leading axes, or with heads. */
@@ -435,6 +418,6 @@ class Folding {
     const bits = mask.cast('bool').reshape(shape);
     if (this.plain) return bits;
     const wide = bits.broadcastTo([...batch, shape[batch.length]!, ...pairs]);
-    return wide.reshape([product(batch), shape[batch.length]!, this.queries, this.keys]);
+    return wide.reshape([sizeOf(batch), shape[batch.length]!, this.queries, this.keys]);
   }
 }

@@ -83,10 +83,8 @@ export class MultiHeadAttention extends HeadedAttention {
 
   override build(shapes: unknown): void {
     super.build(shapes);
-    const [first] = shapes as readonly [unknown];
-    const rank = Array.isArray(first) ? first.length : (shapes as readonly unknown[]).length;
     // As Keras: counted from 0 once it is built.
-    this.settled = { ...this.settled, attentionAxes: this.axesOf(rank) };
+    this.settled = { ...this.settled, attentionAxes: this.axesOf(this.shapesOf(shapes)[0].length) };
   }
 
   protected override fields(): Record<string, unknown> {

@@ -32,7 +32,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
   cells: [
     ...['BaseCell', 'GatedCell', 'describeActivation', 'describeCell', 'describeConstraint', 'describeInitializer'],
     ...['RecurrentCell', 'computeDType', 'describeRegularizer', 'expectCell', 'isSerialized', 'resolveSerialized'],
-    ...['dropoutMask', 'outputShapeOf', 'startsAtZero', 'stepAxesOf'],
+    ...['allowedKeys', 'dropoutMask', 'outputShapeOf', 'startsAtZero', 'stepAxesOf'],
   ],
   compiler: ['MemoryError', 'WorkerError', 'guard', 'isZero', 'setThreadedWork'],
   optim: ['Optimizer'],
