@@ -5,7 +5,7 @@ import { describeLayer, type SerializedLayer } from './describe.js';
 import { type AnyLayer, type Context, Layer, type LayerConfig } from './layer.js';
 import { Model } from './model.js';
 import { LAYER_OPTIONS, type LayerOptions } from './options.js';
-import { formatPartial, type PartialShape, SymbolicTensor } from './symbolic.js';
+import { differ, formatPartial, type PartialShape, SymbolicTensor } from './symbolic.js';
 import { structureChanged } from './variable.js';
 
 /**
@@ -108,10 +108,7 @@ export class Sequential extends Model {
 
   protected override checkInputs(shape: PartialShape): void {
     const declared = this.input?.batchShape;
-    if (
-      declared &&
-      (declared.length !== shape.length || declared.some((d, i) => d !== null && shape[i] !== null && d !== shape[i]))
-    )
+    if (declared && (declared.length !== shape.length || declared.some((d, i) => differ(d, shape[i]))))
       throw new ShapeError(
         `${this.name}: expected inputs of shape ${formatPartial(declared)}, received ${formatPartial(shape)}`,
       );

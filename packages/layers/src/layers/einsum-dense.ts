@@ -13,7 +13,7 @@ import { sizeOf } from '@recurra/tensor/extend';
 import { keepsSamplesApart } from '../base/independence.js';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
-import { formatPartial, type PartialShape } from '../base/symbolic.js';
+import { differ, formatPartial, type PartialShape } from '../base/symbolic.js';
 import type { Variable } from '../base/variable.js';
 
 /** Options of {@link EinsumDense}. */
@@ -179,7 +179,7 @@ export class EinsumDense extends Layer {
       if (!sizes.has(letter)) return;
       const own = sizes.get(letter)!;
       const declared = full[offset + i];
-      if (declared !== null && own !== null && declared !== own)
+      if (differ(declared, own))
         throw new ShapeError(
           `${this.label}: expected size ${declared} of "${letter}" in "${this.equation}", as outputShape says, received ${formatPartial(shape)}`,
         );

@@ -1,13 +1,14 @@
 import { ShapeError, type Tensor } from '@recurra/tensor';
-import { knownName, type SnakeCase } from '@recurra/tensor/extend';
+import { sizeOf } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { formatPartial, type PartialShape } from '../base/symbolic.js';
+import { type DataFormat, resolveDataFormat } from './convolution/time-axis.js';
 
 /** Options of {@link Flatten}. */
 export interface FlattenOptions extends LayerOptions {
   /** Where the features stand: 'channelsFirst' moves axis 1 to the end before flattening; 'channelsLast'. */
-  readonly dataFormat?: SnakeCase<'channelsLast' | 'channelsFirst'> | 'channelsLast' | 'channelsFirst' | null;
+  readonly dataFormat?: DataFormat | null;
 }
 
 /**
@@ -16,15 +17,11 @@ export interface FlattenOptions extends LayerOptions {
  */
 export class Flatten extends Layer {
   protected override readonly settled: Settled<FlattenOptions>;
-  private readonly channelsFirst: boolean;
 
   constructor(options: FlattenOptions = {}) {
     super(options);
-    const { dataFormat } = settle<FlattenOptions>('Flatten', options, { dataFormat: null });
-    this.channelsFirst =
-      knownName(['channelsLast', 'channelsFirst'], dataFormat ?? 'channelsLast', 'Flatten: dataFormat') ===
-      'channelsFirst';
-    this.settled = { dataFormat: this.channelsFirst ? 'channels_first' : 'channels_last' };
+    const given = settle<FlattenOptions>('Flatten', options, { dataFormat: null });
+    this.settled = { dataFormat: resolveDataFormat('Flatten', given.dataFormat) };
   }
 
   override get className(): string {
@@ -41,7 +38,7 @@ export class Flatten extends Layer {
   }
 
   call(x: Tensor): Tensor {
-    const last = this.channelsFirst && x.rank > 2 ? x.moveaxis(1, -1) : x;
-    return last.reshape([x.shape[0]!, x.shape.slice(1).reduce((a, b) => a * b, 1)]);
+    const last = this.settled.dataFormat === 'channels_first' && x.rank > 2 ? x.moveaxis(1, -1) : x;
+    return last.reshape([x.shape[0]!, sizeOf(x.shape.slice(1))]);
   }
 }

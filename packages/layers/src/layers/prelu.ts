@@ -2,7 +2,7 @@ import type { ConstraintIdentifier, InitializerIdentifier, RegularizerIdentifier
 import { ShapeError, type Tensor } from '@recurra/tensor';
 import { Layer } from '../base/layer.js';
 import { expectInteger, type LayerOptions, type Settled, settle } from '../base/options.js';
-import { formatPartial, type PartialShape } from '../base/symbolic.js';
+import { differ, formatPartial, type PartialShape } from '../base/symbolic.js';
 import type { Variable } from '../base/variable.js';
 
 /** Options of {@link PReLU}. */
@@ -53,10 +53,7 @@ export class PReLU extends Layer {
       );
     if (!this.built) return;
     const expected = this.alpha.shape.map((d, i) => (this.shared.includes(i + 1) ? null : d));
-    if (
-      shape.length !== expected.length + 1 ||
-      expected.some((d, i) => d !== null && shape[i + 1] !== null && shape[i + 1] !== d)
-    )
+    if (shape.length !== expected.length + 1 || expected.some((d, i) => differ(d, shape[i + 1])))
       throw new ShapeError(
         `${this.label}: expected input of shape ${formatPartial([null, ...expected])}, received ${formatPartial(shape)}`,
       );

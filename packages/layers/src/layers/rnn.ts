@@ -20,7 +20,7 @@ import {
   Tensor,
   ValueError,
 } from '@recurra/tensor';
-import { checkOptions, describeValue, formatShape, isFloating, nextKey, snakeCase } from '@recurra/tensor/extend';
+import { checkOptions, describeValue, formatShape, nextKey, snakeCase } from '@recurra/tensor/extend';
 import { keepsSamplesApart } from '../base/independence.js';
 import { type Context, Layer } from '../base/layer.js';
 import { maskOf } from '../base/masks.js';
@@ -36,6 +36,7 @@ import {
 import { SeedGenerator } from '../base/seed.js';
 import { formatPartial, type PartialShape, type SymbolicTensor } from '../base/symbolic.js';
 import { Variable } from '../base/variable.js';
+import { floating } from '../internal/floating.js';
 
 /** Options of recurrent layers, beside those of their cells. */
 export interface RecurrentOptions extends LayerOptions {
@@ -229,7 +230,7 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     // As in Keras 2: constants do not take the sequence's mask away.
     const mask = context.mask ?? (constants.length > 0 ? maskOf(x) : null);
     // As a product of integers with weights would: in the weights' dtype.
-    const xs = isFloating(x.dtype) ? x : x.cast(this.dtype);
+    const xs = floating(x, this.dtype);
     const batch = xs.shape[0]!;
     const dtype = computeDType(params, xs);
     const step = xs.shape.slice(2);

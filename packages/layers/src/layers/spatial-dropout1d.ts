@@ -1,4 +1,5 @@
-import { randomUniform, type Tensor, ValueError } from '@recurra/tensor';
+import { dropoutMask } from '@recurra/cells/extend';
+import { type Tensor, ValueError } from '@recurra/tensor';
 import { type Context, Layer, type LayerConfig } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { SeedGenerator } from '../base/seed.js';
@@ -45,8 +46,7 @@ export class SpatialDropout1D extends Layer {
     if (!training || this.rate === 0) return x;
     if (this.rate === 1) return x.zerosLike();
     const shape = [x.shape[0]!, 1, x.shape[2]!];
-    const keep = randomUniform(shape, { key: this.generator.next() }).greaterEqual(this.rate);
-    return x.mul(keep.cast(x.dtype).div(1 - this.rate));
+    return x.mul(dropoutMask(this.rate, shape, this.generator.next(), x.dtype));
   }
 
   override computeOutputShape(inputShape: PartialShape): PartialShape {

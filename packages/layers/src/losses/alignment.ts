@@ -13,6 +13,7 @@
 import { guard } from '@recurra/compiler/extend';
 import { type DType, type Shape, ShapeError, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import { asTensor, formatShape, isFloating, sameShape } from '@recurra/tensor/extend';
+import { floating } from '../internal/floating.js';
 
 /**
  * Targets in the rank of the predictions, where they differ by a last axis of size 1: targets [n] become [n, 1], targets [n, time] of
@@ -54,11 +55,6 @@ export function asTargets(value: TensorLike | null | undefined, what: string, ar
       `${what}: expected numbers as ${argument}, received the string ${JSON.stringify(text)}. StringLookup of @recurra/preprocessing turns labels into class indices, oneHot turns those into vectors.`,
     );
   return asTensor(value);
-}
-
-/** Integers and booleans as float32; what is floating stays. */
-export function floating(t: Tensor): Tensor {
-  return isFloating(t.dtype) ? t : t.cast('float32');
 }
 
 /** Weights that may be absent, as a tensor of `dtype` or `null`. */

@@ -1,6 +1,7 @@
 import { eye, logsumexp, ShapeError, type Tensor, type TensorLike, where } from '@recurra/tensor';
 import { asTensor, formatShape } from '@recurra/tensor/extend';
-import { asTargets, floating } from './alignment.js';
+import { floating } from '../internal/floating.js';
+import { asTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 
 /** Options of {@link circle}. */

@@ -10,7 +10,8 @@ import {
   where,
 } from '@recurra/tensor';
 import { asTensor } from '@recurra/tensor/extend';
-import { alignTargets, asTargets, classIndices, floating } from './alignment.js';
+import { floating } from '../internal/floating.js';
+import { alignTargets, asTargets, classIndices } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 
 /** Options of the cross-entropy functions. */

@@ -14,7 +14,8 @@ import {
   where,
 } from '@recurra/tensor';
 import { asTensor, formatShape } from '@recurra/tensor/extend';
-import { asTargets, floating } from './alignment.js';
+import { floating } from '../internal/floating.js';
+import { asTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 
 /** The class that stands for "no label here" (Keras). */

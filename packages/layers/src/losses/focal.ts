@@ -9,7 +9,8 @@ import {
   where,
 } from '@recurra/tensor';
 import { asTensor, EPSILON } from '@recurra/tensor/extend';
-import { asTargets, classIndices, floating } from './alignment.js';
+import { floating } from '../internal/floating.js';
+import { asTargets, classIndices } from './alignment.js';
 import {
   binaryTargets,
   CROSSENTROPY_DEFAULTS,

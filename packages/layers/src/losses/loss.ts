@@ -1,7 +1,8 @@
 import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import { asTensor, camelCase, checkOptions, describeValue, normalizeAxis } from '@recurra/tensor/extend';
 import { classNameToName } from '../internal/class-name.js';
-import { alignRanks, asTargets, floating, joinWeights } from './alignment.js';
+import { floating } from '../internal/floating.js';
+import { alignRanks, asTargets, joinWeights } from './alignment.js';
 
 /** How the losses of single samples become one number. */
 export type Reduction = 'sumOverBatchSize' | 'sum' | 'mean' | 'meanWithSampleWeight' | 'none';

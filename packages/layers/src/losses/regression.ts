@@ -1,5 +1,6 @@
-import { sum, type Tensor, type TensorLike } from '@recurra/tensor';
+import type { Tensor, TensorLike } from '@recurra/tensor';
 import { EPSILON } from '@recurra/tensor/extend';
+import { unit } from '../internal/unit.js';
 import { alignTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
 
@@ -45,14 +46,9 @@ export function meanSquaredLogarithmicError(yTrue: TensorLike, yPred: TensorLike
  */
 export function cosineSimilarity(yTrue: TensorLike, yPred: TensorLike, axis = -1): Tensor {
   const [t, p] = alignTargets(yTrue, yPred, 'cosineSimilarity');
-  // A floor under the squared lengths: the reciprocal root of 0 would be infinite, and its gradient not a number.
-  const unit = (x: Tensor): Tensor =>
-    x.mul(
-      sum(x.square(), axis, { keepDims: true })
-        .maximum(EPSILON * EPSILON)
-        .rsqrt(),
-    );
-  return unit(t).mul(unit(p)).sum(axis);
+  return unit(t, axis, EPSILON)
+    .mul(unit(p, axis, EPSILON))
+    .sum(axis);
 }
 
 /**

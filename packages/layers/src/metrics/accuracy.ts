@@ -1,6 +1,7 @@
 import { ShapeError, type Tensor, type TensorLike, takeAlongAxis, ValueError, where } from '@recurra/tensor';
 import { asTensor, promoteTypes } from '@recurra/tensor/extend';
-import { alignShapes, alignTargets, asTargets, classIndices, floating } from '../losses/alignment.js';
+import { floating } from '../internal/floating.js';
+import { alignShapes, alignTargets, asTargets, classIndices } from '../losses/alignment.js';
 import { MeanMetricWrapper } from './mean.js';
 import type { MetricOptions } from './metric.js';
 

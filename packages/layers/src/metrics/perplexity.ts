@@ -1,7 +1,8 @@
 import type { Tensor, TensorLike } from '@recurra/tensor';
 import { asTensor } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
-import { asTargets, classIndices, floating, joinWeights } from '../losses/alignment.js';
+import { floating } from '../internal/floating.js';
+import { asTargets, classIndices, joinWeights } from '../losses/alignment.js';
 import { sparseCategoricalCrossentropy } from '../losses/crossentropy.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 

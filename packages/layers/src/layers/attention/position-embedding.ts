@@ -2,7 +2,7 @@ import type { InitializerIdentifier } from '@recurra/cells';
 import { ShapeError, type Tensor } from '@recurra/tensor';
 import { type Context, Layer } from '../../base/layer.js';
 import { expectInteger, type LayerOptions, type Settled, settle } from '../../base/options.js';
-import { formatPartial, type PartialShape } from '../../base/symbolic.js';
+import { differ, formatPartial, type PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
 import { checkPositionArguments, type PositionArguments } from './positions.js';
 
@@ -41,7 +41,7 @@ export class PositionEmbedding extends Layer<Tensor, Tensor, PositionArguments> 
   protected override checkInputs(shape: PartialShape): void {
     const [time, features] = shape.slice(-2);
     const known = this.built ? this.embeddings.shape[1]! : null;
-    if (shape.length < 3 || (known !== null && features !== null && features !== known))
+    if (shape.length < 3 || differ(known, features))
       throw new ShapeError(
         `${this.label}: expected inputs [batch, ..., time, ${known ?? 'features'}], received ${formatPartial(shape)}`,
       );

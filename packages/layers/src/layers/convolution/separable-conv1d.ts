@@ -3,23 +3,12 @@ import { conv1d, depthwiseConv1d, type Tensor } from '@recurra/tensor';
 import { keepsSamplesApart } from '../../base/independence.js';
 import { expectInteger, type Settled, settle } from '../../base/options.js';
 import type { Variable } from '../../base/variable.js';
-import {
-  CONVOLUTION_DEFAULTS,
-  Convolution,
-  type ConvolutionOptions,
-  settleWindows,
-  type Windows,
-} from './convolution.js';
+import { CONVOLUTION_DEFAULTS, Convolution, settleWindows, type Windows } from './convolution.js';
+import type { DepthwiseConv1DOptions } from './depthwise-conv1d.js';
 import type { OneInteger } from './time-axis.js';
 
-/** Options of {@link SeparableConv1D}. */
-export interface SeparableConv1DOptions extends ConvolutionOptions {
-  /** Filters of each channel in the first of the two convolutions; 1. */
-  readonly depthMultiplier?: number;
-  /** 'glorotUniform' */
-  readonly depthwiseInitializer?: InitializerIdentifier;
-  readonly depthwiseRegularizer?: RegularizerIdentifier | null;
-  readonly depthwiseConstraint?: ConstraintIdentifier | null;
+/** Options of {@link SeparableConv1D}: those of the first of the two convolutions, and of the second. */
+export interface SeparableConv1DOptions extends DepthwiseConv1DOptions {
   /** 'glorotUniform' */
   readonly pointwiseInitializer?: InitializerIdentifier;
   readonly pointwiseRegularizer?: RegularizerIdentifier | null;

@@ -1,6 +1,8 @@
 import { ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { sizeOf } from '@recurra/tensor/extend';
 import type { LayerOptions, Settled } from '../../base/options.js';
-import type { PartialShape } from '../../base/symbolic.js';
+import { differ, type PartialShape } from '../../base/symbolic.js';
+import { unit } from '../../internal/unit.js';
 import { listed, Merge } from './merge.js';
 
 /** Options of {@link Dot}. */
@@ -9,8 +11,8 @@ export interface DotOptions extends LayerOptions {
   readonly normalize?: boolean;
 }
 
-/** The least length, 1e-7, that a vector is divided by, squared. */
-const LEAST_SQUARE = 1e-14;
+/** The least length that a vector is divided by. */
+const LEAST = 1e-7;
 
 /**
  * The sums of products of two tensors along one axis of each, sample by sample: [batch, a, n] and [batch, b, n] with `axes` 2 -> [batch, a, b];
@@ -54,7 +56,7 @@ export class Dot extends Merge {
   protected override mergedShape(shapes: readonly PartialShape[]): PartialShape {
     const [a, b] = this.axesOf(shapes);
     const [x, y] = shapes as readonly [PartialShape, PartialShape];
-    if (x[a] !== y[b] && x[a] !== null && y[b] !== null)
+    if (differ(x[a], y[b]))
       throw new ShapeError(
         `${this.label}: expected axes ${a} and ${b} of one size, received shapes ${listed(shapes)} with ${x[a]} and ${y[b]}`,
       );
@@ -71,9 +73,9 @@ export class Dot extends Merge {
     const shapes = inputs.map((x) => x.shape);
     const axes = this.axesOf(shapes);
     const [x, y] = inputs.map((t, i) => {
-      const own = this.settled.normalize ? unit(t, axes[i]!) : t;
+      const own = this.settled.normalize ? unit(t, axes[i]!, LEAST) : t;
       const moved = own.moveaxis(axes[i]!, -1);
-      return moved.reshape([moved.shape[0]!, sizesProduct(moved.shape.slice(1, -1)), moved.shape[moved.rank - 1]!]);
+      return moved.reshape([moved.shape[0]!, sizeOf(moved.shape.slice(1, -1)), moved.shape[moved.rank - 1]!]);
     }) as [Tensor, Tensor];
     return x.matmul(y.swapaxes(1, 2)).reshape(this.mergedShape(shapes) as readonly number[]);
   }
@@ -85,13 +87,4 @@ export class Dot extends Merge {
   protected override fields(): Record<string, unknown> {
     return { axes: this.axes, ...super.fields() };
   }
-}
-
-/** The vectors along an axis, of length 1. */
-function unit(x: Tensor, axis: number): Tensor {
-  return x.mul(x.square().sum(axis, { keepDims: true }).maximum(LEAST_SQUARE).rsqrt());
-}
-
-function sizesProduct(sizes: readonly number[]): number {
-  return sizes.reduce((a, b) => a * b, 1);
 }

@@ -1,5 +1,5 @@
 import { type Shape, ShapeError, type Tensor, ValueError } from '@recurra/tensor';
-import { formatPartial, type PartialShape } from '../../base/symbolic.js';
+import { differ, formatPartial, type PartialShape } from '../../base/symbolic.js';
 
 /** One axis, or several. */
 export type AxisOption = number | readonly number[];
@@ -54,7 +54,7 @@ export function expectSizes(
   weights: readonly number[] | undefined,
 ): void {
   const axes = axesIn(label, axis, shape);
-  if (weights && axes.some((a, i) => shape[a] !== null && shape[a] !== weights[i]))
+  if (weights && axes.some((a, i) => differ(shape[a], weights[i])))
     throw new ShapeError(
       `${label}: expected axis ${axes.join(', ')} of size ${weights.join(', ')}, received ${formatPartial(shape)}`,
     );

@@ -1,10 +1,11 @@
 import type { Initializer, InitializerIdentifier } from '@recurra/cells';
 import { ShapeError, stopGradient, type Tensor, ValueError, where } from '@recurra/tensor';
-import { checkOptions, isFloating } from '@recurra/tensor/extend';
+import { checkOptions } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
+import { floating } from '../../internal/floating.js';
 import { axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf, spread } from './axes.js';
 import { betaSpec, gammaSpec, SCALE_OFFSET, type ScaleOffsetOptions } from './scale-offset.js';
 
@@ -120,7 +121,7 @@ export class BatchNormalization extends Layer {
   }
 
   call(inputs: Tensor, { training, mask }: Context): Tensor {
-    const x = isFloating(inputs.dtype) ? inputs : inputs.cast(this.dtype);
+    const x = floating(inputs, this.dtype);
     if (mask && mask.rank !== x.rank - 1)
       throw new ShapeError(
         `${this.label}: expected a mask of one axis less than the input ${formatPartial(x.shape)}, received ${formatPartial(mask.shape)}`,

@@ -1,9 +1,9 @@
 import { ShapeError, type Tensor, ValueError } from '@recurra/tensor';
-import { isFloating } from '@recurra/tensor/extend';
 import { Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
+import { floating } from '../../internal/floating.js';
 import { axesIn, expectAxis, expectEpsilon, expectSizes, sizesOf, spread } from './axes.js';
 import { betaSpec, gammaSpec, SCALE_OFFSET, type ScaleOffsetOptions } from './scale-offset.js';
 import { standardize } from './standardize.js';
@@ -83,7 +83,7 @@ export class GroupNormalization extends Layer {
   }
 
   call(inputs: Tensor): Tensor {
-    const x = isFloating(inputs.dtype) ? inputs : inputs.cast(this.dtype);
+    const x = floating(inputs, this.dtype);
     const { groups, epsilon } = this.settled;
     const axis = this.channels(x.shape);
     const channels = x.shape[axis]!;

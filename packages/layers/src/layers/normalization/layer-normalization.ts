@@ -1,10 +1,10 @@
 import { layerNormalization, type Tensor } from '@recurra/tensor';
-import { isFloating } from '@recurra/tensor/extend';
 import { behindBatch } from '../../base/independence.js';
 import { Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
+import { floating } from '../../internal/floating.js';
 import { type AxisOption, axesIn, expectAxis, expectEpsilon, expectSizes, inOrder, sizesOf, spread } from './axes.js';
 import { betaSpec, gammaSpec, SCALE_OFFSET, type ScaleOffsetOptions } from './scale-offset.js';
 import { standardize } from './standardize.js';
@@ -68,7 +68,7 @@ export class LayerNormalization extends Layer {
   }
 
   call(inputs: Tensor): Tensor {
-    const x = isFloating(inputs.dtype) ? inputs : inputs.cast(this.dtype);
+    const x = floating(inputs, this.dtype);
     const { epsilon, rmsScaling } = this.settled;
     const axes = axesIn(this.label, this.settled.axis, x.shape);
     const gamma = this.gamma?.value ?? null;

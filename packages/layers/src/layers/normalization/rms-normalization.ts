@@ -1,11 +1,11 @@
 import { initializers } from '@recurra/cells';
 import type { Tensor } from '@recurra/tensor';
-import { isFloating } from '@recurra/tensor/extend';
 import { behindBatch } from '../../base/independence.js';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
+import { floating } from '../../internal/floating.js';
 import { type AxisOption, axesIn, expectAxis, expectEpsilon, expectSizes, inOrder, sizesOf, spread } from './axes.js';
 
 /** Options of {@link RMSNormalization}. */
@@ -52,7 +52,7 @@ export class RMSNormalization extends Layer {
   }
 
   call(inputs: Tensor): Tensor {
-    const x = isFloating(inputs.dtype) ? inputs : inputs.cast(this.dtype);
+    const x = floating(inputs, this.dtype);
     const axes = axesIn(this.label, this.settled.axis, x.shape);
     const scale = spread(this.scale.value, axes, x.shape);
     const inverse = x.square().mean(axes, { keepDims: true }).add(this.settled.epsilon).rsqrt();

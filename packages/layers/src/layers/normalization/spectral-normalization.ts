@@ -5,6 +5,7 @@ import { type AnyLayer, type Context, Layer } from '../../base/layer.js';
 import { expectInteger, type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
 import { Variable, withValues } from '../../base/variable.js';
+import { unit } from '../../internal/unit.js';
 
 /** Options of {@link SpectralNormalization}. */
 export interface SpectralNormalizationOptions extends LayerOptions {
@@ -83,10 +84,10 @@ export class SpectralNormalization extends Layer {
     const w = kernel.reshape([kernel.size / last, last]);
     const start = this.vectorU.value;
     let u = start;
-    let v = unit(u.matmul(w.transpose()));
+    let v = u;
     for (let i = 0; i < this.settled.powerIterations; i++) {
-      if (i > 0) v = unit(u.matmul(w.transpose()));
-      u = unit(v.matmul(w));
+      v = unit(u.matmul(w.transpose()), -1, LEAST);
+      u = unit(v.matmul(w), -1, LEAST);
     }
     const sigma = v.matmul(w).matmul(u.transpose()).reshape([]);
     const some = kernel.notEqual(0).any();
@@ -105,15 +106,4 @@ export class SpectralNormalization extends Layer {
   protected override fields(): Record<string, unknown> {
     return { layer: describeLayer(this.layer), ...super.fields() };
   }
-}
-
-/** A row over its Euclidean length. */
-function unit(row: Tensor): Tensor {
-  return row.mul(
-    row
-      .square()
-      .sum()
-      .maximum(LEAST * LEAST)
-      .rsqrt(),
-  );
 }

@@ -1,9 +1,10 @@
 import type { Tensor } from '@recurra/tensor';
-import { isFloating } from '@recurra/tensor/extend';
 import { behindBatch } from '../../base/independence.js';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { PartialShape } from '../../base/symbolic.js';
+import { floating } from '../../internal/floating.js';
+import { unit } from '../../internal/unit.js';
 import { type AxisOption, axesIn, expectAxis } from './axes.js';
 
 /** Options of {@link UnitNormalization}. */
@@ -42,11 +43,9 @@ export class UnitNormalization extends Layer {
   }
 
   call(inputs: Tensor): Tensor {
-    const x = isFloating(inputs.dtype) ? inputs : inputs.cast(this.dtype);
+    const x = floating(inputs, this.dtype);
     const axes = axesIn(this.label, this.settled.axis, x.shape);
-    // The bound stands under the root, where zeros keep a finite slope.
-    const squares = x.square().sum(axes, { keepDims: true });
-    return x.mul(squares.maximum(LEAST * LEAST).rsqrt());
+    return unit(x, axes, LEAST);
   }
 
   override computeOutputShape(inputShape: PartialShape): PartialShape {

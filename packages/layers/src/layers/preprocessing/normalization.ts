@@ -1,12 +1,13 @@
 import { initializers } from '@recurra/cells';
 import { type NormalizationOptions as Arguments, Normalization as Statistics } from '@recurra/preprocessing';
 import { type Shape, ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
-import { asTensor, isFloating } from '@recurra/tensor/extend';
+import { asTensor } from '@recurra/tensor/extend';
 import { behindBatch } from '../../base/independence.js';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
 import type { Variable } from '../../base/variable.js';
+import { floating } from '../../internal/floating.js';
 
 /** Options of {@link Normalization}; those of Keras. */
 export interface NormalizationOptions extends LayerOptions, Arguments {}
@@ -119,7 +120,7 @@ export class Normalization extends Layer {
       return value.cast(this.dtype).reshape(shape);
     };
     const [mean, variance] = [place(this.mean!), place(this.variance!)];
-    const values = isFloating(x.dtype) ? x : x.cast(this.dtype);
+    const values = floating(x, this.dtype);
     const deviation = variance.sqrt().maximum(EPSILON);
     return this.settled.invert ? values.mul(deviation).add(mean) : values.sub(mean).div(deviation);
   }

@@ -1,7 +1,8 @@
 import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor, isFloating } from '@recurra/tensor/extend';
+import { asTensor } from '@recurra/tensor/extend';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, settle } from '../../base/options.js';
+import { floating } from '../../internal/floating.js';
 
 /** Options of {@link Rescaling}. */
 export interface RescalingOptions extends LayerOptions {
@@ -37,7 +38,7 @@ export class Rescaling extends Layer {
 
   call(x: Tensor): Tensor {
     const like = (value: TensorLike): Tensor => asTensor(value, this.dtype).cast(this.dtype);
-    return (isFloating(x.dtype) ? x : x.cast(this.dtype)).mul(like(this.scale)).add(like(this.offset));
+    return floating(x, this.dtype).mul(like(this.scale)).add(like(this.offset));
   }
 
   protected override fields(): Record<string, unknown> {

@@ -1,5 +1,5 @@
 import { type DType, FormatError, type Tensor, tensor } from '@recurra/tensor';
-import { denseData } from '@recurra/tensor/extend';
+import { denseData, sizeOf } from '@recurra/tensor/extend';
 import { isRecord } from '../../base/tree.js';
 import { crc32c } from '../../internal/crc32c.js';
 
@@ -117,7 +117,7 @@ export function decodeCheckpoint(file: Uint8Array, label = 'decodeCheckpoint'): 
       const Elements = Object.hasOwn(ARRAYS, dtype) ? ARRAYS[dtype] : null;
       if (!Elements || !Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0))
         throw wrong(`one with a tensor "${path}" of unknown dtype or shape`);
-      const count = shape.reduce((a, b) => a * b, 1);
+      const count = sizeOf(shape);
       const bytes = count * Elements.BYTES_PER_ELEMENT;
       if (at + bytes > size) throw wrong(`one that ends within "${path}"`);
       // A copy, since the file may lie anywhere in its buffer.
