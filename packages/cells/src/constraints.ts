@@ -22,6 +22,8 @@ const AXIS: Rule = {
   accepts: (v) => rules.integer.accepts(v) || (Array.isArray(v) && v.every((axis) => rules.integer.accepts(axis))),
 };
 const NORM = { axis: AXIS } satisfies Rules<NormOptions>;
+const MAX = { ...NORM, maxValue: rules.notNegative };
+const MIN_MAX = { ...MAX, minValue: rules.notNegative, rate: rules.share };
 
 const EPSILON = 1e-7;
 
@@ -31,7 +33,7 @@ function normOf(w: Tensor, axis: number | readonly number[]): Tensor {
 
 /** Scales columns down to a norm of at most `maxValue` (2). Keras `MaxNorm`. */
 export function maxNorm(options: NormOptions & { readonly maxValue?: number } = {}): Constraint {
-  checkRules('MaxNorm', options, { ...NORM, maxValue: rules.notNegative });
+  checkRules('MaxNorm', options, MAX);
   const { maxValue = 2, axis = 0 } = options;
   return {
     name: 'MaxNorm',
@@ -62,12 +64,7 @@ export function unitNorm(options: NormOptions = {}): Constraint {
 export function minMaxNorm(
   options: NormOptions & { readonly minValue?: number; readonly maxValue?: number; readonly rate?: number } = {},
 ): Constraint {
-  checkRules('MinMaxNorm', options, {
-    ...NORM,
-    minValue: rules.notNegative,
-    maxValue: rules.notNegative,
-    rate: rules.share,
-  });
+  checkRules('MinMaxNorm', options, MIN_MAX);
   const { minValue = 0, maxValue = 1, rate = 1, axis = 0 } = options;
   return {
     name: 'MinMaxNorm',

@@ -15,23 +15,28 @@ export interface Regularizer {
 const sumOfSizes = (x: Tensor, l1: number): Tensor => x.abs().sum().mul(l1);
 const sumOfSquares = (x: Tensor, l2: number): Tensor => x.square().sum().mul(l2);
 
+const L1 = { l1: rules.notNegative };
+const L2 = { l2: rules.notNegative };
+const L1_L2 = { ...L1, ...L2 };
+const ORTHOGONAL = { factor: rules.notNegative, mode: rules.oneOf('rows', 'columns') };
+
 /** l1 * sum(|x|); `l1` 0.01. Keras `L1`. */
 export function l1(options: { readonly l1?: number } = {}): Regularizer {
-  checkRules('L1', options, { l1: rules.notNegative });
+  checkRules('L1', options, L1);
   const { l1: rate = 0.01 } = options;
   return { name: 'L1', config: { l1: rate }, apply: (x) => sumOfSizes(x, rate) };
 }
 
 /** l2 * sum(x^2); `l2` 0.01. Keras `L2`. */
 export function l2(options: { readonly l2?: number } = {}): Regularizer {
-  checkRules('L2', options, { l2: rules.notNegative });
+  checkRules('L2', options, L2);
   const { l2: rate = 0.01 } = options;
   return { name: 'L2', config: { l2: rate }, apply: (x) => sumOfSquares(x, rate) };
 }
 
 /** l1 * sum(|x|) + l2 * sum(x^2); both 0, and 0.01 under the name 'l1L2'. Keras `L1L2`. */
 export function l1L2(options: { readonly l1?: number; readonly l2?: number } = {}): Regularizer {
-  checkRules('L1L2', options, { l1: rules.notNegative, l2: rules.notNegative });
+  checkRules('L1L2', options, L1_L2);
   const { l1: a = 0, l2: b = 0 } = options;
   return { name: 'L1L2', config: { l1: a, l2: b }, apply: (x) => sumOfSizes(x, a).add(sumOfSquares(x, b)) };
 }
@@ -43,10 +48,7 @@ export function l1L2(options: { readonly l1?: number; readonly l2?: number } = {
 export function orthogonalRegularizer(
   options: { readonly factor?: number; readonly mode?: 'rows' | 'columns' } = {},
 ): Regularizer {
-  checkRules('OrthogonalRegularizer', options, {
-    factor: rules.notNegative,
-    mode: rules.oneOf('rows', 'columns'),
-  });
+  checkRules('OrthogonalRegularizer', options, ORTHOGONAL);
   const { factor: rate = 0.01, mode = 'rows' } = options;
   return {
     name: 'OrthogonalRegularizer',

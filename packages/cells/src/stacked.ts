@@ -19,6 +19,8 @@ const CELLS: Rule = {
   accepts: (v) => Array.isArray(v) && v.length > 0,
 };
 
+const OPTIONS = { residual: rules.flag };
+
 /**
  * Cells one upon the other: the output of each is the input of the next. Parameters and states are lists, one entry a cell.
  * With `residual`, a cell whose output has the shape of its input gives their sum (He et al. 2016), which lets gradients pass
@@ -30,7 +32,7 @@ export class StackedRNNCells implements Cell<unknown[], unknown[]> {
   readonly residual: boolean;
 
   constructor(cells: readonly AnyCell[], options: { readonly residual?: boolean } = {}) {
-    checkRules('StackedRNNCells', options, { residual: rules.flag });
+    checkRules('StackedRNNCells', options, OPTIONS);
     checkValue('StackedRNNCells', 'the cells', cells, CELLS);
     for (const cell of cells) expectCell('StackedRNNCells', cell);
     this.cells = cells;

@@ -2,6 +2,8 @@ import { treeLeaves, treeMap } from '@recurra/autograd';
 import { Tensor, ValueError } from '@recurra/tensor';
 import { checkValue, describeValue, rules } from '@recurra/tensor/extend';
 
+const TENSOR = rules.instanceOf(Tensor, 'a tensor');
+
 /** sqrt of the sum of squares over all tensors of a tree. */
 export function globalNorm(tree: unknown): Tensor {
   const squares = treeLeaves(tree).map((leaf) => leaf.square().sum());
@@ -11,7 +13,7 @@ export function globalNorm(tree: unknown): Tensor {
 
 /** x scaled down to at most `maxNorm`: x * maxNorm / max(norm(x), maxNorm). */
 export function clipByNorm(x: Tensor, maxNorm: number): Tensor {
-  checkValue('clipByNorm', 'x', x, rules.instanceOf(Tensor, 'a tensor'));
+  checkValue('clipByNorm', 'x', x, TENSOR);
   checkValue('clipByNorm', 'maxNorm', maxNorm, rules.notNegative);
   return x.mul(x.square().sum().sqrt().maximum(maxNorm).reciprocal().mul(maxNorm));
 }

@@ -75,15 +75,22 @@ function atMost(x: Tensor, bound: number): Tensor {
 export function relu6(x: TensorLike): Tensor {
   return atMost(asTensor(x).relu(), 6);
 }
+const LEAKY_RELU = { negativeSlope: anyNumber };
+const ELU = { alpha: anyNumber };
+const GELU = { approximate: flag };
+const SHRINK = { threshold: anyNumber };
+const THRESHOLD = { threshold: required(anyNumber), defaultValue: required(anyNumber) };
+const SQUAREPLUS = { b: anyNumber };
+
 /** x where x > 0, negativeSlope * x (0.2 by default) below */
 export function leakyRelu(x: TensorLike, options: { negativeSlope?: number } = {}): Tensor {
-  checkRules('leakyRelu', options, { negativeSlope: anyNumber });
+  checkRules('leakyRelu', options, LEAKY_RELU);
   const t = asTensor(x);
   return t.greater(0).select(t, t.mul(options.negativeSlope ?? 0.2));
 }
 /** x where x > 0, alpha * (e^x - 1) below (alpha 1 by default) */
 export function elu(x: TensorLike, options: { alpha?: number } = {}): Tensor {
-  checkRules('elu', options, { alpha: anyNumber });
+  checkRules('elu', options, ELU);
   const t = asTensor(x);
   const positive = t.greater(0);
   // e^x of what is not chosen could be infinite.
@@ -96,7 +103,7 @@ export function selu(x: TensorLike): Tensor {
 }
 /** x where x > 0, alpha * (e^(x/alpha) - 1) below, alpha 1 by default */
 export function celu(x: TensorLike, options: { alpha?: number } = {}): Tensor {
-  checkRules('celu', options, { alpha: anyNumber });
+  checkRules('celu', options, ELU);
   const alpha = options.alpha ?? 1;
   const t = asTensor(x);
   const positive = t.greater(0);
@@ -109,7 +116,7 @@ export function silu(x: TensorLike): Tensor {
 }
 /** x * P(X <= x) = x/2 erfc(-x / sqrt 2) for standard normal X; `approximate` (not the default here) uses tanh */
 export function gelu(x: TensorLike, options: { approximate?: boolean } = {}): Tensor {
-  checkRules('gelu', options, { approximate: flag });
+  checkRules('gelu', options, GELU);
   const t = asTensor(x);
   if (options.approximate) {
     const inner = t.add(t.mul(t).mul(t).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
@@ -137,7 +144,7 @@ export function hardTanh(x: TensorLike): Tensor {
 }
 /** x where |x| > threshold (0.5 by default), else 0 */
 export function hardShrink(x: TensorLike, options: { threshold?: number } = {}): Tensor {
-  checkRules('hardShrink', options, { threshold: anyNumber });
+  checkRules('hardShrink', options, SHRINK);
   const t = asTensor(x);
   return t
     .abs()
@@ -146,7 +153,7 @@ export function hardShrink(x: TensorLike, options: { threshold?: number } = {}):
 }
 /** x moved towards 0 by the threshold (0.5 by default), 0 within it */
 export function softShrink(x: TensorLike, options: { threshold?: number } = {}): Tensor {
-  checkRules('softShrink', options, { threshold: anyNumber });
+  checkRules('softShrink', options, SHRINK);
   const threshold = options.threshold ?? 0.5;
   const t = asTensor(x);
   return t.greater(threshold).select(t.sub(threshold), t.less(-threshold).select(t.add(threshold), t.zerosLike()));
@@ -158,13 +165,13 @@ export function tanhShrink(x: TensorLike): Tensor {
 }
 /** x where x > threshold, else defaultValue */
 export function threshold(x: TensorLike, options: { threshold: number; defaultValue: number }): Tensor {
-  checkRules('threshold', options, { threshold: required(anyNumber), defaultValue: required(anyNumber) });
+  checkRules('threshold', options, THRESHOLD);
   const t = asTensor(x);
   return t.greater(options.threshold).select(t, options.defaultValue);
 }
 /** (x + sqrt(x^2 + b)) / 2, b = 4 by default */
 export function squareplus(x: TensorLike, options: { b?: number } = {}): Tensor {
-  checkRules('squareplus', options, { b: anyNumber });
+  checkRules('squareplus', options, SQUAREPLUS);
   const t = asTensor(x);
   return t
     .add(

@@ -32,6 +32,7 @@ export interface RandomOptions {
 }
 
 const KEY = instanceOf(Tensor, 'a key as randomKey() makes');
+const KEY_OR_NULL = orNull(KEY);
 const KEYED = { key: KEY } satisfies Rules<Pick<RandomOptions, 'key'>>;
 const DRAWN = { key: KEY, dtype } satisfies Rules<RandomOptions>;
 const UNIFORM = { ...DRAWN, low: isNumber, high: isNumber };
@@ -90,7 +91,7 @@ export function nextKey(): Tensor {
  * inside of another such call.
  */
 export function withKeys<R>(key: Tensor | null, f: () => R): R {
-  checkValue('withKeys', 'the key', key, orNull(KEY));
+  checkValue('withKeys', 'the key', key, KEY_OR_NULL);
   checkValue('withKeys', 'f', f, callable);
   const outer = scopedKey;
   scopedKey = key && { key };

@@ -1,3 +1,4 @@
+import type { DType } from './dtype.js';
 import { ValueError } from './errors.js';
 import { describeValue } from './names.js';
 import { checkOptions, type OptionTable } from './options.js';
@@ -34,10 +35,8 @@ export const count: Rule = number('an integer >= 1', (v) => Number.isInteger(v) 
 export const countOrZero: Rule = number('an integer >= 0', (v) => Number.isInteger(v) && v >= 0);
 export const flag: Rule = { expected: 'true or false', accepts: (v) => typeof v === 'boolean' };
 export const callable: Rule = { expected: 'a function', accepts: (v) => typeof v === 'function' };
-export const dtype: Rule = {
-  expected: "'float32', 'float64', 'int32' or 'bool'",
-  accepts: (v) => typeof v === 'string' && ['float32', 'float64', 'int32', 'bool'].includes(v),
-};
+const DTYPES: ReadonlySet<unknown> = new Set<DType>(['float32', 'float64', 'int32', 'bool']);
+export const dtype: Rule = { expected: "'float32', 'float64', 'int32' or 'bool'", accepts: (v) => DTYPES.has(v) };
 export const integer: Rule = number('an integer', Number.isInteger);
 /** What has a rule of its own where it is used. */
 export const anything: Rule = { expected: 'a value', accepts: () => true };

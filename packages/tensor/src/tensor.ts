@@ -62,6 +62,9 @@ export interface Interpreter {
   process<P>(primitive: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor[];
 }
 
+/** No options: the default of reductions, which are called most, and then have nothing to check. */
+const NONE: ReduceOptions & ExtremumOptions = Object.freeze({});
+
 let levels = 0;
 
 /** The level of a transformation that begins now: higher than those in progress. */
@@ -445,63 +448,58 @@ export class Tensor {
 
   // ---------------------------------------------------------------- reductions
   /** Sum over axes (all by default). Accumulated in float64, rounded once. */
-  sum(axis?: Axes, options: ReduceOptions = {}): Tensor {
+  sum(axis?: Axes, options: ReduceOptions = NONE): Tensor {
     return applyReduce('sum', this, axis, options);
   }
   /** Product over axes. */
-  prod(axis?: Axes, options: ReduceOptions = {}): Tensor {
+  prod(axis?: Axes, options: ReduceOptions = NONE): Tensor {
     return applyReduce('prod', this, axis, options);
   }
   /** Largest element; the gradient is shared equally among ties. */
-  max(axis?: Axes, options: ExtremumOptions = {}): Tensor {
+  max(axis?: Axes, options: ExtremumOptions = NONE): Tensor {
     return applyExtremum('max', this, axis, options);
   }
   /** Smallest element; the gradient is shared equally among ties. */
-  min(axis?: Axes, options: ExtremumOptions = {}): Tensor {
+  min(axis?: Axes, options: ExtremumOptions = NONE): Tensor {
     return applyExtremum('min', this, axis, options);
   }
   /** Is any element true? */
-  any(axis?: Axes, options: ReduceOptions = {}): Tensor {
+  any(axis?: Axes, options: ReduceOptions = NONE): Tensor {
     return applyReduce('any', this, axis, options);
   }
   /** How many elements are not 0. int32. */
-  countNonzero(axis?: Axes, options: ReduceOptions = {}): Tensor {
+  countNonzero(axis?: Axes, options: ReduceOptions = NONE): Tensor {
     return applyReduce('sum', this.notEqual(0).cast('int32'), axis, options, 'countNonzero');
   }
   /** Are all elements true? */
-  all(axis?: Axes, options: ReduceOptions = {}): Tensor {
+  all(axis?: Axes, options: ReduceOptions = NONE): Tensor {
     return applyReduce('all', this, axis, options);
   }
 
   /** Arithmetic mean over axes (all by default), floating; NaN of an empty set. */
-  mean(axis?: Axes, options: ReduceOptions = {}): Tensor {
-    const axes = normalizeAxes(axis, this.rank, 'mean');
-    const count = sizeOf(axes.map((a) => this.shape[a]!));
-    return applyReduce('sum', this.cast(toFloating(this.dtype)), axes, options, 'mean').div(count);
+  mean(axis?: Axes, options: ReduceOptions = NONE): Tensor {
+    return meanOf(this.cast(toFloating(this.dtype)), axis, keepDimsOf(options, 'mean'));
   }
 
   /** Population variance over axes: mean((x - mean(x))^2). */
-  variance(axis?: Axes, options: ReduceOptions = {}): Tensor {
+  variance(axis?: Axes, options: ReduceOptions = NONE): Tensor {
     const keepDims = keepDimsOf(options, 'variance');
     const x = this.cast(toFloating(this.dtype));
-    return x
-      .sub(x.mean(axis, { keepDims: true }))
-      .square()
-      .mean(axis, { keepDims });
+    return meanOf(x.sub(meanOf(x, axis, true)).square(), axis, keepDims);
   }
 
   /** Population standard deviation over axes. Where it is 0, so is its gradient (PyTorch). */
-  std(axis?: Axes, options: ReduceOptions = {}): Tensor {
+  std(axis?: Axes, options: ReduceOptions = NONE): Tensor {
     return rootAboveZero(this.variance(axis, options), (v) => v.sqrt());
   }
 
   /** Index of the first largest element along `axis`, or in the flattened tensor. int32. */
-  argmax(axis?: number | null, options: ReduceOptions = {}): Tensor {
+  argmax(axis?: number | null, options: ReduceOptions = NONE): Tensor {
     return applyArg(argmax, this, axis, options);
   }
 
   /** Index of the first smallest element along `axis`, or in the flattened tensor. int32. */
-  argmin(axis?: number | null, options: ReduceOptions = {}): Tensor {
+  argmin(axis?: number | null, options: ReduceOptions = NONE): Tensor {
     return applyArg(argmin, this, axis, options);
   }
 
@@ -890,7 +888,16 @@ function applyRunning(
 }
 
 const RUNNING = { exclusive: flag, reverse: flag } satisfies Rules<RunningOptions>;
-const REDUCE = { keepDims: flag } satisfies Rules<ReduceOptions>;
+/** The mean of a floating tensor. */
+function meanOf(x: Tensor, axis: Axes, keepDims: boolean): Tensor {
+  const axes = normalizeAxes(axis, x.rank, 'mean');
+  const count = sizeOf(axes.map((a) => x.shape[a]!));
+  return bind(reduce.sum, [x], { axes, keepDims })[0]!.div(count);
+}
+
+/** @internal The rules of the options of reductions. */
+export const REDUCE: Rules<ReduceOptions> = { keepDims: flag };
+  if (options === NONE) return false;
 const EXTREMUM = { keepDims: flag, initial: isNumber } satisfies Rules<ExtremumOptions>;
 
 /** `keepDims` of the options of a reduction. Throws `ValueError` for a bare boolean, which other libraries take in their place. */

@@ -50,9 +50,11 @@ export function arange(start: number, stop?: number, step = 1, dtype?: DType): T
   return new Tensor([n], type, ndarray(type, [n], data));
 }
 
+const LINSPACE = { endpoint: flag };
+
 /** `count` evenly spaced numbers from `start` to `stop` (included unless `endpoint: false`). float32. */
 export function linspace(start: number, stop: number, count = 50, options: { endpoint?: boolean } = {}): Tensor {
-  checkRules('linspace', options, { endpoint: flag });
+  checkRules('linspace', options, LINSPACE);
   checkValue('linspace', 'start', start, anyNumber);
   checkValue('linspace', 'stop', stop, anyNumber);
   if (!Number.isInteger(count) || count < 0) throw new ValueError(`linspace: expected a count >= 0, received ${count}`);

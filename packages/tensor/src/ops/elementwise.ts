@@ -145,9 +145,11 @@ export function round(x: TensorLike, decimals = 0): Tensor {
   return asTensor(x).round(decimals);
 }
 
+const NAN_TO_NUM = { nan: isNumber, posinf: isNumber, neginf: isNumber };
+
 /** NaN and the infinities replaced (by default 0 and the largest finite number of each sign of the dtype). Integers stay as they are. */
 export function nanToNum(x: TensorLike, options: { nan?: number; posinf?: number; neginf?: number } = {}): Tensor {
-  checkRules('nanToNum', options, { nan: isNumber, posinf: isNumber, neginf: isNumber });
+  checkRules('nanToNum', options, NAN_TO_NUM);
   const t = asTensor(x);
   if (!isFloating(t.dtype)) return t;
   const largest = t.dtype === 'float64' ? Number.MAX_VALUE : 3.4028234663852886e38;

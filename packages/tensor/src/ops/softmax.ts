@@ -28,6 +28,8 @@ export function logSoftmax(x: TensorLike, axis: Axes = -1): Tensor {
   return shifted.sub(logsumexp(shifted, axis, { keepDims: true }));
 }
 
+const NORMALIZATION = { axis: integer, epsilon: notNegative };
+
 /**
  * gamma (x - mean) / sqrt(variance + epsilon) + beta, mean and variance over an axis; `epsilon` 1e-3 (Keras). gamma and beta [size of
  * that axis], 1 and 0 where absent. Ba et al. 2016. Throws `ShapeError` where they have another size.
@@ -38,7 +40,7 @@ export function layerNormalization(
   beta: TensorLike | null = null,
   options: { readonly axis?: number; readonly epsilon?: number } = {},
 ): Tensor {
-  checkRules('layerNormalization', options, { axis: integer, epsilon: notNegative });
+  checkRules('layerNormalization', options, NORMALIZATION);
   const { axis = -1, epsilon = 1e-3 } = options;
   const t = asTensor(x);
   expectFloating(t, 'layerNormalization');
@@ -142,6 +144,8 @@ export function sparseCategoricalCrossentropy(
   return own.select(logs, 0).sum(axis).neg();
 }
 
+const BINARY = { fromLogits: flag };
+
 /**
  * -(t log(y) + (1 - t) log(1 - y)), element by element; probabilities clipped to [1e-7, 1 - 1e-7] (Keras). From logits z:
  * t softplus(-z) + (1 - t) softplus(z), whose gradient is sigmoid(z) - t everywhere.
@@ -151,7 +155,7 @@ export function binaryCrossentropy(
   output: TensorLike,
   options: { fromLogits?: boolean } = {},
 ): Tensor {
-  checkRules('binaryCrossentropy', options, { fromLogits: flag });
+  checkRules('binaryCrossentropy', options, BINARY);
   const y = asTensor(output);
   if (y.dtype === 'int32' || y.dtype === 'bool')
     throw new DTypeError(`binaryCrossentropy: expected floating outputs, received ${y.dtype}`);

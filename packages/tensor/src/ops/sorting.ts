@@ -25,8 +25,10 @@ export function argsort(x: TensorLike, axis = -1, options: { descending?: boolea
   return sortBoth(x, axis, options, 'argsort')[1];
 }
 
+const SORT = { descending: flag };
+
 function sortBoth(x: TensorLike, axis: number, options: { descending?: boolean }, operation: string): [Tensor, Tensor] {
-  checkRules(operation, options, { descending: flag });
+  checkRules(operation, options, SORT);
   const { descending = false } = options;
   const t = asTensor(x);
   if (t.rank === 0) return [t, t.zerosLike().cast('int32')];
@@ -104,7 +106,7 @@ export function unique(x: TensorLike): Tensor {
   return new Tensor([values.length], t.dtype, ndarray(t.dtype, [values.length], data));
 }
 
-const SIDE = oneOf('left', 'right');
+const SEARCH = { side: oneOf('left', 'right') };
 
 /** Where to insert each value into the ascending `sorted` to keep the order: before equal ones (left) or after (right); NaN comes last. */
 export function searchsorted(
@@ -112,7 +114,7 @@ export function searchsorted(
   values: TensorLike,
   options: { side?: 'left' | 'right' } = {},
 ): Tensor {
-  checkRules('searchsorted', options, { side: SIDE });
+  checkRules('searchsorted', options, SEARCH);
   const edges = asTensor(sorted);
   if (edges.rank !== 1)
     throw new ShapeError(`searchsorted: expected one sorted axis, received shape ${formatShape(edges.shape)}`);
@@ -130,12 +132,13 @@ export function digitize(values: TensorLike, bins: TensorLike): Tensor {
   return searchsorted(bins, values, { side: 'right' });
 }
 
+const BINCOUNT = { minLength: countOrZero };
 /** The longest result of {@link bincount}: a gigabyte. */
 const MOST_COUNTS = 2 ** 28;
 
 /** How often each of 0, 1, 2, ... occurs, at least `minLength` long. Reads data: not traceable. */
 export function bincount(x: TensorLike, options: { minLength?: number } = {}): Tensor {
-  checkRules('bincount', options, { minLength: countOrZero });
+  checkRules('bincount', options, BINCOUNT);
   const t = asTensor(x, 'int32');
   if (t.dtype !== 'int32') throw new DTypeError(`bincount: expected dtype int32, received ${t.dtype}`);
   const data = t.data;
