@@ -11,7 +11,16 @@ import {
   tensor,
   truncatedNormal,
 } from '@recurra/tensor';
-import { checkRules, checkValue, nextKey, type Rule, rules, type SnakeCase, sizeOf } from '@recurra/tensor/extend';
+import {
+  checkRules,
+  checkValue,
+  denseData,
+  nextKey,
+  type Rule,
+  rules,
+  type SnakeCase,
+  sizeOf,
+} from '@recurra/tensor/extend';
 import { orthonormalize } from './orthonormal.js';
 import { resolveSerialized, type Serialized } from './serialized.js';
 
@@ -231,7 +240,9 @@ export function orthogonal(options: SeedOption & { readonly gain?: number } = {}
     const columns = shape[shape.length - 1]!;
     const rows = sizeOf(shape.slice(0, -1));
     const [count, length] = rows < columns ? [rows, columns] : [columns, rows];
-    const vectors = Float64Array.from(randomNormal([count, length], { key, dtype: 'float64' }).data);
+    const vectors = Float64Array.from(
+      denseData(randomNormal([count, length], { key, dtype: 'float64' }).concrete('Orthogonal')),
+    );
     orthonormalize(vectors, count, length);
     const matrix = tensor(vectors, { shape: [count, length] });
     return (rows < columns ? matrix : matrix.transpose()).mul(gain).cast(dtype).reshape(shape);

@@ -14,7 +14,7 @@ export {
   type SnakeCase,
   snakeCase,
 } from './names.js';
-export { broadcastStrides, denseData, isContiguous, type NDArray, ndarray } from './ndarray.js';
+export { broadcastStrides, copiedData, denseData, isContiguous, type NDArray, ndarray } from './ndarray.js';
 export { conv1dTransposeLength, paddingOf } from './ops/convolution.js';
 export { checkIds } from './ops/indices.js';
 export { EPSILON } from './ops/softmax.js';

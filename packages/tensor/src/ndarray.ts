@@ -117,6 +117,12 @@ export function denseData(a: NDArray): TypedArray {
   return out;
 }
 
+/** {@link denseData} in an array of its own: writing to it changes nothing else. */
+export function copiedData(a: NDArray): TypedArray {
+  const data = denseData(a);
+  return data.buffer === a.data.buffer ? data.slice() : data;
+}
+
 /** `a` with row-major elements (itself where it already is). */
 export function contiguous(a: NDArray): NDArray {
   return isContiguous(a) ? a : ndarray(a.dtype, a.shape, denseData(a));

@@ -1,7 +1,7 @@
 import { type DType, type FloatDType, isFloating } from './dtype.js';
 import { DTypeError, ValueError } from './errors.js';
 import { nextAfter, rounded, roundedDown, roundedUp } from './internal/neighbours.js';
-import { ndarray } from './ndarray.js';
+import { denseData, ndarray } from './ndarray.js';
 import { argsort } from './ops/sorting.js';
 import { type RandomKind, random } from './primitives/random.js';
 import {
@@ -185,7 +185,7 @@ export function bernoulli(p: TensorLike, shape: Shape, options: RandomOptions = 
   const u = draw('bernoulli', 'uniform', shape, options);
   const chance = asTensor(p, u.dtype);
   if (!chance.trace)
-    for (const value of chance.data)
+    for (const value of denseData(chance.concrete('bernoulli')))
       if (!(value >= 0 && value <= 1))
         throw new ValueError(`bernoulli: expected probabilities in 0..1, received ${value}`);
   return u.less(chance);
@@ -203,7 +203,7 @@ export function categorical(logits: TensorLike, options: Pick<RandomOptions, 'ke
   // From the largest, so that the noise counts beside large logits.
   const largest = scores.max(-1, { keepDims: true });
   if (!largest.trace)
-    for (const value of largest.data)
+    for (const value of denseData(largest.concrete('categorical')))
       if (!Number.isFinite(value))
         throw new ValueError(
           `categorical: expected a finite largest logit in every row, received ${value}. A class of probability 0 has logit -Infinity, but not all may.`,

@@ -14,7 +14,7 @@ import { expectInteger, expectIntegers } from './internal/integers.js';
 import { elementsToJSON, type TensorJSON } from './internal/json.js';
 import { printedAs } from './internal/print.js';
 import { describeValue } from './names.js';
-import { denseData, type NDArray, ndarray } from './ndarray.js';
+import { copiedData, denseData, type NDArray, ndarray } from './ndarray.js';
 import { checkOptions, type OptionTable } from './options.js';
 import type { Primitive } from './primitive.js';
 import { binary, select } from './primitives/binary.js';
@@ -114,11 +114,7 @@ export class Tensor {
    * writing to it changes neither this tensor nor any other, nor a variable or model that it comes from.
    */
   get data(): NumericArray {
-    if (this.#copy === null) {
-      const array = this.concrete('data');
-      const data = denseData(array);
-      this.#copy = data.buffer === array.data.buffer ? data.slice() : data;
-    }
+    this.#copy ??= copiedData(this.concrete('data'));
     return this.#copy;
   }
 
@@ -888,6 +884,10 @@ function applyRunning(
 }
 
 const RUNNING = { exclusive: flag, reverse: flag } satisfies Rules<RunningOptions>;
+/** @internal The rules of the options of reductions. */
+export const REDUCE: Rules<ReduceOptions> = { keepDims: flag };
+const EXTREMUM = { keepDims: flag, initial: isNumber } satisfies Rules<ExtremumOptions>;
+
 /** The mean of a floating tensor. */
 function meanOf(x: Tensor, axis: Axes, keepDims: boolean): Tensor {
   const axes = normalizeAxes(axis, x.rank, 'mean');
@@ -895,13 +895,9 @@ function meanOf(x: Tensor, axis: Axes, keepDims: boolean): Tensor {
   return bind(reduce.sum, [x], { axes, keepDims })[0]!.div(count);
 }
 
-/** @internal The rules of the options of reductions. */
-export const REDUCE: Rules<ReduceOptions> = { keepDims: flag };
-  if (options === NONE) return false;
-const EXTREMUM = { keepDims: flag, initial: isNumber } satisfies Rules<ExtremumOptions>;
-
 /** `keepDims` of the options of a reduction. Throws `ValueError` for a bare boolean, which other libraries take in their place. */
 function keepDimsOf(options: ReduceOptions, operation: string, rules: Rules<ReduceOptions> = REDUCE): boolean {
+  if (options === NONE) return false;
   if (typeof options !== 'object' || options === null)
     throw new ValueError(
       `${operation}: expected options such as { keepDims: true } after the axis, received ${describeValue(options)}`,

@@ -1,6 +1,14 @@
 import { HeapError, SCRATCH_BYTES } from '@recurra/kernels';
 import { Tensor, type TypedArray, ValueError } from '@recurra/tensor';
-import { denseData, isContiguous, type NDArray, ndarray, rowMajorStrides, sizeOf } from '@recurra/tensor/extend';
+import {
+  copiedData,
+  denseData,
+  isContiguous,
+  type NDArray,
+  ndarray,
+  rowMajorStrides,
+  sizeOf,
+} from '@recurra/tensor/extend';
 import type { Executor } from '../executor.js';
 import { type Graph, isUniform } from '../graph.js';
 import type { Needs } from '../memory.js';
@@ -324,9 +332,7 @@ export class Plan {
       if (own && isContiguous(ref)) {
         own.set(runtime.view(this.addressOf(ref.buffer) + ref.offset * bytesOf(ref.dtype), ref.dtype, own.length));
       } else {
-        const array = this.arrayOf(ref);
-        const dense = denseData(array);
-        own = dense.buffer === array.data.buffer ? dense.slice() : dense;
+        own = copiedData(this.arrayOf(ref));
       }
       return new Tensor(value.shape, value.dtype, {
         data: own,

@@ -1,7 +1,7 @@
 import type { Constraint, Regularizer } from '@recurra/cells';
 import { Variable as CompiledVariable } from '@recurra/compiler';
-import { ShapeError, type Tensor, type TensorLike } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
+import { ShapeError, Tensor, type TensorLike } from '@recurra/tensor';
+import { asTensor, copiedData, ndarray } from '@recurra/tensor/extend';
 
 export { withValues } from '@recurra/compiler/extend';
 
@@ -93,5 +93,6 @@ export function assignAll(variables: readonly Variable[], values: readonly Tenso
 
 /** A tensor whose elements are its own: what callers get of a weight may be written to without changing the weight. */
 export function copyOf(value: Tensor): Tensor {
-  return asTensor(value.data.slice(), value.dtype).reshape([...value.shape]);
+  const { shape, dtype } = value;
+  return new Tensor(shape, dtype, ndarray(dtype, shape, copiedData(value.concrete('copyOf'))));
 }

@@ -2,7 +2,7 @@ import { allocate } from '../dtype.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
 import { expectInteger } from '../internal/integers.js';
 import { compare } from '../internal/order.js';
-import { ndarray } from '../ndarray.js';
+import { denseData, ndarray } from '../ndarray.js';
 import {
   scatterAdd,
   segmentMax as segmentMaxPrimitive,
@@ -100,7 +100,7 @@ export function isClass(indices: TensorLike, classes: number, axis: number, oper
 /** The distinct elements, ascending; NaN once, at the end. Reads data: not traceable. */
 export function unique(x: TensorLike): Tensor {
   const t = asTensor(x);
-  const values = [...new Set(t.data)].sort(compare);
+  const values = [...new Set(denseData(t.concrete('unique')))].sort(compare);
   const data = allocate(t.dtype, values.length);
   data.set(values);
   return new Tensor([values.length], t.dtype, ndarray(t.dtype, [values.length], data));
@@ -141,7 +141,7 @@ export function bincount(x: TensorLike, options: { minLength?: number } = {}): T
   checkRules('bincount', options, BINCOUNT);
   const t = asTensor(x, 'int32');
   if (t.dtype !== 'int32') throw new DTypeError(`bincount: expected dtype int32, received ${t.dtype}`);
-  const data = t.data;
+  const data = denseData(t.concrete('bincount'));
   let length = options.minLength ?? 0;
   for (const v of data) {
     if (v < 0) throw new ValueError(`bincount: expected values >= 0, received ${v}`);
