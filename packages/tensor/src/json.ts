@@ -1,10 +1,10 @@
 import type { DType } from './dtype.js';
 import { FormatError } from './errors.js';
 import type { TensorJSON } from './internal/json.js';
+import { dtype as dtypeRule } from './rules.js';
 import { checkShape, formatShape, sizeOf } from './shape.js';
 import { type Tensor, tensor } from './tensor.js';
 
-const DTYPES: readonly unknown[] = ['float32', 'float64', 'int32', 'bool'] satisfies DType[];
 const NUMBERS: ReadonlyMap<unknown, number> = new Map(
   ['NaN', 'Infinity', '-Infinity', '-0'].map((text) => [text, Number(text)]),
 );
@@ -15,7 +15,7 @@ const NUMBERS: ReadonlyMap<unknown, number> = new Map(
  */
 export function tensorFromJSON(value: unknown): Tensor {
   const { dtype, shape, data } = (typeof value === 'object' && value !== null ? value : {}) as Partial<TensorJSON>;
-  if (!DTYPES.includes(dtype) || !Array.isArray(shape) || !Array.isArray(data))
+  if (!dtypeRule.accepts(dtype) || !Array.isArray(shape) || !Array.isArray(data))
     throw new FormatError('tensorFromJSON: expected { dtype, shape, data } as JSON.stringify writes a tensor');
   checkShape(shape, 'tensorFromJSON');
   if (data.length !== sizeOf(shape))

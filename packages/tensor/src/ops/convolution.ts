@@ -157,12 +157,12 @@ const TRANSPOSE = {
   dilationRate: count,
 } satisfies Rules<Conv1dTransposeOptions>;
 
-/** How far a transposed convolution reaches: the steps of its output, and how many of the whole one are cut off before them. */
+/** How far a transposed convolution reaches: the steps of its output, those of the whole one, and how many of these are cut off before the output's. */
 function transposeReach(
   time: number,
   size: number,
   options: Conv1dTransposeOptions,
-): { readonly out: number; readonly cut: number } {
+): { readonly out: number; readonly whole: number; readonly cut: number } {
   checkRules('conv1dTranspose', options, TRANSPOSE);
   checkValue('conv1dTranspose', 'the size of the kernel', size, count);
   const { strides = 1, dilationRate = 1, outputPadding = null, padding = 'valid' } = options;
@@ -171,13 +171,15 @@ function transposeReach(
       `conv1dTranspose: expected outputPadding to be less than strides (${strides}), received ${outputPadding}`,
     );
   const span = (size - 1) * dilationRate + 1;
-  const whole = (time - 1) * strides + span;
+  // Without steps there is nothing to reach from.
+  const reach = (time - 1) * strides + span;
+  const whole = Math.max(0, reach);
   if (padding === 'valid')
-    return { out: Math.max(0, whole + (outputPadding ?? Math.max(span, strides) - span)), cut: 0 };
+    return { out: Math.max(0, reach + (outputPadding ?? Math.max(span, strides) - span)), whole, cut: 0 };
   // Keras: time * strides, or with a padding of its own (time - 1) * strides + span % 2 + padding; cut on the left a half of the rest.
   const room = outputPadding === null ? strides + span - 2 : span + (span % 2) - 2 + outputPadding;
   const left = Math.min(Math.ceil(room / 2), span - 1);
-  return { out: Math.max(0, whole - 2 * (span - 1) + room), cut: span - 1 - left };
+  return { out: Math.max(0, reach - 2 * (span - 1) + room), whole, cut: span - 1 - left };
 }
 
 /** The steps of the output of {@link conv1dTranspose} for so many of the input, and kernels of `size`. Throws `ValueError` as it does. */
@@ -200,9 +202,8 @@ export function conv1dTranspose(x: TensorLike, kernel: TensorLike, options: Conv
       `conv1dTranspose: expected a kernel of shape [size, filters, ${channels}], received ${formatShape(k.shape)}`,
     );
   const size = k.shape[0]!;
-  const { out, cut } = transposeReach(time, size, options);
+  const { out, whole, cut } = transposeReach(time, size, options);
   const { strides = 1, dilationRate = 1 } = options;
-  const whole = Math.max(0, (time - 1) * strides + (size - 1) * dilationRate + 1);
   const params = { stride: strides, dilation: dilationRate, time: whole, size };
   const sums = bind(convolutionInput, [input, k], params)[0]!;
   const after = Math.max(0, cut + out - whole);

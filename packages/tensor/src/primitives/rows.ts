@@ -1,9 +1,8 @@
 import { allocate } from '../dtype.js';
-import { ShapeError } from '../errors.js';
 import { denseData, type NDArray, ndarray } from '../ndarray.js';
 import { type Aval, definePrimitive, type Primitive, type Sample } from '../primitive.js';
-import { formatShape, sameShape } from '../shape.js';
 import type { Tensor } from '../tensor.js';
+import { expectOperand } from './shapes.js';
 
 /** Functions of rows: of the last axis as a whole. The compiler has kernels for them, which read a row once. */
 
@@ -37,10 +36,7 @@ const firstOfTwo =
   (name: string) =>
   (inputs: readonly Aval[]): Aval[] => {
     const [x, g] = inputs as readonly [Aval, Aval];
-    if (!sameShape(x.shape, g.shape))
-      throw new ShapeError(
-        `${name}: expected a gradient of shape ${formatShape(x.shape)}, received ${formatShape(g.shape)}`,
-      );
+    expectOperand(name, 'a gradient', g, x.shape);
     return first(inputs);
   };
 const samples = (count: 1 | 2): Sample<null>[] =>
