@@ -31,13 +31,14 @@ export const share: Rule = number('a number from 0 to 1', (v) => v >= 0 && v <= 
 /** The decay of a mean, which 1 would stop. */
 export const decay: Rule = number('a number >= 0 and < 1', (v) => v >= 0 && v < 1);
 export const openDecay: Rule = number('a number > 0 and < 1', (v) => v > 0 && v < 1);
-export const count: Rule = number('an integer >= 1', (v) => Number.isInteger(v) && v >= 1);
-export const countOrZero: Rule = number('an integer >= 0', (v) => Number.isInteger(v) && v >= 0);
+/** Integers are those that a number holds exactly: beside larger ones others would be taken. */
+export const integer: Rule = number('an integer', Number.isSafeInteger);
+export const count: Rule = number('an integer >= 1', (v) => Number.isSafeInteger(v) && v >= 1);
+export const countOrZero: Rule = number('an integer >= 0', (v) => Number.isSafeInteger(v) && v >= 0);
 export const flag: Rule = { expected: 'true or false', accepts: (v) => typeof v === 'boolean' };
 export const callable: Rule = { expected: 'a function', accepts: (v) => typeof v === 'function' };
 const DTYPES: ReadonlySet<unknown> = new Set<DType>(['float32', 'float64', 'int32', 'bool']);
 export const dtype: Rule = { expected: "'float32', 'float64', 'int32' or 'bool'", accepts: (v) => DTYPES.has(v) };
-export const integer: Rule = number('an integer', Number.isInteger);
 /** What has a rule of its own where it is used. */
 export const anything: Rule = { expected: 'a value', accepts: () => true };
 export const oneOf = (...values: readonly unknown[]): Rule => ({
@@ -71,6 +72,13 @@ export const required = (rule: Rule): Rule => ({ ...rule, required: true });
 export function checkValue(label: string, name: string, value: unknown, rule: Rule): void {
   if (!rule.accepts(value))
     throw new ValueError(`${label}: expected ${name} to be ${rule.expected}, received ${describeValue(value)}`);
+}
+
+/** {@link checkValue} for each element of an array of integers, any by default. */
+export function checkIntegers(label: string, name: string, values: readonly number[], rule: Rule = integer): void {
+  if (!Array.isArray(values))
+    throw new ValueError(`${label}: expected ${name} to be an array of integers, received ${describeValue(values)}`);
+  for (const value of values) checkValue(label, name, value, rule);
 }
 
 /** Throws `ValueError` for options that are unknown, out of range, of another type, or missing though required. */

@@ -10,7 +10,6 @@ import {
 } from './dtype.js';
 import { DTypeError, ShapeError, TraceError, ValueError } from './errors.js';
 import { formatArray } from './internal/format.js';
-import { expectInteger, expectIntegers } from './internal/integers.js';
 import { elementsToJSON, type TensorJSON } from './internal/json.js';
 import { printedAs } from './internal/print.js';
 import { describeValue } from './names.js';
@@ -34,7 +33,17 @@ import {
 } from './primitives/reduce.js';
 import { cast, stopGradient, unary } from './primitives/unary.js';
 import { broadcastTo, type NestedArray, reshape, slice, toNested, transpose } from './primitives/view.js';
-import { checkRules, checkValue, dtype as dtypeRule, flag, isNumber, type Rules } from './rules.js';
+import {
+  checkIntegers,
+  checkRules,
+  checkValue,
+  countOrZero,
+  dtype as dtypeRule,
+  flag,
+  integer,
+  isNumber,
+  type Rules,
+} from './rules.js';
 import {
   type Axes,
   checkShape,
@@ -196,7 +205,7 @@ export class Tensor {
   }
   /** Rounded to `decimals` places (to integers by default), halves to even */
   round(decimals = 0): Tensor {
-    expectInteger(decimals, 'the decimals', 'round');
+    checkValue('round', 'the decimals', decimals, integer);
     if (decimals === 0) return apply1(unary.round, this);
     const scale = 10 ** decimals;
     return apply1(unary.round, this.mul(scale)).div(scale);
@@ -544,7 +553,7 @@ export class Tensor {
 
   /** Axes in the order of `permutation` (reversed by default). A view. */
   transpose(permutation?: readonly number[] | null): Tensor {
-    if (permutation !== undefined && permutation !== null) expectIntegers(permutation, 'the axes', 'transpose');
+    if (permutation !== undefined && permutation !== null) checkIntegers('transpose', 'the axes', permutation);
     const order = permutation
       ? permutation.map((axis) => normalizeAxis(axis, this.rank, 'transpose'))
       : this.shape.map((_, i) => this.rank - 1 - i);
@@ -571,7 +580,7 @@ export class Tensor {
   /** New axes of size 1, at these places of the result. */
   expandDims(axis: number | readonly number[]): Tensor {
     const axes = typeof axis === 'number' ? [axis] : axis;
-    expectIntegers(axes, 'the axes', 'expandDims');
+    checkIntegers('expandDims', 'the axes', axes);
     const rank = this.rank + axes.length;
     const at = normalizeAxes(axes, rank, 'expandDims');
     let next = 0;
@@ -611,8 +620,8 @@ export class Tensor {
   /** Elements start <= i < start + size along one axis. A view. */
   narrow(axis: number, start: number, size: number): Tensor {
     const a = normalizeAxis(axis, this.rank, 'narrow');
-    expectInteger(start, 'the start', 'narrow');
-    expectInteger(size, 'the size', 'narrow');
+    checkValue('narrow', 'the start', start, integer);
+    checkValue('narrow', 'the size', size, integer);
     if (start < 0 || size < 0 || start + size > this.shape[a]!)
       throw new ShapeError(
         `narrow: expected a window inside of 0..${this.shape[a]} along axis ${a}, received start ${start}, size ${size}`,
@@ -627,8 +636,8 @@ export class Tensor {
 
   /** `size` elements from `start` along every axis (a window without steps). A view. */
   slice(start: readonly number[], size: Shape): Tensor {
-    expectIntegers(start, 'the start', 'slice', 0);
-    expectIntegers(size, 'the size', 'slice', 0);
+    checkIntegers('slice', 'the start', start, countOrZero);
+    checkIntegers('slice', 'the size', size, countOrZero);
     if (start.length !== this.rank || size.length !== this.rank)
       throw new ShapeError(
         `slice: expected a start and a size for each of ${this.rank} axes, received ${formatShape(start)} and ${formatShape(size)}`,
@@ -671,7 +680,7 @@ export class Tensor {
 
   /** Each element repeated along an axis (or each of the flattened tensor). */
   repeat(repeats: number, axis: number | null = null): Tensor {
-    expectInteger(repeats, 'the repeats', 'repeat', 0);
+    checkValue('repeat', 'the repeats', repeats, countOrZero);
     const t = axis === null ? this.flatten() : this;
     const a = normalizeAxis(axis ?? 0, t.rank, 'repeat');
     const wide = t.expandDims(a + 1);

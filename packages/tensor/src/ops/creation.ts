@@ -1,8 +1,7 @@
 import { allocate, type DType } from '../dtype.js';
 import { ValueError } from '../errors.js';
-import { expectInteger } from '../internal/integers.js';
 import { ndarray } from '../ndarray.js';
-import { anyNumber, checkRules, checkValue, dtype as dtypeRule, flag } from '../rules.js';
+import { anyNumber, checkRules, checkValue, dtype as dtypeRule, flag, integer } from '../rules.js';
 import { checkShape, type Shape, sizeOf } from '../shape.js';
 import { asTensor, elementOf, scalar, Tensor, type TensorLike } from '../tensor.js';
 
@@ -67,7 +66,7 @@ export function linspace(start: number, stop: number, count = 50, options: { end
 /** Ones on the k-th diagonal of a rows x columns matrix, zeros elsewhere. */
 export function eye(rows: number, columns: number = rows, k = 0, dtype: DType = 'float32'): Tensor {
   checkShape([rows, columns], 'eye');
-  expectInteger(k, 'the diagonal', 'eye');
+  checkValue('eye', 'the diagonal', k, integer);
   const data = allocate(dtype, sizeOf([rows, columns]));
   for (let i = 0; i < rows; i++) if (i + k >= 0 && i + k < columns) data[i * columns + i + k] = 1;
   return new Tensor([rows, columns], dtype, ndarray(dtype, [rows, columns], data));

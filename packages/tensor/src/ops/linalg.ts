@@ -1,8 +1,7 @@
 import { promoteTypes } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
-import { expectInteger, expectIntegers } from '../internal/integers.js';
 import { describeValue } from '../names.js';
-import { checkValue, text as textRule } from '../rules.js';
+import { checkIntegers, checkValue, countOrZero, text as textRule } from '../rules.js';
 import { formatShape, normalizeAxis, sizeOf } from '../shape.js';
 import { asTensor, promote, type Tensor, type TensorLike } from '../tensor.js';
 import { diagonal } from './shape.js';
@@ -32,8 +31,8 @@ export function tensordot(
   axes: number | readonly [readonly number[], readonly number[]] = 2,
 ): Tensor {
   const [x, y] = promote(a, b);
-  if (typeof axes === 'number') expectInteger(axes, 'the number of axes', 'tensordot', 0);
-  else for (const list of pairOf(axes)) expectIntegers(list, 'the axes', 'tensordot');
+  if (typeof axes === 'number') checkValue('tensordot', 'the number of axes', axes, countOrZero);
+  else for (const list of pairOf(axes)) checkIntegers('tensordot', 'the axes', list);
   const n = typeof axes === 'number' ? axes : axes[0].length;
   if (n > Math.min(x.rank, y.rank))
     throw new ShapeError(

@@ -1,11 +1,20 @@
 import { promoteTypes } from '../dtype.js';
 import { ShapeError, ValueError } from '../errors.js';
-import { expectInteger, expectIntegers } from '../internal/integers.js';
 import { describeValue } from '../names.js';
 import { checkOptions, type OptionTable } from '../options.js';
 import { concat as concatPrimitive, split as splitPrimitive } from '../primitives/indexing.js';
 import { pad as padPrimitive, slice as slicePrimitive } from '../primitives/view.js';
-import { checkRules, checkValue, integer, isNumber, oneOf, type Rules } from '../rules.js';
+import {
+  checkIntegers,
+  checkRules,
+  checkValue,
+  count,
+  countOrZero,
+  integer,
+  isNumber,
+  oneOf,
+  type Rules,
+} from '../rules.js';
 import { type Axes, formatShape, normalizeAxis, type Shape } from '../shape.js';
 import { asTensor, bind, elementOf, type Tensor, type TensorLike } from '../tensor.js';
 import { arange } from './creation.js';
@@ -102,8 +111,8 @@ export function split(x: TensorLike, parts: number | readonly number[], axis = 0
   const t = asTensor(x);
   const a = normalizeAxis(axis, t.rank, 'split');
   const n = t.shape[a]!;
-  if (typeof parts === 'number') expectInteger(parts, 'the number of parts', 'split', 1);
-  else expectIntegers(parts, 'the indices', 'split');
+  if (typeof parts === 'number') checkValue('split', 'the number of parts', parts, count);
+  else checkIntegers('split', 'the indices', parts);
   if (typeof parts === 'number' && (parts < 1 || n % parts !== 0))
     throw new ValueError(`split: expected a number of parts that divides ${n}, received ${parts}`);
   const cuts = typeof parts === 'number' ? Array.from({ length: parts - 1 }, (_, i) => ((i + 1) * n) / parts) : parts;
@@ -164,7 +173,7 @@ export function stridedSlice(x: TensorLike, specs: readonly SliceSpec[]): Tensor
       const by = spec.step ?? 1;
       for (const bound of [spec.start, spec.stop])
         if (bound !== null && bound !== undefined && bound !== Infinity && bound !== -Infinity)
-          expectInteger(bound, 'bounds', 'stridedSlice');
+          checkValue('stridedSlice', 'bounds', bound, integer);
       if (!Number.isInteger(by) || by === 0)
         throw new ValueError(`stridedSlice: expected a step that is an integer other than 0, received ${by}`);
       const clip = (v: number | null | undefined, fallback: number): number =>
@@ -243,7 +252,7 @@ export function pad(
 export function tile(x: TensorLike, repeats: number | readonly number[]): Tensor {
   const t = asTensor(x);
   const counts = typeof repeats === 'number' ? [repeats] : repeats;
-  expectIntegers(counts, 'the repeats', 'tile', 0);
+  checkIntegers('tile', 'the repeats', counts, countOrZero);
   const rank = Math.max(t.rank, counts.length);
   const shape = [...Array(rank - t.rank).fill(1), ...t.shape] as number[];
   const times = [...Array(rank - counts.length).fill(1), ...counts] as number[];
@@ -261,7 +270,7 @@ export function repeat(x: TensorLike, repeats: number, axis: number | null = nul
 /** Shifted along an axis (or flattened), what leaves at one end entering at the other. */
 export function roll(x: TensorLike, shift: number, axis: number | null = null): Tensor {
   const t = asTensor(x);
-  expectInteger(shift, 'the shift', 'roll');
+  checkValue('roll', 'the shift', shift, integer);
   if (axis === null) return roll(t.flatten(), shift, 0).reshape(t.shape);
   const a = normalizeAxis(axis, t.rank, 'roll');
   const n = t.shape[a]!;
@@ -279,19 +288,19 @@ function triangle(x: TensorLike, keep: (row: Tensor, column: Tensor) => Tensor):
 
 /** Elements on and below the k-th diagonal, zeros above. */
 export function tril(x: TensorLike, k = 0): Tensor {
-  expectInteger(k, 'the diagonal', 'tril');
+  checkValue('tril', 'the diagonal', k, integer);
   return triangle(x, (row, column) => column.lessEqual(row.add(k)));
 }
 
 /** Elements on and above the k-th diagonal, zeros below. */
 export function triu(x: TensorLike, k = 0): Tensor {
-  expectInteger(k, 'the diagonal', 'triu');
+  checkValue('triu', 'the diagonal', k, integer);
   return triangle(x, (row, column) => column.greaterEqual(row.add(k)));
 }
 
 /** The k-th diagonal of the last two axes, as the last axis. */
 export function diagonal(x: TensorLike, k = 0): Tensor {
-  expectInteger(k, 'the diagonal', 'diagonal');
+  checkValue('diagonal', 'the diagonal', k, integer);
   const t = asTensor(x);
   const [rows, columns] = t.shape.slice(-2);
   if (rows === undefined || columns === undefined)

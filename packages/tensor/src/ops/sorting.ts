@@ -1,6 +1,5 @@
 import { allocate } from '../dtype.js';
 import { DTypeError, ShapeError, ValueError } from '../errors.js';
-import { expectInteger } from '../internal/integers.js';
 import { compare } from '../internal/order.js';
 import { denseData, ndarray } from '../ndarray.js';
 import {
@@ -9,7 +8,7 @@ import {
   sort as sortPrimitive,
   takeAlong,
 } from '../primitives/indexing.js';
-import { checkRules, countOrZero, flag, oneOf } from '../rules.js';
+import { checkRules, checkValue, countOrZero, flag, oneOf } from '../rules.js';
 import { checkShape, formatShape, normalizeAxis, rowMajorStrides, type Shape, sizeOf } from '../shape.js';
 import { asTensor, bind, Tensor, type TensorLike } from '../tensor.js';
 import { arange } from './creation.js';
@@ -53,7 +52,7 @@ export function inTopK(targets: TensorLike, predictions: TensorLike, k: number):
   const at = checkIds(targets, scores.shape[scores.rank - 1] ?? 0, 'inTopK').expandDims(-1);
   const own = takeAlongAxis(scores, at, -1);
   // What is compared with NaN is false: own equals itself unless it is one.
-  expectInteger(k, 'k', 'inTopK', 0);
+  checkValue('inTopK', 'k', k, countOrZero);
   const hit = scores.greater(own).cast('int32').sum(-1).less(k);
   return hit.logicalAnd(own.equal(own).squeeze(-1));
 }
