@@ -1,6 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
-import { checkRules, type Rule, type Rules, rules, type SnakeCase } from '@recurra/tensor/extend';
-import { resolveSerialized, type Serialized } from './serialized.js';
+import { checkRules, type Rule, type Rules, rules, type Serialized, type SnakeCase } from '@recurra/tensor/extend';
+import { resolveSerialized } from './serialized.js';
 
 /** What a weight is brought back to after every step. */
 export interface Constraint {

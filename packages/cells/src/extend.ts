@@ -22,4 +22,4 @@ export { fans, resolveInitializer } from './initializers.js';
 export { LSTM_CELL_OPTIONS } from './lstm.js';
 export { resolveRegularizer } from './regularizers.js';
 export { startsAtZero } from './sequence.js';
-export { isSerialized, resolveSerialized, type Serialized } from './serialized.js';
+export { resolveSerialized } from './serialized.js';

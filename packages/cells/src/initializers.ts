@@ -18,11 +18,11 @@ import {
   nextKey,
   type Rule,
   rules,
-  type SnakeCase,
+  type Serialized, type SnakeCase,
   sizeOf,
 } from '@recurra/tensor/extend';
 import { orthonormalize } from './orthonormal.js';
-import { resolveSerialized, type Serialized } from './serialized.js';
+import { resolveSerialized } from './serialized.js';
 
 /** How an initializer draws. */
 export interface InitializeOptions {

@@ -1,6 +1,6 @@
 import { eye, type Tensor, ValueError } from '@recurra/tensor';
-import { camelCase, checkRules, rules, type SnakeCase } from '@recurra/tensor/extend';
-import { resolveSerialized, type Serialized } from './serialized.js';
+import { camelCase, checkRules, rules, type Serialized, type SnakeCase } from '@recurra/tensor/extend';
+import { resolveSerialized } from './serialized.js';
 
 /** A penalty on a weight (or an output) that is added to the loss. */
 export interface Regularizer {

@@ -1,21 +1,5 @@
 import { ValueError } from '@recurra/tensor';
-import { describeValue, lookupByName } from '@recurra/tensor/extend';
-
-/** An object as Keras writes it down: the name of its class and the arguments that make it. */
-export interface Serialized {
-  readonly className: string;
-  readonly config: Readonly<Record<string, unknown>>;
-}
-
-/** Is it the description of an object, rather than the object? */
-export function isSerialized(value: unknown): value is Serialized {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    typeof (value as Partial<Serialized>).className === 'string' &&
-    typeof (value as Partial<Serialized>).config === 'object'
-  );
-}
+import { describeValue, isSerialized, lookupByName } from '@recurra/tensor/extend';
 
 /**
  * What an identifier stands for: an object that has `method` is taken as it is, a name or a description is looked up in the table of makers.

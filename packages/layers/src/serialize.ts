@@ -1,5 +1,6 @@
 import { type AnyCell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells } from '@recurra/cells';
 import { FormatError } from '@recurra/tensor';
+import { isSerialized } from '@recurra/tensor/extend';
 import type { SerializedLayer } from './base/describe.js';
 import { asFormatError, graphFromConfig } from './base/graph-from-config.js';
 import type { AnyLayer, LayerConfig } from './base/layer.js';
@@ -55,10 +56,7 @@ let depth = 0;
 /** Is it the description of a layer or a cell? */
 function isSerializedLayer(value: unknown): value is SerializedLayer {
   return (
-    isRecord(value) &&
-    typeof value['className'] === 'string' &&
-    isRecord(value['config']) &&
-    (value['module'] === undefined || value['module'] === null || LAYER_MODULES.has(value['module'] as string))
+    isSerialized(value) && (value.module === undefined || value.module === null || LAYER_MODULES.has(value.module))
   );
 }
 

@@ -1,3 +1,4 @@
+export type { Serialized } from '@recurra/tensor/extend';
 export type { AdamOptions } from './adam-family.js';
 export * from './classes.js';
 export * from './clip.js';
@@ -32,4 +33,3 @@ export {
   serializeSchedule,
 } from './schedule.js';
 export { type SerializedOptimizer, serializeOptimizer } from './serialize.js';
-export type { Serialized } from './serialized.js';

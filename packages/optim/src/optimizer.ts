@@ -5,6 +5,7 @@ import {
   checkRules,
   describeValue,
   formatShape,
+  isSerialized,
   type Rules,
   rules,
   sameShape,
@@ -12,7 +13,6 @@ import {
 } from '@recurra/tensor/extend';
 import { clipByGlobalNorm, clipByNorm } from './clip.js';
 import { deserializeSchedule, type LearningRate, learningRateAt, RATE, serializeSchedule } from './schedule.js';
-import { isSerialized } from './serialized.js';
 import { checkLayout, inOrderOf, keyOf, type Layout, layoutOf, type Slots } from './slots.js';
 
 /** Options that all optimizers share (Keras' names, in camelCase). At most one of the three clippings may be given. */

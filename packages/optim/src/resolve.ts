@@ -1,10 +1,17 @@
 import { ValueError } from '@recurra/tensor';
-import { checkRules, describeValue, lookupByName, type Rules } from '@recurra/tensor/extend';
+import {
+  checkRules,
+  checkSerialized,
+  describeValue,
+  isRecord,
+  isSerialized,
+  lookupByName,
+  type Rules,
+} from '@recurra/tensor/extend';
 import * as classes from './classes.js';
 import { LossScaleOptimizer } from './loss-scale.js';
 import type { Optimizer, OptimizerOptions } from './optimizer.js';
 import type { SerializedOptimizer } from './serialize.js';
-import { checkSerialized, isRecord, isSerialized } from './serialized.js';
 
 /** Names of optimizers, in lower case. */
 export type OptimizerName = Lowercase<keyof typeof classes>;

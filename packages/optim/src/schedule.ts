@@ -1,6 +1,14 @@
 import { scalar, Tensor, tensor, ValueError, where } from '@recurra/tensor';
-import { checkRules, checkValue, lookupByName, type Rule, type Rules, rules } from '@recurra/tensor/extend';
-import { checkSerialized, type Serialized } from './serialized.js';
+import {
+  checkRules,
+  checkSerialized,
+  checkValue,
+  lookupByName,
+  type Rule,
+  type Rules,
+  rules,
+  type Serialized,
+} from '@recurra/tensor/extend';
 
 /** A learning rate as a function of the step (0 first), in tensor operations, so that it traces into compiled steps. */
 export interface Schedule {

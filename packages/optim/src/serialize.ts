@@ -1,9 +1,8 @@
 import { ValueError } from '@recurra/tensor';
-import { describeValue } from '@recurra/tensor/extend';
+import { describeValue, type Serialized } from '@recurra/tensor/extend';
 import * as classes from './classes.js';
 import { Optimizer } from './optimizer.js';
 import type { LearningRate } from './schedule.js';
-import type { Serialized } from './serialized.js';
 
 /** An optimizer as data, as Keras writes it down (keys in camelCase). */
 export type SerializedOptimizer = Serialized;

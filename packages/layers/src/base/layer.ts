@@ -1,8 +1,8 @@
 import type { Constraint, Initializer, Regularizer } from '@recurra/cells';
-import { isSerialized, resolveRegularizer } from '@recurra/cells/extend';
+import { resolveRegularizer } from '@recurra/cells/extend';
 import { evalShape, untraced } from '@recurra/compiler/extend';
 import { type DType, type Shape, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor, formatShape, isFloating, sizeOf } from '@recurra/tensor/extend';
+import { asTensor, formatShape, isFloating, isSerialized, sizeOf } from '@recurra/tensor/extend';
 import { maskOf, withMask } from './masks.js';
 import { inScope, scoped, uniqueName } from './naming.js';
 import { Operation, SpecOf } from './operation.js';

@@ -1,5 +1,6 @@
-import { ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue, type OptionTable } from '@recurra/tensor/extend';
+import { ValueError } from './errors.js';
+import { describeValue } from './names.js';
+import { checkOptions, type OptionTable } from './options.js';
 
 /** An object as data, as Keras writes it down (keys in camelCase): the name of its class, and its configuration. */
 export interface Serialized {
