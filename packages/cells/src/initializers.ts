@@ -12,14 +12,16 @@ import {
   truncatedNormal,
 } from '@recurra/tensor';
 import {
-  checkRules,
   checkValue,
   denseData,
   nextKey,
   type Rule,
+  type Rules,
   rules,
-  type Serialized, type SnakeCase,
+  type Serialized,
+  type SnakeCase,
   sizeOf,
+  withDefaults,
 } from '@recurra/tensor/extend';
 import { orthonormalize } from './orthonormal.js';
 import { resolveSerialized } from './serialized.js';
@@ -48,28 +50,6 @@ export interface Initializer {
   create(shape: Shape, options?: InitializeOptions): Tensor;
 }
 
-/** What Keras writes down for each class beside what was given. */
-const KERAS_DEFAULTS: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
-  Zeros: {},
-  Ones: {},
-  Constant: { value: 0 },
-  Identity: { gain: 1 },
-  RandomNormal: { mean: 0, stddev: 0.05, seed: null },
-  RandomUniform: { minval: -0.05, maxval: 0.05, seed: null },
-  TruncatedNormal: { mean: 0, stddev: 0.05, seed: null },
-  VarianceScaling: {
-    scale: 1,
-    mode: 'fanIn',
-    distribution: 'truncatedNormal',
-    seed: null,
-    inputAxes: null,
-    outputAxes: null,
-  },
-  Orthogonal: { gain: 1, seed: null },
-};
-/** Classes that are variance scaling with other defaults. */
-const SCALED = { seed: null, inputAxes: null, outputAxes: null };
-
 /** By the names of options, which mean the same in all classes. */
 const RULES: Readonly<Record<string, Rule>> = {
   value: rules.isNumber,
@@ -86,44 +66,86 @@ const RULES: Readonly<Record<string, Rule>> = {
   outputAxes: rules.oneOf(null),
 };
 
-/** Options that a class knows, in their ranges. Throws `ValueError` for any other. */
-function checked<T extends object>(name: string, options: T): T {
-  const names = Object.keys(KERAS_DEFAULTS[name] ?? SCALED);
-  checkRules(name, options, Object.fromEntries(names.map((key) => [key, RULES[key]])) as never);
-  return options;
+/** The options of a class: what Keras writes down for each that was not given, and its rule. */
+interface Arguments<T> {
+  readonly defaults: Required<T>;
+  readonly rules: Rules<T>;
 }
 
-function define(name: string, given: object, create: (shape: Shape, key: Tensor, dtype: DType) => Tensor): Initializer {
-  const config: Readonly<Record<string, unknown>> = { ...(KERAS_DEFAULTS[name] ?? SCALED), ...given };
-  const seed = (config['seed'] ?? null) as number | null;
+function argumentsOf<T extends object>(defaults: Required<T>): Arguments<T> {
+  return { defaults, rules: Object.fromEntries(Object.keys(defaults).map((key) => [key, RULES[key]])) as Rules<T> };
+}
+
+/** Options of normal initializers. */
+interface NormalOptions extends SeedOption {
+  readonly mean?: number;
+  readonly stddev?: number;
+}
+
+/** Options of {@link randomUniformInitializer}. */
+interface UniformOptions extends SeedOption {
+  readonly minval?: number;
+  readonly maxval?: number;
+}
+
+/** Options of {@link varianceScaling}. */
+export interface VarianceScalingOptions extends SeedOption {
+  readonly scale?: number;
+  readonly mode?: 'fanIn' | 'fanOut' | 'fanAvg';
+  readonly distribution?: 'truncatedNormal' | 'untruncatedNormal' | 'uniform';
+}
+
+/** Keras writes them down, and allows only `null` for these. */
+const AXES = { inputAxes: null, outputAxes: null };
+const NOTHING = argumentsOf<object>({});
+const CONSTANT = argumentsOf<{ readonly value?: number }>({ value: 0 });
+const IDENTITY = argumentsOf<{ readonly gain?: number }>({ gain: 1 });
+const NORMAL = argumentsOf<NormalOptions>({ mean: 0, stddev: 0.05, seed: null });
+const UNIFORM = argumentsOf<UniformOptions>({ minval: -0.05, maxval: 0.05, seed: null });
+const SCALING = { scale: 1, mode: 'fanIn', distribution: 'truncatedNormal' } as const;
+const VARIANCE_SCALING = argumentsOf<VarianceScalingOptions>({ ...SCALING, seed: null, ...AXES });
+/** Of classes that are variance scaling with a scale, mode and distribution of their own. */
+const SCALED = argumentsOf<SeedOption>({ seed: null, ...AXES });
+const ORTHOGONAL = argumentsOf<SeedOption & { readonly gain?: number }>({ gain: 1, seed: null });
+
+/** An initializer, from what `create` makes of a shape, the options with their defaults, and how to draw. Throws `ValueError` for options that do not fit. */
+function define<T extends object>(
+  name: string,
+  { defaults, rules }: Arguments<T>,
+  given: T,
+  create: (shape: Shape, config: Required<T>, draw: Required<InitializeOptions>) => Tensor,
+): Initializer {
+  const config = withDefaults(name, given, defaults, rules) as Required<T>;
+  const { seed = null } = config as SeedOption;
   return {
     name,
-    config,
+    config: config as Readonly<Record<string, unknown>>,
     create: (shape, options = {}) =>
-      create(shape, seed === null ? (options.key ?? nextKey()) : randomKey(seed), options.dtype ?? 'float32'),
+      create(shape, config, {
+        key: seed === null ? (options.key ?? nextKey()) : randomKey(seed),
+        dtype: options.dtype ?? 'float32',
+      }),
   };
 }
 
 /** 0 everywhere. */
 export function zeros(): Initializer {
-  return define('Zeros', {}, (shape, _key, dtype) => full(shape, 0, dtype));
+  return define('Zeros', NOTHING, {}, (shape, _config, { dtype }) => full(shape, 0, dtype));
 }
 
 /** 1 everywhere. */
 export function ones(): Initializer {
-  return define('Ones', {}, (shape, _key, dtype) => full(shape, 1, dtype));
+  return define('Ones', NOTHING, {}, (shape, _config, { dtype }) => full(shape, 1, dtype));
 }
 
 /** One value everywhere. */
 export function constant(options: { readonly value?: number } = {}): Initializer {
-  const { value = 0 } = checked('Constant', options);
-  return define('Constant', options, (shape, _key, dtype) => full(shape, value, dtype));
+  return define('Constant', CONSTANT, options, (shape, { value }, { dtype }) => full(shape, value, dtype));
 }
 
 /** `gain` on the diagonal of a matrix. Throws `ShapeError` unless the shape has two dimensions. */
 export function identity(options: { readonly gain?: number } = {}): Initializer {
-  const { gain = 1 } = checked('Identity', options);
-  return define('Identity', options, (shape, _key, dtype) => {
+  return define('Identity', IDENTITY, options, (shape, { gain }, { dtype }) => {
     if (shape.length !== 2)
       throw new ShapeError(`Identity: expected a shape of two dimensions, received rank ${shape.length}`);
     return eye(shape[0]!, shape[1]!, 0, dtype).mul(gain);
@@ -131,30 +153,23 @@ export function identity(options: { readonly gain?: number } = {}): Initializer 
 }
 
 /** Normal: mean 0, stddev 0.05. */
-export function randomNormalInitializer(
-  options: SeedOption & { readonly mean?: number; readonly stddev?: number } = {},
-): Initializer {
-  const { mean = 0, stddev = 0.05 } = checked('RandomNormal', options);
-  return define('RandomNormal', options, (shape, key, dtype) => randomNormal(shape, { key, dtype, mean, std: stddev }));
+export function randomNormalInitializer(options: NormalOptions = {}): Initializer {
+  return define('RandomNormal', NORMAL, options, (shape, { mean, stddev: std }, draw) =>
+    randomNormal(shape, { ...draw, mean, std }),
+  );
 }
 
 /** Uniform between minval -0.05 and maxval 0.05. */
-export function randomUniformInitializer(
-  options: SeedOption & { readonly minval?: number; readonly maxval?: number } = {},
-): Initializer {
-  const { minval = -0.05, maxval = 0.05 } = checked('RandomUniform', options);
-  return define('RandomUniform', options, (shape, key, dtype) =>
-    randomUniform(shape, { key, dtype, low: minval, high: maxval }),
+export function randomUniformInitializer(options: UniformOptions = {}): Initializer {
+  return define('RandomUniform', UNIFORM, options, (shape, { minval: low, maxval: high }, draw) =>
+    randomUniform(shape, { ...draw, low, high }),
   );
 }
 
 /** Normal (mean 0, stddev 0.05) without values beyond two standard deviations. */
-export function truncatedNormalInitializer(
-  options: SeedOption & { readonly mean?: number; readonly stddev?: number } = {},
-): Initializer {
-  const { mean = 0, stddev = 0.05 } = checked('TruncatedNormal', options);
-  return define('TruncatedNormal', options, (shape, key, dtype) =>
-    truncatedNormal(shape, { key, dtype, mean, std: stddev }),
+export function truncatedNormalInitializer(options: NormalOptions = {}): Initializer {
+  return define('TruncatedNormal', NORMAL, options, (shape, { mean, stddev: std }, draw) =>
+    truncatedNormal(shape, { ...draw, mean, std }),
   );
 }
 
@@ -175,32 +190,28 @@ export function fans(shape: Shape): { fanIn: number; fanOut: number } {
 /** The standard deviation of a unit normal that is cut at two standard deviations. */
 const TRUNCATED_STD = 0.8796256610342398;
 
-/** Options of {@link varianceScaling}. */
-export interface VarianceScalingOptions extends SeedOption {
-  readonly scale?: number;
-  readonly mode?: 'fanIn' | 'fanOut' | 'fanAvg';
-  readonly distribution?: 'truncatedNormal' | 'untruncatedNormal' | 'uniform';
-}
+type Scaling = Required<Pick<VarianceScalingOptions, keyof typeof SCALING>>;
 
 /** Mean 0 and variance scale / fan, so that signals keep their size through layers. */
 export function varianceScaling(options: VarianceScalingOptions = {}): Initializer {
-  return scaled('VarianceScaling', checked('VarianceScaling', options), options);
+  return define('VarianceScaling', VARIANCE_SCALING, options, drawScaled);
 }
 
-function scaled(name: string, options: VarianceScalingOptions, given: object): Initializer {
-  const { scale = 1, mode = 'fanIn', distribution = 'truncatedNormal' } = options;
-  checked(name, given);
-  return define(name, given, (shape, key, dtype) => {
-    const { fanIn, fanOut } = fans(shape);
-    const fan = mode === 'fanIn' ? fanIn : mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2;
-    const variance = scale / Math.max(1, fan);
-    if (distribution === 'uniform') {
-      const limit = Math.sqrt(3 * variance);
-      return randomUniform(shape, { key, dtype, low: -limit, high: limit });
-    }
-    if (distribution === 'untruncatedNormal') return randomNormal(shape, { key, dtype, std: Math.sqrt(variance) });
-    return truncatedNormal(shape, { key, dtype, std: Math.sqrt(variance) / TRUNCATED_STD });
-  });
+function drawScaled(shape: Shape, { scale, mode, distribution }: Scaling, draw: Required<InitializeOptions>): Tensor {
+  const { fanIn, fanOut } = fans(shape);
+  const fan = mode === 'fanIn' ? fanIn : mode === 'fanOut' ? fanOut : (fanIn + fanOut) / 2;
+  const variance = scale / Math.max(1, fan);
+  if (distribution === 'uniform') {
+    const limit = Math.sqrt(3 * variance);
+    return randomUniform(shape, { ...draw, low: -limit, high: limit });
+  }
+  if (distribution === 'untruncatedNormal') return randomNormal(shape, { ...draw, std: Math.sqrt(variance) });
+  return truncatedNormal(shape, { ...draw, std: Math.sqrt(variance) / TRUNCATED_STD });
+}
+
+function scaled(name: string, scaling: Partial<Scaling>, options: SeedOption): Initializer {
+  const own = { ...SCALING, ...scaling };
+  return define(name, SCALED, options, (shape, _config, draw) => drawScaled(shape, own, draw));
 }
 
 /** Uniform with variance 2 / (fanIn + fanOut) (Glorot & Bengio 2010): the default of kernels. */
@@ -233,8 +244,7 @@ export function lecunNormal(options: SeedOption = {}): Initializer {
  * recurrent kernels. A normal matrix is orthonormalised in float64.
  */
 export function orthogonal(options: SeedOption & { readonly gain?: number } = {}): Initializer {
-  const { gain = 1 } = checked('Orthogonal', options);
-  return define('Orthogonal', options, (shape, key, dtype) => {
+  return define('Orthogonal', ORTHOGONAL, options, (shape, { gain }, { key, dtype }) => {
     if (shape.length < 2)
       throw new ShapeError(`Orthogonal: expected a shape of at least two dimensions, received rank ${shape.length}`);
     const columns = shape[shape.length - 1]!;
