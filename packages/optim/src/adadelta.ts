@@ -1,6 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link Adadelta}; `learningRate` 0.001. */
@@ -18,7 +18,7 @@ const RULES = {
 } satisfies Rules<AdadeltaOptions>;
 
 /** In the order of Keras' configuration. */
-const DEFAULTS: AdadeltaOptions = { learningRate: 0.001, rho: 0.95, epsilon: 1e-7 };
+const DEFAULTS: OwnDefaults<AdadeltaOptions> = { learningRate: 0.001, rho: 0.95, epsilon: 1e-7 };
 
 /** Steps in the unit of the weights: d = -rms(d) / rms(g) * g, w += lr * d (Zeiler 2012). */
 export class Adadelta extends Optimizer {

@@ -1,6 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link Adafactor}; `learningRate` 0.001. */
@@ -30,7 +30,7 @@ const RULES = {
 } satisfies Rules<AdafactorOptions>;
 
 /** In the order of Keras' configuration. */
-const DEFAULTS: AdafactorOptions = {
+const DEFAULTS: OwnDefaults<AdafactorOptions> = {
   learningRate: 0.001,
   beta2Decay: -0.8,
   epsilon1: 1e-30,

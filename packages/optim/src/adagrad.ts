@@ -1,6 +1,6 @@
 import { full, type Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link Adagrad}; `learningRate` 0.001. */
@@ -18,7 +18,7 @@ const RULES = {
 } satisfies Rules<AdagradOptions>;
 
 /** In the order of Keras' configuration. */
-const DEFAULTS: AdagradOptions = { learningRate: 0.001, initialAccumulatorValue: 0.1, epsilon: 1e-7 };
+const DEFAULTS: OwnDefaults<AdagradOptions> = { learningRate: 0.001, initialAccumulatorValue: 0.1, epsilon: 1e-7 };
 
 /** a += g^2; w -= lr * g / sqrt(a + epsilon) (Duchi et al. 2011). */
 export class Adagrad extends Optimizer {

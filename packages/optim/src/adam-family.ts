@@ -1,6 +1,6 @@
 import { scalar, type Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of the Adam family; `learningRate` 0.001. */
@@ -20,6 +20,9 @@ export const ADAM_RULES: Rules<AdamOptions> = {
   beta2: rules.decay,
   epsilon: rules.notNegative,
 };
+
+/** In the order of Keras' configuration. */
+const DEFAULTS: OwnDefaults<AdamOptions> = { learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 };
 
 /** m and v moved towards the gradient and its square. */
 export function moments(slots: Slots, gradient: Tensor, beta1: number, beta2: number): { m: Tensor; v: Tensor } {
@@ -48,7 +51,7 @@ export abstract class AdamFamily extends Optimizer {
   protected readonly epsilon: number;
 
   constructor(options: AdamOptions = {}, defaults: AdamOptions = {}, rules: Rules<AdamOptions> = ADAM_RULES) {
-    super(options, { learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7, ...defaults } as AdamOptions, rules);
+    super(options, { ...DEFAULTS, ...defaults }, rules);
     const own = this.options as Required<AdamOptions>;
     this.beta1 = own.beta1;
     this.beta2 = own.beta2;

@@ -1,6 +1,6 @@
 import { full, type Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link Ftrl}; `learningRate` 0.001. */
@@ -26,7 +26,7 @@ const RULES = {
 } satisfies Rules<FtrlOptions>;
 
 /** In the order of Keras' configuration. */
-const DEFAULTS: FtrlOptions = {
+const DEFAULTS: OwnDefaults<FtrlOptions> = {
   learningRate: 0.001,
   learningRatePower: -0.5,
   initialAccumulatorValue: 0.1,

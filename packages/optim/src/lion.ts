@@ -1,6 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link Lion}; `learningRate` 0.001. */
@@ -14,7 +14,7 @@ export interface LionOptions extends OptimizerOptions {
 const RULES = { ...OPTIMIZER_RULES, beta1: rules.decay, beta2: rules.decay } satisfies Rules<LionOptions>;
 
 /** In the order of Keras' configuration. */
-const DEFAULTS: LionOptions = { learningRate: 0.001, beta1: 0.9, beta2: 0.99 };
+const DEFAULTS: OwnDefaults<LionOptions> = { learningRate: 0.001, beta1: 0.9, beta2: 0.99 };
 
 /** Steps of one size: w -= lr * sign(beta1 * m + (1 - beta1) * g); m = beta2 * m + (1 - beta2) * g (Chen et al. 2023). */
 export class Lion extends Optimizer {

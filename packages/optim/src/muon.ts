@@ -1,7 +1,7 @@
 import type { Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
 import { correction, moments } from './adam-family.js';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link Muon}; `learningRate` 0.001, `weightDecay` 0.004. */
@@ -60,7 +60,7 @@ function isExpression(pattern: string): boolean {
 }
 
 /** In the order of Keras' configuration. */
-const DEFAULTS: MuonOptions = {
+const DEFAULTS: OwnDefaults<MuonOptions> = {
   learningRate: 0.001,
   weightDecay: 0.004,
   adamBeta1: 0.9,

@@ -2,14 +2,15 @@ import { treeLeaves, treeUnflatten } from '@recurra/autograd';
 import { treeLeavesLike, treePaths } from '@recurra/autograd/extend';
 import { ShapeError, scalar, Tensor, ValueError } from '@recurra/tensor';
 import {
-  checkRules,
   describeValue,
   formatShape,
   isSerialized,
+  type Rule,
   type Rules,
   rules,
   sameShape,
   snakeCase,
+  withDefaults,
 } from '@recurra/tensor/extend';
 import { clipByGlobalNorm, clipByNorm } from './clip.js';
 import { deserializeSchedule, type LearningRate, learningRateAt, RATE, serializeSchedule } from './schedule.js';
@@ -78,6 +79,14 @@ export const OPTIMIZER_RULES: Rules<OptimizerOptions> = {
   name: rules.orNull(rules.text),
 };
 
+/** Defaults of a class: of all options that are its own, and of shared ones where they are others. */
+export type OwnDefaults<T extends OptimizerOptions> = OptimizerOptions & Required<Omit<T, keyof OptimizerOptions>>;
+
+/** Rules for whatever options there are, which take any value. */
+function namesOf(options: OptimizerOptions): Readonly<Record<string, Rule>> {
+  return Object.fromEntries(Object.keys(options ?? {}).map((key) => [key, rules.anything]));
+}
+
 /** The state of an optimizer: a tree of tensors, made by `init` and replaced by every `update`. */
 export interface OptimizerState {
   /** Calls of `update` so far. int32 scalar. */
@@ -118,30 +127,23 @@ export abstract class Optimizer {
   readonly learningRate: LearningRate;
   /** All options, with defaults in the place of those that were not given. */
   readonly options: Required<OptimizerOptions>;
-  /** The names of all options of the class. */
-  readonly optionNames: readonly string[];
   /** What `createSlots` makes, by path, dtype and shape of the parameter. */
   private readonly layouts = new Map<string, Layout>();
   private sharedLayout: Layout | null = null;
 
   /**
-   * `defaults` has the class's own options, in the order of its configuration, and shared ones whose default is another; `rules` has a rule
+   * `defaults` has the class's own options, in the order of its configuration, and shared ones whose default is another; `table` has a rule
    * for each option of the class; a class of your own that gives none takes any further options.
    * Throws `ValueError` for options that are unknown or out of range, and for more than one kind of clipping.
    */
   constructor(
     options: OptimizerOptions = {},
     defaults: OptimizerOptions = {},
-    rules: Rules<OptimizerOptions> = OPTIMIZER_RULES,
+    table: Rules<OptimizerOptions> = OPTIMIZER_RULES,
   ) {
     const label = new.target.name;
-    if (rules === OPTIMIZER_RULES && typeof options === 'object' && options !== null) {
-      const shared = Object.entries(options).filter(([key]) => Object.hasOwn(OPTIMIZER_RULES, key));
-      checkRules(label, Object.fromEntries(shared) as OptimizerOptions, rules);
-    } else checkRules(label, options, rules);
-    const given = Object.entries(options ?? {}).filter(([, value]) => value !== undefined);
-    this.options = { ...DEFAULTS, ...defaults, ...Object.fromEntries(given) };
-    this.optionNames = Object.keys(rules);
+    const known = table === OPTIMIZER_RULES ? { ...namesOf(options), ...table } : table;
+    this.options = withDefaults(label, options, { ...DEFAULTS, ...defaults }, known) as Required<OptimizerOptions>;
     this.learningRate = this.options.learningRate;
     const clips = (['clipnorm', 'clipvalue', 'globalClipnorm'] as const).filter((k) => this.options[k] !== null);
     if (clips.length > 1)

@@ -1,8 +1,10 @@
 import { treeLeaves } from '@recurra/autograd';
-import { scalar, tensor } from '@recurra/tensor';
+import { scalar, type Tensor, tensor } from '@recurra/tensor';
 import { resolveOptimizer } from './extend.js';
 import * as optim from './index.js';
-import { Adafactor, Adam, AdamW, cosineDecay, exponentialDecay, type Optimizer, optimizers, SGD } from './index.js';
+import { Adafactor, Adam, AdamW, cosineDecay, exponentialDecay, Optimizer, optimizers, SGD } from './index.js';
+import type { StepContext } from './optimizer.js';
+import type { Slots } from './slots.js';
 
 type Options = Record<string, unknown>;
 
@@ -87,14 +89,14 @@ const OWN: Record<string, { value: unknown; beside?: Options }> = {
 };
 
 const WALK = Object.entries(optimizers).flatMap(([name, Class]) =>
-  new Class().optionNames
+  Object.keys(new Class().options)
     .filter((option) => option !== 'name')
     .map((option) => [name, option, Class as new (o: Options) => Optimizer] as const),
 );
 
 test.each(WALK)('%s reads %s', (name, option, Class) => {
   const { value, beside = {} } = OWN[`${name} ${option}`] ?? CHANGED[option]!;
-  const known = new Class({}).optionNames;
+  const known = Object.keys(new Class({}).options);
   const fitting = Object.fromEntries(Object.entries(beside).filter(([key]) => known.includes(key)));
   const base = observe(Class, { learningRate: 0.05, ...fitting });
   const changed = observe(Class, { learningRate: 0.05, ...fitting, [option]: value });
@@ -245,4 +247,24 @@ test.each(Object.entries(SCHEDULES))('%s reads all of its arguments', (name, [ba
   const message = (): unknown => make({ ...base, qqqqqqqqqqqqqqqq: 1 });
   expect(message).toThrow(`Known options: name, ${Object.keys(changes).join(', ')}.`);
   expect(make({ ...base, name: 'mine' }).config['name']).toBe('mine');
+});
+
+test('a class of your own without rules takes further options, in an object, and checks the shared ones', () => {
+  class Bare extends Optimizer {
+    readonly name = 'Bare';
+
+    protected createSlots(): Slots {
+      return {};
+    }
+
+    protected step({ parameter, slots }: StepContext): { parameter: Tensor; slots: Slots } {
+      return { parameter, slots };
+    }
+  }
+  expect(new Bare({ shrink: 2, useEma: undefined } as Options).options).toMatchObject({ shrink: 2, useEma: false });
+  expect(() => new Bare({ shrink: 2, useEma: 1 } as Options)).toThrow(
+    'Bare: expected useEma to be true or false, received 1',
+  );
+  for (const given of [[], [1], 'adam', 3, null, new Map([['learningRate', 1]])])
+    expect(() => new Bare(given as never)).toThrow(/^Bare: expected an object of options, received/);
 });

@@ -1,6 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link RMSprop}; `learningRate` 0.001. */
@@ -24,7 +24,13 @@ const RULES = {
 } satisfies Rules<RMSpropOptions>;
 
 /** In the order of Keras' configuration. */
-const DEFAULTS: RMSpropOptions = { learningRate: 0.001, rho: 0.9, momentum: 0, epsilon: 1e-7, centered: false };
+const DEFAULTS: OwnDefaults<RMSpropOptions> = {
+  learningRate: 0.001,
+  rho: 0.9,
+  momentum: 0,
+  epsilon: 1e-7,
+  centered: false,
+};
 
 /** v = mean of g^2; w -= lr * g / sqrt(v + epsilon) (Hinton 2012), with Keras' options. */
 export class RMSprop extends Optimizer {

@@ -1,6 +1,6 @@
 import type { Tensor } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type StepContext } from './optimizer.js';
+import { OPTIMIZER_RULES, Optimizer, type OptimizerOptions, type OwnDefaults, type StepContext } from './optimizer.js';
 import type { Slots } from './slots.js';
 
 /** Options of {@link SGD}; `learningRate` 0.01. */
@@ -14,7 +14,7 @@ export interface SGDOptions extends OptimizerOptions {
 const RULES = { ...OPTIMIZER_RULES, momentum: rules.share, nesterov: rules.flag } satisfies Rules<SGDOptions>;
 
 /** In the order of Keras' configuration. */
-const DEFAULTS: SGDOptions = { learningRate: 0.01, momentum: 0, nesterov: false };
+const DEFAULTS: OwnDefaults<SGDOptions> = { learningRate: 0.01, momentum: 0, nesterov: false };
 
 /**
  * Stochastic gradient descent: w -= lr * g; with momentum v = momentum * v - lr * g and w += v, or, with Nesterov's,

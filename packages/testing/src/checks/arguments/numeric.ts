@@ -123,7 +123,7 @@ const OPTIMIZER_OPTIONS: Readonly<Record<string, Argument | null>> = {
 /** Every optimizer with all of its options. */
 const OPTIMIZERS = Object.fromEntries(
   Object.values(optim.optimizers).map((Class) => {
-    const fields = new Class().optionNames.flatMap((option): [string, Argument][] => {
+    const fields = Object.keys(new Class().options).flatMap((option): [string, Argument][] => {
       const value = OPTIMIZER_OPTIONS[option];
       if (value === undefined)
         throw new Error(`${Class.name}: expected a right value of ${option} in OPTIMIZER_OPTIONS`);
