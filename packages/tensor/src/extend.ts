@@ -1,5 +1,6 @@
 /** For those who write operations, layers and engines: what the packages share, beside what users call (`@recurra/tensor`). */
 export { builtin } from './builtin.js';
+export { concatenated } from './bytes.js';
 export { isFloating, promoteTypes, toFloating } from './dtype.js';
 export { indexMessage } from './internal/indices.js';
 export { elementsToJSON, type JSONElement } from './internal/json.js';
@@ -9,6 +10,7 @@ export {
   closestName,
   describeValue,
   didYouMean,
+  isRecord,
   knownName,
   lookupByName,
   type SnakeCase,

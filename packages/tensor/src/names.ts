@@ -83,6 +83,14 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   return closest === null ? '' : ` Did you mean "${closest}"?`;
 }
 
+/** Is it an object of named values, and no list, map or promise? */
+export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  // Depth tells plain objects from instances in every realm.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** A value in the words of a message: `"adam"`, `null`, `an array`, `the class Adam`, `an instance of Adam`. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
@@ -92,10 +100,8 @@ export function describeValue(value: unknown): string {
     return `the ${isClass ? 'class' : 'function'} ${value.name || 'without a name'}`;
   }
   if (typeof value === 'object' && value !== null) {
-    const prototype = Object.getPrototypeOf(value) as object | null;
-    // Depth tells plain objects from instances in every realm.
-    if (prototype === null || Object.getPrototypeOf(prototype) === null) return 'an object';
-    const name = prototype.constructor?.name;
+    if (isRecord(value)) return 'an object';
+    const name = (Object.getPrototypeOf(value) as object).constructor?.name;
     return name && name !== 'Object' ? `an instance of ${name}` : 'an object';
   }
   return typeof value === 'symbol' || typeof value === 'bigint' ? `a ${typeof value}` : String(value);

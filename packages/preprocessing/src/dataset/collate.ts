@@ -173,31 +173,32 @@ export interface PaddingOptions {
 }
 
 const ELEMENTS: Rule = { expected: 'a list of elements', accepts: (v) => Array.isArray(v) };
-/** Batches come with `dropRemainder` among these, from `Dataset.paddedBatch` and `bucketByLength`. */
-const PADDED_RULES = {
+export const PADDING_RULES: Rules<PaddingOptions> = {
   maxLength: rules.orNull(rules.count),
   padToMaxLength: rules.flag,
   padding: rules.oneOf('pre', 'post'),
   truncating: rules.oneOf('pre', 'post'),
   value: rules.isNumber,
-  dropRemainder: rules.flag,
-  boundaries: rules.anything,
-  batchSize: rules.anything,
-  length: rules.anything,
 };
+
+/** Throws `ValueError` for options that padding cannot follow, by the rules of a function that pads. */
+export function checkPadding<T extends PaddingOptions>(label: string, options: T, own: Rules<T>): void {
+  checkRules(label, options, own);
+  if (options.padToMaxLength && (options.maxLength ?? null) === null)
+    throw new ValueError(`${label}: expected maxLength with padToMaxLength, received none`);
+}
 
 /** A batch of elements whose sequences are padded to the longest of the batch: see `Dataset.paddedBatch`. */
 export function collatePadded<T>(elements: readonly T[], options: PaddingOptions = {}): Batched<T> {
   checkValue('paddedBatch', 'the elements', elements, ELEMENTS);
-  checkRules<object>('paddedBatch', options, PADDED_RULES as Rules<object>);
+  checkPadding('paddedBatch', options, PADDING_RULES);
   if (elements.length === 0) throw new ValueError('paddedBatch: expected at least one element, received none');
+  return padded(elements, options);
+}
+
+/** {@link collatePadded} of elements and options that were checked. */
+export function padded<T>(elements: readonly T[], options: PaddingOptions): Batched<T> {
   const { maxLength = null, padToMaxLength = false, padding = 'post', truncating = 'post', value = 0 } = options;
-  if (maxLength !== null && !(Number.isInteger(maxLength) && maxLength >= 1))
-    throw new ValueError(`paddedBatch: expected maxLength to be an integer >= 1 or null, received ${maxLength}`);
-  if (padToMaxLength && maxLength === null)
-    throw new ValueError('paddedBatch: expected maxLength with padToMaxLength, received none');
-  if (typeof value !== 'number')
-    throw new ValueError(`paddedBatch: expected value to be a number, received ${typeof value}`);
   return combine('paddedBatch', elements, (values, where) => {
     const [first] = values;
     const isSequence = Array.isArray(first) || isTyped(first) || (first instanceof Tensor && first.rank > 0);

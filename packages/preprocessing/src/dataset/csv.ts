@@ -1,10 +1,10 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable, type Rule, rules } from '@recurra/tensor/extend';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { CsvRows, DELIMITERS, type Fault } from './csv-rows.js';
 import { Dataset } from './dataset.js';
-import { attempt, checkLimit, lineBlocks } from './lines.js';
-import { READ_OPTIONS } from './read-options.js';
-import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows, checkOwn, NAMES } from './rows.js';
+import { attempt, BYTES, lineBlocks } from './lines.js';
+import { READ_RULES } from './read-options.js';
+import { BAD_ROW_RULES, type BadRowOptions, BadRows, NAMES } from './rows.js';
 import { type DataSource, nameOf, ReadError, type ReadOptions } from './source.js';
 
 /** A row by the names of its columns: its own properties, whatever they are called. */
@@ -36,7 +36,9 @@ export interface CsvOptions extends ReadOptions, BadRowOptions {
   readonly maxFieldBytes?: number;
 }
 
-const CSV_RULES: Readonly<Record<string, Rule>> = {
+const CSV_RULES = {
+  ...READ_RULES,
+  ...BAD_ROW_RULES,
   delimiter: rules.text,
   quote: rules.orNull(rules.text),
   comment: rules.orNull(rules.text),
@@ -46,14 +48,16 @@ const CSV_RULES: Readonly<Record<string, Rule>> = {
   required: NAMES,
   trim: rules.flag,
   lineColumn: rules.text,
-};
+  maxRowBytes: BYTES,
+  maxFieldBytes: BYTES,
+} satisfies Rules<CsvOptions>;
 
 function checkCharacters(delimiter: string, quote: string | null, comment: string | null): void {
   for (const [name, c] of [
     ['delimiter', delimiter],
     ['quote', quote],
   ] as const)
-    if (c !== null && (typeof c !== 'string' || c.length !== 1 || c.charCodeAt(0) > 127 || c === '\n' || c === '\r'))
+    if (c !== null && (c.length !== 1 || c.charCodeAt(0) > 127 || c === '\n' || c === '\r'))
       throw new ValueError(
         `csvDataset: expected ${name} to be one ASCII character, and no line end, received ${JSON.stringify(c)}`,
       );
@@ -72,27 +76,10 @@ function checkCharacters(delimiter: string, quote: string | null, comment: strin
  * Throws `ReadError` for a header that cannot be read, whatever `onBadRow` says, and `ValueError` for columns that are not there.
  */
 export function csvDataset(source: DataSource, options: CsvOptions = {}): Dataset<CsvRow> {
-  checkOptions('csvDataset', options, {
-    ...READ_OPTIONS,
-    ...BAD_ROW_OPTIONS,
-    delimiter: true,
-    quote: true,
-    comment: true,
-    columns: true,
-    select: true,
-    numeric: true,
-    required: true,
-    trim: true,
-    lineColumn: true,
-    maxRowBytes: true,
-    maxFieldBytes: true,
-  } satisfies OptionTable<CsvOptions>);
-  checkOwn('csvDataset', options, CSV_RULES);
+  checkRules('csvDataset', options, CSV_RULES);
   const { delimiter = ',', quote = '"', comment = null, trim = false, maxRowBytes = 1 << 20, lineColumn } = options;
   const { maxFieldBytes = maxRowBytes } = options;
   checkCharacters(delimiter, quote, comment);
-  checkLimit('csvDataset', 'maxRowBytes', maxRowBytes);
-  checkLimit('csvDataset', 'maxFieldBytes', maxFieldBytes);
   const file = nameOf(source, options);
   return Dataset.fromChunks(async function* () {
     const bad = new BadRows(options);

@@ -301,6 +301,16 @@ test('mistakes are told', async () => {
   expect(() => d.repeat(-1)).toThrow(/count to be an integer >= 0/);
   expect(() => d.bucketByLength({ boundaries: [2, 1], batchSize: 1 })).toThrow(/boundaries to rise/);
   expect(() => d.bucketByLength({ boundaries: [2], batchSize: [1] })).toThrow(/one batchSize, or 2/);
+  // At the call, not when the first batch is read.
+  expect(() => d.bucketByLength({ boundaries: [2], batchSize: 0 })).toThrow(/bucketByLength: expected batchSize to be/);
+  expect(() => d.bucketByLength({ boundaries: [Number.NaN], batchSize: 1 })).toThrow(/an array of numbers/);
+  expect(() => d.bucketByLength({ batchSize: 1 } as never)).toThrow(/boundaries to be .* received undefined/);
+  expect(() => d.bucketByLength({ boundaries: [2], batch_size: 1 } as never)).toThrow(/Did you mean "batchSize"/);
+  expect(() => d.bucketByLength({ boundaries: [2], batchSize: 1, padToMaxLength: true })).toThrow(
+    'bucketByLength: expected maxLength with padToMaxLength, received none',
+  );
+  expect(() => d.paddedBatch(2, { padding: 'left' as never })).toThrow(/paddedBatch: expected padding to be one of/);
+  expect(() => d.paddedBatch(2, { boundaries: [1] } as never)).toThrow(/unknown option "boundaries"/);
   expect(() => d.iterate({ index: -1 })).toThrow(/index to be an integer >= 0/);
   await expect(d.bucketByLength({ boundaries: [2], batchSize: 1 }).toArray()).rejects.toThrow(/Pass `length/);
 });

@@ -2,7 +2,16 @@ import { Tensor, ValueError } from '@recurra/tensor';
 import { checkRules, checkValue, type Rules, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { type ListOf, listOf } from '../internal/texts.js';
-import { type Batched, collate, collatePadded, type PaddingOptions, samplesOf, type Unbatched } from './collate.js';
+import {
+  type Batched,
+  checkPadding,
+  collate,
+  PADDING_RULES,
+  type PaddingOptions,
+  padded,
+  samplesOf,
+  type Unbatched,
+} from './collate.js';
 import { Draws } from './random.js';
 import { trainTestSplit } from './split.js';
 
@@ -54,7 +63,8 @@ const SHUFFLE_RULES = {
   seed: rules.countOrZero,
   reshuffleEachIteration: rules.flag,
 } satisfies Rules<ShuffleOptions>;
-const BATCH_RULES = { dropRemainder: rules.flag } satisfies Rules<DatasetBatchOptions>;
+const BATCH_RULES: Rules<DatasetBatchOptions> = { dropRemainder: rules.flag };
+const PADDED_BATCH_RULES: Rules<PaddingOptions & DatasetBatchOptions> = { ...PADDING_RULES, ...BATCH_RULES };
 
 /** Options of {@link Dataset.bucketByLength}. */
 export interface BucketOptions<T> extends PaddingOptions, DatasetBatchOptions {
@@ -65,6 +75,19 @@ export interface BucketOptions<T> extends PaddingOptions, DatasetBatchOptions {
   /** The length of an element; by default that of the first list, typed array or tensor in it. */
   readonly length?: (element: T) => number;
 }
+
+const BUCKET_RULES = {
+  ...PADDED_BATCH_RULES,
+  boundaries: rules.required({
+    expected: 'an array of numbers',
+    accepts: (v) => Array.isArray(v) && v.every((bound) => typeof bound === 'number' && !Number.isNaN(bound)),
+  }),
+  batchSize: rules.required({
+    expected: 'an integer >= 1, or an array of them',
+    accepts: (v) => rules.count.accepts(v) || (Array.isArray(v) && v.every(rules.count.accepts)),
+  }),
+  length: rules.callable,
+} satisfies Rules<BucketOptions<never>>;
 
 function positive(name: string, what: string, n: number): void {
   if (!(Number.isInteger(n) && n >= 1))
@@ -359,6 +382,7 @@ export class Dataset<T> implements AsyncIterable<T> {
    * keys: nothing is cast or left out.
    */
   batch(batchSize: number, options: DatasetBatchOptions = {}): Dataset<Batched<T>> {
+    checkRules('batch', options, BATCH_RULES);
     return this.grouped('batch', batchSize, options).map((elements) => collate(elements));
   }
 
@@ -367,17 +391,18 @@ export class Dataset<T> implements AsyncIterable<T> {
    * become int32, others float32; typed arrays and tensors keep their dtype.
    */
   paddedBatch(batchSize: number, options: PaddingOptions & DatasetBatchOptions = {}): Dataset<Batched<T>> {
-    return this.grouped('paddedBatch', batchSize, options).map((elements) => collatePadded(elements, options));
+    checkPadding('paddedBatch', options, PADDED_BATCH_RULES);
+    return this.grouped('paddedBatch', batchSize, options).map((elements) => padded(elements, options));
   }
 
   /** `size` elements at a time, in lists. */
   chunk(size: number, options: DatasetBatchOptions = {}): Dataset<readonly T[]> {
+    checkRules('chunk', options, BATCH_RULES);
     return this.grouped('chunk', size, options);
   }
 
   private grouped(name: string, size: number, options: DatasetBatchOptions): Dataset<readonly T[]> {
     positive(name, 'the size', size);
-    if (name !== 'paddedBatch') checkRules(name, options, BATCH_RULES);
     const { open } = this;
     const { dropRemainder = false } = options;
     const batches =
@@ -410,6 +435,7 @@ export class Dataset<T> implements AsyncIterable<T> {
    * batch; what is left at the end comes in smaller batches. TensorFlow's `bucket_by_sequence_length`.
    */
   bucketByLength(options: BucketOptions<T>): Dataset<Batched<T>> {
+    checkPadding('bucketByLength', options, BUCKET_RULES);
     const { boundaries, batchSize, length = lengthOf, dropRemainder = false } = options;
     if (boundaries.length === 0 || boundaries.some((b, i) => i > 0 && b <= boundaries[i - 1]!))
       throw new ValueError(`bucketByLength: expected boundaries to rise, received ${JSON.stringify(boundaries)}`);
@@ -419,7 +445,6 @@ export class Dataset<T> implements AsyncIterable<T> {
       throw new ValueError(
         `bucketByLength: expected one batchSize, or ${boundaries.length + 1} (one more than boundaries), received ${sizes.length}`,
       );
-    for (const size of sizes) positive('bucketByLength', 'batchSize', size);
     const { open } = this;
     const grouped = new Dataset<readonly T[]>((skip, epoch) => {
       async function* all(): AsyncGenerator<readonly (readonly T[])[], void, void> {
@@ -441,7 +466,7 @@ export class Dataset<T> implements AsyncIterable<T> {
       }
       return dropping(all(), skip);
     }, someOf(this.size));
-    return grouped.map((elements) => collatePadded(elements, options));
+    return grouped.map((elements) => padded(elements, options));
   }
 
   /** The elements of lists, or the samples of batches: tensors are cut along their first axis, tuples and objects by component. */

@@ -67,5 +67,13 @@ test('mistakes are told', async () => {
   );
   expect(() => folderDataset(folder, { classNames: ['a', 'a'] })).toThrow(/each of classNames once/);
   expect(() => folderDataset(folder, { pattern: '*.txt' as never })).toThrow(/pattern to be a regular expression/);
+  expect(() => folderDataset(folder, { onBadRow: 'zzz' as never })).toThrow(
+    "folderDataset: expected onBadRow to be one of 'error', 'skip', 'collect', received \"zzz\"",
+  );
+  expect(() => folderDataset(folder, { report: {} as never })).toThrow(/report to be a RowReport/);
+  expect(() => folderDataset(null as never)).toThrow(
+    /the folder to be a path, or the files of a folder, received null/,
+  );
+  await expect(texts([[1]] as never)).rejects.toThrow(/file 0 to be a File, received an array/);
   await expect(texts(join(base, 'absent'))).rejects.toThrow(ReadError);
 });

@@ -1,10 +1,10 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, checkValue, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import { builtin } from '../internal/builtin.js';
 import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';
 import { decode, decodeLeniently } from './lines.js';
-import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows } from './rows.js';
+import { BAD_ROW_RULES, type BadRowOptions, BadRows } from './rows.js';
 import { ReadError } from './source.js';
 
 /** One file of a {@link folderDataset}. */
@@ -24,6 +24,25 @@ export interface FolderOptions extends BadRowOptions {
   /** The classes, in the order of their numbers; other folders are left out. All folders, sorted, by default. */
   readonly classNames?: readonly string[];
 }
+
+const FOLDER_RULES = {
+  ...BAD_ROW_RULES,
+  pattern: rules.instanceOf(RegExp, 'a regular expression'),
+  classNames: rules.anything,
+} satisfies Rules<FolderOptions>;
+
+const FOLDER: Rule = {
+  expected: 'a path, or the files of a folder',
+  accepts: (v) =>
+    typeof v === 'string' || typeof (v as { [Symbol.iterator]?: unknown } | null)?.[Symbol.iterator] === 'function',
+};
+const FILE: Rule = {
+  expected: 'a File',
+  accepts: (v) => {
+    const { name, arrayBuffer } = (v ?? {}) as Partial<File>;
+    return typeof name === 'string' && typeof arrayBuffer === 'function';
+  },
+};
 
 interface Entry {
   readonly label: string;
@@ -91,7 +110,11 @@ async function entriesOf(folder: string, matches: (name: string) => boolean): Pr
 
 /** Files that a browser gave for a folder (`<input webkitdirectory>`): their paths are `folder/label/name`, or have more folders within. */
 function entriesOfFiles(files: Iterable<File>, matches: (name: string) => boolean): Entry[] {
-  return Array.from(files, (file) => ({ file, parts: (file.webkitRelativePath || file.name).split('/') }))
+  const parted = (file: File, i: number): { file: File; parts: string[] } => {
+    checkValue('folderDataset', `file ${i}`, file, FILE);
+    return { file, parts: (file.webkitRelativePath || file.name).split('/') };
+  };
+  return Array.from(files, parted)
     .filter(({ parts }) => parts.length > 1 && matches(parts[parts.length - 1]!))
     .map(({ file, parts }) => ({
       label: parts[parts.length === 2 ? 0 : 1]!,
@@ -109,14 +132,9 @@ function entriesOfFiles(files: Iterable<File>, matches: (name: string) => boolea
  * Throws `ReadError` for what cannot be read, `ValueError` where no file matches, or a name of `classNames` has no files.
  */
 export function folderDataset(folder: string | Iterable<File>, options: FolderOptions = {}): Dataset<FolderText> {
-  checkOptions('folderDataset', options, {
-    ...BAD_ROW_OPTIONS,
-    pattern: true,
-    classNames: true,
-  } satisfies OptionTable<FolderOptions>);
+  checkValue('folderDataset', 'the folder', folder, FOLDER);
+  checkRules('folderDataset', options, FOLDER_RULES);
   const { pattern = /\.txt$/i } = options;
-  if (!(pattern instanceof RegExp))
-    throw new ValueError(`folderDataset: expected pattern to be a regular expression, received ${typeof pattern}`);
   const matches = matcher(pattern);
   const classNames =
     options.classNames === undefined ? null : stringsOf('folderDataset', 'classNames', options.classNames);

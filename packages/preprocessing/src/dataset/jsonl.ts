@@ -1,8 +1,8 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable, rules } from '@recurra/tensor/extend';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { Dataset } from './dataset.js';
-import { eachLine, LINE_OPTIONS, type LineOptions } from './lines.js';
-import { checkOwn, NAMES } from './rows.js';
+import { eachLine, LINE_RULES, type LineOptions } from './lines.js';
+import { NAMES } from './rows.js';
 import { type DataSource, nameOf } from './source.js';
 
 /** Options of {@link jsonlDataset}. */
@@ -13,22 +13,19 @@ export interface JsonlOptions extends LineOptions {
   readonly lineColumn?: string;
 }
 
+const JSONL_RULES = { ...LINE_RULES, required: NAMES, lineColumn: rules.text } satisfies Rules<JsonlOptions>;
+
 /**
  * The values of a file with one JSON value a line; empty lines are left out. Lines that do not parse, lack a required field, are not UTF-8 or longer
  * than `maxLineBytes` are bad rows. The type is taken on trust.
  * Throws `ValueError` for an object with a field of the name `lineColumn`.
  */
 export function jsonlDataset<T = Record<string, unknown>>(source: DataSource, options: JsonlOptions = {}): Dataset<T> {
-  checkOptions('jsonlDataset', options, {
-    ...LINE_OPTIONS,
-    required: true,
-    lineColumn: true,
-  } satisfies OptionTable<JsonlOptions>);
-  checkOwn('jsonlDataset', options, { required: NAMES, lineColumn: rules.text });
+  checkRules('jsonlDataset', options, JSONL_RULES);
   const { required = [], lineColumn } = options;
   const file = nameOf(source, options);
   return Dataset.fromChunks(() =>
-    eachLine<T>('jsonlDataset', source, options, (text, line, values, bad) => {
+    eachLine<T>(source, options, (text, line, values, bad) => {
       if (text.trim() === '') return;
       let value: unknown;
       try {

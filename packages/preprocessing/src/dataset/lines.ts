@@ -1,9 +1,8 @@
-import { ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue, type OptionTable, rules } from '@recurra/tensor/extend';
+import { checkRules, concatenated, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import { Dataset } from './dataset.js';
-import { READ_OPTIONS } from './read-options.js';
-import { BAD_ROW_OPTIONS, type BadRowOptions, BadRows, checkOwn, SHOWN } from './rows.js';
-import { type DataSource, nameOf, type ReadOptions, readBytes } from './source.js';
+import { READ_RULES } from './read-options.js';
+import { BAD_ROW_RULES, type BadRowOptions, BadRows, SHOWN } from './rows.js';
+import { type DataSource, nameOf, type ReadOptions, readSource } from './source.js';
 
 const LF = 10;
 const CR = 13;
@@ -29,7 +28,7 @@ async function* pieces(source: DataSource, options: ReadOptions): AsyncGenerator
     first = false;
     return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? bytes.subarray(3) : bytes;
   };
-  for await (const chunk of readBytes(source, options)) {
+  for await (const chunk of readSource(source, options)) {
     let bytes = joined([held, chunk]);
     held = bytes.subarray(0, 0);
     if (first && bytes.length < 3) {
@@ -47,16 +46,10 @@ async function* pieces(source: DataSource, options: ReadOptions): AsyncGenerator
   if (held.length > 0) yield held;
 }
 
+/** {@link concatenated}, for bytes that are used at once: the only part that is not empty is not copied. */
 function joined(parts: readonly Uint8Array[]): Uint8Array {
   const filled = parts.filter((part) => part.length > 0);
-  if (filled.length === 1) return filled[0]!;
-  const out = new Uint8Array(filled.reduce((n, part) => n + part.length, 0));
-  let at = 0;
-  for (const part of filled) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+  return filled.length === 1 ? filled[0]! : concatenated(filled);
 }
 
 /** Where the line at `at` ends, and where the next one begins: behind LF, CR LF or CR. */
@@ -189,13 +182,11 @@ export async function* lineBlocks(
   if (size > 0) yield blockOf(joined(parts));
 }
 
-/** Checks a limit of bytes. */
-export function checkLimit(name: string, what: string, limit: number): void {
-  if (!(limit === Infinity || (Number.isInteger(limit) && limit >= 1)))
-    throw new ValueError(
-      `${name}: expected ${what} to be a number of bytes >= 1 (or Infinity), received ${describeValue(limit)}`,
-    );
-}
+/** A limit of bytes. */
+export const BYTES: Rule = {
+  expected: 'a number of bytes >= 1 (or Infinity)',
+  accepts: (v) => v === Infinity || rules.count.accepts(v),
+};
 
 /** Longest line of a text, where nothing else is said: a file that is no file of lines shall not fill the memory. */
 const MAX_LINE = 1 << 24;
@@ -206,12 +197,7 @@ export interface LineOptions extends ReadOptions, BadRowOptions {
   readonly maxLineBytes?: number;
 }
 
-/** Names of the options. */
-export const LINE_OPTIONS: OptionTable<LineOptions> = {
-  ...READ_OPTIONS,
-  ...BAD_ROW_OPTIONS,
-  maxLineBytes: true,
-};
+export const LINE_RULES: Rules<LineOptions> = { ...READ_RULES, ...BAD_ROW_RULES, maxLineBytes: BYTES };
 
 const ENDS = /\r\n|\n|\r/;
 
@@ -220,7 +206,6 @@ const ENDS = /\r\n|\n|\r/;
  * UTF-8, or too long, are bad rows. What came before a line that ends the iteration is given first.
  */
 export async function* eachLine<T>(
-  name: string,
   source: DataSource,
   options: LineOptions,
   use: (text: string, line: number, values: T[], bad: BadRows) => void,
@@ -228,7 +213,6 @@ export async function* eachLine<T>(
   const bad = new BadRows(options);
   const file = nameOf(source, options);
   const { maxLineBytes = MAX_LINE } = options;
-  checkLimit(name, 'maxLineBytes', maxLineBytes);
   let number = 1;
   for await (const block of lineBlocks(source, options, maxLineBytes)) {
     const values: T[] = [];
@@ -273,16 +257,17 @@ export interface TextLineOptions extends LineOptions {
   readonly skipEmpty?: boolean;
 }
 
+const TEXT_LINE_RULES = { ...LINE_RULES, skipEmpty: rules.flag } satisfies Rules<TextLineOptions>;
+
 /**
  * The lines of a text (UTF-8), without their ends (LF, CR LF or CR). Lines that are not UTF-8, or longer than `maxLineBytes`, are bad rows.
  * TensorFlow's `TextLineDataset`.
  */
 export function textLineDataset(source: DataSource, options: TextLineOptions = {}): Dataset<string> {
-  checkOptions('textLineDataset', options, { ...LINE_OPTIONS, skipEmpty: true } satisfies OptionTable<TextLineOptions>);
-  checkOwn('textLineDataset', options, { skipEmpty: rules.flag });
+  checkRules('textLineDataset', options, TEXT_LINE_RULES);
   const { skipEmpty = false } = options;
   return Dataset.fromChunks(() =>
-    eachLine<string>('textLineDataset', source, options, (line, _number, values) => {
+    eachLine<string>(source, options, (line, _number, values) => {
       if (!skipEmpty || line.trim() !== '') values.push(line);
     }),
   );

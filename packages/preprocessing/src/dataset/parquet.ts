@@ -1,5 +1,5 @@
 import { RecurraError, ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, isRecord, type Rules, rules } from '@recurra/tensor/extend';
 import type { Compressors } from 'hyparquet';
 import { stringsOf } from '../internal/texts.js';
 import { Dataset } from './dataset.js';
@@ -7,7 +7,7 @@ import { openParquet, type ParquetFile } from './parquet/file.js';
 import { type Chunk, type Group, type Metadata, readMetadata } from './parquet/metadata.js';
 import { checkChunk } from './parquet/pages.js';
 import { unsnap } from './parquet/snappy.js';
-import { checkReadOptions, messageOf, READ_OPTIONS, readError } from './read-options.js';
+import { messageOf, READ_RULES, readError } from './read-options.js';
 import { type DataSource, nameOf, type ReadOptions } from './source.js';
 
 /** Options of {@link parquetDataset}. */
@@ -24,6 +24,17 @@ export interface ParquetOptions extends ReadOptions {
    */
   readonly maxPageBytes?: number;
 }
+
+const PARQUET_RULES = {
+  ...READ_RULES,
+  columns: rules.anything,
+  compressors: {
+    expected: 'an object of functions',
+    accepts: (v) => isRecord(v) && Object.values(v).every((one) => typeof one === 'function'),
+  },
+  rowsPerRead: rules.count,
+  maxPageBytes: { expected: rules.count.expected, accepts: (v) => rules.count.accepts(v) && Number.isSafeInteger(v) },
+} satisfies Rules<ParquetOptions>;
 
 /** What a row group's chunks hold of a file: other bytes are zeros, and not asked for. */
 async function bytesOf(file: ParquetFile, chunks: readonly Chunk[]): Promise<Map<Chunk, ArrayBuffer>> {
@@ -96,20 +107,9 @@ export function parquetDataset<T = Record<string, unknown>>(
   source: DataSource,
   options: ParquetOptions = {},
 ): Dataset<T> {
-  checkOptions('parquetDataset', options, {
-    ...READ_OPTIONS,
-    columns: true,
-    compressors: true,
-    rowsPerRead: true,
-    maxPageBytes: true,
-  } satisfies OptionTable<ParquetOptions>);
+  checkRules('parquetDataset', options, PARQUET_RULES);
   const { rowsPerRead = 10_000, maxPageBytes = 2 ** 28 } = options;
   const columns = options.columns === undefined ? undefined : stringsOf('parquetDataset', 'columns', options.columns);
-  checkReadOptions(options);
-  if (!(Number.isInteger(rowsPerRead) && rowsPerRead >= 1))
-    throw new ValueError(`parquetDataset: expected rowsPerRead to be an integer >= 1, received ${rowsPerRead}`);
-  if (!(Number.isSafeInteger(maxPageBytes) && maxPageBytes >= 1))
-    throw new ValueError(`parquetDataset: expected maxPageBytes to be an integer >= 1, received ${maxPageBytes}`);
   const name = nameOf(source, options);
   const compressors: Compressors = { SNAPPY: unsnap, ...options.compressors };
   return Dataset.fromChunks(async function* () {

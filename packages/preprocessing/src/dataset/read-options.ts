@@ -1,5 +1,5 @@
 import { RecurraError, ValueError } from '@recurra/tensor';
-import type { OptionTable } from '@recurra/tensor/extend';
+import { isRecord, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 
 /** How far reading has come. */
 export interface ReadProgress {
@@ -39,18 +39,31 @@ export interface ReadOptions {
   readonly name?: string;
 }
 
-/** Names of the options. */
-export const READ_OPTIONS: OptionTable<ReadOptions> = {
-  onProgress: true,
-  sha256: true,
-  retries: true,
-  retryDelay: true,
-  timeout: true,
-  cache: true,
-  headers: true,
-  signal: true,
-  decompress: true,
-  name: true,
+/** Set where a transfer goes on. */
+const isRange = (header: string): boolean => /^(if-)?range$/i.test(header);
+
+export const READ_RULES: Rules<ReadOptions> = {
+  onProgress: rules.callable,
+  sha256: { expected: 'a text of 64 hexadecimal digits', accepts: rules.text.accepts },
+  retries: rules.countOrZero,
+  retryDelay: { expected: 'a number of milliseconds >= 0', accepts: rules.notNegative.accepts },
+  timeout: {
+    expected: 'a number of milliseconds > 0, or Infinity',
+    accepts: (v) => v === Infinity || rules.positive.accepts(v),
+  },
+  cache: { expected: 'the name of a folder (or browser cache)', accepts: (v) => rules.text.accepts(v) && v !== '' },
+  // What holds no texts of its own (`Headers`, a Map) would be taken for no headers at all.
+  headers: {
+    expected: 'an object of texts, without Range and If-Range, which are set where a transfer goes on',
+    accepts: (v) =>
+      isRecord(v) && Object.entries(v).every(([name, value]) => typeof value === 'string' && !isRange(name)),
+  },
+  signal: {
+    expected: "an AbortSignal (an AbortController's `signal`)",
+    accepts: (v) => typeof (v as Partial<AbortSignal> | null)?.addEventListener === 'function',
+  },
+  decompress: { expected: "'auto' or 'none'", accepts: rules.oneOf('auto', 'none').accepts },
+  name: rules.text,
 };
 
 /** A source could not be read, or is not what was expected. */
@@ -71,30 +84,11 @@ export function messageOf(error: unknown): string {
   return inner === '' || message.includes(inner) ? message : `${message} (${inner})`;
 }
 
-/** Throws `ValueError` for options that cannot be followed. */
+/** Throws `ValueError` for values that cannot be followed; names are for whoever takes the options. */
 export function checkReadOptions(options: ReadOptions): void {
-  const { retries, retryDelay, timeout, cache, headers, signal, decompress, sha256, onProgress, name } = options;
-  const refuse = (option: string, expected: string, received: unknown): never => {
-    throw new ValueError(`read: expected ${option} to be ${expected}, received ${String(received)}`);
-  };
-  if (retries !== undefined && !(Number.isInteger(retries) && retries >= 0))
-    refuse('retries', 'an integer >= 0', retries);
-  if (retryDelay !== undefined && !(Number.isFinite(retryDelay) && retryDelay >= 0))
-    refuse('retryDelay', 'a number of milliseconds >= 0', retryDelay);
-  if (timeout !== undefined && !(typeof timeout === 'number' && timeout > 0))
-    refuse('timeout', 'a number of milliseconds > 0, or Infinity', timeout);
-  if (cache !== undefined && (typeof cache !== 'string' || cache === ''))
-    refuse('cache', 'the name of a folder (or browser cache)', cache === '' ? 'an empty text' : cache);
-  if (sha256 !== undefined && typeof sha256 !== 'string')
-    refuse('sha256', 'a text of 64 hexadecimal digits', typeof sha256);
-  if (decompress !== undefined && decompress !== 'auto' && decompress !== 'none')
-    refuse('decompress', "'auto' or 'none'", decompress);
-  if (onProgress !== undefined && typeof onProgress !== 'function')
-    refuse('onProgress', 'a function', typeof onProgress);
-  if (name !== undefined && typeof name !== 'string') refuse('name', 'a text', typeof name);
-  if (signal !== undefined && typeof (signal as Partial<AbortSignal>).addEventListener !== 'function')
-    refuse('signal', "an AbortSignal (an AbortController's `signal`)", typeof signal);
-  for (const key of Object.keys(headers ?? {}))
-    if (/^(if-)?range$/i.test(key))
-      refuse('headers', 'without Range and If-Range, which are set where a transfer goes on', key);
+  for (const [option, rule] of Object.entries<Rule>(READ_RULES)) {
+    const value: unknown = options[option as keyof ReadOptions];
+    if (value !== undefined && !rule.accepts(value))
+      throw new ValueError(`read: expected ${option} to be ${rule.expected}, received ${String(value)}`);
+  }
 }

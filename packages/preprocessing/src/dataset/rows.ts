@@ -1,5 +1,5 @@
 import { RecurraError } from '@recurra/tensor';
-import { checkValue, type OptionTable, type Rule, rules } from '@recurra/tensor/extend';
+import { type Rule, type Rules, rules } from '@recurra/tensor/extend';
 
 /** Why a row cannot be used. */
 export type BadRowReason = 'fieldCount' | 'encoding' | 'quotes' | 'length' | 'json' | 'missing' | 'type';
@@ -45,20 +45,6 @@ export interface BadRowOptions {
   readonly report?: RowReport;
 }
 
-/** Names of the options. */
-export const BAD_ROW_OPTIONS: OptionTable<BadRowOptions> = { onBadRow: true, report: true };
-
-/** Throws `ValueError` for options of a reader that are not what their rules say; names are checked elsewhere. */
-export function checkOwn(label: string, options: object, own: Readonly<Record<string, Rule>>): void {
-  const all = { ...own, onBadRow: ON_BAD_ROW, report: REPORT };
-  for (const [name, rule] of Object.entries(all)) {
-    const value = (options as Record<string, unknown>)[name];
-    if (value !== undefined) checkValue(label, name, value, rule);
-  }
-}
-
-const ON_BAD_ROW = rules.oneOf('error', 'skip', 'collect');
-const REPORT: Rule = { expected: 'a RowReport', accepts: (v) => v instanceof RowReport };
 /** Names of columns or fields. */
 export const NAMES: Rule = {
   expected: 'a list of names',
@@ -84,6 +70,11 @@ export class RowReport {
     this.rows = [];
   }
 }
+
+export const BAD_ROW_RULES: Rules<BadRowOptions> = {
+  onBadRow: rules.oneOf('error', 'skip', 'collect'),
+  report: rules.instanceOf(RowReport, 'a RowReport'),
+};
 
 /** Rows before the rest of them are only counted. */
 const EXAMPLES = 10;

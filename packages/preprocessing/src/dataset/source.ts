@@ -1,10 +1,11 @@
 import { RecurraError, ValueError } from '@recurra/tensor';
+import { checkOptions, concatenated } from '@recurra/tensor/extend';
 import { builtin } from '../internal/builtin.js';
 import { sha256 as sha256Of } from '../internal/sha256.js';
 import { within } from '../internal/waiting.js';
 import { announced, type Opened, openUrl, TIMEOUT } from './download.js';
 import { keptBlob, keptFile } from './download-cache.js';
-import { checkReadOptions, messageOf, ReadError, type ReadOptions, readError } from './read-options.js';
+import { checkReadOptions, messageOf, READ_RULES, ReadError, type ReadOptions, readError } from './read-options.js';
 
 export { ReadError, type ReadOptions, type ReadProgress } from './read-options.js';
 
@@ -217,6 +218,12 @@ export async function* readBytes(
   source: DataSource,
   options: ReadOptions = {},
 ): AsyncGenerator<Uint8Array, void, void> {
+  checkOptions('readBytes', options, READ_RULES);
+  yield* readSource(source, options);
+}
+
+/** {@link readBytes}, by options that may be of a reader with more of them. */
+export async function* readSource(source: DataSource, options: ReadOptions): AsyncGenerator<Uint8Array, void, void> {
   const name = nameOf(source, options);
   const chunks = await openSource(source, name, options);
   if (options.decompress === 'none') {
@@ -228,10 +235,7 @@ export async function* readBytes(
   while (!first.done && first.value.length < 2) {
     const next = await iterator.next();
     if (next.done) break;
-    const joined = new Uint8Array(first.value.length + next.value.length);
-    joined.set(first.value);
-    joined.set(next.value, first.value.length);
-    first = { done: false, value: joined };
+    first = { done: false, value: concatenated([first.value, next.value]) };
   }
   if (first.done) return;
   async function* all(): AsyncGenerator<Uint8Array, void, void> {
@@ -259,6 +263,7 @@ export async function* readBytes(
 
 /** The whole of a source as text (UTF-8). Throws `ReadError` for other bytes. */
 export async function readText(source: DataSource, options: ReadOptions = {}): Promise<string> {
+  checkOptions('readText', options, READ_RULES);
   const decoder = new TextDecoder('utf-8', { fatal: true });
   const decode = (chunk?: Uint8Array): string => {
     try {
@@ -268,6 +273,6 @@ export async function readText(source: DataSource, options: ReadOptions = {}): P
     }
   };
   let text = '';
-  for await (const chunk of readBytes(source, options)) text += decode(chunk);
+  for await (const chunk of readSource(source, options)) text += decode(chunk);
   return text + decode();
 }

@@ -1,4 +1,5 @@
 import { parquetDataset, ReadError } from '@recurra/preprocessing';
+import { concatenated } from '@recurra/tensor/extend';
 import fc from 'fast-check';
 import { type ParquetWriteOptions, parquetWriteBuffer } from 'hyparquet-writer';
 import type { FuzzTarget } from './target.js';
@@ -73,15 +74,7 @@ function changed(bytes: Uint8Array, { kind, metadata, at, value }: Change): Uint
   const from = metadata ? Math.max(0, bytes.length - 8 - length) : 0;
   const place = Math.min(bytes.length - 1, from + Math.floor(at * (bytes.length - from)));
   const copy = bytes.slice();
-  const join = (...parts: Uint8Array[]): Uint8Array => {
-    const joined = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
-    let to = 0;
-    for (const part of parts) {
-      joined.set(part, to);
-      to += part.length;
-    }
-    return joined;
-  };
+  const join = (...parts: Uint8Array[]): Uint8Array => concatenated(parts);
   switch (kind) {
     case 'bit':
       copy[place]! ^= 1 << (value % 8);

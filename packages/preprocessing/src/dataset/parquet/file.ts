@@ -1,7 +1,8 @@
+import { concatenated } from '@recurra/tensor/extend';
 import { builtin } from '../../internal/builtin.js';
 import { within } from '../../internal/waiting.js';
 import { messageOf, type ReadOptions, readError } from '../read-options.js';
-import { type DataSource, nameOf, ReadError, readBytes } from '../source.js';
+import { type DataSource, nameOf, ReadError, readSource } from '../source.js';
 import type { Slice } from './metadata.js';
 
 /** A file of which parts can be read. */
@@ -53,7 +54,7 @@ export async function openParquet(source: DataSource, options: ReadOptions): Pro
   const blob = typeof Blob !== 'undefined' && source instanceof Blob ? source : null;
   const all: ReadOptions = { ...options, decompress: 'none' };
   if ((path !== null && fs) || blob) {
-    if (options.sha256 !== undefined) for await (const _ of readBytes(source, all));
+    if (options.sha256 !== undefined) for await (const _ of readSource(source, all));
     // What was counted once is not counted again.
     const { onProgress, ...quiet } = options;
     const watch = options.sha256 === undefined ? options : quiet;
@@ -89,13 +90,8 @@ export async function openParquet(source: DataSource, options: ReadOptions): Pro
     }
   }
   const parts: Uint8Array[] = [];
-  for await (const chunk of readBytes(source, all)) parts.push(chunk);
-  const bytes = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
+  for await (const chunk of readSource(source, all)) parts.push(chunk);
+  const bytes = concatenated(parts);
   const { onProgress, ...quiet } = options;
   return {
     size: bytes.length,

@@ -28,6 +28,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
       'checkSerialized',
       'checkValue',
       'closestName',
+      'concatenated',
       'copiedData',
       'definePrimitive',
       'denseData',
@@ -56,16 +57,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
   ],
   compiler: ['MemoryError', 'WorkerError', 'guard', 'isZero', 'setThreadedWork'],
   optim: ['Optimizer'],
-  // The last three read folders, files by range and an optional package, which a walk cannot call: they are not walked.
-  preprocessing: [
-    'BadRowError',
-    'ReadError',
-    'RowReport',
-    'encodedShape',
-    'folderDataset',
-    'jiebaSegmenter',
-    'parquetDataset',
-  ],
+  preprocessing: ['BadRowError', 'ReadError', 'RowReport', 'encodedShape'],
 };
 
 const PACKAGES: readonly (readonly [string, object, Readonly<Record<string, readonly Example[]>>])[] = [

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { Dataset, Tokenizer } from '@recurra/preprocessing';
 import { randomKey, tensor } from '@recurra/tensor';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { preprocessing as p } from './surface.js';
 import {
   type Argument,
@@ -32,7 +34,32 @@ const read =
   (open: unknown) =>
   (...args: never[]) =>
     (open as (...a: never[]) => Dataset<unknown>)(...args).toArray();
-const READ = { name: text('file'), onBadRow: name('collect') };
+/** Options of everything that reads a source with this content. */
+const reading = (content: string | Uint8Array) => ({
+  name: text('file'),
+  onProgress: f(() => {}),
+  sha256: text(createHash('sha256').update(content).digest('hex')),
+  retries: integer(1),
+  retryDelay: positive(1),
+  timeout: positive(1000),
+  cache: text('cache'),
+  headers: made(() => ({ accept: '*/*' }), 'an empty object'),
+  signal: made(() => new AbortController().signal),
+  decompress: name('auto'),
+});
+const CSV = 'a,b\n1,2\n';
+const JSONL = '{"a": 1}\n';
+const LINES = 'one\n';
+const PARQUET = new Uint8Array(parquetWriteBuffer({ columnData: [{ name: 'a', data: [1, 2], type: 'INT32' }] }));
+const BAD_ROWS = { onBadRow: name('collect'), report: made(() => new p.RowReport()) };
+const PADDING = {
+  maxLength: integer(3, 'null'),
+  padToMaxLength: flag(false),
+  padding: name('pre'),
+  truncating: name('pre'),
+  value: number(0, 'NaN'),
+};
+const sequences = (): Dataset<number[]> => p.Dataset.fromArray([[1], [1, 2], [3]]);
 const numbers = (): Dataset<number> => p.Dataset.fromArray([1, 2, 3, 4]);
 const dataset = (call: (d: Dataset<number>, ...args: never[]) => unknown, ...args: Argument[]): Example =>
   example(
@@ -193,6 +220,19 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
       }),
     ),
   ],
+  jiebaSegmenter: [
+    example(
+      async (o: never) => (await p.jiebaSegmenter(o))('a b'),
+      options({
+        punctuation: flag(true),
+        lower: flag(true),
+        foldWidth: flag(true),
+        normalize: name('NFC', 'null'),
+        hmm: flag(true),
+        search: flag(true),
+      }),
+    ),
+  ],
   skipgrams: [
     example(
       p.skipgrams,
@@ -317,13 +357,7 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
     example(
       p.collatePadded,
       made(() => [[1], [1, 2]], 'ragged rows'),
-      options({
-        maxLength: integer(3, 'null'),
-        padToMaxLength: flag(false),
-        padding: name('pre'),
-        truncating: name('pre'),
-        value: number(0, 'NaN'),
-      }),
+      options(PADDING),
     ),
   ],
   Dataset: [
@@ -342,6 +376,24 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
       f(() => true),
     ),
     dataset((d, o: never) => d.shuffle(o), options({ seed, bufferSize: integer(2) })),
+    dataset(
+      (_, n: never, o: never) => sequences().paddedBatch(n, o),
+      integer(2),
+      options({ ...PADDING, dropRemainder: flag(true) }),
+    ),
+    dataset(
+      (_, o: never) => sequences().bucketByLength(o),
+      options(
+        {
+          ...PADDING,
+          dropRemainder: flag(true),
+          boundaries: list(() => [1], 'ragged rows'),
+          batchSize: integer(2),
+          length: f((v: number[]) => v.length),
+        },
+        ['boundaries', 'batchSize'],
+      ),
+    ),
     dataset((d, n: never, o: never) => d.chunk(n, o), integer(2), options({ dropRemainder: flag(true) })),
     dataset((d, other: never) => d.concat(other), made(numbers)),
   ],
@@ -349,9 +401,10 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
   csvDataset: [
     example(
       read(p.csvDataset),
-      made(blob('a,b\n1,2\n')),
+      made(blob(CSV)),
       options({
-        ...READ,
+        ...reading(CSV),
+        ...BAD_ROWS,
         delimiter: name(',', 'the text "2"'),
         quote: name('"', 'null', 'the text "2"'),
         columns: made(() => ['a', 'b'], 'null'),
@@ -368,26 +421,59 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
   jsonlDataset: [
     example(
       read(p.jsonlDataset),
-      made(blob('{"a": 1}\n')),
-      options({ ...READ, required: list(() => ['a']), lineColumn: text('#'), maxLineBytes: integer(100) }),
+      made(blob(JSONL)),
+      options({
+        ...reading(JSONL),
+        ...BAD_ROWS,
+        required: list(() => ['a']),
+        lineColumn: text('#'),
+        maxLineBytes: integer(100),
+      }),
     ),
   ],
   textLineDataset: [
     example(
       read(p.textLineDataset),
-      made(blob('one\n')),
-      options({ ...READ, skipEmpty: flag(true), maxLineBytes: integer(100) }),
+      made(blob(LINES)),
+      options({ ...reading(LINES), ...BAD_ROWS, skipEmpty: flag(true), maxLineBytes: integer(100) }),
     ),
   ],
   readBytes: [
     example(
-      async (source: never) => {
+      async (source: never, given: never) => {
         let size = 0;
-        for await (const chunk of p.readBytes(source)) size += chunk.length;
+        for await (const chunk of p.readBytes(source, given)) size += chunk.length;
         return size;
       },
-      made(blob('a')),
+      made(blob(LINES)),
+      options(reading(LINES)),
     ),
   ],
-  readText: [example(async (s: never) => (await p.readText(s)).length, made(blob('a')))],
+  readText: [
+    example(
+      async (s: never, given: never) => (await p.readText(s, given)).length,
+      made(blob(LINES)),
+      options(reading(LINES)),
+    ),
+  ],
+  parquetDataset: [
+    example(
+      read(p.parquetDataset),
+      made(() => new Blob([PARQUET])),
+      options({
+        ...reading(PARQUET),
+        columns: list(() => ['a']),
+        compressors: made(() => ({ GZIP: (input: Uint8Array) => input }), 'an empty object'),
+        rowsPerRead: integer(1),
+        maxPageBytes: integer(1000),
+      }),
+    ),
+  ],
+  folderDataset: [
+    example(
+      read(p.folderDataset),
+      made(() => [new File(['a text'], 'a/1.txt')]),
+      options({ ...BAD_ROWS, pattern: made(() => /[.]txt$/), classNames: list(() => ['a']) }),
+    ),
+  ],
 };
