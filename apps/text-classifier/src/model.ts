@@ -1,4 +1,5 @@
 import { Bidirectional, Dense, Dropout, Embedding, GRU, Input, LSTM, Sequential, SimpleRNN } from 'recurra';
+import { sizeOf } from 'recurra/extend';
 
 /** Kinds of recurrent layers. */
 export const CELLS = ['lstm', 'gru', 'rnn'] as const;
@@ -75,9 +76,6 @@ export function weightShapes(architecture: Architecture, sizes: Sizes): number[]
   shapes.push([features, sizes.classes], [sizes.classes]);
   return shapes;
 }
-
-/** The number of elements of a shape. */
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, n) => product * n, 1);
 
 /** The number of all weights. */
 export const countWeights = (architecture: Architecture, sizes: Sizes): number =>

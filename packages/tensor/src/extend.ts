@@ -38,6 +38,6 @@ export type { PadParams, SliceParams } from './primitives/view.js';
 export { nextKey, withKeys } from './random.js';
 export * as rules from './rules.js';
 export { checkRules, checkValue, type Rule, type Rules, withDefaults } from './rules.js';
-export { checkSerialized, isRecord, isSerialized, type Serialized } from './serialized.js';
+export { checkSerialized, isSerialized, type Serialized } from './serialized.js';
 export { formatShape, normalizeAxes, normalizeAxis, rowMajorStrides, sameShape, sizeOf } from './shape.js';
 export { asTensor, bind, expectFloating, type Interpreter, nextLevel, promote, type Trace } from './tensor.js';

@@ -1,5 +1,5 @@
 import { ValueError } from './errors.js';
-import { describeValue } from './names.js';
+import { describeValue, isRecord } from './names.js';
 import { checkOptions, type OptionTable } from './options.js';
 
 /** An object as data, as Keras writes it down (keys in camelCase): the name of its class, and its configuration. */
@@ -12,14 +12,6 @@ export interface Serialized {
 }
 
 const KEYS = { module: true, className: true, config: true, registeredName: true } satisfies OptionTable<Serialized>;
-
-/** Is it an object of named values, and no list, map or promise? */
-export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value) as object | null;
-  // Depth tells plain objects from instances in every realm.
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
 
 /** Has it a class and a configuration? */
 export function isSerialized(value: unknown): value is Serialized {

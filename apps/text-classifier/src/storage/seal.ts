@@ -1,5 +1,5 @@
 import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex } from '@noble/hashes/utils.js';
+import { bytesToHex, concatBytes } from '@noble/hashes/utils.js';
 
 /** What keeps a text from being taken for sealed content. */
 export type SealFault =
@@ -11,17 +11,6 @@ const FOOT = '}\n';
 /** More than the longest head. */
 const HEAD_BYTES = 256;
 
-/** The bytes of pieces, one after the other. */
-function joined(pieces: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(pieces.reduce((n, piece) => n + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    all.set(piece, at);
-    at += piece.length;
-  }
-  return all;
-}
-
 /**
  * One JSON object, `{"format":...,"version":...,"sha256":...,"content":CONTENT}` and a line feed. The hash is that of CONTENT's bytes, and all
  * others are fixed: so no bit of the file can change unnoticed.
@@ -31,7 +20,7 @@ export function seal(format: string, version: number, content: unknown): Uint8Ar
   const encoder = new TextEncoder();
   const body = encoder.encode(JSON.stringify(content));
   const head = `{"format":"${format}","version":${version},"sha256":"${bytesToHex(sha256(body))}","content":`;
-  return joined([encoder.encode(head), body, encoder.encode(FOOT)]);
+  return concatBytes(encoder.encode(head), body, encoder.encode(FOOT));
 }
 
 /** The content that {@link seal} wrote, of the same format and version; or what is wrong with the bytes. */

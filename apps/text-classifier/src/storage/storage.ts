@@ -1,9 +1,10 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { LabelEncoder, RecurraError, tensor } from 'recurra';
+import { sizeOf } from 'recurra/extend';
 import { TextClassifier } from '../classifier.js';
 import { CommandError } from '../errors.js';
 import { decodeFloats, encodeFloats } from '../floats.js';
-import { buildModel, type Sizes, sizeOf, weightShapes } from '../model.js';
+import { buildModel, type Sizes, weightShapes } from '../model.js';
 import { Words } from '../words.js';
 import { checkContent, type StoredClassifier } from './schema.js';
 import { seal, unseal } from './seal.js';

@@ -1,5 +1,5 @@
 import { ValueError } from '@recurra/tensor';
-import { builtin, describeValue } from '@recurra/tensor/extend';
+import { builtin, concatenated, describeValue } from '@recurra/tensor/extend';
 
 /**
  * Where callbacks keep what they write: files in Node, what you give elsewhere (the origin's private file system, IndexedDB, a server). Paths are
@@ -59,10 +59,7 @@ export function memoryStorage(): Storage {
     },
     append: async (path, bytes) => {
       const before = files.get(path) ?? new Uint8Array();
-      const all = new Uint8Array(before.length + bytes.length);
-      all.set(before);
-      all.set(bytes, before.length);
-      files.set(path, all);
+      files.set(path, concatenated([before, bytes]));
     },
     list: async (folder) => [...files.keys()].filter((path) => path.startsWith(joined(folder, ''))).sort(),
     remove: async (path) => {

@@ -1,5 +1,6 @@
+import { concatenated } from '@recurra/tensor/extend';
 import { crc32c } from '../../../internal/crc32c.js';
-import { concatenated, Message } from './protobuf.js';
+import { Message } from './protobuf.js';
 
 /** What a summary is for, by TensorFlow's numbers of data classes. */
 const CLASSES = { scalars: 1, histograms: 2, text: 2, graph_keras_model: 3 } as const;

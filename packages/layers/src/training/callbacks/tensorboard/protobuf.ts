@@ -1,3 +1,5 @@
+import { concatenated } from '@recurra/tensor/extend';
+
 /** What of Protocol Buffers' encoding the files of TensorBoard need: messages that are written, field by field. https://protobuf.dev/programming-guides/encoding */
 export class Message {
   private readonly parts: Uint8Array[] = [];
@@ -28,17 +30,6 @@ export class Message {
   finish(): Uint8Array {
     return concatenated(this.parts);
   }
-}
-
-/** Bytes one after the other. */
-export function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 function varint(value: number): Uint8Array {

@@ -1,10 +1,9 @@
-import { checkRules, type Rules, rules, snakeCase } from '@recurra/tensor/extend';
+import { checkRules, concatenated, type Rules, rules, snakeCase } from '@recurra/tensor/extend';
 import { isRecord } from '../../../base/tree.js';
 import { Callback, type CallbackState, type EpochLogs } from '../../callback.js';
 import type { Logs } from '../../logs.js';
 import { expectPath, joined, type Storage, storageFor } from '../../storage.js';
 import { fileVersion, graphEvent, histogramEvent, scalarEvent, textEvent } from './events.js';
-import { concatenated } from './protobuf.js';
 
 /** Options of {@link TensorBoard}; names and defaults of Keras. */
 export interface TensorBoardOptions {
