@@ -2,7 +2,7 @@ import { type Tensor, tensor, ValueError } from '@recurra/tensor';
 import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { flatten, flattenNumbers, type Numbers } from '../internal/nested.js';
 import { encodeIds } from './encode.js';
-import { hashBin, type LookupMode } from './index-lookup.js';
+import { hashBin, type LookupMode, SALT } from './index-lookup.js';
 import type { Strings } from './string-lookup.js';
 
 /** Options of {@link Hashing}; those of Keras. */
@@ -18,13 +18,7 @@ export interface HashingOptions {
 const isToken = (v: unknown): boolean => typeof v === 'string' || typeof v === 'number';
 const HASHING_RULES = {
   maskValue: { expected: 'a text, a number, or null', accepts: (v) => v === null || isToken(v) },
-  salt: {
-    expected: 'an integer, two, or null',
-    accepts: (v) =>
-      v === null ||
-      rules.integer.accepts(v) ||
-      (Array.isArray(v) && v.length === 2 && v.every((part) => rules.integer.accepts(part))),
-  },
+  salt: SALT,
   outputMode: rules.oneOf('int', 'oneHot', 'multiHot', 'count'),
 } satisfies Rules<HashingOptions>;
 
@@ -46,10 +40,6 @@ export class Hashing {
     this.maskValue = options.maskValue ?? null;
     this.salt = options.salt ?? null;
     this.outputMode = options.outputMode ?? 'int';
-    if (!['int', 'oneHot', 'multiHot', 'count'].includes(this.outputMode))
-      throw new ValueError(
-        `Hashing: expected outputMode 'int', 'oneHot', 'multiHot' or 'count', received '${this.outputMode}'`,
-      );
     if (this.maskValue !== null && numBins < 2)
       throw new ValueError('Hashing: expected numBins >= 2 with a maskValue, which takes one, received 1');
   }

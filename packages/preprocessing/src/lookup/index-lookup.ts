@@ -1,8 +1,15 @@
 import { type DType, type Tensor, tensor, ValueError } from '@recurra/tensor';
+import { type Rule, rules } from '@recurra/tensor/extend';
 import { fingerprint64 } from '../internal/farmhash.js';
 import { sipHash24 } from '../internal/siphash.js';
 import { listOf } from '../internal/texts.js';
 import { type EncodeMode, encodeIds } from './encode.js';
+
+/** The key of a hash. */
+export const SALT: Rule = rules.orNull({
+  expected: 'an integer, or two',
+  accepts: (v) => rules.integer.accepts(v) || (Array.isArray(v) && v.length === 2 && v.every(rules.integer.accepts)),
+});
 
 /** What a lookup gives: ids, or rows of numbers. */
 export type LookupMode = 'int' | 'oneHot' | 'multiHot' | 'count' | 'tfIdf';
@@ -74,8 +81,6 @@ export class IndexLookup<K extends string | number> {
       throw new ValueError(
         `${name}: expected outputMode 'int', 'oneHot', 'multiHot', 'count' or 'tfIdf', received '${outputMode}'`,
       );
-    if (!(Number.isInteger(numOovIndices) && numOovIndices >= 0))
-      throw new ValueError(`${name}: expected numOovIndices to be an integer >= 0, received ${numOovIndices}`);
     if (maxTokens !== null && !(Number.isInteger(maxTokens) && maxTokens > 1))
       throw new ValueError(`${name}: expected maxTokens to be an integer > 1 or null, received ${maxTokens}`);
     if (invert && outputMode !== 'int')

@@ -1,11 +1,7 @@
-import { checkRules, type Rule, type Rules, rules } from '@recurra/tensor/extend';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
-import { IndexLookup, type LookupOptions } from './index-lookup.js';
+import { IndexLookup, type LookupOptions, SALT } from './index-lookup.js';
 
-const SALT: Rule = {
-  expected: 'an integer, or two',
-  accepts: (v) => rules.integer.accepts(v) || (Array.isArray(v) && v.length === 2 && v.every(rules.integer.accepts)),
-};
 /** Tokens have a type that each class checks itself. */
 const LOOKUP_RULES = {
   maxTokens: rules.anything,
@@ -17,7 +13,7 @@ const LOOKUP_RULES = {
   invert: rules.flag,
   outputMode: rules.oneOf('int', 'oneHot', 'multiHot', 'count', 'tfIdf'),
   padToMaxTokens: rules.flag,
-  salt: rules.orNull(SALT),
+  salt: SALT,
 } satisfies Rules<LookupOptions<unknown>>;
 
 /** What `StringLookup` and `IntegerLookup` have in common: a vocabulary that is given or learnt. */

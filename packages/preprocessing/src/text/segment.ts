@@ -83,10 +83,6 @@ export function segmenter(options: SegmentOptions = {}): Splitter {
     const encoder = new TextEncoder();
     return (text) => Array.from(encoder.encode(prepare(text)), (byte) => byte.toString(16).padStart(2, '0'));
   }
-  if (mode !== 'word' && mode !== 'grapheme')
-    throw new ValueError(
-      `segmenter: expected mode 'word', 'character', 'grapheme' or 'byte', received '${String(mode)}'`,
-    );
   const by = new Intl.Segmenter(locale, { granularity: mode });
   return (text) => {
     const parts: string[] = [];

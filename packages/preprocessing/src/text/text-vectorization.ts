@@ -72,7 +72,8 @@ function whitespaceTokens(stripPunctuation: boolean): (text: string) => string[]
 
 const NGRAMS: Rule = {
   expected: 'an integer >= 1, a list of such, or null',
-  accepts: (v) => v === null || rules.count.accepts(v) || (Array.isArray(v) && v.every((n) => rules.count.accepts(n))),
+  accepts: (v) =>
+    v === null || rules.count.accepts(v) || (Array.isArray(v) && v.length > 0 && v.every(rules.count.accepts)),
 };
 
 /**
@@ -120,10 +121,6 @@ export class TextVectorization {
         : ngrams === null
           ? null
           : [...ngrams];
-    if (this.lengths?.some((n) => !(Number.isInteger(n) && n >= 1)) || this.lengths?.length === 0)
-      throw new ValueError(
-        `TextVectorization: expected ngrams to be integers >= 1 or null, received ${JSON.stringify(ngrams)}`,
-      );
     this.outputSequenceLength = outputSequenceLength;
     this.ragged = ragged;
     const strips = standardize === 'lowerAndStripPunctuation' || standardize === 'stripPunctuation';
