@@ -1,4 +1,5 @@
-import { vjp } from '@recurra/autograd';
+import { isDeepStrictEqual } from 'node:util';
+import { treeMap, vjp } from '@recurra/autograd';
 import { jit, setThreadedWork, setThreads } from '@recurra/compiler';
 import {
   type AnyLayer,
@@ -127,7 +128,7 @@ function saysShapes(sample: LayerSample, layer: AnyLayer): void {
   });
   if (sample.options) return;
   for (const open of [false, true]) {
-    const shapes = map(sample.inputs, (x) => [open ? null : x.shape[0]!, ...x.shape.slice(1)]);
+    const shapes = treeMap((x) => [open ? null : x.shape[0]!, ...x.shape.slice(1)], sample.inputs);
     compare('computeOutputShape', shapesIn(layer.computeOutputShape(shapes as never), outputs.length));
   }
 }
@@ -149,7 +150,10 @@ function keepsConfiguration(sample: LayerSample, layer: AnyLayer): void {
     customObjects: sample.customObjects ?? { [written.className]: made },
   });
   const again = JSON.parse(JSON.stringify(copy.getConfig())) as LayerConfig;
-  expect(same(again, written.config), `${JSON.stringify(written.config)}, received ${JSON.stringify(again)}`);
+  expect(
+    isDeepStrictEqual(again, written.config),
+    `${JSON.stringify(written.config)}, received ${JSON.stringify(again)}`,
+  );
   callOf(copy, sample);
   copy.setWeights(layer.getWeights());
   equal(outputsOf(copy, sample), outputsOf(layer, sample), 'of the layer that its configuration makes');
@@ -188,9 +192,9 @@ async function passesMasks(sample: LayerSample, layer: AnyLayer): Promise<void> 
   // A layer that stops masks says so once for each.
   console.warn = () => {};
   try {
-    const masked = map(sample.inputs, (x) => withMask(x.add(0).cast(x.dtype), maskFor(x, sample))) as TensorTree;
+    const masked = treeMap((x) => withMask(x.add(0).cast(x.dtype), maskFor(x, sample)), sample.inputs);
     if (leaves(masked).every((x) => maskOf(x) === null)) return;
-    const masks = map(masked, maskOf);
+    const masks = treeMap(maskOf, masked);
     layer.resetStates();
     const outputs = callOf(layer, sample, masked);
     const found = leaves(outputs).map(maskOf);
@@ -231,7 +235,11 @@ function keepsSamplesApart(sample: LayerSample, layer: AnyLayer): void {
   const together = outputsOf(layer, sample);
   const batch = leaves(sample.inputs)[0]!.shape[0]!;
   const parts = Array.from({ length: batch }, (_, i) =>
-    outputsOf(layer, sample, map(sample.inputs, (x) => withMask(x.narrow(0, i, 1), null)) as TensorTree),
+    outputsOf(
+      layer,
+      sample,
+      treeMap((x) => withMask(x.narrow(0, i, 1), null), sample.inputs),
+    ),
   );
   together.forEach((whole, k) => {
     const joined = concat(parts.map((part) => part[k]!));
@@ -254,7 +262,7 @@ function differentiates(sample: LayerSample): void {
   if (from.length === 0) return;
   const run = (values: readonly Tensor[]): Tensor[] => {
     let i = 0;
-    const inputs = map(sample.inputs, (x) => (isFloating(x.dtype) ? values[i++]! : x)) as TensorTree;
+    const inputs = treeMap((x) => (isFloating(x.dtype) ? values[i++]! : x), sample.inputs);
     return withValues(
       [...weights, ...others],
       [...values.slice(floating.length), ...others.map((v) => v.value.cast('float64'))],
@@ -290,7 +298,7 @@ function differentiates(sample: LayerSample): void {
 const COPIES = 128;
 
 async function compiles(sample: LayerSample, layer: AnyLayer): Promise<void> {
-  const many = map(sample.inputs, (x) => (x.rank === 0 ? x : concat(Array<Tensor>(COPIES).fill(x)))) as TensorTree;
+  const many = treeMap((x) => (x.rank === 0 ? x : concat(Array<Tensor>(COPIES).fill(x))), sample.inputs);
   const own = sample.options ? sample.inputs : many;
   const eager = outputsOf(layer, sample, own);
   const results: Tensor[][] = [];
@@ -405,22 +413,6 @@ function equal(actual: readonly Tensor[], expected: readonly Tensor[], what: str
   });
 }
 
-/** Are plain values equal, whatever the order of keys? */
-function same(a: unknown, b: unknown): boolean {
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
-  const keys = Object.keys(a);
-  if (Array.isArray(a) !== Array.isArray(b) || keys.length !== Object.keys(b).length) return false;
-  return keys.every((key) => same((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]));
-}
-
-function map(tree: unknown, f: (leaf: Tensor) => unknown): unknown {
-  if (tree instanceof Tensor) return f(tree);
-  if (Array.isArray(tree)) return tree.map((child) => map(child, f));
-  return Object.fromEntries(
-    Object.entries(tree as Record<string, unknown>).map(([key, child]) => [key, map(child, f)]),
-  );
-}
-
 /** The leaves of lists and records: what is no list and no plain object. */
 function leavesOf(tree: unknown): unknown[] {
   if (Array.isArray(tree)) return tree.flatMap(leavesOf);
@@ -438,7 +430,7 @@ function specs(tree: unknown): Spec[] {
 }
 
 function symbolicOf(tree: unknown): never {
-  return map(tree, (x) => Input({ shape: x.shape.slice(1), dtype: x.dtype as never })) as never;
+  return treeMap((x) => Input({ shape: x.shape.slice(1), dtype: x.dtype as never }), tree) as never;
 }
 
 /** Options with symbolic tensors in the place of tensors. */

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DType, type Tensor, tensor } from '@recurra/tensor';
+import { camelCase } from '@recurra/tensor/extend';
 
 /** A tensor as the golden files write it; numbers may be "NaN", "Infinity", "-Infinity". */
 export interface GoldenTensor {
@@ -25,6 +26,12 @@ export interface GoldenCase {
 /** Is this JSON value a tensor? */
 export function isGoldenTensor(value: unknown): value is GoldenTensor {
   return typeof value === 'object' && value !== null && 'shape' in value && 'dtype' in value && 'data' in value;
+}
+
+/** `beta_1` -> `beta1`, `learning_rate` -> `learningRate`; the values as they are. */
+// biome-ignore lint/suspicious/noExplicitAny: arguments as the golden files write them
+export function camelKeys(config: any): any {
+  return Object.fromEntries(Object.entries<unknown>(config).map(([key, value]) => [camelCase(key), value]));
 }
 
 /** "NaN", "Infinity", booleans and numbers as a number. */

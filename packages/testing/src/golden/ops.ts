@@ -3,7 +3,7 @@ import * as t from '@recurra/tensor';
 import { Tensor } from '@recurra/tensor';
 import { camelCase, isFloating } from '@recurra/tensor/extend';
 import { type Comparison, eagerly, MIN_NORMAL, TOLERANCES, type Tolerance } from './compare.js';
-import { type GoldenCase, type GoldenTensor, toTensor } from './format.js';
+import { camelKeys, type GoldenCase, type GoldenTensor, toTensor } from './format.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: arguments as the golden files write them
 type Config = Record<string, any>;
@@ -306,7 +306,7 @@ export async function replayOp(c: GoldenCase, comparison: Comparison): Promise<b
 export async function replayActivation(c: GoldenCase, comparison: Comparison): Promise<boolean> {
   const { activation, ...config } = c['config'] as Config;
   const name = camelCase(activation as string);
-  const options = Object.fromEntries(Object.entries(config).map(([k, v]) => [camelCase(k), v]));
+  const options = camelKeys(config);
   // The axis is an argument of its own, everything else one object of options.
   const rest = 'axis' in options ? [options['axis']] : Object.keys(options).length > 0 ? [options] : [];
   const f = name === 'threshold' ? t.threshold : t.activations[name as t.ActivationName];

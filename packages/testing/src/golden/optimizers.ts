@@ -1,13 +1,7 @@
 import * as optim from '@recurra/optim';
 import { scalar, type Tensor } from '@recurra/tensor';
-import { camelCase } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
-import { type GoldenCase, type GoldenTensor, toTensor } from './format.js';
-
-/** `beta_1` -> `beta1`, `learning_rate` -> `learningRate`. */
-function camelKeys(config: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(config).map(([k, v]) => [camelCase(k), v]));
-}
+import { camelKeys, type GoldenCase, type GoldenTensor, toTensor } from './format.js';
 
 /** Keras' serialized schedule (or the name and arguments that a case holds) with its keys in camelCase. */
 function scheduleData(name: string, args: Record<string, unknown>): optim.SerializedSchedule {

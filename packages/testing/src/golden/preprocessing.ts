@@ -24,16 +24,13 @@ import {
 } from '@recurra/preprocessing';
 import type { Nested } from '@recurra/preprocessing/extend';
 import { Tensor, tensor } from '@recurra/tensor';
-import { camelCase } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
-import { type GoldenCase, type GoldenTensor, toTensor } from './format.js';
+import { camelKeys, type GoldenCase, type GoldenTensor, toTensor } from './format.js';
 import { fromKerasConfig } from './layers.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: arguments as the golden files write them
 type Json = any;
 
-const camelKeys = (config: Json): Json =>
-  Object.fromEntries(Object.entries<Json>(config).map(([k, v]) => [camelCase(k), v]));
 const object = (map: ReadonlyMap<unknown, unknown>): [string, unknown][] =>
   [...map].map(([k, v]) => [String(k), v] as [string, unknown]).sort();
 const sorted = (o: Json): [string, unknown][] => Object.entries(o).sort();
