@@ -60,6 +60,36 @@ const exec = (command, args, cwd) =>
     env: { ...process.env, npm_config_update_notifier: 'false' },
   });
 
+/** The packages that code imports from: `recurra` of `recurra/extend`, `@recurra/layers` of `@recurra/layers/extend`. */
+const packagesOf = (code) => [...code.matchAll(/from '((?:@[^/']+\/)?[^/']+)[^']*'/g)].map((m) => m[1]);
+
+/** What a compiler says of the examples of a package: a check for each, and one for all other files and the options. */
+function checkTypes(ts, sources, name) {
+  const program = ts.createProgram(sources, {
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    target: ts.ScriptTarget.ES2022,
+    strict: true,
+    noEmit: true,
+    types: [],
+    skipLibCheck: false,
+    lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+  });
+  const places = sources.map((source) => program.getSourceFile(source));
+  const errors = new Map([...places, 'elsewhere'].map((place) => [place, []]));
+  for (const { file, messageText } of ts.getPreEmitDiagnostics(program))
+    errors
+      .get(places.includes(file) ? file : 'elsewhere')
+      .push(`${file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+  for (const [place, told] of errors) {
+    const what = place === 'elsewhere' ? 'what the examples import' : basename(place.fileName);
+    check(`types of ${what} of ${name} in TypeScript ${ts.version}`, {
+      status: told.length,
+      stdout: `${told.join('\n')}\n`,
+    });
+  }
+}
+
 try {
   const manifests = new Map();
   const tarballs = new Map();
@@ -91,8 +121,11 @@ try {
     const readme = readFileSync(join(root, 'packages', name, 'README.md'), 'utf8');
     // The example may use more packages than the one it is about: all that its imports name are installed.
     const examples = examplesIn(readme);
-    const used = new Set([full, ...examples.flatMap((e) => [...e.code.matchAll(/from '([^']+)'/g)].map((m) => m[1]))]);
+    const used = new Set([full, ...examples.flatMap((e) => packagesOf(e.code))]);
     const all = new Set([...used].flatMap((n) => [...closure(n)]));
+    const lacking = [...all].filter((n) => !tarballs.has(n));
+    if (!check(`tarballs for ${full}`, { status: lacking.length, stdout: `not packed: ${lacking.join(', ')}\n` }))
+      continue;
     const project = join(work, `use-${name}`);
     mkdirSync(project);
     writeFileSync(join(project, 'package.json'), JSON.stringify({ name: 'use', private: true, type: 'module' }));
@@ -114,28 +147,13 @@ try {
       )
     )
       continue;
-    examples.forEach((example, i) => {
+    const sources = examples.map((example, i) => {
       const source = join(project, `example${i}.ts`);
       writeFileSync(source, example.code);
-      for (const ts of compilers) {
-        const program = ts.createProgram([source], {
-          module: ts.ModuleKind.NodeNext,
-          moduleResolution: ts.ModuleResolutionKind.NodeNext,
-          target: ts.ScriptTarget.ES2022,
-          strict: true,
-          noEmit: true,
-          types: [],
-          skipLibCheck: false,
-          lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
-        });
-        const errors = ts
-          .getPreEmitDiagnostics(program)
-          .map((d) => `${d.file?.fileName ?? ''}: ${ts.flattenDiagnosticMessageText(d.messageText, '\n')}`);
-        check(`types of the example of ${full} in TypeScript ${ts.version}`, {
-          status: errors.length,
-          stdout: `${errors.join('\n')}\n`,
-        });
-      }
+      return source;
+    });
+    for (const ts of compilers) checkTypes(ts, sources, full);
+    examples.forEach((example, i) => {
       const code = compilers[0].transpileModule(example.code, {
         compilerOptions: { module: compilers[0].ModuleKind.ESNext, target: compilers[0].ScriptTarget.ES2022 },
       }).outputText;
