@@ -1,5 +1,5 @@
 import { type DType, type Shape, splitKey, Tensor, ValueError, zeros } from '@recurra/tensor';
-import { checkRules, checkValue, nextKey, type Rule, type Rules, rules } from '@recurra/tensor/extend';
+import { checkRules, checkValue, describeValue, nextKey, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import type { Cell, CellStep, Constants, DropoutMasks, WeightRules } from './cell.js';
 import { type InitializeOptions, type InitializerIdentifier, resolveInitializer } from './initializers.js';
 
@@ -156,7 +156,7 @@ export abstract class RecurrentCell<P, S extends Tensor | readonly Tensor[] = Te
     const sizes = (Array.isArray(stateSize) ? stateSize : [stateSize]) as readonly number[];
     if (sizes.length === 0 || sizes.some((size) => !Number.isInteger(size) || size < 1))
       throw new ValueError(
-        `${this.className}: expected stateSize to be an integer >= 1 or a list of them, received ${String(stateSize)}`,
+        `${this.className}: expected stateSize to be an integer >= 1 or a list of them, received ${describeValue(stateSize)}`,
       );
     return sizes;
   }

@@ -99,8 +99,12 @@ describe('errors say what was expected and the way out', () => {
     ],
     ['id out of range', () => new Embedding(3, 2).apply([[0, 3]]), /ids in 0..2, received 3. inputDim must be larger/],
     ['units', () => new Dense(0), /units to be an integer >= 1, received 0/],
-    ['rate', () => new Dropout(1.5), /rate in 0..1, received 1.5/],
-    ['merge mode', () => new Bidirectional(new GRU(2), { mergeMode: 'max' as never }), /mergeMode 'concat'/],
+    ['rate', () => new Dropout(1.5), /rate to be a number from 0 to 1, received 1.5/],
+    [
+      'merge mode',
+      () => new Bidirectional(new GRU(2), { mergeMode: 'max' as never }),
+      /mergeMode to be one of 'concat', 'sum', 'mul', 'ave', null, received "max"/,
+    ],
     [
       'initial states',
       () => new LSTM(2).apply(x3, { initialState: [ones([4, 2])] }),

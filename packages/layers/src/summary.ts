@@ -1,5 +1,5 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkOptions, describeValue, type OptionTable } from '@recurra/tensor/extend';
 import type { Graph } from './base/graph.js';
 import { callNumbers } from './base/graph-config.js';
 import type { AnyLayer } from './base/layer.js';
@@ -115,13 +115,13 @@ const isModel = (layer: AnyLayer): layer is Model<never, never> => 'layers' in l
 function inRange(layers: readonly AnyLayer[], range: readonly [string, string] | null): readonly AnyLayer[] {
   if (range === null) return layers;
   if (!Array.isArray(range) || range.length !== 2 || !range.every((name) => typeof name === 'string'))
-    throw new ValueError(`summary: expected layerRange to be two names or patterns, received ${JSON.stringify(range)}`);
+    throw new ValueError(`summary: expected layerRange to be two names or patterns, received ${describeValue(range)}`);
   const begins = (pattern: string): number[] => {
     const expression = new RegExp(`^(?:${pattern})`);
     const found = layers.flatMap((layer, i) => (expression.test(layer.name) ? [i] : []));
     if (found.length === 0)
       throw new ValueError(
-        `summary: expected layerRange to name layers (${layers.map((l) => l.name).join(', ')}), received ${JSON.stringify(pattern)}`,
+        `summary: expected layerRange to name layers (${layers.map((l) => l.name).join(', ')}), received ${describeValue(pattern)}`,
       );
     return found;
   };

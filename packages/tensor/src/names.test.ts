@@ -39,7 +39,7 @@ test.each([
   [null, 'null'],
   [3, '3'],
   [Number.NaN, 'NaN'],
-  [['a'], 'an array'],
+  [['a'], '["a"]'],
   [{}, 'an object'],
   [Object.create(null), 'an object'],
   [new Map(), 'an instance of Map'],

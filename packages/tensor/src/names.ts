@@ -91,10 +91,17 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** A value in the words of a message: `"adam"`, `null`, `an array`, `the class Adam`, `an instance of Adam`. */
+/** Elements of an array that a message still tells. */
+const TOLD = 8;
+
+/** A value in the words of a message: `"adam"`, `null`, `[1, 2]`, `an array of 100`, `the class Adam`, `an instance of Adam`. */
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
-  if (Array.isArray(value)) return 'an array';
+  if (Array.isArray(value)) {
+    // A list within may hold the list itself.
+    const told = (item: unknown): string => (Array.isArray(item) ? `an array of ${item.length}` : describeValue(item));
+    return value.length <= TOLD ? `[${value.map(told).join(', ')}]` : `an array of ${value.length}`;
+  }
   if (typeof value === 'function') {
     const isClass = /^class\b/.test(Function.prototype.toString.call(value));
     return `the ${isClass ? 'class' : 'function'} ${value.name || 'without a name'}`;

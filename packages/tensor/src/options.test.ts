@@ -50,7 +50,7 @@ test.each([
   ['relu', '"relu"'],
   [3, '3'],
   [true, 'true'],
-  [[], 'an array'],
+  [[], '[]'],
   [() => 1, 'the function without a name'],
   [new Map([['units', 3]]), 'an instance of Map'],
   [tensor([1]), 'an instance of Tensor'],

@@ -50,6 +50,21 @@ export const instanceOf = (type: abstract new (...args: never[]) => unknown, exp
   accepts: (v) => v instanceof type,
 });
 export const text: Rule = { expected: 'a text', accepts: (v) => typeof v === 'string' };
+/** A name or a label. */
+export const filledText: Rule = {
+  expected: 'a text that is not empty',
+  accepts: (v) => typeof v === 'string' && v !== '',
+};
+export const listOf = (one: Rule, expected: string): Rule => ({
+  expected,
+  accepts: (v) => Array.isArray(v) && v.every(one.accepts),
+});
+export const either = (a: Rule, b: Rule): Rule => ({
+  expected: `${a.expected}, or ${b.expected}`,
+  accepts: (v) => a.accepts(v) || b.accepts(v),
+});
+/** Axes of an input, from the front or (negative) from the end. */
+export const axes: Rule = either(integer, listOf(integer, 'a list of integers'));
 export const numbers: Rule = {
   expected: 'an array of finite numbers',
   accepts: (v) => Array.isArray(v) && v.every(finite),

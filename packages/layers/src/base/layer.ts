@@ -2,11 +2,11 @@ import type { Constraint, Initializer, Regularizer } from '@recurra/cells';
 import { resolveRegularizer } from '@recurra/cells/extend';
 import { evalShape, untraced } from '@recurra/compiler/extend';
 import { type DType, type Shape, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor, formatShape, isFloating, isSerialized, sizeOf } from '@recurra/tensor/extend';
+import { asTensor, describeValue, formatShape, isFloating, isSerialized, sizeOf } from '@recurra/tensor/extend';
 import { maskOf, withMask } from './masks.js';
 import { inScope, scoped, uniqueName } from './naming.js';
 import { Operation, SpecOf } from './operation.js';
-import { describeOptions, type LayerOptions } from './options.js';
+import { checkLayerOptions, describeOptions, type LayerOptions } from './options.js';
 import { callScope, withinCall } from './scope.js';
 import {
   type Data,
@@ -102,14 +102,11 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
 
   constructor(options: LayerOptions = {}) {
     super();
+    checkLayerOptions(this.className, options);
     this.#name = options.name;
-    if (options.name !== undefined && (typeof options.name !== 'string' || options.name === ''))
-      throw new ValueError(`${this.className}: expected a name that is a text, received ${String(options.name)}`);
     this.#trainable = options.trainable ?? true;
-    const dtype = isSerialized(options.dtype) ? options.dtype.config['name'] : (options.dtype ?? 'float32');
-    if (dtype !== 'float32' && dtype !== 'float64')
-      throw new ValueError(`${this.className}: expected dtype 'float32' or 'float64', received ${String(dtype)}`);
-    this.#dtype = dtype;
+    const { dtype = 'float32' } = options;
+    this.#dtype = (isSerialized(dtype) ? dtype.config['name'] : dtype) as DType;
     this.activityRegularizer = resolveRegularizer(options.activityRegularizer);
     // Built is built, whoever calls it: a subclass only writes what it makes.
     const own = this.build;
@@ -306,7 +303,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     const hasTensor = leavesOf(given).some((leaf) => leaf instanceof Tensor || ArrayBuffer.isView(leaf));
     if (given instanceof Tensor) return cast(given);
     if (given === undefined || given === null)
-      throw new ValueError(`${this.label}: expected inputs, received ${String(given)}`);
+      throw new ValueError(`${this.label}: expected inputs, received ${describeValue(given)}`);
     if (!hasTensor && !isRecord(given)) return cast(asTensor(given as TensorLike));
     const visit = (node: unknown): unknown => {
       if (Array.isArray(node) && leavesOf(node).every((leaf) => typeof leaf === 'number' || typeof leaf === 'boolean'))

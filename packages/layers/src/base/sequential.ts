@@ -1,5 +1,5 @@
 import { ShapeError, Tensor, ValueError } from '@recurra/tensor';
-import { checkOptions } from '@recurra/tensor/extend';
+import { checkOptions, describeValue } from '@recurra/tensor/extend';
 import { InputLayer } from '../layers/input.js';
 import { describeLayer, type SerializedLayer } from './describe.js';
 import { type AnyLayer, type Context, Layer, type LayerConfig } from './layer.js';
@@ -27,7 +27,7 @@ export class Sequential extends Model {
     checkOptions('Sequential', options, LAYER_OPTIONS);
     super(options);
     if (!Array.isArray(layers))
-      throw new ValueError(`Sequential: expected a list of layers, received ${String(layers)}`);
+      throw new ValueError(`Sequential: expected a list of layers, received ${describeValue(layers)}`);
     for (const layer of layers) this.add(layer);
   }
 

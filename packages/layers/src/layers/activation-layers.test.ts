@@ -108,12 +108,24 @@ describe('Softmax', () => {
 });
 
 test.each<[string, () => unknown, RegExp]>([
-  ['ReLU maxValue', () => new ReLU({ maxValue: -1 }), /ReLU: expected maxValue to be a number >= 0, received -1/],
-  ['ReLU slope', () => new ReLU({ negativeSlope: null as never }), /negativeSlope to be a number >= 0, received null/],
-  ['ReLU threshold', () => new ReLU({ threshold: Number.NaN }), /threshold to be a number >= 0/],
+  [
+    'ReLU maxValue',
+    () => new ReLU({ maxValue: -1 }),
+    /ReLU: expected maxValue to be a finite number >= 0, or null, received -1/,
+  ],
+  [
+    'ReLU slope',
+    () => new ReLU({ negativeSlope: null as never }),
+    /negativeSlope to be a finite number >= 0, received null/,
+  ],
+  ['ReLU threshold', () => new ReLU({ threshold: Number.NaN }), /threshold to be a finite number >= 0/],
   ['LeakyReLU', () => new LeakyReLU({ negativeSlope: -0.1 }), /LeakyReLU: expected negativeSlope/],
-  ['ELU', () => new ELU({ alpha: '1' as never }), /ELU: expected alpha to be a number/],
-  ['PReLU axis', () => new PReLU({ sharedAxes: [0] }), /axes of sharedAxes to be an integer >= 1, received 0/],
+  ['ELU', () => new ELU({ alpha: '1' as never }), /ELU: expected alpha to be a finite number/],
+  [
+    'PReLU axis',
+    () => new PReLU({ sharedAxes: [0] }),
+    /sharedAxes to be an integer >= 1, or a list of axes >= 1, or null, received \[0\]/,
+  ],
   ['PReLU axes', () => new PReLU({ sharedAxes: [3] }).apply(x), /expected input with the axes of sharedAxes \[3\]/],
   ['PReLU open', () => new PReLU().apply(Input({ shape: [null, 2] })), /Use \{ sharedAxes: \[1\] \}/],
 ])('what does not fit is refused: %s', (_, f, message) => {

@@ -4,6 +4,7 @@ import {
   type ActivationIdentifier,
   resolveActivation,
   type Tensor,
+  ValueError,
 } from '@recurra/tensor';
 import { keepsSamplesApart } from '../base/independence.js';
 import { Layer } from '../base/layer.js';
@@ -20,6 +21,10 @@ export class Activation extends Layer {
   constructor(activation: ActivationIdentifier, options: LayerOptions = {}) {
     super(options);
     settle('Activation', options, {});
+    if (activation === undefined)
+      throw new ValueError(
+        'Activation: expected the name of an activation, a function, or null (linear), received undefined',
+      );
     this.identifier = activation;
     this.activation = resolveActivation(activation);
   }

@@ -1,7 +1,8 @@
 import { l1L2 } from '@recurra/cells';
 import type { Tensor } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { Layer, type LayerConfig } from '../base/layer.js';
-import { type LayerOptions, type Settled, settle } from '../base/options.js';
+import { LAYER_OPTIONS, type LayerOptions, type Settled } from '../base/options.js';
 
 /** Options of {@link ActivityRegularization}. */
 export interface ActivityRegularizationOptions extends Omit<LayerOptions, 'activityRegularizer'> {
@@ -11,6 +12,9 @@ export interface ActivityRegularizationOptions extends Omit<LayerOptions, 'activ
   readonly l2?: number;
 }
 
+const { activityRegularizer: _own, ...OF_LAYERS } = LAYER_OPTIONS;
+const OPTIONS: Rules<ActivityRegularizationOptions> = { ...OF_LAYERS, l1: rules.notNegative, l2: rules.notNegative };
+
 /**
  * Its inputs as they are; adds (l1 * sum(|x|) + l2 * sum(x^2)) / batch size to the loss. Keras `ActivityRegularization`.
  */
@@ -19,12 +23,10 @@ export class ActivityRegularization extends Layer {
   protected override readonly settled: Settled<ActivityRegularizationOptions>;
 
   constructor(options: ActivityRegularizationOptions = {}) {
-    const settled = settle<ActivityRegularizationOptions & LayerOptions>('ActivityRegularization', options, {
-      l1: 0,
-      l2: 0,
-    });
-    super({ ...options, activityRegularizer: l1L2({ l1: settled.l1, l2: settled.l2 }) } as LayerOptions);
-    this.settled = settled;
+    checkRules('ActivityRegularization', options, OPTIONS);
+    const { l1 = 0, l2 = 0 } = options;
+    super({ ...options, activityRegularizer: l1L2({ l1, l2 }) } as LayerOptions);
+    this.settled = { l1, l2 };
   }
 
   override get className(): string {

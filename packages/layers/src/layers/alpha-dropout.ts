@@ -1,6 +1,7 @@
-import { randomUniform, type Tensor, ValueError } from '@recurra/tensor';
+import { randomUniform, type Tensor } from '@recurra/tensor';
+import { checkValue, rules } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../base/layer.js';
-import { expectInteger, type LayerOptions, type Settled, settle } from '../base/options.js';
+import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { SeedGenerator } from '../base/seed.js';
 import type { PartialShape } from '../base/symbolic.js';
 
@@ -29,12 +30,9 @@ export class AlphaDropout extends Layer {
   constructor(rate: number, options: AlphaDropoutOptions = {}) {
     super(options);
     // Keras takes 1, and divides by 0 in the first step of training.
-    if (!(rate >= 0 && rate < 1))
-      throw new ValueError(`AlphaDropout: expected a rate in 0..1, below 1, received ${rate}`);
+    checkValue('AlphaDropout', 'rate', rate, rules.decay);
     this.rate = rate;
     this.settled = settle<AlphaDropoutOptions>('AlphaDropout', options, { seed: null, noiseShape: null });
-    for (const size of this.settled.noiseShape ?? [])
-      if (size !== null) expectInteger('AlphaDropout', 'sizes of noiseShape', size);
     this.generator = new SeedGenerator(this.settled.seed, this.name, (v) => this.keep(v));
   }
 

@@ -1,4 +1,5 @@
 import { concat, type Tensor, ValueError } from '@recurra/tensor';
+import { describeValue, rules } from '@recurra/tensor/extend';
 import { describeLayer } from '../base/describe.js';
 import { type Context, Layer } from '../base/layer.js';
 import { withMask } from '../base/masks.js';
@@ -8,6 +9,8 @@ import { type AnyRecurrent, type OutputAndStates, type RecurrentArguments, RNN }
 
 /** How the outputs of both directions become one; `null` keeps both. */
 export type MergeMode = 'concat' | 'sum' | 'mul' | 'ave' | null;
+
+const MERGE = rules.oneOf('concat', 'sum', 'mul', 'ave', null);
 
 /** Options of {@link Bidirectional}. */
 export interface BidirectionalOptions extends LayerOptions {
@@ -46,17 +49,22 @@ export class Bidirectional<
   protected override readonly settled: Settled<BidirectionalOptions>;
 
   constructor(layer: L, options: O = {} as O) {
-    super({ ...options, trainable: options.trainable ?? layer?.trainable ?? true } as LayerOptions);
+    const trainable = options?.trainable;
+    super({ ...options, trainable: trainable === undefined ? (layer?.trainable ?? true) : trainable } as LayerOptions);
     if (!(layer instanceof RNN))
       throw new ValueError(
-        `Bidirectional: expected a recurrent layer (RNN, LSTM, GRU, SimpleRNN, ConvLSTM1D), received ${String(layer)}`,
+        `Bidirectional: expected a recurrent layer (RNN, LSTM, GRU, SimpleRNN, ConvLSTM1D), received ${describeValue(layer)}`,
       );
-    this.settled = settle<BidirectionalOptions>('Bidirectional', options, { mergeMode: 'concat', backwardLayer: null });
-    const { mergeMode, backwardLayer } = this.settled;
-    if (mergeMode !== null && !['concat', 'sum', 'mul', 'ave'].includes(mergeMode))
-      throw new ValueError(
-        `Bidirectional: expected mergeMode 'concat', 'sum', 'mul', 'ave' or null, received ${String(mergeMode)}`,
-      );
+    this.settled = settle<BidirectionalOptions>(
+      'Bidirectional',
+      options,
+      { mergeMode: 'concat', backwardLayer: null },
+      {
+        mergeMode: MERGE,
+        backwardLayer: rules.orNull(rules.instanceOf(RNN, 'a recurrent layer')),
+      },
+    );
+    const { backwardLayer } = this.settled;
     const back = layer.options.goBackwards;
     const base = layer.name.replace(/^forward_/, '');
     this.forwardLayer = layer.mirrored({ name: `forward_${base}`, goBackwards: back });

@@ -1,7 +1,8 @@
 import { dropoutMask } from '@recurra/cells/extend';
-import { type Tensor, ValueError } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { checkValue, rules } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../base/layer.js';
-import { expectInteger, type LayerOptions, type Settled, settle } from '../base/options.js';
+import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { SeedGenerator } from '../base/seed.js';
 import type { PartialShape } from '../base/symbolic.js';
 
@@ -26,11 +27,9 @@ export class Dropout extends Layer {
 
   constructor(rate: number, options: DropoutOptions = {}) {
     super(options);
-    if (!(rate >= 0 && rate <= 1)) throw new ValueError(`Dropout: expected a rate in 0..1, received ${rate}`);
+    checkValue('Dropout', 'rate', rate, rules.share);
     this.rate = rate;
     this.settled = settle<DropoutOptions>('Dropout', options, { noiseShape: null, seed: null });
-    for (const size of this.settled.noiseShape ?? [])
-      if (size !== null) expectInteger('Dropout', 'sizes of noiseShape', size);
     this.generator = new SeedGenerator(this.settled.seed, this.name, (v) => this.keep(v));
   }
 

@@ -74,7 +74,11 @@ test.each<[string, () => unknown, RegExp]>([
     /letters of the kernel to stand in the input or the output, not "d"/,
   ],
   ['a letter twice', () => new EinsumDense('aa,ac->ac', 4), /each letter once in a term/],
-  ['the output shape', () => new EinsumDense('ab,bc->ac', 0), /expected outputShape as a list of sizes/],
+  [
+    'the output shape',
+    () => new EinsumDense('ab,bc->ac', 0),
+    /expected outputShape to be an integer >= 1, or a list of such/,
+  ],
   [
     'sizes of the output',
     () => new EinsumDense('abc,cd->abd', 4).apply(range([2, 3, 4])),

@@ -9,7 +9,7 @@ import {
   type Tensor,
   ValueError,
 } from '@recurra/tensor';
-import { sizeOf } from '@recurra/tensor/extend';
+import { checkValue, describeValue, type Rule, rules, sizeOf } from '@recurra/tensor/extend';
 import { keepsSamplesApart } from '../base/independence.js';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
@@ -31,6 +31,11 @@ export interface EinsumDenseOptions extends LayerOptions {
   readonly kernelConstraint?: ConstraintIdentifier | null;
   readonly biasConstraint?: ConstraintIdentifier | null;
 }
+
+const OUTPUT_SHAPE: Rule = rules.either(
+  rules.count,
+  rules.listOf(rules.orNull(rules.count), 'a list of such (null: the size of the inputs)'),
+);
 
 /** What an equation says for inputs of a shape. */
 interface Analysis {
@@ -60,24 +65,27 @@ export class EinsumDense extends Layer {
 
   constructor(equation: string, outputShape: number | PartialShape, options: EinsumDenseOptions = {}) {
     super(options);
-    this.settled = settle<EinsumDenseOptions>('EinsumDense', options, {
-      activation: null,
-      biasAxes: null,
-      kernelInitializer: 'glorotUniform',
-      biasInitializer: 'zeros',
-      kernelRegularizer: null,
-      biasRegularizer: null,
-      kernelConstraint: null,
-      biasConstraint: null,
-    });
+    this.settled = settle<EinsumDenseOptions>(
+      'EinsumDense',
+      options,
+      {
+        activation: null,
+        biasAxes: null,
+        kernelInitializer: 'glorotUniform',
+        biasInitializer: 'zeros',
+        kernelRegularizer: null,
+        biasRegularizer: null,
+        kernelConstraint: null,
+        biasConstraint: null,
+      },
+      { biasAxes: rules.orNull(rules.text) },
+    );
     this.activation = resolveActivation(this.settled.activation);
     this.equation = equation;
-    parse(equation);
-    const shape = typeof outputShape === 'number' ? [outputShape] : outputShape;
-    if (!Array.isArray(shape) || shape.some((d) => d !== null && !(Number.isInteger(d) && d > 0)))
-      throw new ValueError(
-        `EinsumDense: expected outputShape as a list of sizes (null: the input's), received ${JSON.stringify(outputShape)}`,
-      );
+    const { output } = parse(equation);
+    expectBiasAxes('EinsumDense', this.settled.biasAxes, output);
+    checkValue('EinsumDense', 'outputShape', outputShape, OUTPUT_SHAPE);
+    const shape: PartialShape = typeof outputShape === 'number' ? [outputShape] : outputShape;
     this.outputShape = [...shape];
   }
 
@@ -198,11 +206,6 @@ export class EinsumDense extends Layer {
     const { biasAxes } = this.settled;
     let bias: number[] | null = null;
     if (biasAxes !== null) {
-      const wrong = [...biasAxes].find((letter) => !output.includes(letter));
-      if (wrong !== undefined || biasAxes === '')
-        throw new ValueError(
-          `${this.label}: expected biasAxes among the letters of "${output}", received "${biasAxes}"`,
-        );
       const first = Math.min(...[...biasAxes].map((letter) => output.indexOf(letter)));
       bias = [...output.slice(first)].map((letter) => {
         if (!biasAxes.includes(letter)) return 1;
@@ -226,6 +229,14 @@ export class EinsumDense extends Layer {
   }
 }
 
+/** Throws `ValueError` unless a bias has axes for letters of the output. */
+function expectBiasAxes(label: string, biasAxes: string | null, output: string): void {
+  if (biasAxes !== null && (biasAxes === '' || [...biasAxes].some((letter) => !output.includes(letter))))
+    throw new ValueError(
+      `${label}: expected biasAxes among the letters of "${output}", received ${describeValue(biasAxes)}`,
+    );
+}
+
 /** The terms of an equation, and on which side axes are left out. Throws `ValueError` for one of another form. */
 function parse(equation: unknown): {
   readonly elided: 'left' | 'right' | null;
@@ -236,7 +247,7 @@ function parse(equation: unknown): {
   const text = typeof equation === 'string' ? equation.replaceAll(/\s/g, '') : '';
   const found = /^(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?$/.exec(text);
   const fail = (what: string): never => {
-    throw new ValueError(`EinsumDense: expected ${what}, received ${JSON.stringify(equation)}`);
+    throw new ValueError(`EinsumDense: expected ${what}, received ${describeValue(equation)}`);
   };
   if (!found) return fail("an equation like 'ab,bc->ac', '...b,bc->...c' or 'ab...,bc->ac...'");
   const [, left, input, right, weight, outLeft, output, outRight] = found as unknown as string[];

@@ -1,4 +1,5 @@
-import { elu, type Tensor, ValueError } from '@recurra/tensor';
+import { elu, type Tensor } from '@recurra/tensor';
+import { rules } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 
@@ -15,9 +16,7 @@ export class ELU extends Layer {
 
   constructor(options: ELUOptions = {}) {
     super(options);
-    this.settled = settle<ELUOptions>('ELU', options, { alpha: 1 });
-    if (!Number.isFinite(this.settled.alpha))
-      throw new ValueError(`ELU: expected alpha to be a number, received ${String(this.settled.alpha)}`);
+    this.settled = settle<ELUOptions>('ELU', options, { alpha: 1 }, { alpha: rules.anyNumber });
   }
 
   override get className(): string {

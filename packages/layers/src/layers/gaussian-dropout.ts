@@ -1,4 +1,5 @@
-import { randomNormal, type Tensor, ValueError } from '@recurra/tensor';
+import { randomNormal, type Tensor } from '@recurra/tensor';
+import { checkValue, rules } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { SeedGenerator } from '../base/seed.js';
@@ -24,8 +25,7 @@ export class GaussianDropout extends Layer {
   constructor(rate: number, options: GaussianDropoutOptions = {}) {
     super(options);
     // Keras takes 1, and divides by 0 in the first step of training.
-    if (!(rate >= 0 && rate < 1))
-      throw new ValueError(`GaussianDropout: expected a rate in 0..1, below 1, received ${rate}`);
+    checkValue('GaussianDropout', 'rate', rate, rules.decay);
     this.rate = rate;
     this.settled = settle<GaussianDropoutOptions>('GaussianDropout', options, { seed: null });
     this.generator = new SeedGenerator(this.settled.seed, this.name, (v) => this.keep(v));

@@ -1,4 +1,5 @@
-import { randomNormal, type Tensor, ValueError } from '@recurra/tensor';
+import { randomNormal, type Tensor } from '@recurra/tensor';
+import { checkValue, rules } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { SeedGenerator } from '../base/seed.js';
@@ -20,8 +21,7 @@ export class GaussianNoise extends Layer {
 
   constructor(stddev: number, options: GaussianNoiseOptions = {}) {
     super(options);
-    if (!(stddev >= 0 && stddev <= 1))
-      throw new ValueError(`GaussianNoise: expected stddev in 0..1, received ${stddev}`);
+    checkValue('GaussianNoise', 'stddev', stddev, rules.share);
     this.stddev = stddev;
     this.settled = settle<GaussianNoiseOptions>('GaussianNoise', options, { seed: null });
     this.generator = new SeedGenerator(this.settled.seed, this.name, (v) => this.keep(v));

@@ -1,12 +1,13 @@
 import type { DType } from '@recurra/tensor';
 import { type Tensor, ValueError } from '@recurra/tensor';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import { Layer, type LayerConfig } from '../base/layer.js';
 import { Call, SpecOf } from '../base/operation.js';
-import { expectInteger, type LayerOptions, settle } from '../base/options.js';
+import { type LayerOptions, SIZES } from '../base/options.js';
 import type { PartialShape, SymbolicTensor } from '../base/symbolic.js';
 
 /** What {@link Input} declares. */
-export interface InputOptions extends Omit<LayerOptions, 'dtype'> {
+export interface InputOptions extends Pick<LayerOptions, 'name'> {
   /** Sizes without the batch, `null` where they vary. */
   readonly shape?: PartialShape;
   /** The batch size, where it is fixed (stateful layers); `null`: any. */
@@ -21,6 +22,20 @@ export interface InputOptions extends Omit<LayerOptions, 'dtype'> {
   readonly optional?: boolean;
 }
 
+const INPUT: Rules<InputOptions> = {
+  name: rules.filledText,
+  shape: SIZES,
+  batchSize: rules.orNull(rules.countOrZero),
+  batchShape: rules.orNull({
+    expected: 'a list of the batch size and further sizes (null where one is open)',
+    accepts: (v) => SIZES.accepts(v) && (v as readonly unknown[]).length > 0,
+  }),
+  dtype: rules.dtype,
+  sparse: rules.flag,
+  ragged: rules.flag,
+  optional: rules.flag,
+};
+
 /** The place where a graph gets its values. Keras `InputLayer`. */
 export class InputLayer extends Layer {
   readonly batchShape: PartialShape;
@@ -30,31 +45,17 @@ export class InputLayer extends Layer {
   readonly output: SymbolicTensor;
 
   constructor(options: InputOptions) {
-    const { dtype = 'float32', ...rest } = options;
-    super(rest.name === undefined ? {} : { name: rest.name });
-    settle(
-      this.className,
-      rest as LayerOptions,
-      {
-        shape: null,
-        batchSize: null,
-        batchShape: null,
-        dtype: 'float32',
-        sparse: false,
-        ragged: false,
-        optional: false,
-      } as never,
-    );
-    if (rest.shape === undefined && !rest.batchShape)
+    checkRules('Input', options, INPUT);
+    const { dtype = 'float32', name, shape, batchShape = null, batchSize = null, sparse, ragged } = options ?? {};
+    super(name === undefined ? {} : { name });
+    if (shape === undefined && batchShape === null)
       throw new ValueError(
         'Input: expected a shape, as Input({ shape: [100] }) for sequences of 100 ids, received none',
       );
-    if (rest.sparse || rest.ragged) throw new ValueError('Input: expected dense tensors, received sparse or ragged');
-    this.batchShape = rest.batchShape ?? [rest.batchSize ?? null, ...rest.shape!];
-    for (const size of this.batchShape)
-      if (size !== null) expectInteger('Input', 'sizes of the shape (or null)', size, 0);
-    if (!['float32', 'float64', 'int32', 'bool'].includes(dtype))
-      throw new ValueError(`Input: expected dtype 'float32', 'float64', 'int32' or 'bool', received ${String(dtype)}`);
+    if (batchShape !== null && (shape !== undefined || batchSize !== null))
+      throw new ValueError('Input: expected shape and batchSize, or batchShape instead of both; received both');
+    if (sparse || ragged) throw new ValueError('Input: expected dense tensors, received sparse or ragged');
+    this.batchShape = batchShape ?? [batchSize, ...shape!];
     this.inputType = dtype;
     this.build(this.batchShape);
     this.output = new Call(this, [], {}, new SpecOf(this.batchShape, dtype)).outputs as SymbolicTensor;

@@ -54,7 +54,7 @@ test('a function is not data', () => {
 });
 
 test('what is no function, or gives no tensor, is refused', () => {
-  expect(() => new Lambda('x' as never)).toThrow(/expected a function of tensors, received x/);
+  expect(() => new Lambda('x' as never)).toThrow(/expected a function of tensors, received "x"/);
   expect(() => new Lambda((() => 3) as never).apply(x)).toThrow(/expected the function to give a tensor/);
   expect(() => new Lambda((() => undefined) as never).apply(x)).toThrow(/expected the function to give a tensor/);
 });

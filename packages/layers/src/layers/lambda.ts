@@ -1,10 +1,12 @@
 import { FormatError, Tensor, ValueError } from '@recurra/tensor';
-import { describeValue } from '@recurra/tensor/extend';
+import { describeValue, type Rule, rules } from '@recurra/tensor/extend';
 import { type Context, Layer, type LayerConfig, toSpecs } from '../base/layer.js';
 import { SpecOf } from '../base/operation.js';
-import { type LayerOptions, settle } from '../base/options.js';
+import { type LayerOptions, SIZES, settle } from '../base/options.js';
 import type { Masks, PartialShape, Shapes, Spec, Specs } from '../base/symbolic.js';
-import { leavesOf, mapTree } from '../base/tree.js';
+import { isRecord, leavesOf, mapTree } from '../base/tree.js';
+
+const RECORD: Rule = { expected: 'an object of arguments', accepts: isRecord };
 
 /** Options of {@link Lambda}. */
 export interface LambdaOptions<In = Tensor, Out = Tensor> extends LayerOptions {
@@ -32,8 +34,18 @@ export class Lambda<In = Tensor, Out = Tensor> extends Layer<In, Out> {
     options: LambdaOptions<In, Out> = {},
   ) {
     super(options);
-    settle<LambdaOptions<In, Out>>('Lambda', options, { outputShape: null, mask: null, arguments: null });
-    if (typeof f !== 'function') throw new ValueError(`Lambda: expected a function of tensors, received ${String(f)}`);
+    settle<LambdaOptions<In, Out>>(
+      'Lambda',
+      options,
+      { outputShape: null, mask: null, arguments: null },
+      {
+        outputShape: rules.orNull(rules.either(rules.callable, SIZES)),
+        mask: rules.orNull(rules.either(rules.callable, rules.instanceOf(Tensor, 'a tensor'))),
+        arguments: rules.orNull(RECORD),
+      },
+    );
+    if (typeof f !== 'function')
+      throw new ValueError(`Lambda: expected a function of tensors, received ${describeValue(f)}`);
     this.f = f;
     this.given = { ...options };
     this.supportsMasking = (options.mask ?? null) !== null;

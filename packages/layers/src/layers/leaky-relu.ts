@@ -1,4 +1,5 @@
-import { leakyRelu, type Tensor, ValueError } from '@recurra/tensor';
+import { leakyRelu, type Tensor } from '@recurra/tensor';
+import { rules } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 
@@ -15,10 +16,14 @@ export class LeakyReLU extends Layer {
 
   constructor(options: LeakyReLUOptions = {}) {
     super(options);
-    this.settled = settle<LeakyReLUOptions>('LeakyReLU', options, { negativeSlope: 0.3 });
-    const slope: unknown = this.settled.negativeSlope;
-    if (!(typeof slope === 'number' && slope >= 0))
-      throw new ValueError(`LeakyReLU: expected negativeSlope to be a number >= 0, received ${String(slope)}`);
+    this.settled = settle<LeakyReLUOptions>(
+      'LeakyReLU',
+      options,
+      { negativeSlope: 0.3 },
+      {
+        negativeSlope: rules.notNegative,
+      },
+    );
   }
 
   override get className(): string {

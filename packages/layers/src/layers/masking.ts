@@ -1,4 +1,5 @@
 import type { Tensor } from '@recurra/tensor';
+import { rules } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import type { PartialShape } from '../base/symbolic.js';
@@ -15,7 +16,7 @@ export class Masking extends Layer {
 
   constructor(options: MaskingOptions = {}) {
     super(options);
-    this.settled = settle<MaskingOptions>('Masking', options, { maskValue: 0 });
+    this.settled = settle<MaskingOptions>('Masking', options, { maskValue: 0 }, { maskValue: rules.isNumber });
   }
 
   override get className(): string {

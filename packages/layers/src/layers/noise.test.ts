@@ -121,11 +121,27 @@ test('ActivityRegularization, and the activityRegularizer of any layer', async (
 });
 
 test.each<[string, () => unknown, RegExp]>([
-  ['GaussianNoise', () => new GaussianNoise(1.5), /GaussianNoise: expected stddev in 0\.\.1, received 1.5/],
-  ['GaussianDropout', () => new GaussianDropout(1), /GaussianDropout: expected a rate in 0\.\.1, below 1, received 1/],
-  ['AlphaDropout', () => new AlphaDropout(Number.NaN), /AlphaDropout: expected a rate in 0\.\.1, below 1/],
-  ['AlphaDropout noise', () => new AlphaDropout(0.1, { noiseShape: [0] }), /sizes of noiseShape/],
-  ['SpatialDropout1D', () => new SpatialDropout1D(-0.1), /SpatialDropout1D: expected a rate in 0\.\.1/],
+  [
+    'GaussianNoise',
+    () => new GaussianNoise(1.5),
+    /GaussianNoise: expected stddev to be a number from 0 to 1, received 1.5/,
+  ],
+  [
+    'GaussianDropout',
+    () => new GaussianDropout(1),
+    /GaussianDropout: expected rate to be a number >= 0 and < 1, received 1/,
+  ],
+  [
+    'AlphaDropout',
+    () => new AlphaDropout(Number.NaN),
+    /AlphaDropout: expected rate to be a number >= 0 and < 1, received NaN/,
+  ],
+  [
+    'AlphaDropout noise',
+    () => new AlphaDropout(0.1, { noiseShape: [0] }),
+    /noiseShape to be a list of integers >= 1 .*, received \[0\]/,
+  ],
+  ['SpatialDropout1D', () => new SpatialDropout1D(-0.1), /SpatialDropout1D: expected rate to be a number from 0 to 1/],
   ['rank', () => new SpatialDropout1D(0.1).apply([[1, 2]]), /expected input of rank 3 \[batch, time, features\]/],
   ['penalty', () => new ActivityRegularization({ l1: -1 }), /expected l1 to be a finite number >= 0/],
 ])('what does not fit is refused: %s', (_, f, message) => {

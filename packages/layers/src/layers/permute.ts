@@ -1,4 +1,5 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, settle } from '../base/options.js';
 import type { PartialShape } from '../base/symbolic.js';
@@ -17,7 +18,7 @@ export class Permute extends Layer {
     const sorted = Array.isArray(dims) ? [...dims].sort((a, b) => a - b) : [];
     if (!Array.isArray(dims) || sorted.some((d, i) => d !== i + 1))
       throw new ValueError(
-        `Permute: expected dims to be an order of the axes 1, 2, ... (0, the batch, stays), received ${JSON.stringify(dims)}`,
+        `Permute: expected dims to be an order of the axes 1, 2, ... (0, the batch, stays), received ${describeValue(dims)}`,
       );
     this.dims = [...dims];
   }

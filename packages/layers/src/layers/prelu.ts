@@ -1,7 +1,8 @@
 import type { ConstraintIdentifier, InitializerIdentifier, RegularizerIdentifier } from '@recurra/cells';
 import { ShapeError, type Tensor } from '@recurra/tensor';
+import { rules } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
-import { expectInteger, type LayerOptions, type Settled, settle } from '../base/options.js';
+import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { differ, formatPartial, type PartialShape } from '../base/symbolic.js';
 import type { Variable } from '../base/variable.js';
 
@@ -27,14 +28,19 @@ export class PReLU extends Layer {
 
   constructor(options: PReLUOptions = {}) {
     super(options);
-    const s = settle<PReLUOptions>('PReLU', options, {
-      alphaInitializer: 'zeros',
-      alphaRegularizer: null,
-      alphaConstraint: null,
-      sharedAxes: null,
-    });
+    const s = settle<PReLUOptions>(
+      'PReLU',
+      options,
+      {
+        alphaInitializer: 'zeros',
+        alphaRegularizer: null,
+        alphaConstraint: null,
+        sharedAxes: null,
+      },
+      { sharedAxes: rules.orNull(rules.either(rules.count, rules.listOf(rules.count, 'a list of axes >= 1'))) },
+    );
     const sharedAxes = typeof s.sharedAxes === 'number' ? [s.sharedAxes] : s.sharedAxes;
-    this.shared = (sharedAxes ?? []).map((axis) => expectInteger('PReLU', 'axes of sharedAxes', axis));
+    this.shared = sharedAxes ?? [];
     this.settled = { ...s, sharedAxes };
   }
 

@@ -1,4 +1,5 @@
-import { relu, type Tensor, ValueError } from '@recurra/tensor';
+import { relu, type Tensor } from '@recurra/tensor';
+import { rules } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 
@@ -22,10 +23,16 @@ export class ReLU extends Layer {
 
   constructor(options: ReLUOptions = {}) {
     super(options);
-    this.settled = settle<ReLUOptions>('ReLU', options, { maxValue: null, negativeSlope: 0, threshold: 0 });
-    for (const [name, value] of Object.entries(this.settled))
-      if (!(value === null && name === 'maxValue') && !(typeof value === 'number' && value >= 0))
-        throw new ValueError(`ReLU: expected ${name} to be a number >= 0, received ${String(value)}`);
+    this.settled = settle<ReLUOptions>(
+      'ReLU',
+      options,
+      { maxValue: null, negativeSlope: 0, threshold: 0 },
+      {
+        maxValue: rules.orNull(rules.notNegative),
+        negativeSlope: rules.notNegative,
+        threshold: rules.notNegative,
+      },
+    );
   }
 
   override get className(): string {

@@ -1,4 +1,5 @@
 import { ShapeError, type Tensor, ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { Layer } from '../base/layer.js';
 import { SpecOf } from '../base/operation.js';
 import { type LayerOptions, settle } from '../base/options.js';
@@ -18,7 +19,7 @@ export class Reshape extends Layer {
     settle('Reshape', options, {});
     if (!Array.isArray(targetShape) || targetShape.some((d) => !Number.isInteger(d) || d < -1))
       throw new ValueError(
-        `Reshape: expected targetShape as a list of sizes (-1: what is left), received ${JSON.stringify(targetShape)}`,
+        `Reshape: expected targetShape as a list of sizes (-1: what is left), received ${describeValue(targetShape)}`,
       );
     if (targetShape.filter((d) => d === -1).length > 1)
       throw new ValueError(`Reshape: expected -1 at most once in targetShape, received [${targetShape.join(', ')}]`);

@@ -130,7 +130,8 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
 
   /** @param cell a cell, or a list of cells @param rest see {@link RecurrentOptions} */
   constructor(cell: AnyCell | readonly AnyCell[], ...rest: A & Only<A, RecurrentOptions>) {
-    const options: RecurrentOptions = rest[0] ?? {};
+    const [given] = rest;
+    const options: RecurrentOptions = given === undefined ? {} : given;
     super(options);
     const single: unknown = Array.isArray(cell) ? new StackedRNNCells(cell as readonly AnyCell[]) : cell;
     expectCell(this.className, single);
@@ -381,10 +382,11 @@ export abstract class CellLayer<A extends Rest<RecurrentOptions>> extends RNNOf<
     Cell: new (...args: never[]) => AnyCell,
     cellNames: object,
   ) {
-    const { cell, own } = parted(label, options ?? {}, cellNames);
+    const given: RecurrentOptions = options === undefined ? {} : options;
+    const { cell, own } = parted(label, given, cellNames);
     super(new Cell(...(args as never[]), cell as never), own);
     this.#args = args;
-    this.#options = options ?? {};
+    this.#options = given;
   }
 
   /** What the classes below say of {@link Layer.independentSamples}. */

@@ -1,5 +1,5 @@
 import { type Axes, ShapeError, softmax, type Tensor } from '@recurra/tensor';
-import { normalizeAxes } from '@recurra/tensor/extend';
+import { normalizeAxes, rules } from '@recurra/tensor/extend';
 import { behindBatch } from '../base/independence.js';
 import { type Context, Layer } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
@@ -25,7 +25,7 @@ export class Softmax extends Layer {
 
   constructor(options: SoftmaxOptions = {}) {
     super(options);
-    this.settled = settle<SoftmaxOptions>('Softmax', options, { axis: -1 });
+    this.settled = settle<SoftmaxOptions>('Softmax', options, { axis: -1 }, { axis: rules.axes });
   }
 
   override get className(): string {

@@ -1,5 +1,6 @@
 import { dropoutMask } from '@recurra/cells/extend';
-import { type Tensor, ValueError } from '@recurra/tensor';
+import type { Tensor } from '@recurra/tensor';
+import { checkValue, rules } from '@recurra/tensor/extend';
 import { type Context, Layer, type LayerConfig } from '../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../base/options.js';
 import { SeedGenerator } from '../base/seed.js';
@@ -24,7 +25,7 @@ export class SpatialDropout1D extends Layer {
 
   constructor(rate: number, options: SpatialDropout1DOptions = {}) {
     super(options);
-    if (!(rate >= 0 && rate <= 1)) throw new ValueError(`SpatialDropout1D: expected a rate in 0..1, received ${rate}`);
+    checkValue('SpatialDropout1D', 'rate', rate, rules.share);
     this.rate = rate;
     this.settled = settle<SpatialDropout1DOptions>('SpatialDropout1D', options, { seed: null });
     this.generator = new SeedGenerator(this.settled.seed, this.name, (v) => this.keep(v));

@@ -33,7 +33,7 @@ export class TimeDistributed<In = Tensor, Out = Tensor> extends Layer<In, Out> {
       throw new ValueError(
         `TimeDistributed: expected a layer, received ${describeValue(layer)}${typeof layer === 'function' ? '. Write new TimeDistributed(new Layer(...)).' : ''}`,
       );
-    super({ ...options, dtype: options.dtype ?? (layer.dtype as 'float32') });
+    super({ ...options, dtype: options?.dtype === undefined ? (layer.dtype as 'float32') : options.dtype });
     settle<LayerOptions>('TimeDistributed', options, {});
     this.layer = layer;
     if (options.trainable === false) this.trainable = false;

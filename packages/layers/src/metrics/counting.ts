@@ -1,6 +1,6 @@
 import { guard } from '@recurra/compiler/extend';
 import { oneHot, ShapeError, type Tensor, type TensorLike, tensor, topK, ValueError, where } from '@recurra/tensor';
-import { formatShape } from '@recurra/tensor/extend';
+import { describeValue, formatShape } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { alignTargets, asTargets, joinWeights } from '../losses/alignment.js';
 import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
@@ -92,7 +92,7 @@ export function countAt(
 export function thresholdList(given: number | readonly number[], what: string): number[] {
   const list = typeof given === 'number' ? [given] : [...given];
   if (list.length === 0 || list.some((v) => !(v >= 0 && v <= 1)))
-    throw new ValueError(`${what}: expected thresholds in 0..1, received ${JSON.stringify(given)}`);
+    throw new ValueError(`${what}: expected thresholds in 0..1, received ${describeValue(given)}`);
   return list;
 }
 

@@ -1,6 +1,6 @@
 import { guard } from '@recurra/compiler/extend';
 import { diagonal, oneHot, type Tensor, type TensorLike, ValueError, where } from '@recurra/tensor';
-import { asTensor, checkOptions, EPSILON } from '@recurra/tensor/extend';
+import { asTensor, checkOptions, describeValue, EPSILON } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { alignShapes, asTargets, joinWeights } from '../losses/alignment.js';
 import { checkLabels } from '../losses/crossentropy.js';
@@ -83,7 +83,7 @@ export class IoU extends Metric {
       targetClassIds.some((id) => !(Number.isInteger(id) && id >= 0 && id < numClasses))
     )
       throw new ValueError(
-        `${className}: expected targetClassIds as class indices in 0..${numClasses - 1}, received ${JSON.stringify(targetClassIds)}`,
+        `${className}: expected targetClassIds as class indices in 0..${numClasses - 1}, received ${describeValue(targetClassIds)}`,
       );
     this.settings = { numClasses, targetClassIds, ignoreClass, sparseYTrue, sparseYPred, axis };
     this.matrix = this.addZeros('totalConfusionMatrix', [numClasses, numClasses]);

@@ -7,6 +7,7 @@ import {
 } from '@recurra/optim';
 import type { Slots } from '@recurra/optim/extend';
 import { scalar, type Tensor, ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { distinct } from '../base/naming.js';
 import { copyOf, Variable } from '../base/variable.js';
 
@@ -65,7 +66,7 @@ export class ModelOptimizer {
         `optimizer: expected a number as learning rate to be replaced, found a schedule. Compile with a number to change it while training.`,
       );
     if (typeof value !== 'number' || !(value >= 0 && Number.isFinite(value)))
-      throw new ValueError(`optimizer: expected a finite learning rate >= 0, received ${String(value)}`);
+      throw new ValueError(`optimizer: expected a finite learning rate >= 0, received ${describeValue(value)}`);
     this.rate.assign(scalar(value));
   }
 

@@ -1,4 +1,5 @@
 import { ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { findLogName } from '../metrics/naming.js';
 import type { CallbackModel } from './callback.js';
 import type { Logs } from './logs.js';
@@ -17,7 +18,7 @@ export class Monitor {
   /** @param delta smallest change that counts */
   constructor(what: string, name: string, mode: MonitorMode, delta = 0) {
     if (!['auto', 'min', 'max'].includes(mode))
-      throw new ValueError(`${what}: expected mode 'auto', 'min' or 'max', received ${JSON.stringify(mode)}`);
+      throw new ValueError(`${what}: expected mode 'auto', 'min' or 'max', received ${describeValue(mode)}`);
     this.what = what;
     this.name = name;
     this.delta = Math.abs(delta);

@@ -1,6 +1,6 @@
 import { batchIndices } from '@recurra/preprocessing/extend';
 import { ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor, denseData, formatShape, isFloating } from '@recurra/tensor/extend';
+import { asTensor, denseData, describeValue, formatShape, isFloating } from '@recurra/tensor/extend';
 import { describeTree, isRecord, mapTree } from '../base/tree.js';
 
 /** Samples with their targets and weights: trees of tensors that all have one length. */
@@ -45,7 +45,7 @@ export function toTensors(data: unknown, name: string, what: string): unknown {
  * where a number is NaN or infinite.
  */
 export function toSamples(x: unknown, y: unknown, weight: unknown, what: string, inputsOf: InputsOf): Samples {
-  if (x === undefined || x === null) throw new ValueError(`${what}: expected inputs, received ${String(x)}`);
+  if (x === undefined || x === null) throw new ValueError(`${what}: expected inputs, received ${describeValue(x)}`);
   const inputs = inputsOf(x, what);
   let count: number | undefined;
   const check = (tree: unknown, name: string): unknown =>

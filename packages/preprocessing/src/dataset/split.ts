@@ -34,6 +34,7 @@ export interface SplitOptions {
 export function trainTestSplit(count: number, options: SplitOptions = {}): { train: number[]; test: number[] } {
   checkValue('trainTestSplit', 'the number of samples', count, rules.countOrZero);
   if (options?.shuffle !== undefined) checkValue('trainTestSplit', 'shuffle', options.shuffle, rules.flag);
+  if (options?.testSize !== undefined) checkValue('trainTestSplit', 'testSize', options.testSize, rules.positive);
   checkOptions('trainTestSplit', options, {
     testSize: true,
     seed: true,

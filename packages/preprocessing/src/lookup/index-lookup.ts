@@ -1,5 +1,5 @@
 import { type DType, type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { type Rule, rules } from '@recurra/tensor/extend';
+import { checkValue, type Rule, rules } from '@recurra/tensor/extend';
 import { fingerprint64 } from '../internal/farmhash.js';
 import { sipHash24 } from '../internal/siphash.js';
 import { listOf } from '../internal/texts.js';
@@ -126,8 +126,7 @@ export class IndexLookup<K extends string | number> {
     vocabulary.forEach((token, i) => {
       this.check(token, i);
     });
-    if (idfWeights?.some((w) => !Number.isFinite(w)))
-      throw new ValueError(`${this.settings.name}: expected idfWeights to be finite numbers, received others`);
+    checkValue(this.settings.name, 'idfWeights', idfWeights, rules.orNull(rules.numbers));
     const { name, maskToken, oovToken, numOovIndices, maxTokens, outputMode, invert, padToMaxTokens } = this.settings;
     if (outputMode === 'tfIdf' && idfWeights === null)
       throw new ValueError(`${name}: expected idfWeights beside the vocabulary in outputMode 'tfIdf', received none`);

@@ -1,27 +1,28 @@
-import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
+import { checkRules, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { IndexLookup, type LookupOptions, SALT } from './index-lookup.js';
 
-/** Tokens have a type that each class checks itself. */
-const LOOKUP_RULES = {
+/** What options may be; tokens are texts or integers, as those of the class. */
+const lookupRules = (token: Rule): Rules<LookupOptions<unknown>> => ({
   maxTokens: rules.anything,
   numOovIndices: rules.countOrZero,
-  maskToken: rules.anything,
-  oovToken: rules.anything,
+  maskToken: rules.orNull(token),
+  oovToken: token,
   vocabulary: rules.anything,
   idfWeights: rules.anything,
   invert: rules.flag,
   outputMode: rules.oneOf('int', 'oneHot', 'multiHot', 'count', 'tfIdf'),
   padToMaxTokens: rules.flag,
   salt: SALT,
-} satisfies Rules<LookupOptions<unknown>>;
+});
 
 /** What `StringLookup` and `IntegerLookup` have in common: a vocabulary that is given or learnt. */
 export abstract class VocabularyLookup<K extends string | number, Data> {
   protected readonly lookup: IndexLookup<K>;
 
   protected constructor(name: string, options: LookupOptions<K>, oovToken: K, sort: (tokens: K[]) => K[]) {
-    checkRules<LookupOptions<K>>(name, options, LOOKUP_RULES as Rules<LookupOptions<K>>);
+    const token = typeof oovToken === 'string' ? rules.text : rules.integer;
+    checkRules<LookupOptions<K>>(name, options, lookupRules(token) as Rules<LookupOptions<K>>);
     this.lookup = new IndexLookup<K>(
       {
         name,

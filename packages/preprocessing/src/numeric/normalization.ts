@@ -1,5 +1,5 @@
 import { type Axes, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
-import { asTensor, checkRules, type Rules, rules } from '@recurra/tensor/extend';
+import { asTensor, checkRules, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import { refuseEndless } from '../internal/endless.js';
 import { flatten, type Nested } from '../internal/nested.js';
 
@@ -14,14 +14,20 @@ export interface NormalizationOptions {
   readonly invert?: boolean;
 }
 
+/** One number, or nested lists of such. */
+function nested(one: Rule): Rule {
+  const accepts = (v: unknown): boolean => (Array.isArray(v) ? v.length > 0 && v.every(accepts) : one.accepts(v));
+  return { expected: `${one.expected}, or lists of such`, accepts };
+}
+
 const NORMALIZATION_RULES = {
   axis: {
     expected: 'an axis, a list of axes, or null',
     accepts: (v) =>
       v === null || rules.integer.accepts(v) || (Array.isArray(v) && v.every((axis) => rules.integer.accepts(axis))),
   },
-  mean: rules.anything,
-  variance: rules.anything,
+  mean: rules.orNull(nested(rules.anyNumber)),
+  variance: rules.orNull(nested(rules.notNegative)),
   invert: rules.flag,
 } satisfies Rules<NormalizationOptions>;
 

@@ -81,9 +81,8 @@ export function concat(values: readonly TensorLike[], axis = 0): Tensor {
   const tensors = values.map((v) => asTensor(v));
   const dtype = tensors.map((t) => t.dtype).reduce(promoteTypes);
   const inputs = tensors.map((t) => t.cast(dtype));
-  return inputs.length === 1
-    ? inputs[0]!
-    : bind(concatPrimitive, inputs, { axis: normalizeAxis(axis, inputs[0]!.rank, 'concat') })[0]!;
+  const along = normalizeAxis(axis, inputs[0]!.rank, 'concat');
+  return inputs.length === 1 ? inputs[0]! : bind(concatPrimitive, inputs, { axis: along })[0]!;
 }
 
 /** Tensors of one shape along a new axis. */

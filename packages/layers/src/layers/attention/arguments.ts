@@ -1,5 +1,5 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
-import { checkOptions } from '@recurra/tensor/extend';
+import { checkOptions, checkValue, describeValue, rules } from '@recurra/tensor/extend';
 
 /** What a layer of attention gives: its output, and (where the call asks for them) the scores. */
 export type AttentionOutput = Tensor | readonly [output: Tensor, scores: Tensor];
@@ -28,12 +28,11 @@ export function checkArguments(label: string, given: object, own: Readonly<Recor
   for (const name of ['returnAttentionScores', 'useCausalMask'] as const) {
     const value: unknown = (given as AttentionArguments)[name];
     if (value !== undefined && typeof value !== 'boolean')
-      throw new ValueError(`${label}: expected ${name} to be true or false, received ${String(value)}`);
+      throw new ValueError(`${label}: expected ${name} to be true or false, received ${describeValue(value)}`);
   }
 }
 
 /** Throws `ValueError` unless `value` is a share in 0..1. */
 export function expectRate(label: string, value: unknown): void {
-  if (typeof value !== 'number' || !(value >= 0 && value <= 1))
-    throw new ValueError(`${label}: expected dropout to be a share in 0..1, received ${String(value)}`);
+  checkValue(label, 'dropout', value, rules.share);
 }

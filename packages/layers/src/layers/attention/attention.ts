@@ -1,6 +1,7 @@
 import { initializers } from '@recurra/cells';
 import { allowedKeys } from '@recurra/cells/extend';
 import { ShapeError, softmax, Tensor, ValueError, where } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { type CallOptions, type Context, Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import {
@@ -158,7 +159,7 @@ export class Attention extends ScoredAttention<AttentionOptions> {
     });
     const { scoreMode } = this.settled;
     if (scoreMode !== 'dot' && scoreMode !== 'concat')
-      throw new ValueError(`Attention: expected scoreMode 'dot' or 'concat', received ${String(scoreMode)}`);
+      throw new ValueError(`Attention: expected scoreMode 'dot' or 'concat', received ${describeValue(scoreMode)}`);
   }
 
   override get className(): string {

@@ -121,8 +121,10 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
   /** On what the projections give: Keras hands it on to them. */
   private readonly penalty: Regularizer | null;
 
-  constructor({ activityRegularizer = null, ...options }: HeadedAttentionOptions) {
-    super(options as LayerOptions);
+  constructor(given: HeadedAttentionOptions) {
+    // What is no object is left for the base to refuse.
+    const { activityRegularizer = null, ...options } = given ?? { activityRegularizer: null };
+    super((given && options) as LayerOptions);
     this.penalty = resolveRegularizer(activityRegularizer);
   }
 

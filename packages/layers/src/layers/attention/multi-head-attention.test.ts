@@ -203,7 +203,7 @@ test('mistakes are told', () => {
     'masks [query, value]',
   );
   expect(() => new MultiHeadAttention(0, 2)).toThrow('numHeads');
-  expect(() => new MultiHeadAttention(1, 2, { dropout: 2 })).toThrow('expected dropout to be a share in 0..1');
+  expect(() => new MultiHeadAttention(1, 2, { dropout: 2 })).toThrow('expected dropout to be a number from 0 to 1');
   expect(() => new MultiHeadAttention(1, 2, { heads: 2 } as never)).toThrow('heads');
   expect(() => new MultiHeadAttention(1, 2, { attentionAxes: [2] }).apply(X)).toThrow('expected attentionAxes between');
   expect(() => new MultiHeadAttention(1, 2).apply(X4, { useCausalMask: true })).toThrow(

@@ -1,4 +1,5 @@
 import { ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { expectInteger, type Settled, settle } from '../../base/options.js';
 import { HEADED_DEFAULTS, HeadedAttention, type HeadedAttentionOptions, type Heads } from './headed-attention.js';
 
@@ -17,7 +18,9 @@ function integers(name: string, given: number | readonly number[] | null, least:
   if (given === null) return null;
   const list = typeof given === 'number' ? [given] : given;
   if (!Array.isArray(list) || list.length === 0)
-    throw new ValueError(`MultiHeadAttention: expected ${name} to be an integer or a list, received ${String(given)}`);
+    throw new ValueError(
+      `MultiHeadAttention: expected ${name} to be an integer or a list, received ${describeValue(given)}`,
+    );
   return list.map((v) => expectInteger('MultiHeadAttention', name, v, least));
 }
 

@@ -1,5 +1,5 @@
 import { ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { isFloating } from '@recurra/tensor/extend';
+import { describeValue, isFloating } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../../base/layer.js';
 import { type LayerOptions, type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
@@ -25,7 +25,9 @@ export class SinePositionEncoding extends Layer<Tensor, Tensor, PositionArgument
     this.settled = settle<SinePositionEncodingOptions>('SinePositionEncoding', options, { maxWavelength: 10000 });
     const { maxWavelength } = this.settled;
     if (typeof maxWavelength !== 'number' || !(maxWavelength > 0) || maxWavelength === Infinity)
-      throw new ValueError(`SinePositionEncoding: expected maxWavelength > 0, received ${String(maxWavelength)}`);
+      throw new ValueError(
+        `SinePositionEncoding: expected maxWavelength > 0, received ${describeValue(maxWavelength)}`,
+      );
   }
 
   override get className(): string {

@@ -26,7 +26,7 @@ test.each([
   [
     'a kernel of two axes',
     () => new Conv1D(2, [3, 3] as never),
-    'expected kernelSize to be an integer >= 1, received 3,3',
+    'expected kernelSize to be an integer >= 1, received [3, 3]',
   ],
   ['no stride', () => new Conv1D(2, 3, { strides: 0 }), 'expected strides'],
   ['strides and dilation', () => new Conv1D(2, 3, { strides: 2, dilationRate: 2 }), 'strides or dilationRate to be 1'],

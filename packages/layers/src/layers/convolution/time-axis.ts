@@ -1,5 +1,5 @@
 import { ShapeError, type Tensor, ValueError } from '@recurra/tensor';
-import { knownName, type SnakeCase } from '@recurra/tensor/extend';
+import { describeValue, knownName, type SnakeCase } from '@recurra/tensor/extend';
 import { expectInteger } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
 
@@ -25,7 +25,7 @@ export function bothEnds(label: string, name: string, value: unknown): readonly 
   const pair = Array.isArray(value) ? (value as readonly unknown[]) : [value, value];
   if (pair.length !== 2)
     throw new ValueError(
-      `${label}: expected ${name} to be an integer or a list of two, received ${JSON.stringify(value)}`,
+      `${label}: expected ${name} to be an integer or a list of two, received ${describeValue(value)}`,
     );
   return [expectInteger(label, name, pair[0], 0), expectInteger(label, name, pair[1], 0)];
 }

@@ -1,5 +1,5 @@
 import { ShapeError, type Tensor, ValueError } from '@recurra/tensor';
-import { sizeOf } from '@recurra/tensor/extend';
+import { describeValue, sizeOf } from '@recurra/tensor/extend';
 import type { LayerOptions, Settled } from '../../base/options.js';
 import { differ, type PartialShape } from '../../base/symbolic.js';
 import { unit } from '../../internal/unit.js';
@@ -30,7 +30,7 @@ export class Dot extends Merge {
     super('Dot', options, { normalize: false } as never);
     const pair = Array.isArray(axes) ? axes : [axes, axes];
     if (pair.length !== 2 || !pair.every(Number.isInteger))
-      throw new ValueError(`Dot: expected axes to be an integer or two, received ${JSON.stringify(axes)}`);
+      throw new ValueError(`Dot: expected axes to be an integer or two, received ${describeValue(axes)}`);
     this.axes = axes;
   }
 

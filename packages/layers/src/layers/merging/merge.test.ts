@@ -249,7 +249,7 @@ describe('what does not fit is refused', () => {
       /expected axes 1 and 1 of one size, received shapes \[2, 3, 2\] and \[2, 2\] with 3 and 2/,
     ],
     ['axis 0 to dot', () => new Dot(0).apply([y, y]), /expected axes after the batch axis/],
-    ['three axes', () => new Dot([1, 2, 3] as never), /expected axes to be an integer or two, received \[1,2,3\]/],
+    ['three axes', () => new Dot([1, 2, 3] as never), /expected axes to be an integer or two, received \[1, 2, 3\]/],
     ['an unknown option', () => new Add({ axis: 1 } as never), /Add: unknown option "axis"/],
   ])('%s', (_, f, message) => {
     expect(f).toThrow(message);

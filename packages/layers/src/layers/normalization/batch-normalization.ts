@@ -1,6 +1,6 @@
 import type { Initializer, InitializerIdentifier } from '@recurra/cells';
 import { ShapeError, stopGradient, type Tensor, ValueError, where } from '@recurra/tensor';
-import { checkOptions } from '@recurra/tensor/extend';
+import { checkRules, rules } from '@recurra/tensor/extend';
 import { type Context, Layer } from '../../base/layer.js';
 import { type Settled, settle } from '../../base/options.js';
 import { formatPartial, type PartialShape } from '../../base/symbolic.js';
@@ -87,7 +87,7 @@ export class BatchNormalization extends Layer {
     for (const [name, value] of Object.entries({ momentum, renormMomentum }))
       if (typeof value !== 'number' || !(value >= 0 && value <= 1))
         throw new ValueError(`BatchNormalization: expected ${name} in 0..1, received ${String(value)}`);
-    if (renormClipping) expectClipping(renormClipping);
+    if (renormClipping !== null) expectClipping(renormClipping);
   }
 
   override get className(): string {
@@ -195,10 +195,9 @@ function moments(x: Tensor, axis: number, mask: Tensor | null): [Tensor, Tensor]
 }
 
 function expectClipping(given: RenormClipping): void {
-  checkOptions('BatchNormalization: renormClipping', given, { rmin: true, rmax: true, dmax: true });
-  const { rmin, rmax, dmax } = given;
+  const label = 'BatchNormalization: renormClipping';
+  checkRules(label, given, { rmin: rules.anyNumber, rmax: rules.anyNumber, dmax: rules.notNegative });
+  const { rmin, rmax } = given;
   if (rmin !== undefined && rmax !== undefined && rmax < rmin)
-    throw new ValueError(`BatchNormalization: expected rmax of at least rmin, received ${rmax} and ${rmin}`);
-  if (dmax !== undefined && dmax < 0)
-    throw new ValueError(`BatchNormalization: expected dmax of at least 0, received ${dmax}`);
+    throw new ValueError(`${label}: expected rmax of at least rmin, received ${rmax} and ${rmin}`);
 }

@@ -37,7 +37,7 @@ export class Discretization extends Layer {
   private readonly epsilon: number;
   private readonly mode: OutputMode;
 
-  constructor(options: DiscretizationOptions) {
+  constructor(options: DiscretizationOptions = {}) {
     super(options);
     const s = settle<DiscretizationOptions>('Discretization', options, {
       binBoundaries: null,

@@ -1,6 +1,6 @@
 import type { EncodeMode } from '@recurra/preprocessing/extend';
 import { ValueError } from '@recurra/tensor';
-import { knownName } from '@recurra/tensor/extend';
+import { describeValue, knownName } from '@recurra/tensor/extend';
 
 /** What layers that find ids give: the ids, or rows of numbers. */
 export type OutputMode = 'int' | EncodeMode;
@@ -18,7 +18,7 @@ export function plainOf<S extends { readonly sparse?: boolean; readonly encoding
   if (options.sparse) throw new ValueError(`${label}: expected sparse to be false, received true. Tensors are dense.`);
   if (options.encoding !== undefined && options.encoding !== 'utf-8')
     throw new ValueError(
-      `${label}: expected encoding 'utf-8', received ${JSON.stringify(options.encoding)}. Strings of JavaScript are Unicode.`,
+      `${label}: expected encoding 'utf-8', received ${describeValue(options.encoding)}. Strings of JavaScript are Unicode.`,
     );
   const { sparse: _sparse, encoding: _encoding, ...plain } = options;
   return plain;

@@ -1,6 +1,7 @@
 import { Hashing as Bins } from '@recurra/preprocessing';
 import { encodedShape } from '@recurra/preprocessing/extend';
 import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import { type CallOptions, Layer } from '../../base/layer.js';
 import { expectInteger, type LayerOptions, type Settled, settle } from '../../base/options.js';
 import type { SymbolicTensor } from '../../base/symbolic.js';
@@ -47,7 +48,7 @@ export class Hashing extends Layer {
     const parts: readonly unknown[] = salt === null ? [] : typeof salt === 'number' ? [salt, salt] : salt;
     if (salt !== null && (parts.length !== 2 || !parts.every(Number.isSafeInteger)))
       throw new ValueError(
-        `Hashing: expected salt to be an integer, two integers or null, received ${JSON.stringify(salt)}`,
+        `Hashing: expected salt to be an integer, two integers or null, received ${describeValue(salt)}`,
       );
     // As Keras writes it.
     this.settled = { ...s, salt: salt === null ? null : (parts as [number, number]), outputMode: this.mode };

@@ -1,5 +1,5 @@
 import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
+import { asTensor, describeValue } from '@recurra/tensor/extend';
 import { Layer } from '../../base/layer.js';
 import { type LayerOptions, settle } from '../../base/options.js';
 import { floating } from '../../internal/floating.js';
@@ -50,7 +50,7 @@ function finite(name: string, value: unknown): number | readonly number[] {
   const all: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (all.length === 0 || !all.every(Number.isFinite))
     throw new ValueError(
-      `Rescaling: expected ${name} to be a number or a list of numbers, received ${JSON.stringify(value) ?? 'nothing'}`,
+      `Rescaling: expected ${name} to be a number or a list of numbers, received ${describeValue(value)}`,
     );
   return Array.isArray(value) ? [...(value as number[])] : (value as number);
 }

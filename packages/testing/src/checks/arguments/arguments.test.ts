@@ -1,4 +1,5 @@
-import { TRAINING } from './layers.js';
+import { LAYER_CLASSES } from './layer-classes.js';
+import { TRAINING } from './models.js';
 import { AUTOGRAD, CELLS, COMPILER, OPTIM } from './numeric.js';
 import { PREPROCESSING } from './preprocessing.js';
 import { autograd, cells, compiler, optim, preprocessing, tensor } from './surface.js';
@@ -86,8 +87,8 @@ describe.each(PACKAGES)('%s', (name, exported, examples) => {
   );
 });
 
-describe('models', () => {
-  test.each(Object.entries(TRAINING))(
+describe('layers', () => {
+  test.each(Object.entries({ ...LAYER_CLASSES, ...TRAINING }))(
     '%s takes no mistake in silence, and says what was expected',
     async (key, calls) => {
       const found: string[] = [];

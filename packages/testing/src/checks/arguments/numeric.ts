@@ -353,7 +353,9 @@ export const CELLS: Readonly<Record<string, readonly Example[]>> = {
   ],
   zeros: [example(cells.zeros)],
   ones: [example(cells.ones)],
-  constant: [example((...a: never[]) => cells.constant(...a).create([2]).data, options({ value: number(1, 'NaN') }))],
+  constant: [
+    example((...a: never[]) => cells.constant(...a).create([2]).data, options({ value: number(1, 'NaN', 'Infinity') })),
+  ],
   identity: [example((...a: never[]) => cells.identity(...a).create([2, 2]).data, options({ gain: number(1) }))],
   randomNormalInitializer: [drawn(cells.randomNormalInitializer, { mean: number(0), stddev: positive(1) })],
   truncatedNormalInitializer: [drawn(cells.truncatedNormalInitializer, { mean: number(0), stddev: positive(1) })],

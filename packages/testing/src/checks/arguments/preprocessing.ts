@@ -57,7 +57,7 @@ const PADDING = {
   padToMaxLength: flag(false),
   padding: name('pre'),
   truncating: name('pre'),
-  value: number(0, 'NaN'),
+  value: number(0, 'NaN', 'Infinity'),
 };
 const sequences = (): Dataset<number[]> => p.Dataset.fromArray([[1], [1, 2], [3]]);
 const numbers = (): Dataset<number> => p.Dataset.fromArray([1, 2, 3, 4]);
@@ -147,11 +147,23 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
     create(
       p.Hashing,
       integer(4),
-      options({ maskValue: text('', 'null', 'NaN', '-1', '1.5'), outputMode: name('int') }),
+      options({ maskValue: text('', 'null', 'NaN', '-1', '1.5', 'Infinity'), outputMode: name('int') }),
     ),
     example(
       (t: never) => new p.Hashing(4).call(t),
-      list(() => ['the', 'cat'], 'the text "2"', 'the text "zzz"', '-1', '1.5', 'NaN'),
+      list(
+        () => ['the', 'cat'],
+        ...([
+          'the text "2"',
+          'the text "0.5"',
+          'the text "zzz"',
+          '-1',
+          '1.5',
+          'NaN',
+          'Infinity',
+          'a half in a list',
+        ] as const),
+      ),
     ),
   ],
   CategoryEncoding: [
@@ -179,7 +191,7 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
     example((t: never) => new p.LabelEncoder(['a', 'b']).decode(t), integer(1)),
   ],
   toCategorical: [example(p.toCategorical, x([0, 1]), optional(integer(3), 'null'))],
-  normalize: [example(p.normalize, x([1, 2]), options({ axis: axes(-1), order: positive(2) }))],
+  normalize: [example(p.normalize, x([1, 2]), options({ axis: axes(-1), order: positive(2, 'Infinity') }))],
 
   padSequences: [
     example(
@@ -189,7 +201,7 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
         maxLength: integer(3, 'null'),
         padding: name('pre'),
         truncating: name('pre'),
-        value: number(0, 'NaN'),
+        value: number(0, 'NaN', 'Infinity'),
         dtype: name('float32'),
       }),
     ),
@@ -350,20 +362,20 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
   collate: [
     example(
       p.collate,
-      made(() => [1, 2]),
+      made(() => [1, 2], 'a half in a list'),
     ),
   ],
   collatePadded: [
     example(
       p.collatePadded,
-      made(() => [[1], [1, 2]], 'ragged rows'),
+      made(() => [[1], [1, 2]], 'ragged rows', 'a half in a list'),
       options(PADDING),
     ),
   ],
   Dataset: [
-    example((t: never) => p.Dataset.range(t), integer(3)),
+    example((t: never) => p.Dataset.range(t), integer(3, 'Infinity')),
     dataset((d, n: never, o: never) => d.batch(n, o), integer(2), options({ dropRemainder: flag(true) })),
-    dataset((d, n: never) => d.take(n), integer(2)),
+    dataset((d, n: never) => d.take(n), integer(2, 'Infinity')),
     dataset((d, n: never) => d.skip(n), integer(2)),
     dataset((d, n: never) => d.repeat(n), optional(integer(2))),
     dataset((d, n: never) => d.prefetch(n), optional(integer(2))),
@@ -375,7 +387,7 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
       (d, g: never) => d.filter(g),
       f(() => true),
     ),
-    dataset((d, o: never) => d.shuffle(o), options({ seed, bufferSize: integer(2) })),
+    dataset((d, o: never) => d.shuffle(o), options({ seed, bufferSize: integer(2, 'Infinity') })),
     dataset(
       (_, n: never, o: never) => sequences().paddedBatch(n, o),
       integer(2),
@@ -413,8 +425,8 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
         required: list(() => ['a']),
         trim: flag(true),
         lineColumn: text('#'),
-        maxRowBytes: integer(100),
-        maxFieldBytes: integer(100),
+        maxRowBytes: integer(100, 'Infinity'),
+        maxFieldBytes: integer(100, 'Infinity'),
       }),
     ),
   ],
@@ -427,7 +439,7 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
         ...BAD_ROWS,
         required: list(() => ['a']),
         lineColumn: text('#'),
-        maxLineBytes: integer(100),
+        maxLineBytes: integer(100, 'Infinity'),
       }),
     ),
   ],
@@ -435,7 +447,7 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
     example(
       read(p.textLineDataset),
       made(blob(LINES)),
-      options({ ...reading(LINES), ...BAD_ROWS, skipEmpty: flag(true), maxLineBytes: integer(100) }),
+      options({ ...reading(LINES), ...BAD_ROWS, skipEmpty: flag(true), maxLineBytes: integer(100, 'Infinity') }),
     ),
   ],
   readBytes: [

@@ -95,9 +95,9 @@ export const TENSOR: Readonly<Record<string, readonly Example[]>> = {
   ...Object.fromEntries(UNARY.map((n) => [n, [example((t as never)[n], m)]])),
   ...Object.fromEntries(BINARY.map((n) => [n, [example((t as never)[n], m, m)]])),
   ...Object.fromEntries(REDUCTIONS.map((n) => [n, [example((t as never)[n], m, axes(1), keepDims)]])),
-  max: [example(t.max, m, axes(1), options({ keepDims: flag(true), initial: number(0, 'NaN') }))],
-  min: [example(t.min, m, axes(1), options({ keepDims: flag(true), initial: number(0, 'NaN') }))],
-  norm: [example(t.norm, m, axes(1), options({ keepDims: flag(true), ord: positive(3) }))],
+  max: [example(t.max, m, axes(1), options({ keepDims: flag(true), initial: number(0, 'NaN', 'Infinity') }))],
+  min: [example(t.min, m, axes(1), options({ keepDims: flag(true), initial: number(0, 'NaN', 'Infinity') }))],
+  norm: [example(t.norm, m, axes(1), options({ keepDims: flag(true), ord: positive(3, 'Infinity') }))],
   argmax: [example(t.argmax, m, optional(axis(1), 'null'), keepDims)],
   argmin: [example(t.argmin, m, optional(axis(1), 'null'), keepDims)],
   median: [example(t.median, m, optional(axis(1), 'null'), keepDims)],
@@ -114,7 +114,15 @@ export const TENSOR: Readonly<Record<string, readonly Example[]>> = {
     ),
   ],
   nanToNum: [
-    example(t.nanToNum, m, options({ nan: number(0, 'NaN'), posinf: number(1, 'NaN'), neginf: number(-1, 'NaN') })),
+    example(
+      t.nanToNum,
+      m,
+      options({
+        nan: number(0, 'NaN', 'Infinity'),
+        posinf: number(1, 'NaN', 'Infinity'),
+        neginf: number(-1, 'NaN', 'Infinity'),
+      }),
+    ),
   ],
   cast: [example(t.cast, m, name('int32'))],
 
@@ -162,7 +170,7 @@ export const TENSOR: Readonly<Record<string, readonly Example[]>> = {
         [0, 1],
         [1, 0],
       ]),
-      options({ mode: name('constant'), value: number(0, 'NaN') }),
+      options({ mode: name('constant'), value: number(0, 'NaN', 'Infinity') }),
     ),
   ],
   tile: [example(t.tile, m, integer(2, 'an empty array'))],
@@ -311,13 +319,13 @@ export const TENSOR: Readonly<Record<string, readonly Example[]>> = {
   conv1dTransposeLength: [example(t.conv1dTransposeLength, integer(4), integer(2))],
   paddingOf: [example(t.paddingOf, integer(4), integer(2), integer(1), name('same'))],
 
-  full: [example(t.full, shape, number(1, 'NaN'), dtype)],
+  full: [example(t.full, shape, number(1, 'NaN', 'Infinity'), dtype)],
   zeros: [example(t.zeros, shape, dtype)],
   ones: [example(t.ones, shape, dtype)],
   arange: [example(t.arange, number(0), optional(number(4)), optional(number(1)), dtype)],
   linspace: [example(t.linspace, number(0), number(1), optional(integer(4)), options({ endpoint: flag(false) }))],
   eye: [example(t.eye, integer(2), optional(integer(2)), optional(signed(0)), dtype)],
-  scalar: [example(t.scalar, number(1, 'NaN'), dtype)],
+  scalar: [example(t.scalar, number(1, 'NaN', 'Infinity'), dtype)],
   tensor: [example(t.tensor, x([1, 2, 3, 4]), options({ shape: list([2, 2]), dtype: name('float32') }))],
   tensorFromJSON: [
     example(

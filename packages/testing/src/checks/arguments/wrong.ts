@@ -17,6 +17,10 @@ const WRONG: Readonly<Record<Wrong, () => unknown>> = {
   'a function': () => () => 1,
   'a Map': () => new Map(),
   'a big integer': () => 1n,
+  // What JavaScript takes for a number.
+  'the text "0.5"': () => '0.5',
+  'a half in a list': () => [0.5],
+  Infinity: () => Number.POSITIVE_INFINITY,
 };
 
 /** The name of a mistake. */
@@ -35,7 +39,10 @@ export type Wrong =
   | 'true'
   | 'a function'
   | 'a Map'
-  | 'a big integer';
+  | 'a big integer'
+  | 'the text "0.5"'
+  | 'a half in a list'
+  | 'Infinity';
 
 const ALL = Object.keys(WRONG) as Wrong[];
 
@@ -54,7 +61,8 @@ function argument(value: unknown, ...takes: Wrong[]): Argument {
 }
 
 /** Anything like a tensor. Numbers and booleans are scalars, arrays are read. */
-export const x = (value: unknown): Argument => argument(value, 'NaN', '-1', '1.5', 'true', 'an empty array');
+export const x = (value: unknown): Argument =>
+  argument(value, 'NaN', '-1', '1.5', 'true', 'an empty array', 'a half in a list', 'Infinity');
 /** A tensor, and nothing else. */
 export const tensorOnly = (value: unknown): Argument => argument(value);
 export const integer = (value: number, ...takes: Wrong[]): Argument => argument(value, ...takes);
@@ -70,7 +78,7 @@ export const axes = (value: unknown, ...takes: Wrong[]): Argument =>
 export const list = (value: unknown, ...takes: Wrong[]): Argument => argument(value, 'an empty array', ...takes);
 export const flag = (value: boolean, ...takes: Wrong[]): Argument => argument(value, 'true', ...takes);
 export const text = (value: string, ...takes: Wrong[]): Argument =>
-  argument(value, 'the text "2"', 'the text "zzz"', ...takes);
+  argument(value, 'the text "2"', 'the text "0.5"', 'the text "zzz"', ...takes);
 export const name = (value: unknown, ...takes: Wrong[]): Argument => argument(value, ...takes);
 export const f = (value: unknown, ...takes: Wrong[]): Argument => argument(() => value, 'a function', ...takes);
 export const made = (value: () => unknown, ...takes: Wrong[]): Argument => argument(value, ...takes);
@@ -99,6 +107,18 @@ export function options(fields: Readonly<Record<string, Argument>>, needed: read
 export interface Example {
   readonly call: (...args: never[]) => unknown;
   readonly args: readonly Argument[];
+}
+
+/** The names of options that a call knows, from its refusal of one that there is not. */
+export function knownOptions(refused: () => unknown, label: string): readonly string[] {
+  try {
+    refused();
+  } catch (error) {
+    const [, names] = /unknown option "zzz"\. Known options: (.+)\.$/.exec((error as Error).message) ?? [];
+    if (names !== undefined) return names.split(', ');
+    throw new Error(`${label}: expected the known options in the refusal of one that there is not`, { cause: error });
+  }
+  throw new Error(`${label}: expected an unknown option to be refused, taken in silence`);
 }
 
 /** A message that a user can act on: what was expected, and what came. */

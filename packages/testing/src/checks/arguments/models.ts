@@ -27,7 +27,7 @@ export const TRAINING: Readonly<Record<string, readonly Example[]>> = {
       options({
         optimizer: name('sgd'),
         loss: name('meanSquaredError', 'null', 'a function'),
-        lossWeights: made(() => [1], 'null', '-1', '1.5'),
+        lossWeights: made(() => [1], 'null', '-1', '1.5', 'a half in a list'),
         metrics: list(() => ['meanAbsoluteError'], 'null', 'an empty object'),
         weightedMetrics: list(() => ['meanAbsoluteError'], 'null', 'an empty object'),
         runEagerly: flag(true),
