@@ -1,5 +1,5 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
 import type { Graph } from './base/graph.js';
 import type { AnyLayer } from './base/layer.js';
 import type { Model } from './base/model.js';
@@ -26,14 +26,14 @@ export interface PlotOptions {
   readonly showTrainable?: boolean;
 }
 
-const OPTIONS: OptionTable<PlotOptions> = {
-  showShapes: true,
-  showDtype: true,
-  showLayerNames: true,
-  rankdir: true,
-  expandNested: true,
-  showLayerActivations: true,
-  showTrainable: true,
+const OPTIONS: Rules<PlotOptions> = {
+  showShapes: rules.flag,
+  showDtype: rules.flag,
+  showLayerNames: rules.flag,
+  rankdir: rules.oneOf('TB', 'BT', 'LR', 'RL'),
+  expandNested: rules.flag,
+  showLayerActivations: rules.flag,
+  showTrainable: rules.flag,
 };
 
 /** One layer's box: a title, and lines below it. */
@@ -68,10 +68,8 @@ const PADDING = 10;
  */
 export async function plotModel(model: Model<never, never> | AnyLayer, options: PlotOptions = {}): Promise<string> {
   if (!isModel(model)) throw new ValueError(`plotModel: expected a model, received ${describeTree(model)}`);
-  checkOptions('plotModel', options, OPTIONS);
+  checkRules('plotModel', options, OPTIONS);
   const { rankdir = 'TB' } = options;
-  if (!['TB', 'BT', 'LR', 'RL'].includes(rankdir))
-    throw new ValueError(`plotModel: expected rankdir 'TB', 'BT', 'LR' or 'RL', received ${describeTree(rankdir)}`);
   if (!model.built)
     throw new ValueError(
       `plotModel: expected a built model, received "${model.name}" without weights. Begin it with Input, call build(shape), or apply it to data first.`,

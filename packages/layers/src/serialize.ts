@@ -1,6 +1,6 @@
 import { type AnyCell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells } from '@recurra/cells';
 import { FormatError } from '@recurra/tensor';
-import { isSerialized } from '@recurra/tensor/extend';
+import { checkRules, isSerialized, type Rules } from '@recurra/tensor/extend';
 import type { SerializedLayer } from './base/describe.js';
 import { asFormatError, graphFromConfig } from './base/graph-from-config.js';
 import type { AnyLayer, LayerConfig } from './base/layer.js';
@@ -39,6 +39,13 @@ export interface DeserializeOptions {
   readonly customObjects?: Readonly<Record<string, LayerClass | CellClass>>;
 }
 
+const OPTIONS: Rules<DeserializeOptions> = {
+  customObjects: {
+    expected: 'an object of classes by their names',
+    accepts: (v) => isRecord(v) && Object.values(v).every(isLayerClass),
+  },
+};
+
 /** Where Keras finds classes of layers and models. */
 const LAYER_MODULES: ReadonlySet<string> = new Set([
   'keras.layers',
@@ -65,6 +72,7 @@ function isSerializedLayer(value: unknown): value is SerializedLayer {
  * descriptions of another form.
  */
 export function deserializeLayer(given: SerializedLayer, options: DeserializeOptions = {}): AnyLayer {
+  checkRules('deserializeLayer', options, OPTIONS);
   if (!isSerializedLayer(given))
     throw new FormatError(`deserializeLayer: expected { className, config }, received ${describeTree(given)}`);
   if (depth >= DEEPEST)
@@ -99,8 +107,6 @@ function layerFrom({ className, config }: SerializedLayer, options: DeserializeO
       inner[key] = deserializeLayer(value, options);
     else inner[key] = value;
   }
-  // What Keras writes and nothing here depends on.
-  delete inner['quantizationConfig'];
   return make.fromConfig(inner) as AnyLayer;
 }
 

@@ -1,5 +1,5 @@
 import { ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue, type OptionTable } from '@recurra/tensor/extend';
+import { checkRules, describeValue, type Rules, rules } from '@recurra/tensor/extend';
 import type { Graph } from './base/graph.js';
 import { callNumbers } from './base/graph-config.js';
 import type { AnyLayer } from './base/layer.js';
@@ -25,13 +25,14 @@ export interface SummaryOptions {
   readonly layerRange?: readonly [string, string] | null;
 }
 
-const OPTIONS: OptionTable<SummaryOptions> = {
-  print: true,
-  lineLength: true,
-  positions: true,
-  expandNested: true,
-  showTrainable: true,
-  layerRange: true,
+const OPTIONS: Rules<SummaryOptions> = {
+  print: rules.flag,
+  lineLength: rules.orNull(rules.count),
+  positions: rules.orNull(rules.numbers),
+  expandNested: rules.flag,
+  showTrainable: rules.flag,
+  // What looks for the layers says more.
+  layerRange: rules.anything,
 };
 
 /** Is it a single chain: no layer with several inputs, none called twice, no branch? Then the table needs no connections. */
@@ -50,7 +51,7 @@ function isChain(graph: Graph, inputs: readonly SymbolicTensor[]): boolean {
 
 /** Keras' table of layers, output shapes (where they are known), numbers of parameters, and for graphs what each layer is connected to. */
 export function summaryTable(model: Model<never, never>, options: SummaryOptions = {}): string {
-  checkOptions('summary', options, OPTIONS);
+  checkRules('summary', options, OPTIONS);
   const { expandNested = false, showTrainable = false, layerRange = null } = options;
   const graph = model.graph as Graph | null;
   const chain = !graph || isChain(graph, model.inputSpecs as readonly SymbolicTensor[]);

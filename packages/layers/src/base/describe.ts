@@ -1,3 +1,5 @@
+import { ValueError } from '@recurra/tensor';
+import { describeValue } from '@recurra/tensor/extend';
 import type { AnyLayer } from './layer.js';
 
 /** A layer as Keras writes it down inside of others. */
@@ -17,6 +19,8 @@ const MODELS: Readonly<Record<string, Pick<SerializedLayer, 'module' | 'register
 
 /** The layer as plain data, without its weights. Throws `ValueError` if an argument is a function. */
 export function describeLayer(layer: AnyLayer): SerializedLayer {
+  if (typeof layer?.getConfig !== 'function' || typeof layer.className !== 'string')
+    throw new ValueError(`serializeLayer: expected a layer, received ${describeValue(layer)}`);
   const { className } = layer;
   const { module, registeredName } = MODELS[className] ?? { module: 'keras.layers', registeredName: null };
   return { module: module!, className, config: layer.getConfig(), registeredName: registeredName! };

@@ -2,7 +2,18 @@ import type { Constraint, Initializer, Regularizer } from '@recurra/cells';
 import { resolveRegularizer } from '@recurra/cells/extend';
 import { evalShape, untraced } from '@recurra/compiler/extend';
 import { type DType, type Shape, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor, describeValue, formatShape, isFloating, isSerialized, sizeOf } from '@recurra/tensor/extend';
+import {
+  asTensor,
+  checkValue,
+  describeValue,
+  formatShape,
+  isFloating,
+  isSerialized,
+  type Rule,
+  rules,
+  sizeOf,
+} from '@recurra/tensor/extend';
+import { expectConfig } from '../internal/configuration.js';
 import { maskOf, withMask } from './masks.js';
 import { inScope, scoped, uniqueName } from './naming.js';
 import { Operation, SpecOf } from './operation.js';
@@ -115,6 +126,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
       writable: true,
       value: (inputShape: Shapes<In>): void => {
         if (this.#built) return;
+        this.checkShape(inputShape);
         const { scopeName } = this;
         untraced(() =>
           scopeName === null ? own.call(this, inputShape) : inScope(scopeName, () => own.call(this, inputShape)),
@@ -189,6 +201,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   }
 
   set trainable(value: boolean) {
+    checkValue(this.label, 'trainable', value, rules.flag);
     this.#trainable = value;
     structureChanged();
     for (const child of this.children()) child.trainable = value;
@@ -272,6 +285,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   apply(inputs: Symbolic<In>, options?: CallOptions<In> & Args): Symbolic<Out>;
   apply(inputs: Data<In>, options?: CallOptions<In> & Args): Out;
   apply(inputs: unknown, options: object = {}): unknown {
+    checkCall(this.label, options);
     return this.invoke(inputs, options as Readonly<Record<string, unknown>>);
   }
 
@@ -300,10 +314,12 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   private tensorsOf(given: unknown): unknown {
     const cast = (x: Tensor): Tensor =>
       isFloating(x.dtype) && x.dtype !== this.#dtype ? withMask(x.cast(this.#dtype), maskOf(x)) : x;
-    const hasTensor = leavesOf(given).some((leaf) => leaf instanceof Tensor || ArrayBuffer.isView(leaf));
     if (given instanceof Tensor) return cast(given);
+    const hasTensor = leavesOf(given).some((leaf) => leaf instanceof Tensor || ArrayBuffer.isView(leaf));
     if (given === undefined || given === null)
       throw new ValueError(`${this.label}: expected inputs, received ${describeValue(given)}`);
+    if (isRecord(given) && leavesOf(given).length === 0)
+      throw new ValueError(`${this.label}: expected inputs, received an object without any`);
     if (!hasTensor && !isRecord(given)) return cast(asTensor(given as TensorLike));
     const visit = (node: unknown): unknown => {
       if (Array.isArray(node) && leavesOf(node).every((leaf) => typeof leaf === 'number' || typeof leaf === 'boolean'))
@@ -407,6 +423,14 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     });
   }
 
+  /** Throws `ValueError` for what is no shape, nor a tree of shapes. */
+  protected checkShape(shape: unknown): void {
+    if (!isShapes(shape))
+      throw new ValueError(
+        `${this.label}: expected the shape of the inputs, batch first, as [null, 8] (null where a size is open), received ${describeValue(shape)}`,
+      );
+  }
+
   /** Throws where inputs have shapes that the layer cannot take (`null` where a size is open). */
   protected checkInputs(_shapes: Shapes<In>): void {}
 
@@ -436,6 +460,8 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
 
   /** Inside of `call`: adds a scalar to what training minimises. Keras `add_loss`. */
   addLoss(loss: Tensor): void {
+    if (!(loss instanceof Tensor))
+      throw new ValueError(`${this.label}: expected a scalar tensor as a loss, received ${describeValue(loss)}`);
     if (loss.size !== 1)
       throw new ShapeError(
         `${this.label}: expected a scalar loss, received shape ${formatShape(loss.shape)}. Reduce it (sum, mean).`,
@@ -495,7 +521,10 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     this: { new (...args: any[]): L; readonly positional: readonly string[] },
     config: LayerConfig,
   ): L {
+    expectConfig('fromConfig', config);
     const options: Record<string, unknown> = { ...config };
+    // What Keras writes, and so `getConfig`, and nothing here depends on.
+    delete options['quantizationConfig'];
     // biome-ignore lint/complexity/noThisInStatic: the class that is asked makes the layer
     const args = this.positional.map((key) => {
       const value = options[key];
@@ -527,6 +556,30 @@ function batchOf(y: unknown): number {
 function asSpec(leaf: unknown): unknown {
   if (leaf instanceof SymbolicTensor || leaf instanceof Tensor) return new SpecOf(leaf.shape, leaf.dtype);
   return leaf;
+}
+
+/** Throws `ValueError` for what goes with no call: arguments beside these are those of the layer's `call`. */
+function checkCall(label: string, options: object): void {
+  if (!isRecord(options))
+    throw new ValueError(`${label}: expected an object of options, received ${describeValue(options)}`);
+  const { training, mask } = options as CallOptions;
+  if (training !== undefined) checkValue(label, 'training', training, rules.flag);
+  if (mask !== undefined) checkValue(label, 'mask', mask, MASKS);
+}
+
+const MASKS: Rule = {
+  expected: 'a tensor, a tree of tensors as the inputs are, or null',
+  accepts: (v) => {
+    const leaves = leavesOf(v);
+    return leaves.length > 0 && leaves.every((m) => m === null || m instanceof Tensor || m instanceof SymbolicTensor);
+  },
+};
+
+/** Is it a shape, or a tree of shapes? */
+function isShapes(node: unknown): boolean {
+  if (Array.isArray(node))
+    return node.every((d) => d === null || (Number.isInteger(d) && d >= 0)) || node.every(isShapes);
+  return isRecord(node) && Object.keys(node).length > 0 && Object.values(node).every(isShapes);
 }
 
 /** Is it a shape: a list of sizes and `null`? */

@@ -83,8 +83,8 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
   /** Throws `ValueError` where an output depends on an input that is not given, and for two layers of one name. */
   constructor(options: ModelOptions<I, O> | LayerOptions = {}) {
+    checkOptions<object>('Model', options, { inputs: true, outputs: true, ...LAYER_OPTIONS });
     const { inputs, outputs, ...rest } = options as Partial<ModelOptions<I, O>>;
-    checkOptions('Model', rest as LayerOptions, LAYER_OPTIONS);
     super(rest);
     if ((inputs === undefined) !== (outputs === undefined))
       throw new ValueError(`${this.label}: expected both inputs and outputs, or neither (and a call of its own)`);
@@ -131,6 +131,11 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   /** The layers of the model, each once: in the order of its graph, or of its properties. */
   get layers(): readonly Layer<never, unknown>[] {
     return this.children() as readonly Layer<never, unknown>[];
+  }
+
+  protected override checkShape(shape: unknown): void {
+    // A graph has its shapes.
+    if (!this.graph) super.checkShape(shape);
   }
 
   override children(): ReturnType<Layer['children']> {

@@ -1,7 +1,7 @@
 import type { Constraint, Regularizer } from '@recurra/cells';
 import { Variable as CompiledVariable } from '@recurra/compiler';
-import { ShapeError, Tensor, type TensorLike } from '@recurra/tensor';
-import { asTensor, copiedData, ndarray } from '@recurra/tensor/extend';
+import { ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { asTensor, checkRules, copiedData, describeValue, ndarray, type Rules, rules } from '@recurra/tensor/extend';
 
 export { withValues } from '@recurra/compiler/extend';
 
@@ -20,6 +20,16 @@ export interface VariableOptions {
   readonly regularizer?: Regularizer | null;
   readonly constraint?: Constraint | null;
 }
+
+// Every function has a method `apply`.
+const applies = (v: unknown): boolean =>
+  v === null || (typeof v === 'object' && typeof (v as Partial<Regularizer>).apply === 'function');
+const OPTIONS: Rules<VariableOptions> = {
+  role: rules.oneOf('weight', 'state', 'seed'),
+  trainable: rules.flag,
+  regularizer: { expected: 'a Regularizer, or null', accepts: applies },
+  constraint: { expected: 'a Constraint, or null', accepts: applies },
+};
 
 let changes = 0;
 
@@ -48,6 +58,7 @@ export class Variable extends CompiledVariable {
   /** @param path where it stands, e.g. `lstm/lstm_cell/kernel` */
   constructor(value: Tensor, path = 'variable', options: VariableOptions = {}) {
     super(value, path);
+    checkRules(`Variable "${path}"`, options, OPTIONS);
     this.id = ++changes;
     this.role = options.role ?? 'weight';
     this.isTrainable = options.trainable ?? this.role === 'weight';
@@ -73,6 +84,8 @@ export class Variable extends CompiledVariable {
 
 /** Replaces the values of variables, in their dtypes. Throws `ShapeError` where number or shapes do not fit; then none is replaced. */
 export function assignAll(variables: readonly Variable[], values: readonly TensorLike[], label: string): void {
+  if (!Array.isArray(values))
+    throw new ValueError(`${label}: expected a list of weights, received ${describeValue(values)}`);
   if (values.length !== variables.length)
     throw new ShapeError(
       `${label}: expected ${variables.length} weights (${variables.map((v) => v.path).join(', ')}), received ${values.length}`,

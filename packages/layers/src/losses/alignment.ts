@@ -11,7 +11,7 @@
  * on time where n = time and fail otherwise. Nobody means that; here the first is refused and the second weighs samples.
  */
 import { guard } from '@recurra/compiler/extend';
-import { type DType, type Shape, ShapeError, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { type DType, type Shape, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import { asTensor, formatShape, isFloating, sameShape } from '@recurra/tensor/extend';
 import { floating } from '../internal/floating.js';
 
@@ -48,6 +48,7 @@ function firstString(value: unknown): string | null {
  * @param argument how the caller calls them: 'targets', 'y'
  */
 export function asTargets(value: TensorLike | null | undefined, what: string, argument = 'targets'): Tensor {
+  if (value instanceof Tensor) return value;
   if (value === null || value === undefined) throw new ValueError(`${what}: expected ${argument}, received ${value}`);
   const text = firstString(value);
   if (text !== null)
@@ -55,6 +56,11 @@ export function asTargets(value: TensorLike | null | undefined, what: string, ar
       `${what}: expected numbers as ${argument}, received the string ${JSON.stringify(text)}. StringLookup of @recurra/preprocessing turns labels into class indices, oneHot turns those into vectors.`,
     );
   return asTensor(value);
+}
+
+/** Predictions as a tensor. Throws `ValueError` where there are none. */
+export function asPredictions(value: TensorLike | null | undefined, what: string): Tensor {
+  return asTargets(value, what, 'predictions');
 }
 
 /** Weights that may be absent, as a tensor of `dtype` or `null`. */
@@ -79,7 +85,7 @@ function targetsHint(targets: Shape, predictions: Shape): string {
  * by a last axis of size 1, which the other side then gets or loses.
  */
 export function alignTargets(yTrue: TensorLike, yPred: TensorLike, what: string): [Tensor, Tensor] {
-  const predictions = floating(asTensor(yPred));
+  const predictions = floating(asPredictions(yPred, what));
   return alignShapes(asTargets(yTrue, what).cast(predictions.dtype), predictions, what);
 }
 

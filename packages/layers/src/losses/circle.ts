@@ -1,8 +1,9 @@
 import { eye, logsumexp, ShapeError, type Tensor, type TensorLike, where } from '@recurra/tensor';
-import { asTensor, formatShape } from '@recurra/tensor/extend';
+import { asTensor, checkRules, formatShape } from '@recurra/tensor/extend';
 import { floating } from '../internal/floating.js';
-import { asTargets } from './alignment.js';
+import { asPredictions, asTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
+import { rulesOf } from './options.js';
 
 /** Options of {@link circle}. */
 export interface CircleOptions {
@@ -13,6 +14,8 @@ export interface CircleOptions {
   /** Leave out the pairs of a sample with itself; true. */
   readonly removeDiagonal?: boolean;
 }
+
+const CIRCLE = rulesOf('gamma', 'margin', 'removeDiagonal');
 
 /** Stands for minus infinity where its sum and its gradient must be numbers. */
 const NOTHING = -1e30;
@@ -30,8 +33,9 @@ export function circle(
   options: CircleOptions = {},
   reference: { readonly labels: TensorLike; readonly embeddings: TensorLike } | null = null,
 ): Tensor {
+  checkRules('circle', options, CIRCLE);
   const { gamma = 80, margin = 0.4, removeDiagonal = true } = options;
-  const p = floating(asTensor(yPred));
+  const p = floating(asPredictions(yPred, 'circle'));
   const column = (labels: TensorLike, embeddings: Tensor): Tensor => {
     const t = asTargets(labels, 'circle');
     if (embeddings.rank !== 2 || t.size !== embeddings.shape[0] || t.rank > 2)
@@ -64,7 +68,7 @@ export function circle(
 /** Keras `Circle`: {@link circle}, reduced over the samples that lose more than 0. */
 export class Circle extends FunctionLoss {
   constructor(options: LossOptions & CircleOptions = {}) {
-    super('Circle', (t, p) => circle(t, p, options), options, { gamma: 80, margin: 0.4, removeDiagonal: true });
+    super('Circle', circle, options, { gamma: 80, margin: 0.4, removeDiagonal: true });
   }
 
   protected override labelMask(_yTrue: Tensor, _yPred: Tensor, values: Tensor): Tensor {

@@ -9,10 +9,11 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
+import { checkRules } from '@recurra/tensor/extend';
 import { floating } from '../internal/floating.js';
-import { alignTargets, asTargets, classIndices } from './alignment.js';
+import { alignTargets, asPredictions, asTargets, classIndices } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
+import { rulesOf } from './options.js';
 
 /** Options of the cross-entropy functions. */
 export interface CrossentropyFunctionOptions {
@@ -30,11 +31,8 @@ export interface CrossentropyLossOptions extends LossOptions, CrossentropyFuncti
 /** Defaults of {@link CrossentropyFunctionOptions}. */
 export const CROSSENTROPY_DEFAULTS = { fromLogits: false, labelSmoothing: 0, axis: -1 } as const;
 
-/** Throws `ValueError` unless a share is in 0..1. */
-function expectShare(labelSmoothing: number, what: string): void {
-  if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
-    throw new ValueError(`${what}: expected labelSmoothing in 0..1, received ${labelSmoothing}`);
-}
+const CROSSENTROPY = rulesOf('fromLogits', 'labelSmoothing', 'axis');
+const SPARSE = rulesOf('fromLogits', 'ignoreClass', 'axis');
 
 /** Binary targets and predictions in one shape, the targets smoothed. Throws `ValueError` for targets outside of 0..1. */
 export function binaryTargets(
@@ -43,7 +41,6 @@ export function binaryTargets(
   labelSmoothing: number,
   what: string,
 ): [Tensor, Tensor] {
-  expectShare(labelSmoothing, what);
   const targets = asTargets(yTrue, what);
   guard(targets, ({ data }) => {
     for (const label of data)
@@ -64,7 +61,6 @@ export function categoricalTargets(
   axis: number,
   what: string,
 ): [Tensor, Tensor] {
-  expectShare(labelSmoothing, what);
   const [t, p] = alignTargets(yTrue, yPred, what);
   const classes = t.shape[axis < 0 ? axis + t.rank : axis] ?? 1;
   if (classes === 1)
@@ -83,6 +79,7 @@ export function binaryCrossentropy(
   yPred: TensorLike,
   options: CrossentropyFunctionOptions = {},
 ): Tensor {
+  checkRules('binaryCrossentropy', options, CROSSENTROPY);
   const { fromLogits = false, labelSmoothing = 0, axis = -1 } = options;
   const [t, p] = binaryTargets(yTrue, yPred, labelSmoothing, 'binaryCrossentropy');
   return binaryOp(t, p, { fromLogits }).mean(axis);
@@ -97,6 +94,7 @@ export function categoricalCrossentropy(
   yPred: TensorLike,
   options: CrossentropyFunctionOptions = {},
 ): Tensor {
+  checkRules('categoricalCrossentropy', options, CROSSENTROPY);
   const { fromLogits = false, labelSmoothing = 0, axis = -1 } = options;
   const [t, p] = categoricalTargets(yTrue, yPred, labelSmoothing, axis, 'categoricalCrossentropy');
   return categoricalOp(t, p, { fromLogits, axis });
@@ -132,9 +130,10 @@ export function sparseCategoricalCrossentropy(
   yPred: TensorLike,
   options: SparseCrossentropyOptions = {},
 ): Tensor {
-  const { fromLogits = false, ignoreClass = null, axis = -1 } = options;
   const what = 'sparseCategoricalCrossentropy';
-  const p = floating(asTensor(yPred));
+  checkRules(what, options, SPARSE);
+  const { fromLogits = false, ignoreClass = null, axis = -1 } = options;
+  const p = floating(asPredictions(yPred, what));
   const labels = asTargets(yTrue, what);
   const t = classIndices(labels, p, what, axis);
   checkLabels(labels, p.shape[axis < 0 ? axis + p.rank : axis]!, what, ignoreClass);
@@ -150,7 +149,7 @@ export class BinaryCrossentropy extends FunctionLoss {
   protected override readonly folded: number;
 
   constructor(options: CrossentropyLossOptions = {}) {
-    super('BinaryCrossentropy', (t, p) => binaryCrossentropy(t, p, options), options, CROSSENTROPY_DEFAULTS);
+    super('BinaryCrossentropy', binaryCrossentropy, options, CROSSENTROPY_DEFAULTS);
     this.folded = options.axis ?? -1;
   }
 }
@@ -160,7 +159,7 @@ export class CategoricalCrossentropy extends FunctionLoss {
   protected override readonly folded: number;
 
   constructor(options: CrossentropyLossOptions = {}) {
-    super('CategoricalCrossentropy', (t, p) => categoricalCrossentropy(t, p, options), options, CROSSENTROPY_DEFAULTS);
+    super('CategoricalCrossentropy', categoricalCrossentropy, options, CROSSENTROPY_DEFAULTS);
     this.folded = options.axis ?? -1;
   }
 }
@@ -171,7 +170,7 @@ export class SparseCategoricalCrossentropy extends FunctionLoss {
   private readonly ignoreClass: number | null;
 
   constructor(options: LossOptions & SparseCrossentropyOptions = {}) {
-    super('SparseCategoricalCrossentropy', (t, p) => sparseCategoricalCrossentropy(t, p, options), options, {
+    super('SparseCategoricalCrossentropy', sparseCategoricalCrossentropy, options, {
       fromLogits: false,
       ignoreClass: null,
       axis: -1,

@@ -13,10 +13,11 @@ import {
   ValueError,
   where,
 } from '@recurra/tensor';
-import { asTensor, formatShape } from '@recurra/tensor/extend';
+import { checkValue, formatShape } from '@recurra/tensor/extend';
 import { floating } from '../internal/floating.js';
-import { asTargets } from './alignment.js';
+import { asPredictions, asTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
+import { WEIGHING } from './options.js';
 
 /** The class that stands for "no label here" (Keras). */
 const BLANK = 0;
@@ -63,7 +64,8 @@ function checkSequences({ data, shape }: Tensor, steps: number, classes: number)
  * Throws `ShapeError` for other ranks, `ValueError` for labels that are none and for fewer steps than labels.
  */
 export function ctc(yTrue: TensorLike, yPred: TensorLike, mask: Tensor | null = null): Tensor {
-  const scores = floating(asTensor(yPred));
+  checkValue('ctc', 'mask', mask, WEIGHING.mask);
+  const scores = floating(asPredictions(yPred, 'ctc'));
   const labels = asTargets(yTrue, 'ctc');
   if (scores.rank !== 3 || labels.rank !== 2 || labels.shape[0] !== scores.shape[0])
     throw new ShapeError(
@@ -127,7 +129,7 @@ function logSum(terms: readonly Tensor[]): Tensor {
  */
 export class CTC extends FunctionLoss {
   constructor(options: LossOptions = {}) {
-    super('CTC', ctc, options);
+    super('CTC', (t, p) => ctc(t, p), options);
   }
 
   protected override values(yTrue: Tensor, yPred: Tensor, mask: Tensor | null): Tensor {

@@ -5,12 +5,11 @@ import {
   sum,
   type Tensor,
   type TensorLike,
-  ValueError,
   where,
 } from '@recurra/tensor';
-import { asTensor, EPSILON } from '@recurra/tensor/extend';
+import { checkRules, checkValue, EPSILON } from '@recurra/tensor/extend';
 import { floating } from '../internal/floating.js';
-import { asTargets, classIndices } from './alignment.js';
+import { asPredictions, asTargets, classIndices } from './alignment.js';
 import {
   binaryTargets,
   CROSSENTROPY_DEFAULTS,
@@ -19,6 +18,7 @@ import {
   checkLabels,
 } from './crossentropy.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
+import { RULES, rulesOf } from './options.js';
 
 /** Options of the focal cross-entropies. */
 export interface FocalOptions extends CrossentropyFunctionOptions {
@@ -34,9 +34,11 @@ export interface BinaryFocalOptions extends FocalOptions {
   readonly applyClassBalancing?: boolean;
 }
 
+const CATEGORICAL = rulesOf('gamma', 'alpha', 'fromLogits', 'labelSmoothing', 'axis');
+const BINARY = { ...CATEGORICAL, ...rulesOf('applyClassBalancing') };
+
 /** base^gamma for base >= 0, whose gradient is a number at 0 too. */
-function focus(base: Tensor, gamma: number, what: string): Tensor | null {
-  if (!(gamma >= 0)) throw new ValueError(`${what}: expected gamma >= 0, received ${gamma}`);
+function focus(base: Tensor, gamma: number): Tensor | null {
   if (gamma === 0) return null;
   return (gamma < 1 ? base.maximum(EPSILON) : base).pow(gamma);
 }
@@ -50,9 +52,10 @@ export function binaryFocalCrossentropy(
   yPred: TensorLike,
   options: BinaryFocalOptions = {},
 ): Tensor {
+  const what = 'binaryFocalCrossentropy';
+  checkRules(what, options, BINARY);
   const { gamma = 2, alpha = 0.25, applyClassBalancing = false, fromLogits = false } = options;
   const { labelSmoothing = 0, axis = -1 } = options;
-  const what = 'binaryFocalCrossentropy';
   const [t, given] = binaryTargets(yTrue, yPred, labelSmoothing, what);
   const p = fromLogits ? given.sigmoid() : given;
   let loss = binaryOp(t, p);
@@ -61,7 +64,7 @@ export function binaryFocalCrossentropy(
     .add(t.neg().add(1).mul(p.neg().add(1)))
     .neg()
     .add(1);
-  const factor = focus(wrong, gamma, what);
+  const factor = focus(wrong, gamma);
   if (factor) loss = factor.mul(loss);
   if (applyClassBalancing)
     loss = t
@@ -81,13 +84,14 @@ export function binaryFocalCrossentropy(
  * `ShapeError` where the shapes differ and for a single class.
  */
 export function categoricalFocalCrossentropy(yTrue: TensorLike, yPred: TensorLike, options: FocalOptions = {}): Tensor {
-  const { gamma = 2, alpha = 0.25, fromLogits = false, labelSmoothing = 0, axis = -1 } = options;
   const what = 'categoricalFocalCrossentropy';
+  checkRules(what, options, CATEGORICAL);
+  const { gamma = 2, alpha = 0.25, fromLogits = false, labelSmoothing = 0, axis = -1 } = options;
   const [t, given] = categoricalTargets(yTrue, yPred, labelSmoothing, axis, what);
   const scores = fromLogits ? softmax(given, axis) : given;
   const p = scores.divideNoNan(sum(scores, axis, { keepDims: true })).clip(EPSILON, 1 - EPSILON);
   const loss = t.mul(p.log()).neg();
-  const factor = focus(p.neg().add(1), gamma, what);
+  const factor = focus(p.neg().add(1), gamma);
   return (factor ? factor.mul(loss) : loss).sum(axis).mul(alpha);
 }
 
@@ -98,8 +102,8 @@ export function categoricalFocalCrossentropy(yTrue: TensorLike, yPred: TensorLik
  */
 export function categoricalGeneralizedCrossEntropy(yTrue: TensorLike, yPred: TensorLike, q = 0.5): Tensor {
   const what = 'categoricalGeneralizedCrossEntropy';
-  expectQ(q);
-  const p = floating(asTensor(yPred));
+  checkValue(what, 'q', q, RULES.q);
+  const p = floating(asPredictions(yPred, what));
   const labels = asTargets(yTrue, what);
   const index = classIndices(labels, p, what);
   const classes = p.shape[p.rank - 1]!;
@@ -111,17 +115,12 @@ export function categoricalGeneralizedCrossEntropy(yTrue: TensorLike, yPred: Ten
   return power.neg().add(1).div(q);
 }
 
-function expectQ(q: number): void {
-  if (!(q > 0 && q < 1))
-    throw new ValueError(`categoricalGeneralizedCrossEntropy: expected q between 0 and 1, received ${q}`);
-}
-
 /** Keras `BinaryFocalCrossentropy`: {@link binaryFocalCrossentropy}, reduced. */
 export class BinaryFocalCrossentropy extends FunctionLoss {
   protected override readonly folded: number;
 
   constructor(options: LossOptions & BinaryFocalOptions = {}) {
-    super('BinaryFocalCrossentropy', (t, p) => binaryFocalCrossentropy(t, p, options), options, {
+    super('BinaryFocalCrossentropy', binaryFocalCrossentropy, options, {
       ...CROSSENTROPY_DEFAULTS,
       applyClassBalancing: false,
       alpha: 0.25,
@@ -136,7 +135,7 @@ export class CategoricalFocalCrossentropy extends FunctionLoss {
   protected override readonly folded: number;
 
   constructor(options: LossOptions & FocalOptions = {}) {
-    super('CategoricalFocalCrossentropy', (t, p) => categoricalFocalCrossentropy(t, p, options), options, {
+    super('CategoricalFocalCrossentropy', categoricalFocalCrossentropy, options, {
       ...CROSSENTROPY_DEFAULTS,
       alpha: 0.25,
       gamma: 2,
@@ -150,10 +149,9 @@ export class CategoricalGeneralizedCrossEntropy extends FunctionLoss {
   constructor(options: LossOptions & { readonly q?: number } = {}) {
     super(
       'CategoricalGeneralizedCrossEntropy',
-      (t, p) => categoricalGeneralizedCrossEntropy(t, p, options.q),
+      (t, p, { q }: { readonly q: number }) => categoricalGeneralizedCrossEntropy(t, p, q),
       options,
       { q: 0.5 },
     );
-    expectQ(options.q ?? 0.5);
   }
 }

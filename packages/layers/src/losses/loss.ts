@@ -1,13 +1,23 @@
 import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor, camelCase, checkOptions, describeValue, normalizeAxis } from '@recurra/tensor/extend';
+import { asTensor, camelCase, checkRules, normalizeAxis, type Rule } from '@recurra/tensor/extend';
 import { classNameToName } from '../internal/class-name.js';
+import { expectConfig } from '../internal/configuration.js';
 import { floating } from '../internal/floating.js';
-import { alignRanks, asTargets, joinWeights } from './alignment.js';
+import { alignRanks, asPredictions, asTargets, joinWeights } from './alignment.js';
+import { checkNamed, WEIGHING } from './options.js';
 
 /** How the losses of single samples become one number. */
 export type Reduction = 'sumOverBatchSize' | 'sum' | 'mean' | 'meanWithSampleWeight' | 'none';
 
 const REDUCTIONS: readonly Reduction[] = ['sumOverBatchSize', 'sum', 'mean', 'meanWithSampleWeight', 'none'];
+
+const COMMON = { reduction: true, name: true };
+const COMMON_RULES: Readonly<Record<string, Rule>> = {
+  reduction: {
+    expected: `one of ${REDUCTIONS.map((r) => `'${r}'`).join(', ')}, or null`,
+    accepts: (v) => v === null || (typeof v === 'string' && REDUCTIONS.includes(camelCase(v) as Reduction)),
+  },
+};
 
 /** Options of every loss. */
 export interface LossOptions {
@@ -49,28 +59,28 @@ export abstract class Loss {
   readonly direction = 'down' as const;
   /** The axis (or axes) of the predictions that `call` folds; `null`: all. */
   protected readonly folded: number | readonly number[] | null = -1;
-  private readonly fields: Readonly<Record<string, unknown>>;
+  protected readonly fields: Readonly<Record<string, unknown>>;
 
   /**
    * @param name the name of losses of the class that have no own
    * @param defaults the class's own options with their defaults; others are refused
    * @param className Keras' name of the class; by default that of the JavaScript class
+   * @param classRules what the class's own options may be, where that is no rule of all classes (`losses/options.ts`)
    */
   constructor(
     name: string,
     options: LossOptions = {},
     defaults: Readonly<Record<string, unknown>> = {},
     className?: string,
+    classRules: Readonly<Record<string, Rule>> = {},
   ) {
     this.className = className ?? new.target.name;
-    if (className !== undefined) checkOptions(className, options, { reduction: true, name: true, ...defaults });
-    const reduction = options.reduction === null ? 'none' : camelCase(options.reduction ?? 'sumOverBatchSize');
-    if (!REDUCTIONS.includes(reduction as Reduction))
-      throw new ValueError(
-        `${this.className}: expected reduction ${REDUCTIONS.map((r) => `'${r}'`).join(', ')}, received ${describeValue(options.reduction)}`,
-      );
-    this.name = options.name ?? name;
-    this.reduction = reduction as Reduction;
+    // What a class of one's own takes beside these, it checks itself.
+    const { reduction = 'sumOverBatchSize', name: own = name } = options ?? {};
+    if (className === undefined) checkNamed(this.className, { reduction, name: own }, COMMON, COMMON_RULES);
+    else checkNamed(className, options, { ...COMMON, ...defaults }, { ...COMMON_RULES, ...classRules });
+    this.name = own;
+    this.reduction = reduction === null ? 'none' : (camelCase(reduction) as Reduction);
     const given = options as Readonly<Record<string, unknown>>;
     this.fields = Object.fromEntries(
       Object.entries(defaults).map(([key, value]) => [key, given[key] === undefined ? value : given[key]]),
@@ -90,7 +100,11 @@ export abstract class Loss {
    * where weights would have to weigh an axis that the loss folds.
    */
   apply(yTrue: TensorLike, yPred: TensorLike, options: LossWeights = {}): Tensor {
-    const [target, predictions] = alignRanks(asTargets(yTrue, this.className), floating(asTensor(yPred)));
+    checkRules<LossWeights>(this.className, options, WEIGHING);
+    const [target, predictions] = alignRanks(
+      asTargets(yTrue, this.className),
+      floating(asPredictions(yPred, this.className)),
+    );
     const values = this.values(target, predictions, options.mask ?? null);
     const own = this.labelMask(target, predictions, values);
     const given = values.rank === 0 ? null : this.lossMask(options.mask ?? null, predictions);
@@ -131,6 +145,7 @@ export abstract class Loss {
 
   /** The loss that {@link getConfig} describes. */
   static fromConfig<T extends Loss>(this: new (options: never) => T, config: Readonly<Record<string, unknown>>): T {
+    expectConfig('fromConfig', config);
     return new this(config as never);
   }
 }
@@ -144,21 +159,23 @@ function reduceValues(values: Tensor, weights: Tensor | null, reduction: Reducti
 
 /** A loss that is a function of targets and predictions, its own options bound into it. */
 export abstract class FunctionLoss extends Loss {
-  private readonly f: (yTrue: Tensor, yPred: Tensor) => Tensor;
+  private readonly f: (yTrue: Tensor, yPred: Tensor, own: never) => Tensor;
 
+  /** @param f gets the class's own options, with their defaults, as a third argument */
   constructor(
     className: string,
-    f: (yTrue: Tensor, yPred: Tensor) => Tensor,
+    f: (yTrue: Tensor, yPred: Tensor, own: never) => Tensor,
     options: LossOptions,
     defaults: Readonly<Record<string, unknown>> = {},
     name: string = classNameToName(className),
+    classRules: Readonly<Record<string, Rule>> = {},
   ) {
-    super(name, options, defaults, className);
+    super(name, options, defaults, className, classRules);
     this.f = f;
   }
 
   call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return this.f(yTrue, yPred);
+    return this.f(yTrue, yPred, this.fields as never);
   }
 }
 

@@ -1,7 +1,8 @@
-import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { EPSILON } from '@recurra/tensor/extend';
+import type { Tensor, TensorLike } from '@recurra/tensor';
+import { checkRules, EPSILON } from '@recurra/tensor/extend';
 import { alignTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
+import { rulesOf, SUMMED } from './options.js';
 
 /** Options of the overlap losses. */
 export interface OverlapOptions {
@@ -17,8 +18,11 @@ export interface TverskyOptions extends OverlapOptions {
   readonly beta?: number;
 }
 
+const TVERSKY = { ...rulesOf('alpha', 'beta'), axis: SUMMED };
+
 /** 1 - 2 sum(y p) / (sum(y) + sum(p) + 1e-7) over `axis` (all): 0 where both overlap. Throws `ShapeError` where the shapes differ. */
 export function dice(yTrue: TensorLike, yPred: TensorLike, options: OverlapOptions = {}): Tensor {
+  checkRules('dice', options, { axis: SUMMED });
   const { axis = null } = options;
   const [t, p] = alignTargets(yTrue, yPred, 'dice');
   const both = t.mul(p).sum(axis);
@@ -34,6 +38,7 @@ export function dice(yTrue: TensorLike, yPred: TensorLike, options: OverlapOptio
  * Salehi et al. 2017. Throws `ShapeError` where the shapes differ.
  */
 export function tversky(yTrue: TensorLike, yPred: TensorLike, options: TverskyOptions = {}): Tensor {
+  checkRules('tversky', options, TVERSKY);
   const { axis = null, alpha = 0.5, beta = 0.5 } = options;
   const [t, p] = alignTargets(yTrue, yPred, 'tversky');
   const both = t.mul(p).sum(axis);
@@ -45,16 +50,12 @@ export function tversky(yTrue: TensorLike, yPred: TensorLike, options: TverskyOp
     .add(1);
 }
 
-function expectNotNegative(name: string, value: number): void {
-  if (!(value >= 0)) throw new ValueError(`Tversky: expected ${name} >= 0, received ${value}`);
-}
-
 /** Keras `Dice`: {@link dice}, reduced. */
 export class Dice extends FunctionLoss {
   protected override readonly folded: number | readonly number[] | null;
 
   constructor(options: LossOptions & OverlapOptions = {}) {
-    super('Dice', (t, p) => dice(t, p, options), options, { axis: null });
+    super('Dice', dice, options, { axis: null }, 'dice', { axis: SUMMED });
     this.folded = options.axis ?? null;
   }
 }
@@ -64,9 +65,7 @@ export class Tversky extends FunctionLoss {
   protected override readonly folded: number | readonly number[] | null;
 
   constructor(options: LossOptions & TverskyOptions = {}) {
-    super('Tversky', (t, p) => tversky(t, p, options), options, { alpha: 0.5, beta: 0.5, axis: null });
-    expectNotNegative('alpha', options.alpha ?? 0.5);
-    expectNotNegative('beta', options.beta ?? 0.5);
+    super('Tversky', tversky, options, { alpha: 0.5, beta: 0.5, axis: null }, 'tversky', { axis: SUMMED });
     this.folded = options.axis ?? null;
   }
 }

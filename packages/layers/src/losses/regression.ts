@@ -1,8 +1,9 @@
 import type { Tensor, TensorLike } from '@recurra/tensor';
-import { EPSILON } from '@recurra/tensor/extend';
+import { checkValue, EPSILON } from '@recurra/tensor/extend';
 import { unit } from '../internal/unit.js';
 import { alignTargets } from './alignment.js';
 import { FunctionLoss, type LossOptions } from './loss.js';
+import { RULES } from './options.js';
 
 /** mean((y - p)^2) over the last axis. Throws `ShapeError` where the shapes differ. */
 export function meanSquaredError(yTrue: TensorLike, yPred: TensorLike): Tensor {
@@ -21,6 +22,7 @@ export function meanAbsoluteError(yTrue: TensorLike, yPred: TensorLike): Tensor 
  * `ShapeError` where the shapes differ.
  */
 export function huber(yTrue: TensorLike, yPred: TensorLike, delta = 1): Tensor {
+  checkValue('huber', 'delta', delta, RULES.delta);
   const [t, p] = alignTargets(yTrue, yPred, 'huber');
   const size = p.sub(t).abs();
   // q = min(|e|, delta) and the rest: e^2 of a huge error would be infinite, and its gradient not a number, where the line is taken.
@@ -45,6 +47,7 @@ export function meanSquaredLogarithmicError(yTrue: TensorLike, yPred: TensorLike
  * `ShapeError` where the shapes differ.
  */
 export function cosineSimilarity(yTrue: TensorLike, yPred: TensorLike, axis = -1): Tensor {
+  checkValue('cosineSimilarity', 'axis', axis, RULES.axis);
   const [t, p] = alignTargets(yTrue, yPred, 'cosineSimilarity');
   return unit(t, axis, EPSILON)
     .mul(unit(p, axis, EPSILON))
@@ -99,7 +102,13 @@ export class LogCosh extends FunctionLoss {
 /** Keras `Huber`: {@link huber} with `delta` 1, reduced. */
 export class Huber extends FunctionLoss {
   constructor(options: LossOptions & { readonly delta?: number } = {}) {
-    super('Huber', (t, p) => huber(t, p, options.delta), options, { delta: 1 }, 'huberLoss');
+    super(
+      'Huber',
+      (t, p, { delta }: { readonly delta: number }) => huber(t, p, delta),
+      options,
+      { delta: 1 },
+      'huberLoss',
+    );
   }
 }
 
@@ -108,7 +117,12 @@ export class CosineSimilarity extends FunctionLoss {
   protected override readonly folded: number;
 
   constructor(options: LossOptions & { readonly axis?: number } = {}) {
-    super('CosineSimilarity', (t, p) => cosineSimilarity(t, p, options.axis).neg(), options, { axis: -1 });
+    super(
+      'CosineSimilarity',
+      (t, p, { axis }: { readonly axis: number }) => cosineSimilarity(t, p, axis).neg(),
+      options,
+      { axis: -1 },
+    );
     this.folded = options.axis ?? -1;
   }
 }

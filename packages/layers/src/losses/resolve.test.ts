@@ -94,7 +94,7 @@ test('options that nobody reads are refused', () => {
   expect(() => new MeanSquaredError({ fromLogits: true } as never)).toThrow(/unknown option "fromLogits"/);
   expect(() => new SparseCategoricalCrossentropy('sum' as never)).toThrow(/expected an object of options/);
   expect(() => new MeanSquaredError({ reduction: 'average' as never })).toThrow(
-    /expected reduction 'sumOverBatchSize'/,
+    /expected reduction to be one of 'sumOverBatchSize'/,
   );
   expect(() => new CategoricalGeneralizedCrossEntropy({ q: 1 })).toThrow(/q between 0 and 1, received 1/);
   expect(() => new BinaryCrossentropy({ labelSmoothing: 2 }).apply([[1]], [[0.5]])).toThrow(/labelSmoothing in 0..1/);

@@ -56,11 +56,12 @@ export function resolveLoss(identifier: LossIdentifier): Loss {
     return new CustomLoss(identifier);
   }
   if (typeof identifier === 'object' && identifier !== null && typeof identifier.className === 'string')
-    return lossClass(identifier.className).fromConfig(identifier.config ?? {});
+    return lossClass(identifier.className).fromConfig(identifier.config === undefined ? {} : identifier.config);
   throw new ValueError(`loss: expected a name, a Loss or a function, received ${describeValue(identifier)}`);
 }
 
 /** A loss as data, that `resolveLoss` reads. Throws `ValueError` for functions. */
 export function serializeLoss(loss: Loss): SerializedLoss {
+  if (!(loss instanceof Loss)) throw new ValueError(`serializeLoss: expected a Loss, received ${describeValue(loss)}`);
   return { className: loss.className, config: loss.getConfig() };
 }

@@ -1,14 +1,15 @@
-import { ShapeError, type Tensor, type TensorLike, takeAlongAxis, ValueError, where } from '@recurra/tensor';
-import { asTensor, promoteTypes } from '@recurra/tensor/extend';
+import { ShapeError, type Tensor, type TensorLike, takeAlongAxis, where } from '@recurra/tensor';
+import { checkRules, checkValue, promoteTypes } from '@recurra/tensor/extend';
 import { floating } from '../internal/floating.js';
-import { alignShapes, alignTargets, asTargets, classIndices } from '../losses/alignment.js';
+import { alignShapes, alignTargets, asPredictions, asTargets, classIndices } from '../losses/alignment.js';
+import { given, RULES, rulesOf } from '../losses/options.js';
 import { MeanMetricWrapper } from './mean.js';
 import type { MetricOptions } from './metric.js';
 
 /** 1 where prediction = target, compared as they are: 1.5 is not 1. Throws `ShapeError` where the shapes differ. */
 export function accuracy(yTrue: TensorLike, yPred: TensorLike): Tensor {
   const given = asTargets(yTrue, 'accuracy');
-  const predictions = asTensor(yPred);
+  const predictions = asPredictions(yPred, 'accuracy');
   // Whole numbers stay whole: beyond 2^24, float32 does not tell them apart.
   const dtype = promoteTypes(given.dtype, predictions.dtype);
   const [t, p] = alignShapes(given.cast(dtype), predictions.cast(dtype), 'accuracy');
@@ -17,6 +18,7 @@ export function accuracy(yTrue: TensorLike, yPred: TensorLike): Tensor {
 
 /** 1 where the prediction is on the target's side of the threshold; NaN is on neither. Throws `ShapeError` where the shapes differ. */
 export function binaryAccuracy(yTrue: TensorLike, yPred: TensorLike, threshold = 0.5): Tensor {
+  checkValue('binaryAccuracy', 'threshold', threshold, RULES.threshold);
   const [t, p] = alignTargets(yTrue, yPred, 'binaryAccuracy');
   return where(p.greater(threshold), t.equal(1), p.lessEqual(threshold).logicalAnd(t.equal(0))).cast('float32');
 }
@@ -40,7 +42,7 @@ export function categoricalAccuracy(yTrue: TensorLike, yPred: TensorLike): Tenso
  * 1 where the largest prediction stands at the target's index; rows with NaN are no hits. Throws `ShapeError` for targets of another shape.
  */
 export function sparseCategoricalAccuracy(yTrue: TensorLike, yPred: TensorLike): Tensor {
-  const p = floating(asTensor(yPred));
+  const p = floating(asPredictions(yPred, 'sparseCategoricalAccuracy'));
   return hits(classIndices(yTrue, p, 'sparseCategoricalAccuracy'), p);
 }
 
@@ -52,6 +54,8 @@ export interface SparseTopKOptions {
   readonly fromSortedIds?: boolean;
 }
 
+const SPARSE_TOP_K = rulesOf('k', 'fromSortedIds');
+
 /**
  * 1 where the target's index is among the k (5) largest predictions; of equal ones all count. A score that is NaN is no hit, nor is an index
  * that is none. Throws `ShapeError` for targets of another shape, `ValueError` unless k >= 1.
@@ -61,10 +65,11 @@ export function sparseTopKCategoricalAccuracy(
   yPred: TensorLike,
   options: number | SparseTopKOptions = {},
 ): Tensor {
-  const { k = 5, fromSortedIds = false } = typeof options === 'number' ? { k: options } : options;
   const what = 'sparseTopKCategoricalAccuracy';
-  if (!Number.isInteger(k) || k < 1) throw new ValueError(`${what}: expected k >= 1, received ${k}`);
-  const p = floating(asTensor(yPred));
+  const settings = typeof options === 'number' ? { k: options } : options;
+  checkRules(what, settings, SPARSE_TOP_K);
+  const { k = 5, fromSortedIds = false } = settings;
+  const p = floating(asPredictions(yPred, what));
   if (p.rank < 2) throw new ShapeError(`${what}: expected predictions [..., classes], received rank ${p.rank}`);
   const t = classIndices(yTrue, p, what).expandDims(-1);
   const classes = p.shape[p.rank - 1]!;
@@ -78,6 +83,7 @@ export function sparseTopKCategoricalAccuracy(
 
 /** {@link sparseTopKCategoricalAccuracy} for one-hot targets. */
 export function topKCategoricalAccuracy(yTrue: TensorLike, yPred: TensorLike, k = 5): Tensor {
+  checkValue('topKCategoricalAccuracy', 'k', k, RULES.k);
   const [t, p] = alignTargets(yTrue, yPred, 'topKCategoricalAccuracy');
   return sparseTopKCategoricalAccuracy(t.argmax(-1), p, k);
 }
@@ -92,7 +98,7 @@ export class Accuracy extends MeanMetricWrapper {
 /** Share of predictions on the right side of `threshold` (0.5). */
 export class BinaryAccuracy extends MeanMetricWrapper {
   constructor(options: MetricOptions & { readonly threshold?: number } = {}) {
-    super((t, p) => binaryAccuracy(t, p, options.threshold), options, {
+    super((t, p) => binaryAccuracy(t, p, options?.threshold), options, {
       className: 'BinaryAccuracy',
       direction: 'up',
       defaults: { threshold: 0.5 },
@@ -117,7 +123,7 @@ export class SparseCategoricalAccuracy extends MeanMetricWrapper {
 /** Share of samples whose target is among the `k` (5) most likely classes, targets one-hot. */
 export class TopKCategoricalAccuracy extends MeanMetricWrapper {
   constructor(options: MetricOptions & { readonly k?: number } = {}) {
-    super((t, p) => topKCategoricalAccuracy(t, p, options.k), options, {
+    super((t, p) => topKCategoricalAccuracy(t, p, options?.k), options, {
       className: 'TopKCategoricalAccuracy',
       direction: 'up',
       defaults: { k: 5 },
@@ -128,7 +134,8 @@ export class TopKCategoricalAccuracy extends MeanMetricWrapper {
 /** Share of samples whose target is among the `k` (5) most likely classes, targets are indices. */
 export class SparseTopKCategoricalAccuracy extends MeanMetricWrapper {
   constructor(options: MetricOptions & SparseTopKOptions = {}) {
-    super((t, p) => sparseTopKCategoricalAccuracy(t, p, options), options, {
+    const { k, fromSortedIds } = options ?? {};
+    super((t, p) => sparseTopKCategoricalAccuracy(t, p, given({ k, fromSortedIds })), options, {
       className: 'SparseTopKCategoricalAccuracy',
       direction: 'up',
       defaults: { k: 5, fromSortedIds: false },

@@ -1,8 +1,9 @@
 import { ShapeError, type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
-import { asTensor, describeValue, formatShape } from '@recurra/tensor/extend';
+import { formatShape, rules } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
+import { asPredictions } from '../losses/alignment.js';
 import { type Count, countAt, thresholdList } from './counting.js';
-import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
+import { accumulate, checkUpdate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 
 /** Options of {@link AUC}. */
 export interface AUCOptions extends MetricOptions {
@@ -31,13 +32,11 @@ const COUNTS = ['truePositives', 'falsePositives', 'trueNegatives', 'falseNegati
 /** Just beyond 0 and 1, so that the first threshold lets everything through and the last one nothing. */
 const EDGE = 1e-7;
 
-/** Throws `ValueError` for a name that is not among `known`. */
-function expectOneOf(value: string, known: readonly string[], name: string): void {
-  if (!known.includes(value))
-    throw new ValueError(
-      `AUC: expected ${name} ${known.map((k) => `'${k}'`).join(', ')}, received ${describeValue(value)}`,
-    );
-}
+const AUC_RULES = {
+  curve: rules.oneOf('ROC', 'PR', 'PRGAIN'),
+  summationMethod: rules.oneOf('interpolation', 'minoring', 'majoring'),
+  numThresholds: { expected: 'an integer >= 2', accepts: (v: unknown) => Number.isInteger(v) && (v as number) > 1 },
+};
 
 /**
  * Area under the ROC or precision-recall curve, from counts at a row of thresholds (Keras `AUC`). Scores beyond 0..1 count as 0 and 1.
@@ -49,12 +48,12 @@ export class AUC extends Metric {
   private counts: Readonly<Record<Count, Variable>> | null = null;
 
   constructor(options: AUCOptions = {}) {
-    const { thresholds = null, numThresholds = 200, multiLabel = false, numLabels = null } = options;
+    const { thresholds = null, numThresholds = 200, multiLabel = false, numLabels = null } = options ?? {};
     super(
       'auc',
       options,
       {
-        numThresholds: thresholds ? thresholds.length + 2 : 200,
+        numThresholds: Array.isArray(thresholds) ? thresholds.length + 2 : 200,
         curve: 'ROC',
         summationMethod: 'interpolation',
         multiLabel: false,
@@ -64,20 +63,13 @@ export class AUC extends Metric {
         thresholds: null,
       },
       'AUC',
+      AUC_RULES,
     );
-    expectOneOf(options.curve ?? 'ROC', ['ROC', 'PR', 'PRGAIN'], 'curve');
-    expectOneOf(
-      options.summationMethod ?? 'interpolation',
-      ['interpolation', 'minoring', 'majoring'],
-      'summationMethod',
-    );
-    if (!(Number.isInteger(numThresholds) && numThresholds > 1))
-      throw new ValueError(`AUC: expected numThresholds > 1, received ${numThresholds}`);
     if (numLabels !== null && !multiLabel)
       throw new ValueError('AUC: expected multiLabel with numLabels, received none');
     this.options = options;
     const inner = thresholds
-      ? thresholdList(thresholds, 'AUC').sort((a, b) => a - b)
+      ? thresholdList(thresholds).sort((a, b) => a - b)
       : Array.from({ length: numThresholds - 2 }, (_, i) => (i + 1) / (numThresholds - 1));
     this.thresholds = tensor([-EDGE, ...inner, 1 + EDGE]);
     if (!multiLabel || numLabels !== null) this.build(numLabels);
@@ -96,8 +88,9 @@ export class AUC extends Metric {
   }
 
   updateState(yTrue: TensorLike, yPred: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     const { fromLogits = false, multiLabel = false, labelWeights = null } = this.options;
-    const scores = asTensor(yPred).cast(this.dtype);
+    const scores = asPredictions(yPred, this.className).cast(this.dtype);
     const labels = scores.shape[scores.rank - 1]!;
     if (multiLabel && scores.rank !== 2)
       throw new ShapeError(

@@ -1,6 +1,7 @@
 import { mean, type Tensor, type TensorLike } from '@recurra/tensor';
-import { EPSILON } from '@recurra/tensor/extend';
+import { checkValue, EPSILON } from '@recurra/tensor/extend';
 import { alignTargets } from '../losses/alignment.js';
+import { RULES } from '../losses/options.js';
 import { MeanMetricWrapper } from './mean.js';
 import type { MetricOptions } from './metric.js';
 
@@ -15,6 +16,7 @@ export interface CorrelationOptions extends MetricOptions {
  * `ShapeError` where the shapes differ.
  */
 export function pearsonCorrelation(yTrue: TensorLike, yPred: TensorLike, axis = -1): Tensor {
+  checkValue('pearsonCorrelation', 'axis', axis, RULES.axis);
   const [t, p] = alignTargets(yTrue, yPred, 'pearsonCorrelation');
   const centred = (x: Tensor): Tensor => x.sub(mean(x, axis, { keepDims: true }));
   const standard = (x: Tensor): Tensor => {
@@ -29,6 +31,7 @@ export function pearsonCorrelation(yTrue: TensorLike, yPred: TensorLike, axis = 
  * shapes differ.
  */
 export function concordanceCorrelation(yTrue: TensorLike, yPred: TensorLike, axis = -1): Tensor {
+  checkValue('concordanceCorrelation', 'axis', axis, RULES.axis);
   const [t, p] = alignTargets(yTrue, yPred, 'concordanceCorrelation');
   const average = (x: Tensor): Tensor => mean(x, axis, { keepDims: true });
   const [meanT, meanP] = [average(t), average(p)];
@@ -43,7 +46,7 @@ export function concordanceCorrelation(yTrue: TensorLike, yPred: TensorLike, axi
 /** Mean of {@link pearsonCorrelation} of samples. */
 export class PearsonCorrelation extends MeanMetricWrapper {
   constructor(options: CorrelationOptions = {}) {
-    super((t, p) => pearsonCorrelation(t, p, options.axis), options, {
+    super((t, p) => pearsonCorrelation(t, p, options?.axis), options, {
       className: 'PearsonCorrelation',
       direction: 'up',
       defaults: { axis: -1 },
@@ -54,7 +57,7 @@ export class PearsonCorrelation extends MeanMetricWrapper {
 /** Mean of {@link concordanceCorrelation} of samples. */
 export class ConcordanceCorrelation extends MeanMetricWrapper {
   constructor(options: CorrelationOptions = {}) {
-    super((t, p) => concordanceCorrelation(t, p, options.axis), options, {
+    super((t, p) => concordanceCorrelation(t, p, options?.axis), options, {
       className: 'ConcordanceCorrelation',
       direction: 'up',
       defaults: { axis: -1 },

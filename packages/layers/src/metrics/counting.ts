@@ -1,9 +1,9 @@
 import { guard } from '@recurra/compiler/extend';
 import { oneHot, ShapeError, type Tensor, type TensorLike, tensor, topK, ValueError, where } from '@recurra/tensor';
-import { describeValue, formatShape } from '@recurra/tensor/extend';
+import { formatShape } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { alignTargets, asTargets, joinWeights } from '../losses/alignment.js';
-import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
+import { accumulate, checkUpdate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 
 /** The four counts of a decision. */
 export type Count = 'truePositives' | 'falsePositives' | 'trueNegatives' | 'falseNegatives';
@@ -88,12 +88,9 @@ export function countAt(
   });
 }
 
-/** Throws `ValueError` unless all thresholds are in 0..1; gives them as a list. */
-export function thresholdList(given: number | readonly number[], what: string): number[] {
-  const list = typeof given === 'number' ? [given] : [...given];
-  if (list.length === 0 || list.some((v) => !(v >= 0 && v <= 1)))
-    throw new ValueError(`${what}: expected thresholds in 0..1, received ${describeValue(given)}`);
-  return list;
+/** The thresholds as a list. */
+export function thresholdList(given: number | readonly number[]): number[] {
+  return typeof given === 'number' ? [given] : [...given];
 }
 
 /** A whole number that may be absent. Throws `ValueError` where it is less than `least`. */
@@ -130,16 +127,15 @@ export abstract class Counting extends Metric {
     defaults: Readonly<Record<string, unknown>>,
   ) {
     super(name, options, defaults, className);
-    expectIndex(options.topK, 1, 'topK', className);
-    expectIndex(options.classId, 0, 'classId', className);
     const { thresholds = null } = options;
-    const list = thresholds === null ? [options.topK ? LOWEST : 0.5] : thresholdList(thresholds, className);
+    const list = thresholds === null ? [options.topK ? LOWEST : 0.5] : thresholdList(thresholds);
     this.settings = options;
     this.thresholds = tensor(list);
     this.counts = new Map(wanted.map((kind) => [kind, this.addZeros(kind, [list.length])]));
   }
 
   updateState(yTrue: TensorLike, yPred: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     const { topK = null, classId = null } = this.settings;
     const wanted = [...this.counts.keys()];
     countAt(this.thresholds, yTrue, yPred, wanted, { ...options, what: this.className, topK, classId }).forEach(

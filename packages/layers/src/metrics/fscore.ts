@@ -1,9 +1,9 @@
-import { max, type Tensor, type TensorLike, tensor, ValueError } from '@recurra/tensor';
-import { describeValue, EPSILON } from '@recurra/tensor/extend';
+import { max, type Tensor, type TensorLike, tensor } from '@recurra/tensor';
+import { EPSILON, rules } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { asTargets } from '../losses/alignment.js';
 import { checkBinary } from './counting.js';
-import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
+import { accumulate, checkUpdate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 import { toRows } from './rows.js';
 
 /** Options of {@link F1Score}. */
@@ -31,6 +31,15 @@ interface Counts {
   readonly intermediateWeights: Variable;
 }
 
+const FSCORE = {
+  average: rules.oneOf('micro', 'macro', 'weighted', null),
+  beta: rules.positive,
+  threshold: rules.orNull({
+    expected: 'a number > 0 and at most 1',
+    accepts: (v) => rules.share.accepts(v) && v !== 0,
+  }),
+};
+
 /** Scores this close to 0 choose nothing: a row of zeros has no largest. */
 const NOTHING = 1e-9;
 
@@ -49,15 +58,8 @@ export class FBetaScore extends Metric {
     defaults: Readonly<Record<string, unknown>> = { average: null, beta: 1, threshold: null },
     className = 'FBetaScore',
   ) {
-    super(name, options, defaults, className);
+    super(name, options, defaults, className, FSCORE);
     const { average = null, beta = 1, threshold = null } = options;
-    if (![null, 'micro', 'macro', 'weighted'].includes(average))
-      throw new ValueError(
-        `${className}: expected average null, 'micro', 'macro' or 'weighted', received ${describeValue(average)}`,
-      );
-    if (!(beta > 0 && beta < Infinity)) throw new ValueError(`${className}: expected beta > 0, received ${beta}`);
-    if (threshold !== null && !(threshold > 0 && threshold <= 1))
-      throw new ValueError(`${className}: expected threshold above 0 and at most 1, or null, received ${threshold}`);
     this.settings = { average, beta, threshold };
   }
 
@@ -73,6 +75,7 @@ export class FBetaScore extends Metric {
   }
 
   updateState(yTrue: TensorLike, yPred: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     const { threshold, average } = this.settings;
     const given = asTargets(yTrue, this.className);
     checkBinary(given, this.className);

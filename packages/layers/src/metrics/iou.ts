@@ -1,11 +1,11 @@
 import { guard } from '@recurra/compiler/extend';
 import { diagonal, oneHot, type Tensor, type TensorLike, ValueError, where } from '@recurra/tensor';
-import { asTensor, checkOptions, describeValue, EPSILON } from '@recurra/tensor/extend';
+import { asTensor, checkOptions, checkValue, describeValue, EPSILON, rules } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
-import { alignShapes, asTargets, joinWeights } from '../losses/alignment.js';
+import { alignShapes, asPredictions, asTargets, joinWeights } from '../losses/alignment.js';
 import { checkLabels } from '../losses/crossentropy.js';
-import { expectIndex } from './counting.js';
-import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
+import { RULES } from '../losses/options.js';
+import { accumulate, checkUpdate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 
 /** Options of the mean over all classes, targets and predictions as class indices. */
 export interface MeanIoUOptions extends MetricOptions {
@@ -43,6 +43,7 @@ function derive<T extends object, D extends object>(
   derived: D,
 ): T & D {
   checkOptions<object>(className, options, { name: true, dtype: true, ...defaults });
+  // What a class derives stands behind what was given: a mistake there is told first, by its own rule.
   return { ...options, ...derived };
 }
 
@@ -69,15 +70,13 @@ export class IoU extends Metric {
       sparseYTrue = true,
       sparseYPred = true,
       axis = -1,
-    } = options;
+    } = options ?? {};
     const className = own?.className ?? 'IoU';
     const defaults = own?.defaults ?? DEFAULTS;
     // What a class derives from its own options is none of them.
     const shown = Object.entries(options ?? {}).filter(([key]) => key in defaults || !(key in DEFAULTS));
     super(name, { dtype: 'int32', ...Object.fromEntries(shown) }, defaults, className);
-    if (numClasses === undefined || numClasses === null)
-      throw new ValueError(`${className}: expected numClasses, received ${numClasses}`);
-    expectIndex(numClasses, 1, 'numClasses', className);
+    checkValue(className, 'numClasses', numClasses, RULES.numClasses);
     if (
       !Array.isArray(targetClassIds) ||
       targetClassIds.some((id) => !(Number.isInteger(id) && id >= 0 && id < numClasses))
@@ -90,10 +89,11 @@ export class IoU extends Metric {
   }
 
   updateState(yTrue: TensorLike, yPred: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     const { numClasses, ignoreClass, sparseYTrue, sparseYPred, axis } = this.settings;
     const given = asTargets(yTrue, this.className);
     if (sparseYTrue) checkLabels(given, numClasses, this.className, ignoreClass);
-    const scores = asTensor(yPred);
+    const scores = asPredictions(yPred, this.className);
     const labels = (sparseYTrue ? given : given.argmax(axis)).cast('int32');
     const [t, p] = alignShapes(labels, (sparseYPred ? scores : scores.argmax(axis)).cast('int32'), this.className);
     if (this.dtype === 'int32' && options.sampleWeight !== null && options.sampleWeight !== undefined)
@@ -150,7 +150,7 @@ const ONE_HOT_MEAN: Own = {
 /** {@link IoU} averaged over all classes. */
 export class MeanIoU extends IoU {
   constructor(options: MeanIoUOptions, name = 'meanIoU', own: Own = MEAN) {
-    const all = Array.from({ length: options?.numClasses ?? 0 }, (_, i) => i);
+    const all = Array.from({ length: rules.count.accepts(options?.numClasses) ? options.numClasses : 0 }, (_, i) => i);
     super(
       own === MEAN ? derive(MEAN, options, { targetClassIds: all }) : { ...options, targetClassIds: all },
       name,
@@ -172,14 +172,14 @@ export class BinaryIoU extends IoU {
   private readonly threshold: number;
 
   constructor(options: BinaryIoUOptions = {}) {
-    const { targetClassIds = [0, 1], threshold = 0.5 } = options;
+    const { targetClassIds = [0, 1], threshold = 0.5 } = options ?? {};
     super(derive(BINARY, options, { numClasses: 2, targetClassIds }), 'binaryIoU', BINARY);
-    if (!Number.isFinite(threshold)) throw new ValueError(`BinaryIoU: expected a threshold, received ${threshold}`);
     this.threshold = threshold;
   }
 
   override updateState(yTrue: TensorLike, yPred: TensorLike, options: UpdateOptions = {}): void {
-    super.updateState(yTrue, asTensor(yPred).greaterEqual(this.threshold), options);
+    checkUpdate(this.className, options);
+    super.updateState(yTrue, asPredictions(yPred, this.className).greaterEqual(this.threshold), options);
   }
 }
 
@@ -198,7 +198,7 @@ export interface OneHotIoUOptions extends OneHotMeanIoUOptions {
 /** {@link IoU} of one-hot targets and scores. */
 export class OneHotIoU extends IoU {
   constructor(options: OneHotIoUOptions) {
-    const { sparseYPred = false } = options;
+    const { sparseYPred = false } = options ?? {};
     super(derive(ONE_HOT, options, { sparseYPred, sparseYTrue: false }), 'oneHotIoU', ONE_HOT);
   }
 }
@@ -206,7 +206,7 @@ export class OneHotIoU extends IoU {
 /** {@link MeanIoU} of one-hot targets and scores. */
 export class OneHotMeanIoU extends MeanIoU {
   constructor(options: OneHotMeanIoUOptions) {
-    const { sparseYPred = false } = options;
+    const { sparseYPred = false } = options ?? {};
     super(derive(ONE_HOT_MEAN, options, { sparseYPred, sparseYTrue: false }), 'oneHotMeanIoU', ONE_HOT_MEAN);
   }
 }

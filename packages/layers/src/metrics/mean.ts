@@ -1,10 +1,11 @@
 import { type DType, type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
+import { asTensor, describeValue, type Rule, rules } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { classNameToName } from '../internal/class-name.js';
-import { alignRanks, asTargets, joinWeights, type Weighing } from '../losses/alignment.js';
+import { alignRanks, asPredictions, asTargets, joinWeights, type Weighing } from '../losses/alignment.js';
 import {
   accumulate,
+  checkUpdate,
   type Direction,
   Metric,
   type MetricConfig,
@@ -47,15 +48,17 @@ export class Mean extends Metric {
     name = 'mean',
     defaults: Readonly<Record<string, unknown>> = {},
     className = 'Mean',
+    classRules: Readonly<Record<string, Rule>> = {},
   ) {
-    super(name, options, defaults, className);
+    super(name, options, defaults, className, classRules);
     this.total = this.addZeros('total');
     this.count = this.addZeros('count');
   }
 
   /** Takes values in (a second argument is ignored, so that all metrics are updated alike). */
   updateState(values: TensorLike, _unused?: TensorLike, options: UpdateOptions = {}): void {
-    this.add(asTargets(values, this.name, 'values'), options);
+    checkUpdate(this.className, options);
+    this.add(asTargets(values, this.className, 'values'), options);
   }
 
   protected add(values: Tensor, weighing: Weighing): void {
@@ -79,7 +82,8 @@ export class Sum extends Metric {
   }
 
   updateState(values: TensorLike, _unused?: TensorLike, options: UpdateOptions = {}): void {
-    const v = asTargets(values, this.name, 'values').cast(summable(this.dtype));
+    checkUpdate(this.className, options);
+    const v = asTargets(values, this.className, 'values').cast(summable(this.dtype));
     accumulate(this.total, samplewise(v, options, this.name, (x, over) => x.sum(over)).values.sum());
   }
 
@@ -106,22 +110,24 @@ export class MeanMetricWrapper extends Mean {
   private readonly f: MetricFunction;
 
   constructor(f: MetricFunction, options: MeanMetricOptions = {}, own?: OwnMetric) {
-    const { direction = own?.direction ?? null, ...rest } = options as MeanMetricOptions & Record<string, unknown>;
-    if (typeof f !== 'function') throw new ValueError(`MeanMetricWrapper: expected a function, received ${typeof f}`);
+    if (typeof f !== 'function')
+      throw new ValueError(`MeanMetricWrapper: expected a function, received ${describeValue(f)}`);
     super(
-      rest,
+      options,
       own ? (own.name ?? classNameToName(own.className)) : f.name || 'metric',
-      own?.defaults ?? {},
+      own ? (own.defaults ?? {}) : { direction: null },
       own?.className ?? 'MeanMetricWrapper',
+      own ? (own.rules ?? {}) : { direction: rules.oneOf('up', 'down', null) },
     );
-    this.direction = direction;
+    this.direction = own ? own.direction : (options.direction ?? null);
     this.f = f;
   }
 
   override updateState(yTrue: TensorLike, yPred?: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     if (yPred === undefined)
-      throw new ValueError(`${this.name}: expected targets and predictions, received one argument`);
-    const [t, p] = alignRanks(asTargets(yTrue, this.name), asTensor(yPred));
+      throw new ValueError(`${this.className}: expected targets and predictions, received one argument`);
+    const [t, p] = alignRanks(asTargets(yTrue, this.className), asPredictions(yPred, this.className));
     this.add(asTensor(this.f(t, p)), options);
   }
 
@@ -142,6 +148,8 @@ export interface OwnMetric {
   readonly direction: Direction;
   /** Its own options with their defaults. */
   readonly defaults?: Readonly<Record<string, unknown>>;
+  /** What they may be, where that is no rule of all classes. */
+  readonly rules?: Readonly<Record<string, Rule>>;
   /** The name of metrics of the class that have no own, where it is not the class's. */
   readonly name?: string;
 }

@@ -1,6 +1,8 @@
-import { type DType, type Tensor, type TensorLike, ValueError, zeros } from '@recurra/tensor';
-import { checkOptions, describeValue } from '@recurra/tensor/extend';
+import { type DType, type Tensor, type TensorLike, zeros } from '@recurra/tensor';
+import { checkRules, type Rule, rules } from '@recurra/tensor/extend';
 import { Variable } from '../base/variable.js';
+import { expectConfig } from '../internal/configuration.js';
+import { checkNamed, WEIGHING } from '../losses/options.js';
 
 /** What goes with an update: weights of the samples (or of their steps), and which steps count. */
 export interface UpdateOptions {
@@ -19,6 +21,9 @@ export interface MetricOptions {
   /** The dtype of the accumulators; 'float32'. */
   readonly dtype?: DType;
 }
+
+const COMMON = { name: true, dtype: true };
+const COMMON_RULES: Readonly<Record<string, Rule>> = { dtype: rules.oneOf('float32', 'float64', 'int32') };
 
 /** A metric as plain data: its options, under Keras' names in camelCase. */
 export interface MetricConfig {
@@ -42,21 +47,21 @@ export abstract class Metric {
    * @param name the name of metrics of the class that have no own
    * @param defaults the class's own options with their defaults; others are refused
    * @param className Keras' name of the class; by default that of the JavaScript class
+   * @param classRules what the class's own options may be, where that is no rule of all classes (`losses/options.ts`)
    */
   constructor(
     name: string,
     options: MetricOptions = {},
     defaults: Readonly<Record<string, unknown>> = {},
     className?: string,
+    classRules: Readonly<Record<string, Rule>> = {},
   ) {
     this.className = className ?? new.target.name;
-    if (className !== undefined) checkOptions(className, options, { name: true, dtype: true, ...defaults });
-    const { dtype = 'float32' } = options;
-    if (!['float32', 'float64', 'int32'].includes(dtype))
-      throw new ValueError(
-        `${this.className}: expected dtype float32, float64 or int32, received ${describeValue(dtype)}`,
-      );
-    this.name = options.name ?? name;
+    // What a class of one's own takes beside these, it checks itself.
+    const { dtype = 'float32', name: own = name } = options ?? {};
+    if (className === undefined) checkNamed(this.className, { dtype, name: own }, COMMON, COMMON_RULES);
+    else checkNamed(className, options, { ...COMMON, ...defaults }, { ...COMMON_RULES, ...classRules });
+    this.name = own;
     this.dtype = dtype;
     const given = options as Readonly<Record<string, unknown>>;
     this.fields = Object.fromEntries(
@@ -87,6 +92,7 @@ export abstract class Metric {
 
   /** The metric that {@link getConfig} describes. */
   static fromConfig<T extends Metric>(this: new (options: never) => T, config: Readonly<Record<string, unknown>>): T {
+    expectConfig('fromConfig', config);
     return new this(config as never);
   }
 
@@ -101,6 +107,11 @@ export abstract class Metric {
   protected addZeros(name: string, shape: readonly number[] = []): Variable {
     return this.addVariable(name, zeros([...shape], this.dtype));
   }
+}
+
+/** Throws `ValueError` for what does not go with an update: options of other names, a mask that is no tensor. */
+export function checkUpdate(label: string, options: UpdateOptions): void {
+  checkRules<UpdateOptions>(label, options, WEIGHING);
 }
 
 /** Adds to an accumulator, in its dtype. */

@@ -266,7 +266,9 @@ test('what is no metric, and wrong arguments', () => {
   expect(resolveMetric('AUC' as never, one, one).name).toBe('auc');
   expect(resolveMetric('mean_squared_error', one, one).name).toBe('meanSquaredError');
   expect(() => new Precision({ top_k: 2 } as never)).toThrow(/unknown option "top_k". Did you mean "topK"/);
-  expect(() => new Precision({ thresholds: 2 })).toThrow(/thresholds in 0..1, received 2/);
+  expect(() => new Precision({ thresholds: 2 })).toThrow(
+    /thresholds to be a number from 0 to 1, or a list of such, or null, received 2/,
+  );
   expect(() => new Precision({ classId: 3 }).updateState([[1]], one)).toThrow(/more than 3 classes/);
   expect(() => new Precision().updateState([[2]], one)).toThrow(/expected targets 0 and 1, received 2/);
   expect(() => new AUC({ curve: 'roc' as never })).toThrow(/expected curve 'ROC', 'PR', 'PRGAIN', received "roc"/);

@@ -1,7 +1,8 @@
-import { type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
+import { type Tensor, type TensorLike, tensor, where } from '@recurra/tensor';
+import { checkValue, rules } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
-import { type Count, countAt, expectIndex } from './counting.js';
-import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
+import { type Count, countAt } from './counting.js';
+import { accumulate, checkUpdate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 
 /** Options of the metrics at an operating point. */
 export interface OperatingPointOptions extends MetricOptions {
@@ -12,6 +13,9 @@ export interface OperatingPointOptions extends MetricOptions {
 }
 
 const COUNTS = ['truePositives', 'falsePositives', 'trueNegatives', 'falseNegatives'] as const satisfies Count[];
+
+/** What may be given, for the best of another. */
+type Share = 'specificity' | 'sensitivity' | 'recall' | 'precision';
 
 /** The four shares of a confusion matrix, per threshold. */
 interface Rates {
@@ -31,17 +35,16 @@ abstract class OperatingPoint extends Metric {
   constructor(
     className: string,
     name: string,
-    given: string,
-    options: OperatingPointOptions & Readonly<Record<string, unknown>>,
+    given: Share,
+    options: OperatingPointOptions & { readonly [share in Share]?: number },
   ) {
-    const least = options[given];
-    super(name, options, { numThresholds: 200, [given]: undefined, classId: null }, className);
-    if (typeof least !== 'number' || !(least >= 0 && least <= 1))
-      throw new ValueError(`${className}: expected ${given} in 0..1, received ${least}`);
-    const { numThresholds = 200, classId = null } = options;
-    expectIndex(numThresholds, 1, 'numThresholds', className);
-    expectIndex(classId, 0, 'classId', className);
-    this.least = least;
+    super(name, options, { numThresholds: 200, [given]: undefined, classId: null }, className, {
+      [given]: rules.share,
+    });
+    const least = options?.[given];
+    checkValue(className, given, least, rules.share);
+    const { numThresholds = 200, classId = null } = options!;
+    this.least = least!;
     this.classId = classId;
     this.thresholds = tensor(
       numThresholds === 1 ? [0.5] : Array.from({ length: numThresholds }, (_, i) => i / (numThresholds - 1)),
@@ -56,6 +59,7 @@ abstract class OperatingPoint extends Metric {
   }
 
   updateState(yTrue: TensorLike, yPred: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     countAt(this.thresholds, yTrue, yPred, COUNTS, {
       ...options,
       what: this.className,
@@ -83,7 +87,7 @@ abstract class OperatingPoint extends Metric {
 /** The highest share of positives found (recall) where at least `specificity` of the negatives are kept out. */
 export class SensitivityAtSpecificity extends OperatingPoint {
   constructor(options: OperatingPointOptions & { readonly specificity: number }) {
-    super('SensitivityAtSpecificity', 'sensitivityAtSpecificity', 'specificity', { ...options });
+    super('SensitivityAtSpecificity', 'sensitivityAtSpecificity', 'specificity', options);
   }
   protected choose({ sensitivity, specificity }: Rates): { held: Tensor; wanted: Tensor } {
     return { held: specificity, wanted: sensitivity };
@@ -93,7 +97,7 @@ export class SensitivityAtSpecificity extends OperatingPoint {
 /** The highest share of negatives kept out where at least `sensitivity` of the positives are found. */
 export class SpecificityAtSensitivity extends OperatingPoint {
   constructor(options: OperatingPointOptions & { readonly sensitivity: number }) {
-    super('SpecificityAtSensitivity', 'specificityAtSensitivity', 'sensitivity', { ...options });
+    super('SpecificityAtSensitivity', 'specificityAtSensitivity', 'sensitivity', options);
   }
   protected choose({ sensitivity, specificity }: Rates): { held: Tensor; wanted: Tensor } {
     return { held: sensitivity, wanted: specificity };
@@ -103,7 +107,7 @@ export class SpecificityAtSensitivity extends OperatingPoint {
 /** The highest precision where at least `recall` of the positives are found. */
 export class PrecisionAtRecall extends OperatingPoint {
   constructor(options: OperatingPointOptions & { readonly recall: number }) {
-    super('PrecisionAtRecall', 'precisionAtRecall', 'recall', { ...options });
+    super('PrecisionAtRecall', 'precisionAtRecall', 'recall', options);
   }
   protected choose({ sensitivity, precision }: Rates): { held: Tensor; wanted: Tensor } {
     return { held: sensitivity, wanted: precision };
@@ -113,7 +117,7 @@ export class PrecisionAtRecall extends OperatingPoint {
 /** The highest recall where at least `precision` of the positive decisions are right. */
 export class RecallAtPrecision extends OperatingPoint {
   constructor(options: OperatingPointOptions & { readonly precision: number }) {
-    super('RecallAtPrecision', 'recallAtPrecision', 'precision', { ...options });
+    super('RecallAtPrecision', 'recallAtPrecision', 'precision', options);
   }
   protected choose({ sensitivity, precision }: Rates): { held: Tensor; wanted: Tensor } {
     return { held: precision, wanted: sensitivity };

@@ -1,10 +1,9 @@
 import type { Tensor, TensorLike } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
 import type { Variable } from '../base/variable.js';
 import { floating } from '../internal/floating.js';
-import { asTargets, classIndices, joinWeights } from '../losses/alignment.js';
+import { asPredictions, asTargets, classIndices, joinWeights } from '../losses/alignment.js';
 import { sparseCategoricalCrossentropy } from '../losses/crossentropy.js';
-import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
+import { accumulate, checkUpdate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 
 /** Options of {@link Perplexity}. */
 export interface PerplexityOptions extends MetricOptions {
@@ -33,9 +32,10 @@ export class Perplexity extends Metric {
   }
 
   updateState(yTrue: TensorLike, yPred: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     const { fromLogits, maskTokenId } = this.settings;
     const targets = asTargets(yTrue, this.className);
-    const p = floating(asTensor(yPred));
+    const p = floating(asPredictions(yPred, this.className));
     let losses = sparseCategoricalCrossentropy(targets, p, { fromLogits, ignoreClass: maskTokenId });
     let counted = losses.onesLike();
     if (maskTokenId !== null) counted = classIndices(targets, p, this.className).notEqual(maskTokenId).cast(p.dtype);

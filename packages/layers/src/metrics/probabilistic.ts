@@ -1,6 +1,5 @@
 import type { TensorLike } from '@recurra/tensor';
-import { asTensor } from '@recurra/tensor/extend';
-import { alignWeights, classIndices } from '../losses/alignment.js';
+import { alignWeights, asPredictions, classIndices } from '../losses/alignment.js';
 import {
   binaryCrossentropy,
   type CrossentropyFunctionOptions,
@@ -9,8 +8,9 @@ import {
   sparseCategoricalCrossentropy,
 } from '../losses/crossentropy.js';
 import { klDivergence, poisson } from '../losses/divergence.js';
+import { given } from '../losses/options.js';
 import { MeanMetricWrapper } from './mean.js';
-import type { MetricOptions, UpdateOptions } from './metric.js';
+import { checkUpdate, type MetricOptions, type UpdateOptions } from './metric.js';
 
 /** Mean of {@link klDivergence}. */
 export class KLDivergenceMetric extends MeanMetricWrapper {
@@ -29,7 +29,8 @@ export class PoissonMetric extends MeanMetricWrapper {
 /** Mean of {@link binaryCrossentropy}. */
 export class BinaryCrossentropyMetric extends MeanMetricWrapper {
   constructor(options: MetricOptions & Omit<CrossentropyFunctionOptions, 'axis'> = {}) {
-    super((t, p) => binaryCrossentropy(t, p, options), options, {
+    const { fromLogits, labelSmoothing } = options ?? {};
+    super((t, p) => binaryCrossentropy(t, p, given({ fromLogits, labelSmoothing })), options, {
       className: 'BinaryCrossentropy',
       direction: 'down',
       defaults: { fromLogits: false, labelSmoothing: 0 },
@@ -40,7 +41,8 @@ export class BinaryCrossentropyMetric extends MeanMetricWrapper {
 /** Mean of {@link categoricalCrossentropy}. */
 export class CategoricalCrossentropyMetric extends MeanMetricWrapper {
   constructor(options: MetricOptions & CrossentropyFunctionOptions = {}) {
-    super((t, p) => categoricalCrossentropy(t, p, options), options, {
+    const { fromLogits, labelSmoothing, axis } = options ?? {};
+    super((t, p) => categoricalCrossentropy(t, p, given({ fromLogits, labelSmoothing, axis })), options, {
       className: 'CategoricalCrossentropy',
       direction: 'down',
       defaults: { fromLogits: false, labelSmoothing: 0, axis: -1 },
@@ -57,7 +59,8 @@ export class SparseCategoricalCrossentropyMetric extends MeanMetricWrapper {
   private readonly axis: number;
 
   constructor(options: MetricOptions & SparseCrossentropyOptions = {}) {
-    super((t, p) => sparseCategoricalCrossentropy(t, p, options), options, {
+    const { fromLogits, ignoreClass, axis } = options ?? {};
+    super((t, p) => sparseCategoricalCrossentropy(t, p, given({ fromLogits, ignoreClass, axis })), options, {
       className: 'SparseCategoricalCrossentropy',
       direction: 'down',
       defaults: { fromLogits: false, ignoreClass: null, axis: -1 },
@@ -67,12 +70,15 @@ export class SparseCategoricalCrossentropyMetric extends MeanMetricWrapper {
   }
 
   override updateState(yTrue: TensorLike, yPred?: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     const { sampleWeight = null, mask = null } = options;
     if (this.ignoreClass === null || yPred === undefined || (sampleWeight === null && mask === null)) {
       super.updateState(yTrue, yPred, options);
       return;
     }
-    const counts = classIndices(yTrue, asTensor(yPred), this.name, this.axis).notEqual(this.ignoreClass);
+    const counts = classIndices(yTrue, asPredictions(yPred, this.className), this.className, this.axis).notEqual(
+      this.ignoreClass,
+    );
     const left = mask ? alignWeights(mask.cast('bool'), counts.shape, this.name, 'a mask').logicalAnd(counts) : counts;
     super.updateState(yTrue, yPred, { sampleWeight, mask: left });
   }

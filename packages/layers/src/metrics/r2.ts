@@ -1,7 +1,8 @@
-import { scalar, type Tensor, type TensorLike, tensor, ValueError, where } from '@recurra/tensor';
-import { describeValue } from '@recurra/tensor/extend';
+import { scalar, type Tensor, type TensorLike, tensor, where } from '@recurra/tensor';
+import { rules } from '@recurra/tensor/extend';
+import { isRecord } from '../base/tree.js';
 import type { Variable } from '../base/variable.js';
-import { accumulate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
+import { accumulate, checkUpdate, Metric, type MetricOptions, type UpdateOptions } from './metric.js';
 import { toRows } from './rows.js';
 
 /** Options of {@link R2Score}. */
@@ -28,6 +29,11 @@ const AGGREGATIONS: ReadonlyMap<unknown, R2ScoreOptions['classAggregation']> = n
   [null, null],
 ]);
 
+const R2 = {
+  classAggregation: rules.oneOf('uniformAverage', 'varianceWeightedAverage', null),
+  numRegressors: rules.countOrZero,
+};
+
 /**
  * The share of the targets' variance that predictions explain: 1 - sum((y - p)^2) / sum((y - mean y)^2), over [batch, outputs]. Where targets
  * do not vary it is 0, and NaN for predictions without error (Keras).
@@ -40,24 +46,21 @@ export class R2Score extends Metric {
   private sums: Sums | null = null;
 
   constructor(options: R2ScoreOptions = {}) {
-    const { classAggregation = 'uniformAverage', numRegressors = 0 } = options;
+    const { classAggregation = 'uniformAverage', numRegressors = 0 } = options ?? {};
     const aggregation = AGGREGATIONS.get(classAggregation);
     super(
       'r2Score',
-      { ...options, ...(aggregation === undefined ? {} : { classAggregation: aggregation }) } as object,
+      (aggregation === undefined || !isRecord(options)
+        ? options
+        : { ...options, classAggregation: aggregation }) as object,
       {
         classAggregation: 'uniformAverage',
         numRegressors: 0,
       },
       'R2Score',
+      R2,
     );
-    if (aggregation === undefined)
-      throw new ValueError(
-        `R2Score: expected classAggregation 'uniformAverage', 'varianceWeightedAverage' or null, received ${describeValue(classAggregation)}`,
-      );
-    if (!(Number.isInteger(numRegressors) && numRegressors >= 0))
-      throw new ValueError(`R2Score: expected numRegressors >= 0, received ${numRegressors}`);
-    this.aggregation = aggregation;
+    this.aggregation = aggregation!;
     this.regressors = numRegressors;
     this.samples = this.addZeros('numSamples');
   }
@@ -74,6 +77,7 @@ export class R2Score extends Metric {
   }
 
   updateState(yTrue: TensorLike, yPred: TensorLike, options: UpdateOptions = {}): void {
+    checkUpdate(this.className, options);
     const { targets, predictions, weights } = toRows(yTrue, yPred, options, this.className);
     const sums = this.sums ?? this.build(predictions.shape[1]!);
     const weighted = (x: Tensor): Tensor => (weights ? x.mul(weights) : x).sum(0);

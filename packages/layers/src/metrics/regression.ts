@@ -49,7 +49,7 @@ export class LogCoshError extends MeanMetricWrapper {
 /** Mean of {@link cosineSimilarity} along `axis` (-1): 1 where directions agree. */
 export class CosineSimilarityMetric extends MeanMetricWrapper {
   constructor(options: MetricOptions & { readonly axis?: number } = {}) {
-    super((t, p) => cosineSimilarity(t, p, options.axis), options, {
+    super((t, p) => cosineSimilarity(t, p, options?.axis), options, {
       className: 'CosineSimilarity',
       direction: 'up',
       defaults: { axis: -1 },

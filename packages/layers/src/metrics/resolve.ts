@@ -1,7 +1,8 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
-import { knownName, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
+import { describeValue, knownName, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
 import { type ClassNameToName, classNameToName } from '../internal/class-name.js';
 import { classesByName, SHORT_NAMES } from '../internal/classes-by-name.js';
+import { expectConfig } from '../internal/configuration.js';
 import * as losses from '../losses/classes.js';
 import * as classes from './classes.js';
 import * as classesByOptions from './classes-by-options.js';
@@ -97,11 +98,15 @@ export function resolveMetric(identifier: MetricIdentifier, yTrue: Tensor, yPred
 
 /** A metric as data, that {@link resolveMetric} and {@link deserializeMetric} read. Throws `ValueError` for functions. */
 export function serializeMetric(metric: Metric): SerializedMetric {
+  if (!(metric instanceof Metric))
+    throw new ValueError(`serializeMetric: expected a Metric, received ${describeValue(metric)}`);
   return { className: metric.className, config: metric.getConfig() };
 }
 
 /** The metric that {@link serializeMetric} wrote. Throws `ValueError` for an unknown class. */
-export function deserializeMetric({ className, config }: SerializedMetric): Metric {
+export function deserializeMetric(serialized: SerializedMetric): Metric {
+  expectConfig('deserializeMetric', serialized);
+  const { className, config = {} } = serialized;
   const Class = lookupByName<unknown>({ ...NAMED, ...classesByOptions }, className, 'metric class') as MetricClass;
-  return Class.fromConfig(config ?? {});
+  return Class.fromConfig(config);
 }

@@ -1,11 +1,12 @@
-import { ValueError } from '@recurra/tensor';
-import { describeValue } from '@recurra/tensor/extend';
+import { checkValue, rules } from '@recurra/tensor/extend';
 import { findLogName } from '../metrics/naming.js';
 import type { CallbackModel } from './callback.js';
 import type { Logs } from './logs.js';
 
 /** Is less better ('min') or more ('max')? 'auto': as the metric says. */
 export type MonitorMode = 'auto' | 'min' | 'max';
+
+const MODES = rules.oneOf('auto', 'min', 'max');
 
 /** A value of the logs that a callback watches: which it is, and which way is better. One rule for all callbacks that monitor. */
 export class Monitor {
@@ -17,8 +18,8 @@ export class Monitor {
 
   /** @param delta smallest change that counts */
   constructor(what: string, name: string, mode: MonitorMode, delta = 0) {
-    if (!['auto', 'min', 'max'].includes(mode))
-      throw new ValueError(`${what}: expected mode 'auto', 'min' or 'max', received ${describeValue(mode)}`);
+    checkValue(what, 'monitor', name, rules.filledText);
+    checkValue(what, 'mode', mode, MODES);
     this.what = what;
     this.name = name;
     this.delta = Math.abs(delta);

@@ -4,7 +4,7 @@ import { Callback, HOOKS, type Hook } from '../callback.js';
 
 /** A callback from functions, without a class. Keras `LambdaCallback`. Throws `ValueError` for a hook that there is not. */
 export class LambdaCallback extends Callback {
-  constructor(hooks: { readonly [H in Hook]?: Callback[H] }) {
+  constructor(hooks: { readonly [H in Hook]?: Callback[H] } = {}) {
     super();
     checkOptions('LambdaCallback', hooks, Object.fromEntries(HOOKS.map((hook) => [hook, true])) as never);
     for (const [hook, f] of Object.entries(hooks)) {

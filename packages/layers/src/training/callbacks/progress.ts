@@ -1,3 +1,4 @@
+import { checkValue, rules } from '@recurra/tensor/extend';
 import { Callback, type TrainInfo } from '../callback.js';
 import type { Logs } from '../logs.js';
 
@@ -49,6 +50,7 @@ export class ProgressLogger extends Callback {
 
   constructor(verbose: Exclude<Verbosity, 0>) {
     super();
+    checkValue('ProgressLogger', 'verbose', verbose, rules.oneOf('auto', 1, 2));
     this.out = terminal();
     this.bar = this.out !== null && (verbose === 1 ? true : verbose === 'auto' && this.out.isTTY === true);
   }

@@ -1,6 +1,6 @@
-import { type DType, FormatError, type Tensor, tensor } from '@recurra/tensor';
+import { type DType, FormatError, type Tensor, tensor, ValueError } from '@recurra/tensor';
 import { denseData, sizeOf } from '@recurra/tensor/extend';
-import { isRecord } from '../../base/tree.js';
+import { describeTree, isRecord } from '../../base/tree.js';
 import { crc32c } from '../../internal/crc32c.js';
 
 /** A tensor, and the path of the variable whose value it is. */
@@ -32,7 +32,10 @@ interface Header {
  * A checkpoint as one file: the magic line, the length of a header, the header (JSON), the elements of all tensors as they are in memory (little-endian),
  * and a CRC-32C of all that. NaN of all kinds and -0 are kept: what is read has the bits of what was written.
  */
-export function encodeCheckpoint({ meta, groups }: Checkpoint): Uint8Array {
+export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
+  if (!isRecord(checkpoint) || !isRecord(checkpoint.meta) || !isRecord(checkpoint.groups))
+    throw new ValueError(`encodeCheckpoint: expected { meta, groups }, received ${describeTree(checkpoint)}`);
+  const { meta, groups } = checkpoint;
   const header: Header = {
     meta,
     groups: Object.fromEntries(
@@ -80,6 +83,8 @@ const ARRAYS = { float32: Float32Array, float64: Float64Array, int32: Int32Array
 
 /** What {@link encodeCheckpoint} wrote. Throws `FormatError` for a file that is none, of another version, torn, or edited. */
 export function decodeCheckpoint(file: Uint8Array, label = 'decodeCheckpoint'): Checkpoint {
+  if (!(file instanceof Uint8Array))
+    throw new ValueError(`${label}: expected the bytes of a file (a Uint8Array), received ${describeTree(file)}`);
   const wrong = (received: string): FormatError =>
     new FormatError(
       `${label}: expected a checkpoint of Recurra, received ${received}. Remove the file, or use another one.`,

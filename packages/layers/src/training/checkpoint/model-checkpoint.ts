@@ -1,5 +1,5 @@
 import { FormatError, ValueError } from '@recurra/tensor';
-import { checkOptions } from '@recurra/tensor/extend';
+import { checkOptions, checkRules, describeValue, rules } from '@recurra/tensor/extend';
 import type { SerializedLayer } from '../../base/describe.js';
 import type { Model } from '../../base/model.js';
 import { isRecord } from '../../base/tree.js';
@@ -48,7 +48,8 @@ export async function saveCheckpoint(
   options: SaveCheckpointOptions = {},
 ): Promise<void> {
   const label = 'saveCheckpoint';
-  checkOptions(label, options, { storage: true, weightsOnly: true });
+  checkRules(label, options, { storage: rules.anything, weightsOnly: rules.flag });
+  expectModel(label, model);
   const storage = storageFor(label, options.storage);
   const to = expectCheckpointPath(label, path);
   const meta = options.weightsOnly
@@ -65,6 +66,13 @@ export async function saveCheckpoint(
     },
   });
   await storage.write(to, file);
+}
+
+/** Throws `ValueError` for what has no weights, as models have them. */
+function expectModel(label: string, model: unknown): void {
+  const given = model as Partial<CallbackModel> | null | undefined;
+  if (!Array.isArray(given?.weights) || typeof given.getConfig !== 'function')
+    throw new ValueError(`${label}: expected a model, received ${describeValue(model)}`);
 }
 
 /** A checkpoint of weights or a model. */
@@ -107,7 +115,8 @@ export async function loadCheckpoint(
   options: CheckpointOptions = {},
 ): Promise<void> {
   const label = 'loadCheckpoint';
-  checkOptions(label, options, { storage: true });
+  checkRules(label, options, { storage: rules.anything });
+  expectModel(label, model);
   const { groups } = await readFrom(label, path, options);
   if (model.weights.length === 0 && groups['weights']!.length > 0)
     throw new ValueError(
@@ -130,6 +139,7 @@ export async function modelFromCheckpoint(
   options: CheckpointOptions & DeserializeOptions = {},
 ): Promise<Model> {
   const label = 'modelFromCheckpoint';
+  checkOptions<object>(label, options, { storage: true, customObjects: true });
   const { storage, ...rest } = options;
   const { meta, groups } = await readFrom(label, path, storage === undefined ? {} : { storage });
   if (!isRecord(meta['model']))

@@ -1,8 +1,12 @@
+import * as recurra from 'recurra';
+import { CALLBACKS } from './callbacks.js';
 import { LAYER_CLASSES } from './layer-classes.js';
+import { MEASURES } from './measures.js';
+import { METHODS } from './methods.js';
 import { TRAINING } from './models.js';
 import { AUTOGRAD, CELLS, COMPILER, OPTIM } from './numeric.js';
 import { PREPROCESSING } from './preprocessing.js';
-import { autograd, cells, compiler, optim, preprocessing, tensor } from './surface.js';
+import { autograd, cells, compiler, layers, optim, preprocessing, tensor } from './surface.js';
 import { TENSOR } from './tensor.js';
 import { type Example, faults } from './wrong.js';
 
@@ -61,6 +65,20 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
   preprocessing: ['BadRowError', 'ReadError', 'RowReport', 'encodedShape'],
 };
 
+/** Cells, which `@recurra/layers` exports too. */
+const CELL_CLASSES = ['GRUCell', 'LSTMCell', 'SimpleRNNCell', 'StackedRNNCells', 'RecurrentCell'];
+
+/** Of layers: classes to be extended, and parts that layers, models and the training loop are built of. */
+const LAYERS_BUILT_UPON = [
+  ...['Callback', 'Layer', 'Loss', 'Metric', 'Operation', 'Call', 'Graph', 'SymbolicTensor', 'ModelOptimizer'],
+  ...['TrainState', 'alignRanks', 'alignTargets', 'alignWeights', 'asTargets', 'classIndices', 'classWeights'],
+  ...['directionOf', 'findLogName', 'formatDuration', 'joinWeights', 'layerClasses', 'maskOf', 'nameMetrics'],
+  ...['prefixed', 'withMask'],
+];
+
+/** Right calls of what `@recurra/layers` exports. */
+const LAYERS = { ...LAYER_CLASSES, ...MEASURES, ...CALLBACKS, ...METHODS };
+
 const PACKAGES: readonly (readonly [string, object, Readonly<Record<string, readonly Example[]>>])[] = [
   ['tensor', tensor, TENSOR],
   ['autograd', autograd, AUTOGRAD],
@@ -87,8 +105,18 @@ describe.each(PACKAGES)('%s', (name, exported, examples) => {
   );
 });
 
+/** Methods and properties of layers and models stand beside what is exported. */
+const isExport = (key: string): boolean => !key.includes('.');
+
+test('every class and function of layers has an example of a right call', () => {
+  const functions = Object.entries(layers).filter(([, value]) => typeof value === 'function');
+  // Cells have theirs in the walk of their package.
+  const known = [...Object.keys(LAYERS).filter(isExport), ...CELL_CLASSES, ...LAYERS_BUILT_UPON];
+  expect(known.sort()).toEqual(functions.map(([key]) => key).sort());
+});
+
 describe('layers', () => {
-  test.each(Object.entries({ ...LAYER_CLASSES, ...TRAINING }))(
+  test.each(Object.entries({ ...LAYERS, ...TRAINING }))(
     '%s takes no mistake in silence, and says what was expected',
     async (key, calls) => {
       const found: string[] = [];
@@ -104,4 +132,10 @@ test('the walk itself finds what is wrong', async () => {
   expect(found).toContain('length(0: NaN): taken in silence, gave undefined');
   expect(found.some((line) => line.startsWith('length(0: null): raw TypeError'))).toBe(true);
   expect(found.some((line) => line.includes('zzz'))).toBe(false);
+});
+
+test('recurra exports what was walked, and nothing else', () => {
+  const walked = new Set<unknown>([layers, ...PACKAGES.map(([, exported]) => exported)].flatMap(Object.values));
+  const others = Object.entries(recurra).filter(([, value]) => typeof value === 'function' && !walked.has(value));
+  expect(others.map(([key]) => key)).toEqual([]);
 });

@@ -376,8 +376,8 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
     example((t: never) => p.Dataset.range(t), integer(3, 'Infinity')),
     dataset((d, n: never, o: never) => d.batch(n, o), integer(2), options({ dropRemainder: flag(true) })),
     dataset((d, n: never) => d.take(n), integer(2, 'Infinity')),
-    dataset((d, n: never) => d.skip(n), integer(2)),
-    dataset((d, n: never) => d.repeat(n), optional(integer(2))),
+    dataset((d, n: never) => d.skip(n), integer(2, 'Infinity')),
+    dataset((d, n: never) => d.repeat(n), optional(integer(2, 'Infinity'))),
     dataset((d, n: never) => d.prefetch(n), optional(integer(2))),
     dataset(
       (d, g: never) => d.map(g),

@@ -5,6 +5,8 @@ import * as cellsUsers from '@recurra/cells';
 import * as cellsWriters from '@recurra/cells/extend';
 import * as compilerUsers from '@recurra/compiler';
 import * as compilerWriters from '@recurra/compiler/extend';
+import * as layersUsers from '@recurra/layers';
+import * as layersWriters from '@recurra/layers/extend';
 import * as optimUsers from '@recurra/optim';
 import * as optimWriters from '@recurra/optim/extend';
 import * as preprocessingUsers from '@recurra/preprocessing';
@@ -17,6 +19,8 @@ export const autograd: typeof autogradUsers & typeof autogradWriters = { ...auto
 export const cells: typeof cellsUsers & typeof cellsWriters = { ...cellsUsers, ...cellsWriters };
 
 export const compiler: typeof compilerUsers & typeof compilerWriters = { ...compilerUsers, ...compilerWriters };
+
+export const layers: typeof layersUsers & typeof layersWriters = { ...layersUsers, ...layersWriters };
 
 export const optim: typeof optimUsers & typeof optimWriters = { ...optimUsers, ...optimWriters };
 
