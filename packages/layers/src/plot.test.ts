@@ -127,6 +127,8 @@ test('a model that writes call is one box; what cannot be drawn is told', async 
   expect(layers(await plotModel(own))).toEqual(['own']);
   await expect(plotModel(new Dense(1) as never)).rejects.toThrow(/expected a model, received a Dense/);
   await expect(plotModel(new Sequential([new LSTM(2)]))).rejects.toThrow(/without weights/);
-  await expect(plotModel(net(), { rankdir: 'XY' as never })).rejects.toThrow(/rankdir 'TB', 'BT', 'LR' or 'RL'/);
+  await expect(plotModel(net(), { rankdir: 'XY' as never })).rejects.toThrow(
+    /rankdir to be one of 'TB', 'BT', 'LR', 'RL'/,
+  );
   await expect(plotModel(net(), { show_shapes: true } as never)).rejects.toThrow(/Did you mean "showShapes"/);
 });

@@ -42,7 +42,8 @@ export interface DeserializeOptions {
 const OPTIONS: Rules<DeserializeOptions> = {
   customObjects: {
     expected: 'an object of classes by their names',
-    accepts: (v) => isRecord(v) && Object.values(v).every(isLayerClass),
+    accepts: (v) =>
+      isRecord(v) && Object.values(v).every((c) => typeof (c as Partial<LayerClass> | null)?.fromConfig === 'function'),
   },
 };
 

@@ -96,9 +96,13 @@ test('options that nobody reads are refused', () => {
   expect(() => new MeanSquaredError({ reduction: 'average' as never })).toThrow(
     /expected reduction to be one of 'sumOverBatchSize'/,
   );
-  expect(() => new CategoricalGeneralizedCrossEntropy({ q: 1 })).toThrow(/q between 0 and 1, received 1/);
-  expect(() => new BinaryCrossentropy({ labelSmoothing: 2 }).apply([[1]], [[0.5]])).toThrow(/labelSmoothing in 0..1/);
-  expect(() => new BinaryFocalCrossentropy({ gamma: -1 }).apply([[1]], [[0.5]])).toThrow(/gamma >= 0/);
+  expect(() => new CategoricalGeneralizedCrossEntropy({ q: 1 })).toThrow(/q to be a number > 0 and < 1, received 1/);
+  expect(() => new BinaryCrossentropy({ labelSmoothing: 2 }).apply([[1]], [[0.5]])).toThrow(
+    /labelSmoothing to be a number from 0 to 1, received 2/,
+  );
+  expect(() => new BinaryFocalCrossentropy({ gamma: -1 }).apply([[1]], [[0.5]])).toThrow(
+    /gamma to be a finite number >= 0, received -1/,
+  );
 });
 
 test("reductions by Keras' names, and none", () => {

@@ -93,12 +93,6 @@ export function thresholdList(given: number | readonly number[]): number[] {
   return typeof given === 'number' ? [given] : [...given];
 }
 
-/** A whole number that may be absent. Throws `ValueError` where it is less than `least`. */
-export function expectIndex(value: number | null | undefined, least: number, name: string, what: string): void {
-  if (value !== null && value !== undefined && !(Number.isInteger(value) && value >= least))
-    throw new ValueError(`${what}: expected ${name} as a whole number >= ${least}, received ${value}`);
-}
-
 /** Options of the four counts. */
 export interface CountOptions extends MetricOptions {
   /** Predictions above it are positive; several give several results. 0.5. */

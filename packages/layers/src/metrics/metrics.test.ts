@@ -271,10 +271,12 @@ test('what is no metric, and wrong arguments', () => {
   );
   expect(() => new Precision({ classId: 3 }).updateState([[1]], one)).toThrow(/more than 3 classes/);
   expect(() => new Precision().updateState([[2]], one)).toThrow(/expected targets 0 and 1, received 2/);
-  expect(() => new AUC({ curve: 'roc' as never })).toThrow(/expected curve 'ROC', 'PR', 'PRGAIN', received "roc"/);
+  expect(() => new AUC({ curve: 'roc' as never })).toThrow(
+    /expected curve to be one of 'ROC', 'PR', 'PRGAIN', received "roc"/,
+  );
   expect(() => new AUC({ numLabels: 2 })).toThrow(/expected multiLabel/);
   expect(() => new F1Score({ average: 'mean' as never })).toThrow(/expected average/);
-  expect(() => new FBetaScore({ beta: 0 })).toThrow(/beta > 0/);
+  expect(() => new FBetaScore({ beta: 0 })).toThrow(/beta to be a finite number > 0, received 0/);
   expect(() => new F1Score().updateState([1], tensor([1]))).toThrow(/expected predictions \[batch, outputs\]/);
   expect(() => new IoU({ numClasses: 2, targetClassIds: [2] })).toThrow(/targetClassIds as class indices in 0..1/);
   expect(() => new MeanIoU({ numClasses: 2 }).updateState([5], tensor([1]))).toThrow(
@@ -286,6 +288,8 @@ test('what is no metric, and wrong arguments', () => {
   expect(() => new OneHotIoU({ numClasses: 2, targetClassIds: [0], sparseYTrue: true } as never)).toThrow(
     /unknown option "sparseYTrue"/,
   );
-  expect(() => new SensitivityAtSpecificity({ specificity: 2 })).toThrow(/specificity in 0..1, received 2/);
-  expect(() => new R2Score({ numRegressors: -1 })).toThrow(/numRegressors >= 0/);
+  expect(() => new SensitivityAtSpecificity({ specificity: 2 })).toThrow(
+    /specificity to be a number from 0 to 1, received 2/,
+  );
+  expect(() => new R2Score({ numRegressors: -1 })).toThrow(/numRegressors to be an integer >= 0, received -1/);
 });

@@ -100,5 +100,5 @@ test('wrong options are refused', () => {
   expect(make('a', { saveFreq: 0 })).toThrow(/saveFreq to be 'epoch' or a number of batches >= 1, received 0/);
   expect(make('a', { save_best_only: true })).toThrow(/Did you mean "saveBestOnly"/);
   expect(make('a', { saveBestOnly: 'yes' })).toThrow(/saveBestOnly to be true or false/);
-  expect(make('a', { mode: 'less' })).toThrow(/mode 'auto', 'min' or 'max'/);
+  expect(make('a', { mode: 'less' })).toThrow(/mode to be one of 'auto', 'min', 'max'/);
 });

@@ -1,4 +1,4 @@
-import { Loss, Metric, MeanMetricWrapper } from '@recurra/layers';
+import { Loss, MeanMetricWrapper, Metric } from '@recurra/layers';
 import { eye, ones, type Tensor, zeros } from '@recurra/tensor';
 import { layers } from './surface.js';
 import {

@@ -2,17 +2,30 @@ import {
   Dense,
   encodeCheckpoint,
   Input,
-  memoryStorage,
   Model,
+  memoryStorage,
   modelFromCheckpoint,
-  saveCheckpoint,
   Sequential,
+  saveCheckpoint,
   serializeLayer,
   Variable,
 } from '@recurra/layers';
 import { ones } from '@recurra/tensor';
 import { layers } from './surface.js';
-import { type Argument, type Example, f, flag, integer, list, made, name, optional, options, tensorOnly, text } from './wrong.js';
+import {
+  type Argument,
+  type Example,
+  f,
+  flag,
+  integer,
+  list,
+  made,
+  name,
+  optional,
+  options,
+  tensorOnly,
+  text,
+} from './wrong.js';
 
 const example = (call: unknown, ...args: Argument[]): Example => ({ call: call as Example['call'], args });
 
