@@ -81,7 +81,12 @@ export function minMaxNorm(
 }
 
 /** The constraints by name. */
-export const constraints: Readonly<Record<ConstraintName, (options?: never) => Constraint>> = {
+export const constraints: {
+  readonly maxNorm: typeof maxNorm;
+  readonly nonNeg: typeof nonNeg;
+  readonly unitNorm: typeof unitNorm;
+  readonly minMaxNorm: typeof minMaxNorm;
+} = {
   maxNorm,
   nonNeg,
   unitNorm,

@@ -283,7 +283,25 @@ export type InitializerName =
 export type InitializerIdentifier = InitializerName | SnakeCase<InitializerName> | Initializer | Serialized;
 
 /** The initializers by name; each takes its options. */
-export const initializers: Record<InitializerName, (options?: never) => Initializer> = {
+export const initializers: {
+  readonly zeros: typeof zeros;
+  readonly ones: typeof ones;
+  readonly constant: typeof constant;
+  readonly identity: typeof identity;
+  readonly randomNormal: typeof randomNormalInitializer;
+  readonly randomUniform: typeof randomUniformInitializer;
+  readonly truncatedNormal: typeof truncatedNormalInitializer;
+  readonly varianceScaling: typeof varianceScaling;
+  readonly glorotUniform: typeof glorotUniform;
+  readonly glorotNormal: typeof glorotNormal;
+  readonly heUniform: typeof heUniform;
+  readonly heNormal: typeof heNormal;
+  readonly lecunUniform: typeof lecunUniform;
+  readonly lecunNormal: typeof lecunNormal;
+  readonly orthogonal: typeof orthogonal;
+  readonly uniform: typeof randomUniformInitializer;
+  readonly normal: typeof randomNormalInitializer;
+} = {
   zeros,
   ones,
   constant,

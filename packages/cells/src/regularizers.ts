@@ -67,7 +67,12 @@ export function orthogonalRegularizer(
 }
 
 /** The regularizers by name. */
-export const regularizers: Readonly<Record<RegularizerName, (options?: never) => Regularizer>> = {
+export const regularizers: {
+  readonly l1: typeof l1;
+  readonly l2: typeof l2;
+  readonly l1L2: typeof l1L2;
+  readonly orthogonalRegularizer: typeof orthogonalRegularizer;
+} = {
   l1,
   l2,
   l1L2,

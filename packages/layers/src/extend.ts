@@ -7,7 +7,7 @@ export type { Data, PartialShape, Spec, Symbolic, Values } from './base/symbolic
 export { withValues } from './base/variable.js';
 export * from './losses/extend.js';
 export * from './metrics/extend.js';
-export { layerClasses, modelFromConfig, sequentialFromConfig } from './serialize.js';
+export { layerClasses, sequentialFromConfig } from './serialize.js';
 export { HOOKS, type Hook } from './training/callback.js';
 export { formatDuration } from './training/callbacks/progress.js';
 export { ModelOptimizer } from './training/model-optimizer.js';

@@ -19,7 +19,13 @@ export * from './layers/index.js';
 export * from './losses/index.js';
 export * from './metrics/index.js';
 export { type PlotOptions, plotModel } from './plot.js';
-export { type CellClass, type DeserializeOptions, deserializeLayer, type LayerClass } from './serialize.js';
+export {
+  type CellClass,
+  type DeserializeOptions,
+  deserializeLayer,
+  type LayerClass,
+  modelFromConfig,
+} from './serialize.js';
 export type { SummaryOptions } from './summary.js';
 export type { Batch, BatchSource } from './training/batches.js';
 export {

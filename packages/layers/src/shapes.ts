@@ -53,8 +53,11 @@ export function shapesOf(model: AnyLayer, from: LayerShapes | null = null): Read
     return found;
   }
   const given = from?.input instanceof ShapeLeaf ? from.input.shape : null;
-  let shape: unknown = given ?? (model as { inputShape?: PartialShape | null }).inputShape ?? null;
+  // Without a declared input, what layers were built for says how they were called.
+  const declared = given ?? (model as { inputShape?: PartialShape | null }).inputShape ?? null;
+  let shape: unknown = declared;
   for (const layer of (model as { layers?: readonly AnyLayer[] }).layers ?? []) {
+    if (declared === null) shape = layer.getBuildConfig()?.inputShape ?? null;
     const output: unknown = shape === null ? null : layer.computeOutputShape(shape);
     found.set(layer, {
       input: shape === null ? null : asLeaves(shape),

@@ -1,6 +1,6 @@
 /** Tables as Keras 3.15 prints them for the same models (`model.summary()`, JAX, a terminal of 80 columns). */
 import { ones, type Tensor } from '@recurra/tensor';
-import { Add, Dense, Flatten, Input, LSTM, Model, Sequential } from './index.js';
+import { Add, Dense, Embedding, Flatten, Input, LSTM, Model, Sequential } from './index.js';
 
 function net(): Model<never, never> {
   const [a, b] = [Input({ shape: [4], name: 'a' }), Input({ shape: [4], name: 'b' })];
@@ -159,4 +159,21 @@ test('layers without weights yet; a part of the layers; options that there are n
     }
   }
   expect(new Own().summary({ print: false })).toContain('head (Dense)');
+});
+
+test('shapes without a declared input: those that the layers were built for, as in Keras', async () => {
+  const chain = new Sequential([new Embedding(10, 4), new LSTM(3), new Dense(1)]);
+  class Own extends Model {
+    readonly embedding = new Embedding(10, 4);
+    readonly lstm = new LSTM(3);
+    readonly dense = new Dense(1);
+    override call(x: Tensor): Tensor {
+      return this.dense.apply(this.lstm.apply(this.embedding.apply(x)));
+    }
+  }
+  for (const model of [chain, new Own()]) {
+    await model.predict(ones([8, 5], 'int32'));
+    const shapes = [...model.summary({ print: false }).matchAll(/│ (\(None.*?\)) +│/g)].map((m) => m[1]);
+    expect(shapes).toEqual(['(None, 5, 4)', '(None, 3)', '(None, 1)']);
+  }
 });

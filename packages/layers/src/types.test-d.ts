@@ -1,6 +1,7 @@
 /**
  * What TypeScript holds users to: checked by `pnpm typecheck`, never run. `@ts-expect-error` fails where nothing is wrong.
  */
+import { constraints, initializers, regularizers } from '@recurra/cells';
 import type { Tensor } from '@recurra/tensor';
 import { expectTypeOf } from 'expect-type';
 import {
@@ -98,3 +99,13 @@ expectTypeOf(output).toEqualTypeOf<SymbolicTensor>();
 expectTypeOf(states).toEqualTypeOf<SymbolicTensor[]>();
 const anyLSTM: LSTM = new LSTM(2, { returnSequences: true });
 new Sequential([anyLSTM, new LSTM(3, { returnState: false })]);
+
+// What goes by name is made with its options, too.
+new Dense(2, {
+  kernelInitializer: initializers.constant({ value: 2 }),
+  biasInitializer: initializers.truncatedNormal({ stddev: 0.1 }),
+  kernelRegularizer: regularizers.l1L2({ l1: 0.1 }),
+  kernelConstraint: constraints.maxNorm({ maxValue: 3 }),
+});
+// @ts-expect-error there is no such option
+initializers.constant({ val: 2 });

@@ -806,7 +806,7 @@ export function tensor(values: TensorLike, options: { shape?: Shape; dtype?: DTy
       else if (typeof v === 'boolean') {
         booleans++;
         out.push(v ? 1 : 0);
-      } else throw new DTypeError(`tensor: expected numbers or booleans, received ${v === null ? 'null' : typeof v}`);
+      } else throw new DTypeError(`tensor: expected numbers or booleans, received ${describeElement(v)}`);
     };
     visit(values, 0);
     flat = out;
@@ -821,6 +821,15 @@ export function tensor(values: TensorLike, options: { shape?: Shape; dtype?: DTy
     'tensor',
   );
   return new Tensor([data.length], dtype, ndarray(dtype, [data.length], data)).reshape(final);
+}
+
+/** What stands where a number should, in the words of a message. */
+function describeElement(value: unknown): string {
+  if (typeof value === 'string') return 'string';
+  const what = describeValue(value);
+  return what === 'an instance of SymbolicTensor'
+    ? `${what}, which has no values yet. In a graph of layers operations stand in a layer: new Lambda((x) => x.add(1)).apply(symbolic), or one of your own.`
+    : what;
 }
 
 /** Two operands in one dtype, by the rule of `promoteTypes`. */

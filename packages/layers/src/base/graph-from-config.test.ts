@@ -1,6 +1,5 @@
 /** Configurations of graphs are Keras' ones (3.15: `Functional.get_config`), and make the same model again. */
 import { FormatError, randomKey, randomNormal, type Tensor, tensor } from '@recurra/tensor';
-import { modelFromConfig } from '../extend.js';
 import {
   Bidirectional,
   clearSession,
@@ -12,6 +11,7 @@ import {
   type LayerConfig,
   LSTM,
   Model,
+  modelFromConfig,
   Sequential,
   serializeLayer,
 } from '../index.js';

@@ -4,6 +4,7 @@ import { evalShape, untraced } from '@recurra/compiler/extend';
 import { type DType, type Shape, ShapeError, Tensor, type TensorLike, ValueError } from '@recurra/tensor';
 import {
   asTensor,
+  checkOptions,
   checkValue,
   describeValue,
   formatShape,
@@ -68,6 +69,9 @@ export interface VariableSpec {
 // biome-ignore lint/suspicious/noExplicitAny: a layer of any inputs and outputs
 export type AnyLayer = Layer<any, any, any>;
 
+/** The options of a call without. */
+const NONE: object = Object.freeze({});
+
 /** Two sizes that stand for an open one, to see which sizes of the outputs follow it. */
 const OPEN = [83, 89] as const;
 
@@ -100,6 +104,11 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   protected readonly supportsMasking: boolean = false;
   /** Does each input have a mask of its own (Keras: `query_mask`), so that further tensors in a call do not hide them? */
   protected readonly masksByInput: boolean = false;
+  /**
+   * The names of what `call` is told beside `training` and `mask`; a call with others is refused. `null`: none where `call` is written without a
+   * context, any where it has one.
+   */
+  protected readonly callArguments: readonly string[] | null = null;
   /** What the subclass made of its options, for the configuration. */
   protected settled: Readonly<Record<string, unknown>> = {};
   #name: string | undefined;
@@ -172,6 +181,11 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
         Object.hasOwn(Object.getPrototypeOf(layer), 'independentSamples') &&
         layer.independentSamples,
     );
+  }
+
+  /** Does its class write `build`? */
+  private get makesWeights(): boolean {
+    return (Object.getPrototypeOf(this) as AnyLayer).build !== Layer.prototype.build;
   }
 
   /** Are the weights there? */
@@ -257,8 +271,15 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     return this.weights.filter((v) => !trained.has(v));
   }
 
-  /** The number of elements of all weights. */
+  /** The number of elements of all weights. Throws `ValueError` before they are there. */
   countParams(): number {
+    const open = this.layersWithin().find(
+      (layer) => !layer.built && layer.makesWeights && layer.children().length === 0,
+    );
+    if (open)
+      throw new ValueError(
+        `${this.label}: expected a built layer to count the weights of, received ${open === this ? 'one' : `one with ${open.label}`} that has not seen the shape of its inputs. Begin a model with Input, or call build(shape) first.`,
+      );
     return this.weights.reduce((sum, w) => sum + sizeOf(w.shape), 0);
   }
 
@@ -280,16 +301,30 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
 
   /**
    * The outputs for tensors, or symbolic outputs for symbolic inputs; builds the layer in the first call.
-   * Throws `ShapeError` where the inputs have a shape that the layer cannot take.
+   * Throws `ShapeError` where the inputs have a shape that the layer cannot take, `ValueError` for options that it does not know.
    */
   apply(inputs: Symbolic<In>, options?: CallOptions<In> & Args): Symbolic<Out>;
   apply(inputs: Data<In>, options?: CallOptions<In> & Args): Out;
-  apply(inputs: unknown, options: object = {}): unknown {
-    checkCall(this.label, options);
+  apply(inputs: unknown, options: object = NONE): unknown {
+    if (options !== NONE) this.checkCall(options);
     return this.invoke(inputs, options as Readonly<Record<string, unknown>>);
   }
 
+  /** Throws `ValueError` for options of a call that nothing would read, and for what `training` and `mask` cannot be. */
+  private checkCall(options: object): void {
+    if (!isRecord(options))
+      throw new ValueError(`${this.label}: expected an object of options, received ${describeValue(options)}`);
+    const known = this.callArguments ?? (this.call.length < 2 ? [] : null);
+    if (known)
+      checkOptions(this.label, options, Object.fromEntries(['training', 'mask', ...known].map((key) => [key, true])));
+    const { training, mask } = options as CallOptions;
+    if (training !== undefined) checkValue(this.label, 'training', training, rules.flag);
+    if (mask !== undefined) checkValue(this.label, 'mask', mask, MASKS);
+  }
+
   protected override compute(given: unknown, options: Readonly<Record<string, unknown>>): unknown {
+    if (typeof this.call !== 'function')
+      throw new ValueError(`${this.label}: expected a class that writes call(inputs, context), received one without`);
     const inputs = this.tensorsOf(given);
     this.checkInputs(mapTree(inputs, (x) => (x as Tensor).shape) as Shapes<In>);
     this.ensureBuilt(inputs);
@@ -299,11 +334,12 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     // As in Keras, a call with more tensors than its inputs gets no mask but one that it is given.
     const several = !this.masksByInput && leavesOf(rest).some((leaf) => leaf instanceof Tensor);
     const used = mask !== undefined ? mask : several ? mapTree(implicit, () => null) : implicit;
-    return withinCall(training as boolean, () => {
+    return withinCall(this, training as boolean, () => {
       const outputs = this.call(
         inputs as In,
         { ...rest, training, mask: used } as unknown as Context<In> & Args,
       ) as unknown;
+      if (!(outputs instanceof Tensor)) this.expectOutputs(outputs);
       if (this.activityRegularizer)
         for (const y of leavesOf(outputs)) this.addLoss(this.activityRegularizer.apply(y as Tensor).div(batchOf(y)));
       return this.attachMasks(inputs as In, (mask !== undefined ? mask : implicit) as Masks<In>, outputs);
@@ -331,6 +367,15 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     return visit(given);
   }
 
+  /** Throws `ValueError` where `call` gave nothing, or a promise. */
+  private expectOutputs(outputs: unknown): void {
+    for (const leaf of leavesOf(outputs))
+      if (leaf === undefined || leaf instanceof Promise)
+        throw new ValueError(
+          `${this.label}: expected call to return tensors, received ${leaf === undefined ? 'undefined. Is a return missing?' : 'a promise. Layers compute at once: call cannot be async.'}`,
+        );
+  }
+
   private ensureBuilt(inputs: unknown): void {
     if (this.#built) return;
     this.build(
@@ -338,6 +383,21 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
         const { shape } = x as Tensor | Spec;
         return shape.length === 0 ? shape : [null, ...shape.slice(1)];
       }) as Shapes<In>,
+    );
+    this.expectOwner();
+  }
+
+  /** Throws `ValueError` where weights came to be in the call of a layer that does not have this one: nothing would train them, or save them. */
+  private expectOwner(): void {
+    let caller: AnyLayer | null = null;
+    for (let around = callScope(); around; around = around.outer) {
+      const layer = around.layer as AnyLayer | null;
+      if (layer?.children().includes(this) || layer?.layersWithin().includes(this)) return;
+      caller ??= layer;
+    }
+    if (!caller || this.weights.length === 0) return;
+    throw new ValueError(
+      `${this.label}: expected a layer that ${caller.label} has, received one that its call made or found elsewhere: its weights would not be trained. Make it in the constructor, and keep it in a property (a list, a plain object; no #private one).`,
     );
   }
 
@@ -453,7 +513,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   }
 
   /** Lets a variable of this layer go. */
-  protected drop(variable: Variable): void {
+  protected dropVariable(variable: Variable): void {
     this.#own = this.#own.filter((v) => v !== variable);
     structureChanged();
   }
@@ -556,15 +616,6 @@ function batchOf(y: unknown): number {
 function asSpec(leaf: unknown): unknown {
   if (leaf instanceof SymbolicTensor || leaf instanceof Tensor) return new SpecOf(leaf.shape, leaf.dtype);
   return leaf;
-}
-
-/** Throws `ValueError` for what goes with no call: arguments beside these are those of the layer's `call`. */
-function checkCall(label: string, options: object): void {
-  if (!isRecord(options))
-    throw new ValueError(`${label}: expected an object of options, received ${describeValue(options)}`);
-  const { training, mask } = options as CallOptions;
-  if (training !== undefined) checkValue(label, 'training', training, rules.flag);
-  if (mask !== undefined) checkValue(label, 'mask', mask, MASKS);
 }
 
 const MASKS: Rule = {

@@ -2,6 +2,7 @@ import { initializers } from '@recurra/cells';
 import { concat, ones, randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/tensor';
 import type { PartialShape, Snapshot } from '../extend.js';
 import {
+  Add,
   Callback,
   Dense,
   Dropout,
@@ -254,4 +255,67 @@ test('a run that is captured in the middle of an epoch and restored in another m
   await expect(
     another.fit(x, targets.broadcastTo([40, 3]), { verbose: 0, callbacks: [new Resume(keep.snapshot!)], epochs: 5 }),
   ).rejects.toThrow(/a backup of this model .* found one of another/);
+});
+
+describe('what Keras users write first', () => {
+  test.each<[string, () => unknown, string]>([
+    [
+      'positional inputs and outputs',
+      () => {
+        const x = Input({ shape: [2] });
+        return new (Model as never as new (...a: unknown[]) => unknown)(x, new Dense(1).apply(x));
+      },
+      'Model: expected an object of options, received an instance of SymbolicTensor',
+    ],
+    [
+      'input for inputs',
+      () => new Model({ input: Input({ shape: [2] }), outputs: Input({ shape: [2] }) } as never),
+      'Did you mean "inputs"?',
+    ],
+  ])('%s', (_, make, message) => {
+    expect(make).toThrow(message);
+  });
+
+  test.each([
+    ['trainStep', 'fit'],
+    ['train_step', 'fit'],
+    ['computeLoss', 'fit'],
+    ['compute_loss', 'evaluate'],
+    ['testStep', 'evaluate'],
+    ['predictStep', 'predict'],
+  ])('a step of its own, %s, which %s would not call, is refused', async (name, run) => {
+    const model = Object.assign(new Sequential([new Dense(1)]), { [name]: () => {} });
+    model.compile({ loss: 'mse' });
+    const [x, y] = [ones([2, 2]), ones([2, 1])];
+    const runs: Record<string, () => Promise<unknown>> = {
+      fit: () => model.fit(x, y, { verbose: 0 }),
+      evaluate: () => model.evaluate(x, y),
+      predict: () => model.predict(x),
+    };
+    await expect(runs[run]!()).rejects.toThrow(`${run}: expected a model without "${name}"`);
+  });
+
+  test('inputs that are missing are told by name', async () => {
+    const [a, b] = [Input({ shape: [2], name: 'a' }), Input({ shape: [2], name: 'b' })];
+    const model = new Model({ inputs: [a, b], outputs: new Add().apply([a, b]) });
+    const x = ones([1, 2]);
+    await expect(model.predict([x] as never)).rejects.toThrow(
+      /predict \(inputs a, b of .*\): expected a list of 2, received a list of 1/,
+    );
+    await expect(model.predict({ a: x, c: x } as never)).rejects.toThrow(
+      /inputs a, b of .*received an object with a, c/,
+    );
+  });
+
+  test('missing values are told by their place', async () => {
+    const model = new Sequential([new Dense(1)]);
+    await expect(
+      model.predict([
+        [null, 2],
+        [1, 2],
+      ] as never),
+    ).rejects.toThrow(
+      'expected inputs (part 0.0) as tensors, typed arrays or nested lists of numbers, received null. Replace missing values',
+    );
+  });
 });

@@ -1,7 +1,14 @@
 import type { MemoryUse, Profile, Step } from '@recurra/compiler';
 import { evalShape, guard } from '@recurra/compiler/extend';
-import { concat, type DType, Tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, checkRules, describeValue, isFloating } from '@recurra/tensor/extend';
+import { concat, type DType, type Shape, Tensor, ValueError } from '@recurra/tensor';
+import {
+  checkOptions,
+  checkRules,
+  describeValue,
+  isFloating,
+  type OptionTable,
+  snakeCase,
+} from '@recurra/tensor/extend';
 import { classWeights } from '../losses/alignment.js';
 import { type SummaryOptions, summaryTable } from '../summary.js';
 import {
@@ -14,7 +21,7 @@ import {
   isBatchSource,
   samplesOfBatch,
 } from '../training/batches.js';
-import { Callback, type CallbackModel, Callbacks } from '../training/callback.js';
+import { Callback, type CallbackModel, Callbacks, expectHooks } from '../training/callback.js';
 import { History } from '../training/callbacks/history.js';
 import { ProgressLogger, type Verbosity } from '../training/callbacks/progress.js';
 import type { Logs } from '../training/logs.js';
@@ -43,6 +50,7 @@ import {
   type Weights,
 } from './model-options.js';
 import { distinct } from './naming.js';
+import { SpecOf } from './operation.js';
 import { LAYER_OPTIONS, type LayerOptions } from './options.js';
 import { type Data, type PartialShape, type Spec, SymbolicTensor, type Values } from './symbolic.js';
 import { describeTree, isRecord, leavesOf, mapTree, zipTree } from './tree.js';
@@ -53,6 +61,8 @@ export interface ModelOptions<I = unknown, O = unknown> extends LayerOptions {
   readonly inputs: I;
   readonly outputs: O;
 }
+
+const MODEL_OPTIONS: OptionTable<object> = { inputs: true, outputs: true, ...LAYER_OPTIONS };
 
 /**
  * A layer that can be trained: `compile`, `fit`, `evaluate`, `predict`. Three ways to have one: {@link Sequential} for a chain of layers; `new
@@ -74,6 +84,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   /** The calls from inputs to outputs; `null` for a model that writes `call`. */
   readonly graph: Graph | null;
   protected override readonly supportsMasking: boolean = true;
+  protected override readonly callArguments: readonly string[] | null;
   readonly #turns = new Turns();
   #trainer: Trainer | null = null;
   #predict: Step<[unknown, string], unknown> | null = null;
@@ -83,12 +94,13 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
   /** Throws `ValueError` where an output depends on an input that is not given, and for two layers of one name. */
   constructor(options: ModelOptions<I, O> | LayerOptions = {}) {
-    checkOptions<object>('Model', options, { inputs: true, outputs: true, ...LAYER_OPTIONS });
+    checkOptions<object>('Model', options, MODEL_OPTIONS);
     const { inputs, outputs, ...rest } = options as Partial<ModelOptions<I, O>>;
     super(rest);
     if ((inputs === undefined) !== (outputs === undefined))
       throw new ValueError(`${this.label}: expected both inputs and outputs, or neither (and a call of its own)`);
     this.graph = inputs === undefined ? null : new Graph(inputs, outputs, this.label);
+    this.callArguments = this.graph ? [] : null;
     if (this.graph) {
       const names = this.layers.map((l) => l.name);
       const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -213,7 +225,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
           throw new ValueError(`${what}: expected one tensor for the input "${name}", received ${describeTree(value)}`);
         return t.dtype === dtype ? t : castExactly(t, dtype, `${what}: input "${name}"`);
       },
-      `${what} (inputs of ${this.label})`,
+      `${what} (inputs${Array.isArray(inputs) ? ` ${names.join(', ')}` : ''} of ${this.label})`,
     );
   }
 
@@ -319,9 +331,10 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     );
     const given = streamed ? second : third;
     const options = (given === undefined ? {} : given) as FitOptions;
-    checkRules('fit', options, FIT_OPTIONS);
-    const trainer = this.trainerFor('fit');
     const what = 'fit';
+    checkRules(what, options, FIT_OPTIONS);
+    expectNoSteps(this, what);
+    const trainer = this.trainerFor(what);
     const {
       batchSize = 32,
       epochs = 1,
@@ -355,7 +368,8 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       state.epoch = initialEpoch;
       const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
       const shapes = new Map<string, readonly number[] | null>();
-      const weighed = (batch: Samples): Samples => this.weighed(batch, classWeight, what, shapes);
+      const weighed = (batch: Samples): Samples =>
+        this.weighed(batch, classWeight, what, shapes, streamed ? batch.count : batchSize);
       const validationBatchSize = options.validationBatchSize ?? batchSize;
       let validation =
         validationData === null
@@ -444,6 +458,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     classWeight: Readonly<Record<number, number>> | null,
     what: string,
     shapes: Map<string, readonly number[] | null> = new Map(),
+    batchSize = batch.count,
   ): Samples {
     if (!classWeight) return batch;
     if (!(batch.y instanceof Tensor))
@@ -454,34 +469,43 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       .map((x) => (x as Tensor).shape.join())
       .join(';');
     if (!shapes.has(key)) {
-      this.buildFor(batch.x);
-      shapes.set(key, this.outputShape(batch.x));
+      shapes.set(key, this.#outputShape(batch.x, batchSize));
     }
     return { ...batch, weight: classWeights(batch.y, classWeight, shapes.get(key)!, what) };
   }
 
-  /** The shape of the only output for such inputs. */
-  private outputShape(x: unknown): readonly number[] | null {
-    const outputs = leavesOf(this.abstractly(x));
-    return outputs.length === 1 ? (outputs[0] as Tensor).shape : null;
+  /** The shape of the only output for such inputs, found for a batch of them: stateful layers keep the size of what they see first. */
+  #outputShape(x: unknown, batchSize: number): readonly number[] | null {
+    const batch = mapTree(x, (leaf) => {
+      const { shape, dtype } = leaf as Tensor;
+      return new SpecOf([Math.min(batchSize, shape[0]!), ...shape.slice(1)], dtype);
+    });
+    const outputs = leavesOf(this.abstractly(batch));
+    if (outputs.length !== 1) return null;
+    return [(leavesOf(x)[0] as Tensor).shape[0]!, ...(outputs[0] as Tensor).shape.slice(1)];
   }
 
   /** The outputs for such inputs, as tensors without data. */
   private abstractly(x: unknown): unknown {
-    return evalShape((...values) => {
-      let i = 0;
-      return this.apply(mapTree(x, () => values[i++]) as never);
-    }, leavesOf(x) as Tensor[]);
+    return evalShape(
+      (...values) => {
+        let i = 0;
+        return this.apply(mapTree(x, () => values[i++]) as never);
+      },
+      leavesOf(x) as { shape: Shape; dtype: DType }[],
+    );
   }
 
   private callbacksFor(given: readonly Callback[], verbose: Verbosity, own: readonly Callback[]): Callback[] {
     if (!Array.isArray(given))
       throw new ValueError(`callbacks: expected a list of Callbacks, received ${describeValue(given)}`);
-    for (const callback of given)
+    for (const callback of given) {
       if (!(callback instanceof Callback))
         throw new ValueError(
           `callbacks: expected Callbacks, received ${describeValue(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
         );
+      expectHooks(callback);
+    }
     const all = [...(verbose === 0 ? [] : [new ProgressLogger(verbose)]), ...given, ...own];
     for (const callback of all) callback.model = this;
     return all;
@@ -496,6 +520,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     const given = streamed ? second : third;
     const options = (given === undefined ? {} : given) as EvaluateOptions;
     checkRules(what, options, EVALUATE_OPTIONS);
+    expectNoSteps(this, what);
     const trainer = this.trainerFor(what);
     const { batchSize = 32, sampleWeight = null, steps = null, callbacks = [], signal = null } = options;
     expectOptionsFor(what, streamed, {
@@ -522,6 +547,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   ): Promise<Values<O>> {
     const what = 'predict';
     checkRules(what, options, PREDICT_OPTIONS);
+    expectNoSteps(this, what);
     const { batchSize = 32, steps = null, callbacks = [], signal = null } = options;
     const streamed = isBatchSource(x, false);
     expectOptionsFor(what, streamed, { ofSamples: { batchSize: options.batchSize }, ofBatches: { steps } });
@@ -546,7 +572,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
         signal?.throwIfAborted();
         const before = hooks.call('onPredictBatchBegin', outputs.length);
         if (before) await before;
-        outputs.push(await this.forward(batch.x));
+        outputs.push(await this.#forward(batch.x));
         const after = hooks.call('onPredictBatchEnd', outputs.length - 1);
         if (after) await after;
       }
@@ -573,7 +599,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     return this.graph !== null && isRecord(this.graph.inputs) && Object.hasOwn(this.graph.inputs, key);
   }
 
-  private async forward(x: unknown): Promise<unknown> {
+  async #forward(x: unknown): Promise<unknown> {
     // As in training, the model is walked where variables came to be, not for every batch.
     if (this.#structureAt !== structureVersion()) {
       this.buildFor(x);
@@ -630,7 +656,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   /** The outputs for one batch. */
   async predictOnBatch(x: Data<Values<I>>): Promise<Values<O>> {
     const { x: own } = toSamples(x, null, null, 'predictOnBatch', (d, n) => this.inputsOf(d, n));
-    return (await this.forward(own)) as Values<O>;
+    return (await this.#forward(own)) as Values<O>;
   }
 
   private inspect(x: unknown, y: unknown): ReturnType<Trainer['inspect']> {
@@ -698,6 +724,25 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   get inputSpecs(): readonly Spec[] {
     return this.graph ? (leavesOf(this.graph.inputs) as SymbolicTensor[]) : [];
   }
+}
+
+/** What Keras lets subclasses replace in a run, and Recurra compiles as a whole. */
+const STEPS = {
+  fit: ['trainStep', 'computeLoss', 'computeMetrics'],
+  evaluate: ['testStep', 'computeLoss', 'computeMetrics'],
+  predict: ['predictStep'],
+} as const;
+
+/** Throws `ValueError` for a subclass with a step of its own, which nothing would call. */
+function expectNoSteps(model: object, run: keyof typeof STEPS): void {
+  const methods = model as Readonly<Record<string, unknown>>;
+  const found = STEPS[run]
+    .flatMap((name) => [name, snakeCase(name)])
+    .find((name) => typeof methods[name] === 'function');
+  if (found !== undefined)
+    throw new ValueError(
+      `${run}: expected a model without "${found}", which ${run} does not call. Add to the loss with addLoss, give compile a loss or metric of your own, or write the loop with jit (docs: Getting started, Compiled steps).`,
+    );
 }
 
 function isPair(value: unknown): boolean {

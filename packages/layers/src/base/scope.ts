@@ -6,6 +6,9 @@ export interface CallScope {
   readonly training: boolean;
   /** Losses that layers add (`addLoss`, regularizers of activities). */
   readonly losses: Tensor[];
+  /** The layer that is called, and the call around it. */
+  readonly layer: unknown;
+  readonly outer: CallScope | null;
   /** Which run of the outermost call it is. */
   readonly run: number;
 }
@@ -18,10 +21,10 @@ export function callScope(): CallScope | null {
   return current;
 }
 
-/** Runs `f` inside of a call: a new one, or the one in progress with other settings. */
-export function withinCall<R>(training: boolean, f: (scope: CallScope) => R): R {
+/** Runs `f` inside of a call of `layer`: a new one, or one inside of that in progress. */
+export function withinCall<R>(layer: unknown, training: boolean, f: (scope: CallScope) => R): R {
   const outer = current;
-  current = outer ? { ...outer, training } : { training, losses: [], run: ++runs };
+  current = { layer, outer, training, losses: outer?.losses ?? [], run: outer?.run ?? ++runs };
   try {
     return f(current);
   } finally {
@@ -34,7 +37,7 @@ export function collectLosses<R>(training: boolean, f: () => R): { result: R; lo
   const outer = current;
   current = null;
   try {
-    return withinCall(training, (scope) => ({ result: f(), losses: scope.losses }));
+    return withinCall(null, training, (scope) => ({ result: f(), losses: scope.losses }));
   } finally {
     current = outer;
   }

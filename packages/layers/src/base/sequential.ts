@@ -17,6 +17,7 @@ import { structureChanged } from './variable.js';
  * ```
  */
 export class Sequential extends Model {
+  protected override readonly callArguments: readonly string[] = [];
   private readonly chain: AnyLayer[] = [];
   private input: InputLayer | null = null;
   /** The shapes after the layers that are built for the declared input. */

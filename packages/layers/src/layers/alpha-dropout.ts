@@ -24,6 +24,7 @@ export class AlphaDropout extends Layer {
   static override readonly positional: readonly string[] = ['rate'];
   readonly rate: number;
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
   protected override readonly settled: Settled<AlphaDropoutOptions>;
   private readonly generator: SeedGenerator;
 

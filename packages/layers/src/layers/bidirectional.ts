@@ -44,6 +44,7 @@ export class Bidirectional<
   L extends AnyRecurrent = AnyRecurrent,
 > extends Layer<Tensor, BidirectionalOutput<O, L>, RecurrentArguments> {
   static override readonly positional: readonly string[] = ['layer'];
+  protected override readonly callArguments: readonly string[] = ['initialState', 'constants'];
   readonly forwardLayer: AnyRecurrent;
   readonly backwardLayer: AnyRecurrent;
   protected override readonly settled: Settled<BidirectionalOptions>;

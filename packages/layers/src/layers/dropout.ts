@@ -22,6 +22,7 @@ export class Dropout extends Layer {
   static override readonly positional: readonly string[] = ['rate'];
   readonly rate: number;
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
   protected override readonly settled: Settled<DropoutOptions>;
   private readonly generator: SeedGenerator;
 

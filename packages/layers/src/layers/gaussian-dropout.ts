@@ -19,6 +19,7 @@ export class GaussianDropout extends Layer {
   static override readonly positional: readonly string[] = ['rate'];
   readonly rate: number;
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
   protected override readonly settled: Settled<GaussianDropoutOptions>;
   private readonly generator: SeedGenerator;
 

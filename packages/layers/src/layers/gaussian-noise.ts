@@ -16,6 +16,7 @@ export class GaussianNoise extends Layer {
   static override readonly positional: readonly string[] = ['stddev'];
   readonly stddev: number;
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
   protected override readonly settled: Settled<GaussianNoiseOptions>;
   private readonly generator: SeedGenerator;
 

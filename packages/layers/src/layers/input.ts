@@ -1,6 +1,6 @@
 import type { DType } from '@recurra/tensor';
 import { type Tensor, ValueError } from '@recurra/tensor';
-import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
+import { checkRules, describeValue, type Rules, rules } from '@recurra/tensor/extend';
 import { Layer, type LayerConfig } from '../base/layer.js';
 import { Call, SpecOf } from '../base/operation.js';
 import { type LayerOptions, SIZES } from '../base/options.js';
@@ -45,6 +45,10 @@ export class InputLayer extends Layer {
   readonly output: SymbolicTensor;
 
   constructor(options: InputOptions) {
+    if (typeof options === 'number' || Array.isArray(options))
+      throw new ValueError(
+        `Input: expected an object of options, as Input({ shape: [100] }) for sequences of 100 ids, received ${describeValue(options)}`,
+      );
     checkRules('Input', options, INPUT);
     const { dtype = 'float32', name, shape, batchShape = null, batchSize = null, sparse, ragged } = options ?? {};
     super(name === undefined ? {} : { name });

@@ -27,6 +27,7 @@ export interface LambdaOptions<In = Tensor, Out = Tensor> extends LayerOptions {
 export class Lambda<In = Tensor, Out = Tensor> extends Layer<In, Out> {
   private readonly f: (inputs: In, context: Context<In> & Readonly<Record<string, unknown>>) => Out;
   protected override readonly supportsMasking: boolean;
+  protected override readonly callArguments: readonly string[] = [];
   private readonly given: LambdaOptions<In, Out>;
 
   constructor(

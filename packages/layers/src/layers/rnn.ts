@@ -119,6 +119,7 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
   RecurrentArguments
 > {
   static override readonly positional: readonly string[] = ['cell'];
+  protected override readonly callArguments: readonly string[] = ['initialState', 'constants'];
   readonly cell: AnyCell;
   protected override settled: Settled<RecurrentOptions>;
   private readonly generator: SeedGenerator;
@@ -211,7 +212,7 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
 
   /** Clears the states that a stateful layer keeps; the next batch may then be of another size. */
   override resetStates(): void {
-    for (const state of this.states ?? []) this.drop(state);
+    for (const state of this.states ?? []) this.dropVariable(state);
     this.states = null;
   }
 

@@ -21,6 +21,7 @@ const LOW = -1e9;
  */
 export class Softmax extends Layer {
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
   protected override readonly settled: Settled<SoftmaxOptions>;
 
   constructor(options: SoftmaxOptions = {}) {

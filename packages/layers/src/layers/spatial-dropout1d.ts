@@ -20,6 +20,7 @@ export class SpatialDropout1D extends Layer {
   static override readonly positional: readonly string[] = ['rate'];
   readonly rate: number;
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
   protected override readonly settled: Settled<SpatialDropout1DOptions>;
   private readonly generator: SeedGenerator;
 

@@ -26,6 +26,7 @@ export class TimeDistributed<In = Tensor, Out = Tensor> extends Layer<In, Out> {
   static override readonly positional: readonly string[] = ['layer'];
   readonly layer: Layer<In, Out>;
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
 
   /** @param layer what is applied to each step */
   constructor(layer: Layer<In, Out>, options: LayerOptions = {}) {

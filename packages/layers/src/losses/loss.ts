@@ -1,5 +1,5 @@
-import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { asTensor, camelCase, checkRules, normalizeAxis, type Rule } from '@recurra/tensor/extend';
+import { Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { camelCase, checkRules, describeValue, normalizeAxis, type Rule } from '@recurra/tensor/extend';
 import { classNameToName } from '../internal/class-name.js';
 import { expectConfig } from '../internal/configuration.js';
 import { floating } from '../internal/floating.js';
@@ -193,7 +193,12 @@ export class CustomLoss extends Loss {
   }
 
   call(yTrue: Tensor, yPred: Tensor): Tensor {
-    return asTensor(this.f(yTrue, yPred));
+    const value: unknown = this.f(yTrue, yPred);
+    if (!(value instanceof Tensor))
+      throw new ValueError(
+        `loss "${this.name}": expected a function that returns a tensor, made of the predictions it gets, received ${value instanceof Promise ? 'a promise' : describeValue(value)}`,
+      );
+    return value;
   }
 
   /** Throws `ValueError`: a function is no data. */

@@ -128,3 +128,10 @@ test('a class of losses of one own', () => {
   expect([loss.name, loss.className, loss.direction]).toEqual(['cubes', 'Cubes', 'down']);
   expect(loss.apply([1, 2], tensor([[2], [4]])).item()).toBe(4.5);
 });
+
+test('a function that gives no tensor has no gradient, and is refused', () => {
+  for (const value of [3, undefined, Promise.resolve(1)])
+    expect(() => resolveLoss((() => value) as never).apply([[1]], [[1]])).toThrow(
+      /^loss ".*": expected a function that returns a tensor, made of the predictions it gets, received (3|undefined|a promise)$/,
+    );
+});

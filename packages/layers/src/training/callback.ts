@@ -1,4 +1,5 @@
-import type { Tensor, TensorLike } from '@recurra/tensor';
+import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
+import { camelCase, didYouMean } from '@recurra/tensor/extend';
 import type { LayerConfig } from '../base/layer.js';
 import type { Variable } from '../base/variable.js';
 import type { Logs } from './logs.js';
@@ -103,6 +104,27 @@ export const HOOKS: readonly Hook[] = [
   'onPredictBatchEnd',
   'onPredictEnd',
 ];
+
+/** Names that speak of what hooks tell: a method of such a name that is no hook was meant to be one. */
+const LIKE_A_HOOK = /^on_?(train|epoch|batch|test|predict)/i;
+/** Hooks as other libraries, and Keras before, call them. */
+const OTHER_NAMES: Readonly<Record<string, Hook>> = {
+  onBatchBegin: 'onTrainBatchBegin',
+  onBatchEnd: 'onTrainBatchEnd',
+};
+
+/** Throws `ValueError` for methods of a callback that nothing would call: `on_epoch_end`, `onEpochEnds`. */
+export function expectHooks(callback: Callback): void {
+  for (let at: object = callback; at !== Callback.prototype; at = Object.getPrototypeOf(at) as object)
+    for (const name of Object.getOwnPropertyNames(at)) {
+      if (!LIKE_A_HOOK.test(name) || (HOOKS as readonly string[]).includes(name)) continue;
+      if (typeof (callback as unknown as Record<string, unknown>)[name] !== 'function') continue;
+      const hint = OTHER_NAMES[camelCase(name)];
+      throw new ValueError(
+        `callbacks: expected hooks of ${callback.constructor.name} to be among ${HOOKS.join(', ')}, received "${name}".${hint ? ` Did you mean "${hint}"?` : didYouMean(name, HOOKS)}`,
+      );
+    }
+}
 
 /** Callbacks called together, in their order; hooks that nobody overrides cost nothing. */
 export class Callbacks {

@@ -23,7 +23,7 @@ function isTensorLike(value: unknown): boolean {
 }
 
 /** Data as a tree of tensors; `what` and `name` say in messages whose. Throws `ValueError` for texts and other things that are no numbers. */
-export function toTensors(data: unknown, name: string, what: string): unknown {
+export function toTensors(data: unknown, name: string, what: string, path = ''): unknown {
   const text = (value: unknown): boolean =>
     typeof value === 'string' || (Array.isArray(value) && value.length > 0 && text(value[0]));
   if (text(data))
@@ -32,11 +32,14 @@ export function toTensors(data: unknown, name: string, what: string): unknown {
     );
   if (isTensorLike(data)) return asTensor(data as TensorLike);
   if (Array.isArray(data) && data.length > 0)
-    return data.map((child, i) => toTensors(child, `${name} (part ${i})`, what));
+    return data.map((child, i) => toTensors(child, name, what, path === '' ? `${i}` : `${path}.${i}`));
   if (isRecord(data) && Object.keys(data).length > 0)
-    return Object.fromEntries(Object.entries(data).map(([k, child]) => [k, toTensors(child, `${name} "${k}"`, what)]));
+    return Object.fromEntries(
+      Object.entries(data).map(([k, child]) => [k, toTensors(child, `${name} "${k}"`, what, path)]),
+    );
+  const missing = data === null || data === undefined;
   throw new ValueError(
-    `${what}: expected ${name} as tensors, typed arrays or nested lists of numbers, received ${Array.isArray(data) ? 'an empty list' : describeTree(data)}`,
+    `${what}: expected ${name}${path === '' ? '' : ` (part ${path})`} as tensors, typed arrays or nested lists of numbers, received ${Array.isArray(data) ? 'an empty list' : describeTree(data)}${missing && path !== '' ? '. Replace missing values, or leave their samples out.' : ''}`,
   );
 }
 

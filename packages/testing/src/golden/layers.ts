@@ -6,10 +6,11 @@ import {
   deserializeLayer,
   type LayerClass,
   type Model,
+  modelFromConfig,
   type SerializedLayer,
   Variable,
 } from '@recurra/layers';
-import { layerClasses, maskOf, modelFromConfig, withMask, withValues } from '@recurra/layers/extend';
+import { layerClasses, maskOf, withMask, withValues } from '@recurra/layers/extend';
 import { type DType, Tensor } from '@recurra/tensor';
 import { camelCase, isFloating } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';

@@ -17,6 +17,7 @@ export type MergeInputs = readonly Tensor[];
  */
 export abstract class Merge extends Layer<MergeInputs, Tensor> {
   protected override readonly supportsMasking: boolean = true;
+  protected override readonly callArguments: readonly string[] = [];
 
   constructor(label: string, options: LayerOptions, defaults: Parameters<typeof settle>[2] = {}) {
     super(options);

@@ -52,6 +52,7 @@ const FUZZ = 1e-7;
  */
 export class BatchNormalization extends Layer {
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
   protected override readonly settled: Settled<BatchNormalizationOptions>;
   private gamma: Variable | undefined;
   private beta: Variable | undefined;

@@ -28,6 +28,7 @@ export class SpectralNormalization extends Layer {
   readonly layer: AnyLayer;
   protected override readonly settled: Settled<SpectralNormalizationOptions>;
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
   private vectorU!: Variable;
 
   constructor(layer: AnyLayer, options: SpectralNormalizationOptions = {}) {

@@ -8,6 +8,7 @@ import { GlobalPooling1D, type GlobalPooling1DOptions } from './global-pooling1d
  */
 export class GlobalAveragePooling1D extends GlobalPooling1D {
   protected override readonly supportsMasking = true;
+  protected override readonly callArguments: readonly string[] = [];
 
   constructor(options: GlobalPooling1DOptions = {}) {
     super('GlobalAveragePooling1D', options);

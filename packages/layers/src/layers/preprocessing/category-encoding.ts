@@ -28,6 +28,7 @@ export interface CategoryEncodingArguments {
  */
 export class CategoryEncoding extends Layer<Tensor, Tensor, CategoryEncodingArguments> {
   static override readonly positional: readonly string[] = ['numTokens'];
+  protected override readonly callArguments: readonly string[] = ['countWeights'];
   readonly numTokens: number;
   private readonly mode: EncodeMode;
   private readonly encoding: Encoding;

@@ -1,6 +1,5 @@
 /** Values by Keras: the golden area `preprocessing` replays these layers. Here: models that hold them, what is refused, configurations. */
 import { randomKey, randomNormal, type Tensor, tensor } from '@recurra/tensor';
-import { modelFromConfig } from '../../extend.js';
 import {
   CategoryEncoding,
   Dense,
@@ -11,6 +10,7 @@ import {
   Input,
   IntegerLookup,
   Model,
+  modelFromConfig,
   Normalization,
   Rescaling,
   Sequential,
