@@ -6,6 +6,7 @@ const sidebar = (
   base: string,
   text: {
     start: string;
+    models: string;
     guide: string;
     data: string;
     callbacks: string;
@@ -21,6 +22,7 @@ const sidebar = (
     text: text.guide,
     items: [
       { text: text.start, link: `${base}/getting-started` },
+      { text: text.models, link: `${base}/models` },
       { text: text.data, link: `${base}/data` },
       { text: text.callbacks, link: `${base}/callbacks` },
       { text: text.keras, link: `${base}/keras` },
@@ -63,6 +65,7 @@ export default defineConfig({
         sidebar: sidebar('', {
           guide: 'Guide',
           start: 'Getting started',
+          models: 'Models and layers',
           data: 'Data and text',
           callbacks: 'Long work',
           keras: 'Names of Keras',
@@ -86,6 +89,7 @@ export default defineConfig({
         sidebar: sidebar('/zh', {
           guide: '指南',
           start: '快速上手',
+          models: '模型与层',
           data: '数据与文本',
           callbacks: '长时间训练',
           keras: 'Keras 的名称',
