@@ -186,3 +186,9 @@ test('a layer with weights of its own, as its docstring shows it', () => {
   const x = randomNormal([3, 2], { key: randomKey(1) });
   expect(new Scale().apply(x).toArray()).toEqual(x.mul(2).toArray());
 });
+
+test('options in the place of what a layer requires are told as such', () => {
+  expect(() => new MultiHeadAttention({ numHeads: 2, keyDim: 4 } as Any, 2)).toThrow(
+    'expected numHeads to be an integer >= 1, received an object',
+  );
+});
