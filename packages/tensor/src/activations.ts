@@ -1,3 +1,4 @@
+import { toFloating } from './dtype.js';
 import { lookupByName, type SnakeCase } from './names.js';
 import { arange } from './ops/creation.js';
 import { exp, where } from './ops/elementwise.js';
@@ -9,6 +10,12 @@ import { asTensor, type Tensor, type TensorLike } from './tensor.js';
 
 /** An activation: a function of one tensor, of the same shape (but for `glu`). */
 export type Activation = (x: Tensor) => Tensor;
+
+/** Whole numbers as float32: sums and products of int32 wrap around. */
+function asFloating(x: TensorLike): Tensor {
+  const t = asTensor(x);
+  return t.cast(toFloating(t.dtype));
+}
 
 /** x */
 export function linear(x: TensorLike): Tensor {
@@ -32,12 +39,12 @@ export function softplus(x: TensorLike): Tensor {
 }
 /** x / (1 + |x|) */
 export function softsign(x: TensorLike): Tensor {
-  const t = asTensor(x);
+  const t = asFloating(x);
   return t.div(t.abs().add(1));
 }
 /** log(sigmoid(x)) = -softplus(-x) */
 export function logSigmoid(x: TensorLike): Tensor {
-  return asTensor(x).neg().softplus().neg();
+  return asFloating(x).neg().softplus().neg();
 }
 
 /** Options of {@link relu}. */
@@ -61,7 +68,7 @@ export function relu(x: TensorLike, options: ReluOptions = {}): Tensor {
   checkRules('relu', options, RELU);
   const { negativeSlope = 0, maxValue = null, threshold = 0 } = options;
   const t = asTensor(x);
-  let y = threshold === 0 ? t.relu() : t.greater(threshold).select(t, 0);
+  let y = threshold === 0 ? t.relu() : t.lessEqual(threshold).select(0, t);
   if (maxValue !== null) y = atMost(threshold < 0 ? y.relu() : y, maxValue);
   if (negativeSlope === 0) return y;
   const below = threshold === 0 ? t.neg().relu() : t.neg().add(threshold).relu();
@@ -117,7 +124,7 @@ export function silu(x: TensorLike): Tensor {
 /** x * P(X <= x) = x/2 erfc(-x / sqrt 2) for standard normal X; `approximate` (not the default here) uses tanh */
 export function gelu(x: TensorLike, options: { approximate?: boolean } = {}): Tensor {
   checkRules('gelu', options, GELU);
-  const t = asTensor(x);
+  const t = asFloating(x);
   if (options.approximate) {
     const inner = t.add(t.mul(t).mul(t).mul(0.044715)).mul(Math.sqrt(2 / Math.PI));
     return t.mul(0.5).mul(inner.tanh().add(1));
@@ -131,11 +138,11 @@ export function mish(x: TensorLike): Tensor {
 }
 /** relu6(x + 3) / 6 */
 export function hardSigmoid(x: TensorLike): Tensor {
-  return relu6(asTensor(x).add(3)).div(6);
+  return relu6(asFloating(x).add(3)).div(6);
 }
 /** x * hardSigmoid(x) (also called hard swish) */
 export function hardSilu(x: TensorLike): Tensor {
-  const t = asTensor(x);
+  const t = asFloating(x);
   return t.mul(hardSigmoid(t));
 }
 /** min(max(x, -1), 1) */
@@ -148,15 +155,16 @@ export function hardShrink(x: TensorLike, options: { threshold?: number } = {}):
   const t = asTensor(x);
   return t
     .abs()
-    .greater(options.threshold ?? 0.5)
-    .select(t, t.zerosLike());
+    .lessEqual(options.threshold ?? 0.5)
+    .select(t.zerosLike(), t);
 }
 /** x moved towards 0 by the threshold (0.5 by default), 0 within it */
 export function softShrink(x: TensorLike, options: { threshold?: number } = {}): Tensor {
   checkRules('softShrink', options, SHRINK);
   const threshold = options.threshold ?? 0.5;
   const t = asTensor(x);
-  return t.greater(threshold).select(t.sub(threshold), t.less(-threshold).select(t.add(threshold), t.zerosLike()));
+  const beyond = t.less(-threshold).select(t.add(threshold), t.sub(threshold));
+  return t.abs().lessEqual(threshold).select(beyond.zerosLike(), beyond);
 }
 /** x - tanh(x) */
 export function tanhShrink(x: TensorLike): Tensor {
@@ -167,12 +175,12 @@ export function tanhShrink(x: TensorLike): Tensor {
 export function threshold(x: TensorLike, options: { threshold: number; defaultValue: number }): Tensor {
   checkRules('threshold', options, THRESHOLD);
   const t = asTensor(x);
-  return t.greater(options.threshold).select(t, options.defaultValue);
+  return t.lessEqual(options.threshold).select(options.defaultValue, t);
 }
 /** (x + sqrt(x^2 + b)) / 2, b = 4 by default */
 export function squareplus(x: TensorLike, options: { b?: number } = {}): Tensor {
   checkRules('squareplus', options, SQUAREPLUS);
-  const t = asTensor(x);
+  const t = asFloating(x);
   return t
     .add(
       t

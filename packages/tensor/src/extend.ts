@@ -10,6 +10,7 @@ export {
   closestName,
   describeValue,
   didYouMean,
+  isClassFunction,
   isRecord,
   knownName,
   lookupByName,

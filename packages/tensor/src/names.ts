@@ -83,6 +83,11 @@ export function didYouMean(name: string, known: Iterable<string>): string {
   return closest === null ? '' : ` Did you mean "${closest}"?`;
 }
 
+/** Is it a class, which cannot be called without `new`? */
+export function isClassFunction(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
+}
+
 /** Is it an object of named values, and no list, map or promise? */
 export function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null) return false;
@@ -103,8 +108,7 @@ export function describeValue(value: unknown): string {
     return value.length <= TOLD ? `[${value.map(told).join(', ')}]` : `an array of ${value.length}`;
   }
   if (typeof value === 'function') {
-    const isClass = /^class\b/.test(Function.prototype.toString.call(value));
-    return `the ${isClass ? 'class' : 'function'} ${value.name || 'without a name'}`;
+    return `the ${isClassFunction(value) ? 'class' : 'function'} ${value.name || 'without a name'}`;
   }
   if (typeof value === 'object' && value !== null) {
     if (isRecord(value)) return 'an object';

@@ -11,6 +11,7 @@ import {
   Layer,
   type LayerConfig,
   LSTM,
+  losses,
   Model,
   Sequential,
   type TrainInfo,
@@ -105,6 +106,32 @@ describe('graphs', () => {
     await expect(other.evaluate({ title: ids, body: features }, [y, ones([3, 2])])).rejects.toThrow(
       /label, more\), received "labl"/,
     );
+  });
+
+  test('several outputs: one loss, and one weight, counts for each', async () => {
+    const x = Input({ shape: [1] });
+    const flat = (name: string): Dense => new Dense(1, { name, kernelInitializer: 'ones', useBias: false });
+    const model = new Model({ inputs: x, outputs: [flat('a').apply(x), flat('b').apply(x)] });
+    const data = tensor([[1], [2]]);
+    for (const runEagerly of [false, true]) {
+      // Keras 3: 1.5, 1, 2, with losses before their weights in the parts.
+      model.compile({ loss: 'mse', lossWeights: 0.5, runEagerly });
+      const logs = await model.evaluate(data, [tensor([[0], [1]]), tensor([[1], [4]])]);
+      expect(logs).toEqual({ loss: 1.5, aLoss: 1, bLoss: 2 });
+    }
+    // Targets: |e| - 1/2 from 1 on, of a delta of 1.
+    model.compile({
+      loss: { className: 'Huber', config: {} },
+      metrics: [[{ className: 'MeanAbsoluteError', config: {} }], null],
+    });
+    expect(await model.evaluate(data, [tensor([[0], [1]]), tensor([[1], [4]])])).toMatchObject({
+      loss: 1.25,
+      aLoss: 0.5,
+      bLoss: 0.75,
+      aMeanAbsoluteError: 1,
+    });
+    expect(() => model.compile({ loss: Dense as never })).toThrow(/received the class Dense\. Write new Dense\(\)/);
+    expect(() => model.compile({ metrics: [losses.mse as never] })).toThrow(/A loss is measured by its name/);
   });
 
   test('models are layers, layers are shared, weights are counted once', () => {

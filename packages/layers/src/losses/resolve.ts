@@ -1,5 +1,5 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
-import { describeValue, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
+import { describeValue, isClassFunction, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
 import type { ClassNameToName } from '../internal/class-name.js';
 import { classesByName, SHORT_NAMES } from '../internal/classes-by-name.js';
 import * as classes from './classes.js';
@@ -49,9 +49,9 @@ export function resolveLoss(identifier: LossIdentifier): Loss {
   if (identifier instanceof Loss) return identifier;
   if (typeof identifier === 'string') return new (lossClass(identifier))();
   if (typeof identifier === 'function') {
-    if (identifier.prototype instanceof Loss)
+    if (isClassFunction(identifier))
       throw new ValueError(
-        `loss: expected a Loss, received its class ${identifier.name}. Write new ${identifier.name}().`,
+        `loss: expected a Loss, received ${describeValue(identifier)}. Write new ${identifier.name}() where it is one.`,
       );
     return new CustomLoss(identifier);
   }

@@ -1,9 +1,10 @@
 import { type Tensor, ValueError } from '@recurra/tensor';
-import { describeValue, knownName, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
+import { describeValue, isClassFunction, knownName, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
 import { type ClassNameToName, classNameToName } from '../internal/class-name.js';
 import { classesByName, SHORT_NAMES } from '../internal/classes-by-name.js';
 import { expectConfig } from '../internal/configuration.js';
 import * as losses from '../losses/classes.js';
+import { Loss } from '../losses/loss.js';
 import * as classes from './classes.js';
 import * as classesByOptions from './classes-by-options.js';
 import { MeanMetricWrapper } from './mean.js';
@@ -82,9 +83,13 @@ function accuracyFor(yTrue: Tensor, yPred: Tensor, name: string): Metric {
 export function resolveMetric(identifier: MetricIdentifier, yTrue: Tensor, yPred: Tensor): Metric {
   if (identifier instanceof Metric) return identifier;
   if (typeof identifier === 'function') {
-    if (identifier.prototype instanceof Metric)
+    if (isClassFunction(identifier))
       throw new ValueError(
-        `metric: expected a Metric, received its class ${identifier.name}. Write new ${identifier.name}().`,
+        `metric: expected a Metric, received ${describeValue(identifier)}. ${
+          identifier.prototype instanceof Loss
+            ? 'A loss is measured by its name or its function.'
+            : `Write new ${identifier.name}() where it is one.`
+        }`,
       );
     // The functions of this package take options as a third argument: what is passed on are targets and predictions alone.
     return new MeanMetricWrapper(identifier, { direction: directionOfFunction(identifier) });

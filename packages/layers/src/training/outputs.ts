@@ -12,21 +12,23 @@ export interface OutputNames {
 
 /**
  * What was given for each output, in the order of the outputs' leaves; `null` where nothing was. Lists go by order, records by name. Throws
- * `ValueError` for a name that no output has, and for a list of another length.
+ * `ValueError` for a name that no output has, for a list of another length, and for one value where there are several outputs, unless it is
+ * `shared`: then it counts for each (Keras' rule for losses and their weights).
  */
 export function perOutput<T>(
   given: unknown,
   { names }: OutputNames,
   label: string,
   isOne: (value: unknown) => boolean,
+  { shared = false }: { readonly shared?: boolean } = {},
 ): (T | null)[] {
   if (given === undefined || given === null) return names.map(() => null);
   if (isOne(given)) {
-    if (names.length > 1)
+    if (names.length > 1 && !shared)
       throw new ValueError(
         `${label}: expected one for each of the outputs ${names.join(', ')} (a list, or an object by name), received ${describeTree(given)}`,
       );
-    return [given as T];
+    return names.map(() => given as T);
   }
   if (Array.isArray(given)) {
     if (given.length !== names.length)

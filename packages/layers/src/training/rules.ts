@@ -1,6 +1,7 @@
-import { type Rule, rules } from '@recurra/tensor/extend';
+import { isSerialized, type Rule, rules } from '@recurra/tensor/extend';
 import { isRecord } from '../base/tree.js';
 import { Loss } from '../losses/index.js';
+import { Metric } from '../metrics/index.js';
 
 /** What options of `compile`, `fit`, `evaluate` and `predict` may be, beside the rules that all packages share. */
 
@@ -33,7 +34,10 @@ function perOutput(expected: string, isOne: (value: unknown) => boolean): Rule {
 }
 
 export const isOneLoss = (value: unknown): boolean =>
-  typeof value === 'string' || typeof value === 'function' || value instanceof Loss;
+  typeof value === 'string' || typeof value === 'function' || value instanceof Loss || isSerialized(value);
+
+export const isOneMetric = (value: unknown): boolean =>
+  typeof value === 'string' || typeof value === 'function' || value instanceof Metric || isSerialized(value);
 
 export const LOSSES: Rule = perOutput('a name, a Loss, a function', isOneLoss);
 export const LOSS_WEIGHTS: Rule = perOutput('a finite number', Number.isFinite);

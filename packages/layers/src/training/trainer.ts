@@ -16,11 +16,14 @@ import { Mean, Metric, type MetricIdentifier } from '../metrics/index.js';
 import { type Logs, logName } from './logs.js';
 import { ModelOptimizer } from './model-optimizer.js';
 import { leavesByOutput, type OutputNames, type PerOutput, perOutput } from './outputs.js';
-import { isOneLoss } from './rules.js';
+import { isOneLoss, isOneMetric } from './rules.js';
 import type { Samples } from './samples.js';
 import type { TrainState } from './state.js';
 
-/** Options of `compile`. What is given for several outputs goes by their order (a list) or their names (an object). */
+/**
+ * Options of `compile`. What is given for several outputs goes by their order (a list) or their names (an object); one loss, and one weight of
+ * losses, counts for each of them.
+ */
 export interface CompileOptions {
   /** 'rmsprop' (Keras' default) */
   readonly optimizer?: OptimizerIdentifier;
@@ -79,9 +82,6 @@ interface Plan {
   readonly directed: ReadonlyMap<string, Directed>;
 }
 
-const isOneMetric = (value: unknown): boolean =>
-  typeof value === 'string' || typeof value === 'function' || value instanceof Metric;
-
 /** What a step is compiled for. */
 interface Structure {
   /** The weights that it trains. */
@@ -128,9 +128,8 @@ export class Trainer {
         throw new ValueError(
           `compile: expected ${name} to be a list, or an object by output, received ${describeTree(list)}`,
         );
-      for (const metric of leavesOf(list))
-        if (metric !== null && metric !== undefined && !(metric instanceof Metric))
-          resolveMetric(metric as MetricIdentifier, probe, probe);
+      for (const metric of metricsIn(list))
+        if (!(metric instanceof Metric)) resolveMetric(metric as MetricIdentifier, probe, probe);
     }
     this.trainStep = jit((x, y, weight) => this.train(x, y, weight), { name: `${model.name}.train` });
     this.testStep = jit((x, y, weight) => this.test(x, y, weight), { name: `${model.name}.test` });
@@ -239,10 +238,12 @@ export class Trainer {
     const { options } = this;
     const named = this.model.outputNames(outputs);
     const several = named.names.length > 1;
-    const losses = perOutput<LossIdentifier>(options.loss, named, 'compile (loss)', isOneLoss).map((loss) =>
-      loss === null ? null : resolveLoss(loss),
+    const losses = perOutput<LossIdentifier>(options.loss, named, 'compile (loss)', isOneLoss, { shared: true }).map(
+      (loss) => (loss === null ? null : resolveLoss(loss)),
     );
-    const weights = perOutput<number>(options.lossWeights, named, 'compile (lossWeights)', Number.isFinite);
+    const weights = perOutput<number>(options.lossWeights, named, 'compile (lossWeights)', Number.isFinite, {
+      shared: true,
+    });
     const targets = y === null ? named.names.map(() => null) : leavesByOutput(y, named, 'targets');
     const values = leavesOf(outputs) as Tensor[];
     const measures: Omit<Measure, 'name'>[] = [];
@@ -403,6 +404,13 @@ function weightsOf(weight: unknown, outputs: OutputNames): (Tensor | null)[] {
   if (weight === null) return outputs.names.map(() => null);
   if (weight instanceof Tensor) return outputs.names.map(() => weight);
   return leavesByOutput(weight, outputs, 'sample weights') as (Tensor | null)[];
+}
+
+/** All metrics of a list or an object, nested as they may be by output. */
+function metricsIn(given: unknown): unknown[] {
+  if (given === null || given === undefined) return [];
+  if (isOneMetric(given) || typeof given !== 'object') return [given];
+  return Object.values(given).flatMap(metricsIn);
 }
 
 /** Lists of metrics by output. For one output a list is its metrics; for several, a list holds one entry an output. */

@@ -45,6 +45,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
       'formatShape',
       'indexMessage',
       'isClass',
+      'isClassFunction',
       'isContiguous',
       'isFloating',
       'isRecord',
