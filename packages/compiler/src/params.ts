@@ -31,7 +31,8 @@ export function keyOf(params: unknown): string | null {
     const elements = params as unknown as ArrayLike<number | bigint>;
     return elements.length > COMPARED ? null : joined(`${params.constructor.name}(`, Array.from(elements), ')');
   }
-  if (!isPlain(params)) return null;
+  // What has symbols as keys is no plain data; what contains itself has no text.
+  if (!isPlain(params) || Object.getOwnPropertySymbols(params).length > 0) return null;
   const entries = Object.entries(params);
   const values = entries.map(([name, value]) => {
     const key = keyOf(value);

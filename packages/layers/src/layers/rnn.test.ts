@@ -7,6 +7,7 @@ import {
   runSequence,
 } from '@recurra/cells';
 import { jit } from '@recurra/compiler';
+import { SGD } from '@recurra/optim';
 import {
   concat,
   ones,
@@ -340,6 +341,56 @@ test('a cell that starts with a state of its own does so eagerly and compiled, u
   expect((layer.apply(x, { initialState: [zero, zero] }) as Tensor).toArray()).toEqual(
     (plain.apply(x) as Tensor).toArray(),
   );
+});
+
+describe('resetStates of compiled models', () => {
+  const models = {
+    'a fixed batch': (layer: AnyRecurrent) => new Sequential([Input({ batchShape: [2, 3, 2] }), layer as never]),
+    'any batch': (layer: AnyRecurrent) => new Sequential([layer as never]),
+  };
+  const makers: Record<string, () => AnyRecurrent> = {
+    SimpleRNN: () => new SimpleRNN(2, { stateful: true }),
+    GRU: () => new GRU(2, { stateful: true }),
+    Bidirectional: () => new Bidirectional(new LSTM(2, { stateful: true })) as never,
+    RNN: () => new RNN([new LSTMCell(2), new GRUCell(1)], { stateful: true }) as never,
+  };
+  const cases = Object.keys(models).flatMap((m) => Object.keys(makers).map((l) => [m, l] as const));
+
+  test.each(cases)('%s, %s', async (kind, maker) => {
+    const model = models[kind as 'any batch'](makers[maker]!());
+    const x = randomUniform([2, 3, 2], { key: randomKey(3) });
+    const first = (await model.predict(x)).toArray();
+    const second = (await model.predict(x)).toArray();
+    expect(second).not.toEqual(first);
+    for (let i = 0; i < 3; i++) {
+      model.resetStates();
+      expect((await model.predict(x)).toArray()).toEqual(first);
+      expect((await model.predict(x)).toArray()).toEqual(second);
+    }
+  });
+
+  test('training begins where it did, and keeps its compiled step', async () => {
+    const model = new Sequential([Input({ batchShape: [2, 3, 2] }), new GRU(1, { stateful: true })]);
+    model.compile({ optimizer: new SGD({ learningRate: 0 }), loss: 'mse' });
+    const x = randomUniform([2, 3, 2], { key: randomKey(3) });
+    const run = async (): Promise<number> => (await model.trainOnBatch(x, tensor([1, 2])))['loss']!;
+    const first = await run();
+    const variables = model.variables;
+    for (let i = 0; i < 3; i++) {
+      expect(await run()).not.toBe(first);
+      model.resetStates();
+      expect(await run()).toBe(first);
+    }
+    expect(model.variables).toEqual(variables);
+  });
+
+  test('states that hold something are not given up for batches of another size', async () => {
+    const model = new Sequential([new GRU(1, { stateful: true })]);
+    await model.predict(ones([2, 3, 2]));
+    model.resetStates();
+    await model.predict(ones([2, 3, 2]));
+    await expect(model.predict(ones([1, 3, 2]))).rejects.toThrow(/batches of 2, as before/);
+  });
 });
 
 test('the seed of a cell makes its dropout a stream of its own', () => {

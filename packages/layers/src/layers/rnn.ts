@@ -128,6 +128,8 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
   private step: Shape | null = null;
   private weightsInOrder: Variable[] = [];
   private states: Variable[] | null = null;
+  /** What those states began with. */
+  private cleared: readonly Tensor[] = [];
 
   /** @param cell a cell, or a list of cells @param rest see {@link RecurrentOptions} */
   constructor(cell: AnyCell | readonly AnyCell[], ...rest: A & Only<A, RecurrentOptions>) {
@@ -210,10 +212,12 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     );
   }
 
-  /** Clears the states that a stateful layer keeps; the next batch may then be of another size. */
+  /** Puts the states that a stateful layer keeps back to those that its cell begins with; the next batch may then be of another size. */
   override resetStates(): void {
-    for (const state of this.states ?? []) this.dropVariable(state);
-    this.states = null;
+    // Compiled steps go on with the same variables: others would leave them with what these held.
+    this.states?.forEach((state, i) => {
+      state.assign(this.cleared[i]!);
+    });
   }
 
   /** The states that a stateful layer keeps, or none. */
@@ -286,13 +290,20 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     const zero = this.cell.initialState(batch, dtype, step) as unknown;
     const leaves = treeLeaves(zero);
     if (this.settled.stateful) {
-      this.states ??= untraced(() =>
-        leaves.map((value, i) => this.keep(new Variable(value, `${this.name}/state_${i}`, { role: 'state' }))),
-      );
-      const kept = this.states[0]?.shape[0];
-      if (kept !== undefined && kept !== batch)
+      const kept = this.states?.[0];
+      const other = kept && (kept.shape[0] !== batch || kept.dtype !== leaves[0]!.dtype);
+      if (other && this.states!.every((state, i) => state.concrete() === this.cleared[i])) {
+        for (const state of this.states!) this.dropVariable(state);
+        this.states = null;
+      }
+      if (!this.states) {
+        this.cleared = leaves;
+        this.states = untraced(() =>
+          leaves.map((value, i) => this.keep(new Variable(value, `${this.name}/state_${i}`, { role: 'state' }))),
+        );
+      } else if (other && kept.shape[0] !== batch)
         throw new ShapeError(
-          `${this.label}: expected batches of ${kept}, as before, since the layer is stateful; received ${batch}. Call resetStates() first.`,
+          `${this.label}: expected batches of ${kept.shape[0]}, as before, since the layer is stateful; received ${batch}. Call resetStates() first.`,
         );
     }
     if (given) {

@@ -1,5 +1,5 @@
 import { type DType, ShapeError, type Tensor, tensor, ValueError } from '@recurra/tensor';
-import { checkOptions, checkValue, type OptionTable, rules } from '@recurra/tensor/extend';
+import { checkOptions, checkValue, describeValue, type OptionTable, rules } from '@recurra/tensor/extend';
 import { listOf } from '../internal/texts.js';
 
 /** Options of {@link padSequences}. */
@@ -82,12 +82,16 @@ export function padSequences(
   const size = sequences.length * length * step;
   const data =
     dtype === 'int32' ? new Int32Array(size) : dtype === 'float64' ? new Float64Array(size) : new Float32Array(size);
-  if (value !== 0) data.fill(value as number);
+  const fits = (v: unknown): v is number => typeof v === 'number' && (dtype !== 'int32' || Math.abs(v) < 2 ** 31);
+  const expected = dtype === 'int32' ? '32-bit integers' : 'numbers';
+  if (!fits(value))
+    throw new ValueError(
+      `padSequences: expected value to be among the ${expected}, received ${value}. Give a floating dtype.`,
+    );
+  if (value !== 0) data.fill(value);
   const write = (at: number, v: unknown, i: number): void => {
-    if (typeof v !== 'number' || (dtype === 'int32' && !(Math.abs(v) < 2 ** 31)))
-      throw new ValueError(
-        `padSequences: expected ${dtype === 'int32' ? '32-bit integers' : 'numbers'}, received ${typeof v === 'number' ? v : JSON.stringify(v)} in sequence ${i}`,
-      );
+    if (!fits(v))
+      throw new ValueError(`padSequences: expected ${expected}, received ${describeValue(v)} in sequence ${i}`);
     data[at] = v; // an Int32Array cuts fractions off, as Keras does
   };
   sequences.forEach((sequence, i) => {
