@@ -2,6 +2,7 @@ import { initializers } from '@recurra/cells';
 import { concat, ones, randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/tensor';
 import type { PartialShape, Snapshot } from '../extend.js';
 import {
+  Activation,
   Add,
   Callback,
   Dense,
@@ -132,6 +133,23 @@ describe('graphs', () => {
     });
     expect(() => model.compile({ loss: Dense as never })).toThrow(/received the class Dense\. Write new Dense\(\)/);
     expect(() => model.compile({ metrics: [losses.mse as never] })).toThrow(/A loss is measured by its name/);
+  });
+
+  test('compiled steps see that a model within has got another layer, or lost one', async () => {
+    const inner = new Sequential([Input({ shape: [2] }), new Dense(2, { kernelInitializer: 'ones', useBias: false })]);
+    const model = new Sequential([Input({ shape: [2] }), inner]);
+    model.compile({ loss: 'mse', optimizer: 'sgd' });
+    const x = tensor([[1, -3]]);
+    const steps = async () => [(await model.predict(x)).toArray(), await model.evaluate(x, tensor([[0, 0]]))];
+    const before = [[[-2, -2]], { loss: 4 }];
+    expect(await steps()).toEqual(before);
+    inner.add(new Activation('relu'));
+    expect(await steps()).toEqual([[[0, 0]], { loss: 0 }]);
+    inner.pop();
+    inner.add(new Activation((v) => v.square()));
+    expect(await steps()).toEqual([[[4, 4]], { loss: 16 }]);
+    inner.pop();
+    expect(await steps()).toEqual(before);
   });
 
   test('models are layers, layers are shared, weights are counted once', () => {

@@ -52,6 +52,7 @@ import {
 import { distinct } from './naming.js';
 import { SpecOf } from './operation.js';
 import { LAYER_OPTIONS, type LayerOptions } from './options.js';
+import { structureOf } from './structure.js';
 import { type Data, type PartialShape, type Spec, SymbolicTensor, type Values } from './symbolic.js';
 import { describeTree, isRecord, leavesOf, mapTree, zipTree } from './tree.js';
 import { structureVersion } from './variable.js';
@@ -90,7 +91,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   #predict: Step<[unknown, string], unknown> | null = null;
   #state: TrainState | null = null;
   #structureAt = -1;
-  #states = '';
+  #structure = '';
 
   /** Throws `ValueError` where an output depends on an input that is not given, and for two layers of one name. */
   constructor(options: ModelOptions<I, O> | LayerOptions = {}) {
@@ -603,13 +604,12 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     // As in training, the model is walked where variables came to be, not for every batch.
     if (this.#structureAt !== structureVersion()) {
       this.buildFor(x);
-      const states = this.variables.filter((v) => v.role !== 'weight').map((v) => v.id);
-      this.#states = states.join();
+      this.#structure = structureOf(this);
       this.#structureAt = structureVersion();
     }
     if (this.#trainer?.runEagerly) return this.apply(x as never, { training: false } as never);
     this.#predict ??= predictStep(this as never);
-    return this.#predict(x, this.#states);
+    return this.#predict(x, this.#structure);
   }
 
   /** One step of gradient descent on one batch; resolves to the loss and the metrics of that batch. Throws as {@link Model.fit}. */

@@ -7,6 +7,7 @@ import { scalar, splitKey, stopGradient, Tensor, ValueError } from '@recurra/ten
 import { withKeys } from '@recurra/tensor/extend';
 import { maskOf } from '../base/masks.js';
 import { collectLosses } from '../base/scope.js';
+import { structureOf } from '../base/structure.js';
 import { describeTree, isRecord, leavesOf } from '../base/tree.js';
 import { structureVersion, type Variable, withValues } from '../base/variable.js';
 import { resolveLoss } from '../losses/extend.js';
@@ -188,10 +189,7 @@ export class Trainer {
     if (this.structureAt !== structureVersion()) {
       const trained = this.model.trainableWeights;
       const ids = trained.map((v) => v.id);
-      const states = this.model.variables.filter((v) => v.role !== 'weight').map((v) => v.id);
-      // Layers without weights to train, too, may run otherwise where they are frozen.
-      const frozen = this.model.layersWithin().flatMap((layer, i) => (layer.trainable ? [] : [i]));
-      this.collected = { trained, signature: `${ids.join()};${states.join()};${frozen.join()}` };
+      this.collected = { trained, signature: `${ids.join()};${structureOf(this.model)}` };
       this.structureAt = structureVersion();
     }
     return this.collected;
