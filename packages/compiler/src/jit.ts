@@ -7,7 +7,7 @@ import { breathe } from './pacer.js';
 import { type KernelTime, type MemoryUse, Plan, type PlanBlock } from './plan/plan.js';
 import { runtime } from './runtime.js';
 import { execute, executeTimed } from './scheduler.js';
-import { signatureOf } from './signature.js';
+import { finiteSignature } from './signature.js';
 import { type Guard, Tracer } from './tracer.js';
 import { activeTracer, whileTracing } from './tracers.js';
 
@@ -88,7 +88,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
 
   const find = (args: A): { compiled: Compiled; leaves: Tensor[] } => {
     const leaves: Tensor[] = [];
-    const signature = signatureOf(args, leaves, name);
+    const signature = finiteSignature(args, leaves, name);
     for (const leaf of leaves)
       if (leaf.trace !== null)
         throw new TraceError(

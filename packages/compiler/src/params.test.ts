@@ -69,6 +69,11 @@ test.each<[string, Primitive<never>, unknown[]]>([
     custom('array', (v, a: Float32Array) => v + a[0]!) as never,
     [Float32Array.of(1), Float32Array.of(2)],
   ],
+  [
+    'keys that are symbols',
+    custom('keys', (v, p: { readonly [Symbol.iterator]: number }) => v + p[Symbol.iterator]) as never,
+    [{ [Symbol.iterator]: 1 }, { [Symbol.iterator]: 2 }],
+  ],
   ['negative zero', custom('zero', (v, p: number) => v + (Object.is(p, -0) ? 1 : 2)) as never, [0, -0]],
 ])('operations whose parameters differ by %s are not merged', async (_, primitive, params) => {
   const [eager, compiled] = await both((t) => params.map((p) => bind(primitive, [t], p as never)[0]!));

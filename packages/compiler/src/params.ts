@@ -31,7 +31,7 @@ export function keyOf(params: unknown): string | null {
     const elements = params as unknown as ArrayLike<number | bigint>;
     return elements.length > COMPARED ? null : joined(`${params.constructor.name}(`, Array.from(elements), ')');
   }
-  // What has symbols as keys is no plain data; what contains itself has no text.
+  // What has symbols as keys is no plain data.
   if (!isPlain(params) || Object.getOwnPropertySymbols(params).length > 0) return null;
   const entries = Object.entries(params);
   const values = entries.map(([name, value]) => {
@@ -65,7 +65,10 @@ export function copyOf<P>(params: P): P {
     if (value instanceof Set) return new Set([...value].map(copy));
     if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return (value as Uint8Array).slice();
     if (!isPlain(value)) return value;
-    return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copy(inner)]));
+    const copied = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copy(inner)]));
+    for (const symbol of Object.getOwnPropertySymbols(value))
+      copied[symbol as never] = copy((value as Record<symbol, unknown>)[symbol]);
+    return copied;
   };
   return copy(params) as P;
 }

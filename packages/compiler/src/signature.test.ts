@@ -85,3 +85,13 @@ test('symbols, functions, frozen objects and variables are told apart by identit
   a.assign(tensor([10, 10]));
   expect((await read(x, a)).toArray()).toEqual([11, 12]);
 });
+
+test('an argument that contains itself is refused', async () => {
+  const step = jit((t: Tensor, _: Anything) => t);
+  const cyclic: Record<string, unknown> = {};
+  cyclic['self'] = [cyclic];
+  await expect(step(x, cyclic)).rejects.toThrow(
+    /step: expected arguments nested .* received one that is deeper, or contains itself/,
+  );
+  expect((await step(x, { self: [] })).toArray()).toEqual([1, 2]);
+});

@@ -7,7 +7,7 @@ import { Variable } from './variable.js';
  * texts, equal plans. What stays itself while its content changes unseen is refused, since a plan made of it would go on with what it held
  * when it was compiled.
  */
-export function signatureOf(node: unknown, leaves: Tensor[], name: string): string {
+function signatureOf(node: unknown, leaves: Tensor[], name: string): string {
   if (node instanceof Tensor) {
     leaves.push(node);
     return `${node.dtype}[${node.shape.join()}]`;
@@ -29,6 +29,18 @@ export function signatureOf(node: unknown, leaves: Tensor[], name: string): stri
       return Object.is(node, -0) ? '-0' : String(node);
     default:
       return `${typeof node} ${String(node)}`;
+  }
+}
+
+/** {@link signatureOf}; throws `ValueError` for arguments that contain themselves. */
+export function finiteSignature(args: readonly unknown[], leaves: Tensor[], name: string): string {
+  try {
+    return signatureOf(args, leaves, name);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ValueError(
+      `${name}: expected arguments nested to a depth that the stack holds, received one that is deeper, or contains itself. Pass what is needed of it.`,
+    );
   }
 }
 

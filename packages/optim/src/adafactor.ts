@@ -71,21 +71,20 @@ export class Adafactor extends Optimizer {
     const square = gradient.square().add(this.epsilon1);
     const keep = step.pow(this.decay).neg().add(1);
     const mean = (m: Tensor, x: Tensor): Tensor => m.mul(keep).add(x.mul(keep.neg().add(1)));
-    let velocity: Tensor;
+    let direction: Tensor;
     let next: Slots;
     if (parameter.rank < 2) {
-      velocity = mean(slots['velocity']!, square);
+      const velocity = mean(slots['velocity']!, square);
+      direction = gradient.div(velocity.sqrt());
       next = { velocity };
     } else {
       const rows = mean(slots['rows']!, square.mean(-1));
       const columns = mean(slots['columns']!, square.mean(-2));
-      velocity = rows
-        .div(rows.mean(-1, { keepDims: true }))
-        .expandDims(-1)
-        .mul(columns.expandDims(-2));
+      const share = rows.div(rows.mean(-1, { keepDims: true }));
+      // Root by root: where a row and a column have had no gradient, their product is too small for float32, and 0 / 0 would be NaN (as in Keras).
+      direction = gradient.div(share.sqrt().expandDims(-1)).div(columns.sqrt().expandDims(-2));
       next = { rows, columns };
     }
-    const direction = gradient.div(velocity.sqrt());
     const clipped = direction.div(rms(direction).div(this.threshold).maximum(1));
     return { parameter: parameter.sub(clipped.mul(rate)), slots: next };
   }

@@ -2,6 +2,7 @@ import { valueAndGrad } from '@recurra/autograd';
 import { ones, scalar, tensor } from '@recurra/tensor';
 import { resolveOptimizer } from './extend.js';
 import {
+  Adafactor,
   Adam,
   AdamW,
   clipByGlobalNorm,
@@ -78,6 +79,28 @@ test('schedules move the learning rate', () => {
   }
   expect(seen.map((v) => Number(v.toFixed(4)))).toEqual([0.5, 0.5, 0.1]);
   expect(cosineDecay({ initialLearningRate: 1, decaySteps: 10 }).at(scalar(5)).item()).toBeCloseTo(0.5, 6);
+});
+
+test('Adafactor keeps weights whose row and column have no gradient', () => {
+  const optimizer = new Adafactor({ learningRate: 0.01 });
+  const params = {
+    w: tensor([
+      [1, 1],
+      [1, 1],
+    ]),
+  };
+  const gradient = {
+    w: tensor([
+      [0, 0],
+      [0, 100],
+    ]),
+  };
+  // By hand: rows [0, 5e3], columns [0, 5e3] + 1e-30; the direction of the only gradient is 100 / sqrt(5e3 / 2.5e3 * 5e3) = 1, of root mean square 1/2.
+  const { parameters } = optimizer.update(gradient, optimizer.init(params), params);
+  expect(parameters.w.toArray()).toEqual([
+    [1, 1],
+    [1, Math.fround(0.99)],
+  ]);
 });
 
 test('names are found in any spelling', () => {

@@ -135,6 +135,16 @@ describe('padSequences', () => {
     expect(() => padSequences([[1]], { padding: 'left' as never })).toThrow(/padding 'pre' or 'post', received 'left'/);
     expect(() => padSequences([[1, 2], [[3]] as never])).toThrow(/elements of one shape/);
     expect(() => padSequences([[Number.NaN]])).toThrow(/32-bit integers, received NaN/);
+    expect(() => padSequences([[1], [1, 2]], { value: 3e9 })).toThrow(
+      /value to be among the 32-bit integers, received 3000000000/,
+    );
+    expect(() => padSequences([[1], [1, 2]], { value: Number.NaN })).toThrow(/received NaN. Give a floating dtype/);
+    expect(() => padSequences([new BigInt64Array(2) as never])).toThrow(/received a bigint in sequence 0/);
+    expect(
+      padSequences([[1], [1, 2]], { value: Number.NaN, dtype: 'float32' })
+        .at(0)
+        .toArray(),
+    ).toEqual([Number.NaN, 1]);
   });
 });
 

@@ -757,7 +757,7 @@ function subclassFromConfig<L>(
 ): L {
   if ((Class as unknown) === Model || 'layers' in config)
     throw new ValueError(
-      `${Class.name}.fromConfig: expected the configuration of a class that writes call, received one of a graph or chain of layers. Use modelFromConfig(config).`,
+      `${Class.name}.fromConfig: expected the configuration of a class that writes call, received one of a graph or chain of layers. Use deserializeLayer({ className: ${'inputLayers' in config ? "'Functional'" : "'Sequential'"}, config }).`,
     );
   if (Class.length > Class.positional.length)
     throw new ValueError(

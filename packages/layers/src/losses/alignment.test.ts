@@ -388,6 +388,13 @@ describe('classWeights', () => {
   const table = { 0: 0.5, 1: 3 };
   const of = (...args: Parameters<typeof classWeights>): unknown => classWeights(...args).toArray();
 
+  test('targets of sequences of one step', () => {
+    expect(of([[1], [0]], { 1: 3 }, [null, 1, 4])).toEqual([[3], [1]]);
+    expect(of([[[1]], [[0]]], { 1: 3 }, [null, 1, 1])).toEqual([[3], [1]]);
+    expect(of([[1], [0]], { 1: 3 }, [null, 1, 1])).toEqual([[3], [1]]);
+    expect(of([[[0, 1]], [[1, 0]]], { 1: 3 }, [null, 1, 2])).toEqual([[3], [1]]);
+  });
+
   test('class indices, and one-hot rows; classes without a weight count 1', () => {
     expect(of([0, 1, 2], table)).toEqual([0.5, 3, 1]);
     expect(of([[0], [1], [2]], table)).toEqual([0.5, 3, 1]);

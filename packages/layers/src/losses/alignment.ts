@@ -217,8 +217,9 @@ export function classWeights(
   const oneHot = predictionShape
     ? rank === predictionShape.length && last > 1 && last === predictionShape[rank - 1]
     : rank === 2 && last > 1;
-  const outer = oneHot || (rank > 1 && last === 1) ? shape.slice(0, -1) : shape;
   const allowed = predictionShape ? Math.max(1, predictionShape.length - 1) : 1;
+  // Where there is a single step, the last size of 1 is time.
+  const outer = oneHot || (rank > allowed && last === 1) ? shape.slice(0, -1) : shape;
   if (rank === 0 || outer.length !== allowed)
     throw new ShapeError(
       `${what}: expected targets ${predictionShape ? `for predictions [${predictionShape.map((d) => d ?? '?').join(', ')}]` : '[samples] or [samples, classes]'} with classWeight, received ${formatShape(shape)}`,
