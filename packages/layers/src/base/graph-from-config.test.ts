@@ -411,7 +411,9 @@ describe('models that write call', () => {
     expect(() => Sized.fromConfig(new Sized(3).getConfig())).toThrow(
       /Sized.fromConfig: expected a static fromConfig\(config\) and a getConfig of its own/,
     );
-    expect(() => Model.fromConfig(net().getConfig())).toThrow(/Use deserializeLayer\(\{ className: 'Functional', config \}\)/);
+    expect(() => Model.fromConfig(net().getConfig())).toThrow(
+      /Use deserializeLayer\(\{ className: 'Functional', config \}\)/,
+    );
     expect(() => modelFromConfig(new Plain().getConfig())).toThrow(/TheClass.fromConfig\(config\)/);
   });
 });

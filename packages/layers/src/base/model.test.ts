@@ -1,6 +1,6 @@
 import { initializers } from '@recurra/cells';
 import { concat, ones, randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/tensor';
-import type { PartialShape, Snapshot } from '../extend.js';
+import { type PartialShape, type Snapshot, serializeLoss, serializeMetric } from '../extend.js';
 import {
   Activation,
   Add,
@@ -8,11 +8,13 @@ import {
   Dense,
   Dropout,
   Embedding,
+  Huber,
   Input,
   Layer,
   type LayerConfig,
   LSTM,
   losses,
+  MeanAbsoluteErrorMetric,
   Model,
   Sequential,
   type TrainInfo,
@@ -122,8 +124,8 @@ describe('graphs', () => {
     }
     // Targets: |e| - 1/2 from 1 on, of a delta of 1.
     model.compile({
-      loss: { className: 'Huber', config: {} },
-      metrics: [[{ className: 'MeanAbsoluteError', config: {} }], null],
+      loss: serializeLoss(new Huber()),
+      metrics: [[serializeMetric(new MeanAbsoluteErrorMetric())], null],
     });
     expect(await model.evaluate(data, [tensor([[0], [1]]), tensor([[1], [4]])])).toMatchObject({
       loss: 1.25,
@@ -133,6 +135,11 @@ describe('graphs', () => {
     });
     expect(() => model.compile({ loss: Dense as never })).toThrow(/received the class Dense\. Write new Dense\(\)/);
     expect(() => model.compile({ metrics: [losses.mse as never] })).toThrow(/A loss is measured by its name/);
+    const metric = new MeanAbsoluteErrorMetric();
+    const again = /every metric once, received the MeanAbsoluteError "meanAbsoluteError" again/;
+    expect(() => model.compile({ metrics: { a: [metric], b: metric } })).toThrow(again);
+    expect(() => model.compile({ metrics: [[metric], null], weightedMetrics: [null, [metric]] })).toThrow(again);
+    model.compile({ loss: 'mse', metrics: ['mae', 'mae'] });
   });
 
   test('compiled steps see that a model within has got another layer, or lost one', async () => {

@@ -557,15 +557,21 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       const outputs: unknown[] = [];
       const samples = streamed ? null : toSamples(x, null, null, what, (d, n) => this.inputsOf(d, n));
       const all = streamed
-        ? batchesFrom(x as BatchSource, steps, what, (batch) => {
-            const own =
-              Array.isArray(batch) && !this.takesList()
-                ? batch[0]
-                : isRecord(batch) && 'x' in batch && !this.takesKey('x')
-                  ? batch['x']
-                  : batch;
-            return toSamples(own, null, null, what, (d, n) => this.inputsOf(d, n));
-          }).epoch(0)
+        ? batchesFrom(
+            x as BatchSource,
+            steps,
+            what,
+            (batch) => {
+              const own =
+                Array.isArray(batch) && !this.takesList()
+                  ? batch[0]
+                  : isRecord(batch) && 'x' in batch && !this.takesKey('x')
+                    ? batch['x']
+                    : batch;
+              return toSamples(own, null, null, what, (d, n) => this.inputsOf(d, n));
+            },
+            'steps',
+          ).epoch(0)
         : batchesOf(samples!, batchSize, null);
       const begun = hooks.call('onPredictBegin');
       if (begun) await begun;

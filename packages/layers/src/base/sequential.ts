@@ -111,7 +111,11 @@ export class Sequential extends Model {
     const declared = this.input?.batchShape;
     if (declared && (declared.length !== shape.length || declared.some((d, i) => differ(d, shape[i]))))
       throw new ShapeError(
-        `${this.name}: expected inputs of shape ${formatPartial(declared)}, received ${formatPartial(shape)}`,
+        `${this.name}: expected inputs of shape ${formatPartial(declared)}, received ${formatPartial(shape)}${
+          declared.length === shape.length + 1
+            ? '. Samples come in batches: call .batch(n) on a data set of single ones, .expandDims(0) on a single tensor.'
+            : ''
+        }`,
       );
   }
 

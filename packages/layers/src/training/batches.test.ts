@@ -1,6 +1,6 @@
 import { Dataset } from '@recurra/preprocessing';
 import { randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/tensor';
-import { Dense, LambdaCallback, Sequential } from '../index.js';
+import { Dense, Input, LambdaCallback, Sequential } from '../index.js';
 
 const x = randomNormal([20, 3], { key: randomKey(1) });
 const y = x.mul(tensor([1, -2, 0.5])).sum(1, { keepDims: true });
@@ -158,4 +158,20 @@ test('options that would have no effect are refused: of samples beside batches, 
     [() => m.predict(batches, { batchSize: 4 }), /predict: expected samples in tensors with batchSize/],
   ];
   for (const [run, message] of refused) await expect(run()).rejects.toThrow(message);
+});
+
+test('single samples of a data set, and one that does not end, are told with the way out', async () => {
+  const m = new Sequential([Input({ shape: [1] }), new Dense(1)]);
+  m.compile({ loss: 'mse' });
+  const single = Dataset.fromArray([[[1], [2]] as [number[], number[]]]);
+  await expect(m.fit(single as never, { verbose: 0 })).rejects.toThrow(
+    /received \[1\]. .*call .batch\(n\) on a data set/,
+  );
+  await expect(
+    m.predict(
+      Dataset.fromArray([[1], [2]])
+        .batch(1)
+        .repeat() as never,
+    ),
+  ).rejects.toThrow(/Give steps\./);
 });

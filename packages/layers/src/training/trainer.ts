@@ -120,6 +120,7 @@ export class Trainer {
     for (const loss of isOneLoss(options.loss) ? [options.loss] : Object.values(options.loss ?? {}))
       if (loss !== null && loss !== undefined) resolveLoss(loss as LossIdentifier);
     const probe = scalar(0).reshape([1, 1]);
+    const seen = new Set<unknown>();
     for (const [name, list] of [
       ['metrics', options.metrics],
       ['weightedMetrics', options.weightedMetrics],
@@ -129,8 +130,15 @@ export class Trainer {
         throw new ValueError(
           `compile: expected ${name} to be a list, or an object by output, received ${describeTree(list)}`,
         );
-      for (const metric of metricsIn(list))
+      for (const metric of metricsIn(list)) {
         if (!(metric instanceof Metric)) resolveMetric(metric as MetricIdentifier, probe, probe);
+        // What it has seen would be counted together.
+        else if (seen.has(metric))
+          throw new ValueError(
+            `compile (${name}): expected every metric once, received the ${metric.className} "${metric.name}" again. Make one for each place.`,
+          );
+        seen.add(metric);
+      }
     }
     this.trainStep = jit((x, y, weight) => this.train(x, y, weight), { name: `${model.name}.train` });
     this.testStep = jit((x, y, weight) => this.test(x, y, weight), { name: `${model.name}.test` });
