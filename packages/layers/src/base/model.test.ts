@@ -1,5 +1,5 @@
 import { initializers } from '@recurra/cells';
-import { concat, ones, randomKey, randomNormal, setSeed, type Tensor, tensor } from '@recurra/tensor';
+import { concat, ones, randomKey, randomNormal, setSeed, type Tensor, tensor, zeros } from '@recurra/tensor';
 import { type PartialShape, type Snapshot, serializeLoss, serializeMetric } from '../extend.js';
 import {
   Activation,
@@ -10,6 +10,7 @@ import {
   Embedding,
   Huber,
   Input,
+  LambdaCallback,
   Layer,
   type LayerConfig,
   LSTM,
@@ -140,6 +141,35 @@ describe('graphs', () => {
     expect(() => model.compile({ metrics: { a: [metric], b: metric } })).toThrow(again);
     expect(() => model.compile({ metrics: [[metric], null], weightedMetrics: [null, [metric]] })).toThrow(again);
     model.compile({ loss: 'mse', metrics: ['mae', 'mae'] });
+  });
+
+  test('what keeps something of a run is not shared by runs of two models at once', async () => {
+    const metric = new MeanAbsoluteErrorMetric();
+    const callback = new Callback();
+    const make = () => {
+      const model = new Sequential([Input({ shape: [1] }), new Dense(1, { kernelInitializer: 'zeros' })]);
+      model.compile({ loss: 'mse', metrics: [metric] });
+      return model;
+    };
+    const [a, b] = [make(), make()];
+    const data = ones([4, 1]);
+    const first = a.evaluate(data, data, { batchSize: 1 });
+    await expect(b.evaluate(data, zeros([4, 1]), { batchSize: 1 })).rejects.toThrow(
+      /the MeanAbsoluteError\w* of evaluate to be its own, received one that is in use in evaluate of Sequential/,
+    );
+    expect(await first).toEqual({ loss: 1, meanAbsoluteError: 1 });
+    // One after the other is fine, also within a callback of the same model, and after a run that failed.
+    expect(await b.evaluate(data, zeros([4, 1]))).toEqual({ loss: 0, meanAbsoluteError: 0 });
+    await expect(a.evaluate(data, ones([4, 2]))).rejects.toThrow();
+    await b.fit(data, data, {
+      verbose: 0,
+      callbacks: [new LambdaCallback({ onEpochEnd: async () => void (await b.evaluate(data, data)) })],
+    });
+    for (const model of [a, b]) model.compile({ loss: 'mse' });
+    const fits = [a, b].map((model) => model.fit(data, data, { verbose: 0, callbacks: [callback] }));
+    const settled = await Promise.allSettled(fits);
+    expect(settled.map((s) => s.status)).toEqual(['fulfilled', 'rejected']);
+    await b.fit(data, data, { verbose: 0, callbacks: [callback] });
   });
 
   test('compiled steps see that a model within has got another layer, or lost one', async () => {

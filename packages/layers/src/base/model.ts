@@ -361,62 +361,67 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       ofBatches: { stepsPerEpoch },
     });
     signal?.throwIfAborted();
-    return this.#turns.take('fit', this.label, async (turn) => {
-      const history = new History();
-      const all = this.callbacksFor(callbacks, verbose, [history]);
-      const state = this.newState(trainer, all);
-      this.#state = state;
-      state.epoch = initialEpoch;
-      const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
-      const shapes = new Map<string, readonly number[] | null>();
-      const weighed = (batch: Samples): Samples =>
-        this.weighed(batch, classWeight, what, shapes, streamed ? batch.count : batchSize);
-      const validationBatchSize = options.validationBatchSize ?? batchSize;
-      let validation =
-        validationData === null
-          ? null
-          : this.validationBatches(validationData, validationBatchSize, {
-              ofSamples: { validationBatchSize: options.validationBatchSize },
-              ofBatches: { validationSteps },
-            });
-      let batches: Batches;
-      if (streamed) {
-        if (validationSplit > 0)
-          throw new ValueError(
-            'fit: expected samples in tensors with validationSplit, received a source of batches. Split the data set, and pass validationData.',
+    return this.#turns.take(
+      'fit',
+      this.label,
+      async (turn) => {
+        const history = new History();
+        const all = this.callbacksFor(callbacks, verbose, [history]);
+        const state = this.newState(trainer, all);
+        this.#state = state;
+        state.epoch = initialEpoch;
+        const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
+        const shapes = new Map<string, readonly number[] | null>();
+        const weighed = (batch: Samples): Samples =>
+          this.weighed(batch, classWeight, what, shapes, streamed ? batch.count : batchSize);
+        const validationBatchSize = options.validationBatchSize ?? batchSize;
+        let validation =
+          validationData === null
+            ? null
+            : this.validationBatches(validationData, validationBatchSize, {
+                ofSamples: { validationBatchSize: options.validationBatchSize },
+                ofBatches: { validationSteps },
+              });
+        let batches: Batches;
+        if (streamed) {
+          if (validationSplit > 0)
+            throw new ValueError(
+              'fit: expected samples in tensors with validationSplit, received a source of batches. Split the data set, and pass validationData.',
+            );
+          batches = batchesFrom(first as BatchSource, stepsPerEpoch, what, (b) =>
+            weighed(samplesOfBatch(b, what, inputsOf)),
           );
-        batches = batchesFrom(first as BatchSource, stepsPerEpoch, what, (b) =>
-          weighed(samplesOfBatch(b, what, inputsOf)),
-        );
-      } else {
-        let data = toSamples(first, second, sampleWeight, what, inputsOf);
-        if (!validation && validationSplit > 0) {
-          const { rest, held } = holdOut(data, validationSplit);
-          data = rest;
-          validation = () => batchesInMemory(held, validationBatchSize);
+        } else {
+          let data = toSamples(first, second, sampleWeight, what, inputsOf);
+          if (!validation && validationSplit > 0) {
+            const { rest, held } = holdOut(data, validationSplit);
+            data = rest;
+            validation = () => batchesInMemory(held, validationBatchSize);
+          }
+          batches = batchesInMemory(weighed(data), batchSize, shuffle ? () => state.shuffleKey.value : null);
         }
-        batches = batchesInMemory(weighed(data), batchSize, shuffle ? () => state.shuffleKey.value : null);
-      }
-      const hooks = new Callbacks(all, turn.outside);
-      this.stopTraining = false;
-      const validates = (epoch: number): boolean =>
-        typeof validationFreq === 'number' ? (epoch + 1) % validationFreq === 0 : validationFreq.includes(epoch + 1);
-      const run: LoopOptions = { epochs, validation, validates, stopped: () => this.stopTraining, signal };
-      const begun = hooks.call('onTrainBegin', { epochs, steps: batches.steps, initialEpoch, state });
-      if (begun) await begun;
-      let logs: Logs;
-      try {
-        logs = await new Loop(this.stepsOf(trainer), hooks).train(batches, state, run);
-      } catch (error) {
-        const failed = hooks.call('onTrainError', error);
-        if (failed) await failed;
-        throw error;
-      }
-      trainer.optimizer.finalize();
-      const ended = hooks.call('onTrainEnd', logs);
-      if (ended) await ended;
-      return history;
-    });
+        const hooks = new Callbacks(all, turn.outside);
+        this.stopTraining = false;
+        const validates = (epoch: number): boolean =>
+          typeof validationFreq === 'number' ? (epoch + 1) % validationFreq === 0 : validationFreq.includes(epoch + 1);
+        const run: LoopOptions = { epochs, validation, validates, stopped: () => this.stopTraining, signal };
+        const begun = hooks.call('onTrainBegin', { epochs, steps: batches.steps, initialEpoch, state });
+        if (begun) await begun;
+        let logs: Logs;
+        try {
+          logs = await new Loop(this.stepsOf(trainer), hooks).train(batches, state, run);
+        } catch (error) {
+          const failed = hooks.call('onTrainError', error);
+          if (failed) await failed;
+          throw error;
+        }
+        trainer.optimizer.finalize();
+        const ended = hooks.call('onTrainEnd', logs);
+        if (ended) await ended;
+        return history;
+      },
+      [...trainer.given, ...callbacks],
+    );
   }
 
   /** What an epoch is validated on: samples in memory, or a source of batches. */
@@ -528,14 +533,19 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       ofSamples: { batchSize: options.batchSize, sampleWeight },
       ofBatches: { steps },
     });
-    return this.#turns.take(what, this.label, (turn) => {
-      const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
-      const batches = streamed
-        ? batchesFrom(first as BatchSource, steps, what, (b) => samplesOfBatch(b, what, inputsOf), 'steps')
-        : batchesInMemory(toSamples(first, second, sampleWeight, what, inputsOf), batchSize);
-      const hooks = new Callbacks(this.callbacksFor(callbacks, 0, []), turn.outside);
-      return new Loop(this.stepsOf(trainer), hooks).test(batches, signal);
-    });
+    return this.#turns.take(
+      what,
+      this.label,
+      (turn) => {
+        const inputsOf = (data: unknown, name: string): unknown => this.inputsOf(data, name);
+        const batches = streamed
+          ? batchesFrom(first as BatchSource, steps, what, (b) => samplesOfBatch(b, what, inputsOf), 'steps')
+          : batchesInMemory(toSamples(first, second, sampleWeight, what, inputsOf), batchSize);
+        const hooks = new Callbacks(this.callbacksFor(callbacks, 0, []), turn.outside);
+        return new Loop(this.stepsOf(trainer), hooks).test(batches, signal);
+      },
+      trainer.given,
+    );
   }
 
   /**
@@ -627,14 +637,19 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     const what = 'trainOnBatch';
     checkRules(what, options, TRAIN_BATCH_OPTIONS);
     const trainer = this.trainerFor(what);
-    return this.#turns.take(what, this.label, () => {
-      let batch = toSamples(x, y, options.sampleWeight ?? null, what, (d, n) => this.inputsOf(d, n));
-      batch = this.weighed(batch, options.classWeight ?? null, what);
-      this.#state ??= this.newState(trainer);
-      this.stepsOf(trainer).prepare(batch);
-      trainer.reset();
-      return trainer.trainBatch(batch, this.#state);
-    });
+    return this.#turns.take(
+      what,
+      this.label,
+      () => {
+        let batch = toSamples(x, y, options.sampleWeight ?? null, what, (d, n) => this.inputsOf(d, n));
+        batch = this.weighed(batch, options.classWeight ?? null, what);
+        this.#state ??= this.newState(trainer);
+        this.stepsOf(trainer).prepare(batch);
+        trainer.reset();
+        return trainer.trainBatch(batch, this.#state);
+      },
+      trainer.given,
+    );
   }
 
   /** Loss and metrics of one batch, without training. */
@@ -646,17 +661,22 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     const what = 'testOnBatch';
     checkRules(what, options, TEST_BATCH_OPTIONS);
     const trainer = this.trainerFor(what);
-    return this.#turns.take(what, this.label, async () => {
-      const batch = toSamples(x, y, options.sampleWeight ?? null, what, (d, n) => this.inputsOf(d, n));
-      const resume = trainer.suspend();
-      try {
-        this.stepsOf(trainer).prepare(batch);
-        trainer.reset();
-        return await trainer.testBatch(batch);
-      } finally {
-        resume();
-      }
-    });
+    return this.#turns.take(
+      what,
+      this.label,
+      async () => {
+        const batch = toSamples(x, y, options.sampleWeight ?? null, what, (d, n) => this.inputsOf(d, n));
+        const resume = trainer.suspend();
+        try {
+          this.stepsOf(trainer).prepare(batch);
+          trainer.reset();
+          return await trainer.testBatch(batch);
+        } finally {
+          resume();
+        }
+      },
+      trainer.given,
+    );
   }
 
   /** The outputs for one batch. */

@@ -100,6 +100,8 @@ export class Trainer {
   readonly runEagerly: boolean;
   private readonly model: Trainable;
   private readonly options: CompileOptions;
+  /** Metrics that are the caller's, and may be another model's too. */
+  readonly given: Metric[] = [];
   private readonly lossMean = new Mean({ name: 'loss' });
   private plan: Plan | null = null;
   private readonly trainStep: BatchStep;
@@ -137,6 +139,7 @@ export class Trainer {
           throw new ValueError(
             `compile (${name}): expected every metric once, received the ${metric.className} "${metric.name}" again. Make one for each place.`,
           );
+        else this.given.push(metric);
         seen.add(metric);
       }
     }

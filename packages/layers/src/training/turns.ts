@@ -9,6 +9,16 @@ interface Turn {
   readonly within: Set<Promise<void>>;
 }
 
+/** Who uses an object now that keeps something of a run: a metric, a callback. */
+interface Use {
+  readonly by: Turns;
+  readonly label: string;
+  readonly what: string;
+  times: number;
+}
+
+const uses = new WeakMap<object, Use>();
+
 /**
  * Who may use a model's accumulators and states now. A call within a callback of another one has its turn within that one's; any other that
  * overlaps is refused, since both would count into the same metrics and change the same weights.
@@ -16,13 +26,34 @@ interface Turn {
 export class Turns {
   private readonly open: Turn[] = [];
 
-  /** Runs `f` as a turn. `turn.outside(g)` runs callbacks, in which other calls may come. Rejects with `ValueError` where another turn is under way. */
-  async take<R>(what: string, label: string, f: (turn: { outside<T>(g: () => T): T }) => Promise<R>): Promise<R> {
+  /**
+   * Runs `f` as a turn. `turn.outside(g)` runs callbacks, in which other calls may come. Rejects with `ValueError` where another turn is under way.
+   *
+   * @param parts what keeps something of the run, and may not be used by another model's meanwhile
+   */
+  async take<R>(
+    what: string,
+    label: string,
+    f: (turn: { outside<T>(g: () => T): T }) => Promise<R>,
+    parts: readonly object[] = [],
+  ): Promise<R> {
     const outer = this.open.at(-1);
     if (outer && !outer.inCallback)
       throw new ValueError(
         `${label}: expected ${outer.what} to be over before ${what}, received it while ${outer.what} is under way on the same model. Await the first call, or use two models.`,
       );
+    for (const part of parts) {
+      const use = uses.get(part);
+      if (use && use.by !== this)
+        throw new ValueError(
+          `${label}: expected the ${part.constructor.name} of ${what} to be its own, received one that is in use in ${use.what} of ${use.label}. Await that call, or make one for each model.`,
+        );
+    }
+    for (const part of parts) {
+      const use = uses.get(part);
+      if (use) use.times++;
+      else uses.set(part, { by: this, label, what, times: 1 });
+    }
     const turn: Turn = { what, inCallback: false, within: new Set() };
     this.open.push(turn);
     let done = (): void => {};
@@ -32,6 +63,10 @@ export class Turns {
     outer?.within.add(end);
     const leave = (): void => {
       this.open.splice(this.open.indexOf(turn), 1);
+      for (const part of parts) {
+        const use = uses.get(part)!;
+        if (--use.times === 0) uses.delete(part);
+      }
       outer?.within.delete(end);
       done();
     };
