@@ -145,7 +145,7 @@ describe('graphs', () => {
 
   test('what keeps something of a run is not shared by runs of two models at once', async () => {
     const metric = new MeanAbsoluteErrorMetric();
-    const callback = new Callback();
+    const callback = new LambdaCallback({});
     const make = () => {
       const model = new Sequential([Input({ shape: [1] }), new Dense(1, { kernelInitializer: 'zeros' })]);
       model.compile({ loss: 'mse', metrics: [metric] });

@@ -360,6 +360,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       ofSamples: { batchSize: options.batchSize, sampleWeight },
       ofBatches: { stepsPerEpoch },
     });
+    expectCallbacks(callbacks);
     signal?.throwIfAborted();
     return this.#turns.take(
       'fit',
@@ -503,15 +504,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   }
 
   private callbacksFor(given: readonly Callback[], verbose: Verbosity, own: readonly Callback[]): Callback[] {
-    if (!Array.isArray(given))
-      throw new ValueError(`callbacks: expected a list of Callbacks, received ${describeValue(given)}`);
-    for (const callback of given) {
-      if (!(callback instanceof Callback))
-        throw new ValueError(
-          `callbacks: expected Callbacks, received ${describeValue(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
-        );
-      expectHooks(callback);
-    }
+    expectCallbacks(given);
     const all = [...(verbose === 0 ? [] : [new ProgressLogger(verbose)]), ...given, ...own];
     for (const callback of all) callback.model = this;
     return all;
@@ -773,6 +766,18 @@ function expectNoSteps(model: object, run: keyof typeof STEPS): void {
 
 function isPair(value: unknown): boolean {
   return Array.isArray(value) && value.length >= 2 && value.length <= 3 && !isRecord(value[0]);
+}
+
+function expectCallbacks(given: readonly Callback[]): void {
+  if (!Array.isArray(given))
+    throw new ValueError(`callbacks: expected a list of Callbacks, received ${describeValue(given)}`);
+  for (const callback of given) {
+    if (!(callback instanceof Callback))
+      throw new ValueError(
+        `callbacks: expected Callbacks, received ${describeValue(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
+      );
+    expectHooks(callback);
+  }
 }
 
 /** A model of a class that writes `call`. */
