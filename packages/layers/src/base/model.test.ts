@@ -112,6 +112,17 @@ describe('graphs', () => {
     );
   });
 
+  test('options in the place of targets are told', async () => {
+    const model = new Sequential([Input({ shape: [4] }), new Dense(1)]);
+    model.compile({ loss: 'mse' });
+    await expect(model.fit(features, { epochs: 3 } as never)).rejects.toThrow(
+      'fit: expected targets after the inputs, received options alone. Write fit(x, y, { epochs: 3 }).',
+    );
+    await expect(model.evaluate(features, { verbose: 0 } as never)).rejects.toThrow(
+      /Write evaluate\(x, y, { verbose: 0 }\)/,
+    );
+  });
+
   test('several outputs: one loss, and one weight, counts for each', async () => {
     const x = Input({ shape: [1] });
     const flat = (name: string): Dense => new Dense(1, { name, kernelInitializer: 'ones', useBias: false });

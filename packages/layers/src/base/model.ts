@@ -334,6 +334,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     const options = (given === undefined ? {} : given) as FitOptions;
     const what = 'fit';
     checkRules(what, options, FIT_OPTIONS);
+    if (!streamed && third === undefined) expectTargets(what, second, FIT_OPTIONS);
     expectNoSteps(this, what);
     const trainer = this.trainerFor(what);
     const {
@@ -519,6 +520,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     const given = streamed ? second : third;
     const options = (given === undefined ? {} : given) as EvaluateOptions;
     checkRules(what, options, EVALUATE_OPTIONS);
+    if (!streamed && third === undefined) expectTargets(what, second, EVALUATE_OPTIONS);
     expectNoSteps(this, what);
     const trainer = this.trainerFor(what);
     const { batchSize = 32, sampleWeight = null, steps = null, callbacks = [], signal = null } = options;
@@ -803,6 +805,16 @@ function isFitOptions(value: Record<string, unknown>): boolean {
     Object.keys(value).every((key) => Object.hasOwn(FIT_OPTIONS, key)) ||
     !leavesOf(value).some((leaf) => leaf instanceof Tensor)
   );
+}
+
+/** Throws `ValueError` for options in the place of targets, which are never bare numbers, texts or flags. */
+function expectTargets(what: string, given: unknown, options: object): void {
+  if (!isRecord(given)) return;
+  for (const [key, value] of Object.entries(given))
+    if (Object.hasOwn(options, key) && ['number', 'string', 'boolean'].includes(typeof value))
+      throw new ValueError(
+        `${what}: expected targets after the inputs, received options alone. Write ${what}(x, y, { ${key}: ${describeValue(value)} }).`,
+      );
 }
 
 /** A tensor in the dtype that an input declares; where that holds integers only, throws `ValueError` for others. */
