@@ -5,7 +5,7 @@ test.each<[string, unknown, string]>([
   [
     'a number as shape',
     { shape: 3 },
-    'Input: expected a shape that is a list of sizes, as [100] or [null, 3], received 3',
+    'Input: expected shape to be a list of integers >= 0 (null where a size is open), received 3',
   ],
   ['a text as shape', { shape: '3' }, 'received "3"'],
   ['a number as batch shape', { batchShape: 3 }, 'received 3'],

@@ -41,7 +41,7 @@ const reading = (content: string | Uint8Array) => ({
   sha256: text(createHash('sha256').update(content).digest('hex')),
   retries: integer(1),
   retryDelay: positive(1),
-  timeout: positive(1000),
+  timeout: positive(1000, 'Infinity'),
   cache: text('cache'),
   headers: made(() => ({ accept: '*/*' }), 'an empty object'),
   signal: made(() => new AbortController().signal),
@@ -399,7 +399,7 @@ export const PREPROCESSING: Readonly<Record<string, readonly Example[]>> = {
         {
           ...PADDING,
           dropRemainder: flag(true),
-          boundaries: list(() => [1], 'ragged rows'),
+          boundaries: list(() => [1], 'ragged rows', 'a half in a list'),
           batchSize: integer(2),
           length: f((v: number[]) => v.length),
         },
