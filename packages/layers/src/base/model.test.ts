@@ -10,6 +10,7 @@ import {
   Embedding,
   Huber,
   Input,
+  Lambda,
   LambdaCallback,
   Layer,
   type LayerConfig,
@@ -110,6 +111,29 @@ describe('graphs', () => {
     await expect(other.evaluate({ title: ids, body: features }, [y, ones([3, 2])])).rejects.toThrow(
       /label, more\), received "labl"/,
     );
+  });
+
+  test('a loss that does not depend on weights is told', async () => {
+    const model = new Sequential([
+      Input({ shape: [4] }),
+      new Dense(2, { name: 'idle' }),
+      new Lambda((x: Tensor) => x.greater(0).cast('float32')),
+    ]);
+    model.compile({ loss: 'mse' });
+    await expect(model.fit(features, ones([3, 2]), { verbose: 0 })).rejects.toThrow(
+      /expected a loss that depends on the weights, received one without a gradient for any of them/,
+    );
+    const warn = jest.spyOn(console, 'warn').mockImplementation(() => {});
+    const x = Input({ shape: [4] });
+    const rounded = new Lambda((v: Tensor) => v.round()).apply(new Dense(2, { name: 'lost' }).apply(x));
+    const sum = new Add().apply([new Dense(2).apply(x), rounded as never]);
+    const partly = new Model({ inputs: x, outputs: sum as never });
+    partly.compile({ loss: 'mse' });
+    await partly.fit(features, ones([3, 2]) as never, { epochs: 2, verbose: 0 });
+    expect(
+      warn.mock.calls.flat().filter((text) => /does not depend on lost\/kernel, lost\/bias/.test(text)),
+    ).toHaveLength(1);
+    warn.mockRestore();
   });
 
   test('options in the place of targets are told', async () => {

@@ -144,9 +144,7 @@ export function describeOptions(options: Readonly<Record<string, unknown>>): Rec
 /** Throws `ValueError` unless `value` is an integer of at least `least`. */
 export function expectInteger(label: string, name: string, value: unknown, least = 1): number {
   if (!Number.isInteger(value) || (value as number) < least) {
-    // Sizes of several axes are told by their numbers.
-    const received = Array.isArray(value) ? String(value) : describeValue(value);
-    throw new ValueError(`${label}: expected ${name} to be an integer >= ${least}, received ${received}`);
+    throw new ValueError(`${label}: expected ${name} to be an integer >= ${least}, received ${describeValue(value)}`);
   }
   return value as number;
 }

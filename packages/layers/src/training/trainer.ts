@@ -1,6 +1,6 @@
 import { valueAndGrad } from '@recurra/autograd';
 import { jit, type Step } from '@recurra/compiler';
-import { breathe, untraced } from '@recurra/compiler/extend';
+import { breathe, isZero, untraced } from '@recurra/compiler/extend';
 import type { OptimizerIdentifier } from '@recurra/optim';
 import { resolveOptimizer } from '@recurra/optim/extend';
 import { scalar, splitKey, stopGradient, Tensor, ValueError } from '@recurra/tensor';
@@ -108,6 +108,7 @@ export class Trainer {
   private readonly testStep: BatchStep;
   private structureAt = -1;
   private preparedFor: Structure | null = null;
+  private warned = false;
   private collected: Structure = { trained: [], signature: '' };
   /** Where random numbers of a training step come from; see {@link TrainState.key}. */
   key: Variable | null = null;
@@ -346,8 +347,26 @@ export class Trainer {
     );
     const { gradient, aux } = step(variables.map((v) => v.value));
     this.key!.assign(next!);
+    this.expectGradients(variables, gradient);
     this.optimizer.apply(variables, gradient);
     return this.measure(aux.total, aux.each, y, aux.outputs, aux.masks, weight);
+  }
+
+  /** Throws `ValueError` where the loss depends on none of the weights, and warns of those that it does not depend on: no step would change them. */
+  private expectGradients(variables: readonly Variable[], gradients: readonly Tensor[]): void {
+    // Eagerly, a gradient that is there may be zero just now.
+    if (this.runEagerly) return;
+    const idle = variables.filter((_, i) => isZero(gradients[i]!)).map((v) => v.path);
+    if (idle.length === 0) return;
+    if (idle.length === variables.length)
+      throw new ValueError(
+        `${this.model.name}: expected a loss that depends on the weights, received one without a gradient for any of them. Comparisons, rounding, argMax and stopGradient have none.`,
+      );
+    if (this.warned) return;
+    this.warned = true;
+    console.warn(
+      `${this.model.name}: the loss does not depend on ${idle.join(', ')}: they are not trained. Set trainable = false where that is meant.`,
+    );
   }
 
   private test(x: unknown, y: unknown, weight: unknown): Tensor[] {
