@@ -74,6 +74,6 @@ test('mistakes are told', async () => {
   expect(() => folderDataset(null as never)).toThrow(
     /the folder to be a path, or the files of a folder, received null/,
   );
-  await expect(texts([[1]] as never)).rejects.toThrow(/file 0 to be a File, received an array/);
+  await expect(texts([[1]] as never)).rejects.toThrow(/file 0 to be a File, received \[1\]/);
   await expect(texts(join(base, 'absent'))).rejects.toThrow(ReadError);
 });
