@@ -9,9 +9,21 @@ const BELOW = {
   cells: ['kernels', 'tensor', 'autograd', 'compiler'],
   optim: ['tensor', 'autograd'],
   preprocessing: ['tensor'],
-  layers: ['tensor', 'autograd', 'compiler', 'cells', 'optim', 'preprocessing'],
-  recurra: ['tensor', 'autograd', 'compiler', 'cells', 'optim', 'preprocessing', 'layers'],
-  testing: ['kernels', 'tensor', 'autograd', 'compiler', 'cells', 'optim', 'preprocessing', 'layers', 'recurra'],
+  formats: ['tensor'],
+  layers: ['tensor', 'autograd', 'compiler', 'cells', 'optim', 'preprocessing', 'formats'],
+  recurra: ['tensor', 'autograd', 'compiler', 'cells', 'optim', 'preprocessing', 'formats', 'layers'],
+  testing: [
+    'kernels',
+    'tensor',
+    'autograd',
+    'compiler',
+    'cells',
+    'optim',
+    'preprocessing',
+    'formats',
+    'layers',
+    'recurra',
+  ],
 };
 
 module.exports = {

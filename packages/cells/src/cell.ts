@@ -18,6 +18,7 @@ import {
   nextKey,
   type Rule,
   type Rules,
+  registeredName,
   rules,
   sameShape,
 } from '@recurra/tensor/extend';
@@ -204,7 +205,9 @@ export function outputShapeOf(cell: Pick<AnyCell, 'outputShape' | 'outputSize'>,
 export function describeCell(cell: Pick<Cell<unknown, unknown>, 'className' | 'getConfig'>): object {
   if (!cell.className || !cell.getConfig)
     throw new ValueError('getConfig: expected a cell with className and getConfig() to be written down, received none');
-  return { module: 'keras.layers', className: cell.className, config: cell.getConfig(), registeredName: null };
+  const registered = registeredName(cell.constructor);
+  const module = registered === null ? 'keras.layers' : null;
+  return { module, className: cell.className, config: cell.getConfig(), registeredName: registered };
 }
 
 /** An object as Keras writes it down, or nothing. */

@@ -7,6 +7,23 @@ export type { Data, PartialShape, Spec, Symbolic, Values } from './base/symbolic
 export { withValues } from './base/variable.js';
 export * from './losses/extend.js';
 export * from './metrics/extend.js';
+export { fromKerasNames, toKerasNames } from './saving/keras-names.js';
+export {
+  type AnyModel,
+  describeModel,
+  type FromModelFileOptions,
+  modelFromFile,
+  type ToModelFileOptions,
+  toModelFile,
+} from './saving/model-file.js';
+export { withoutRecordedMasks } from './saving/recorded-masks.js';
+export {
+  assignLayerWeights,
+  assignWeights,
+  inFormerOrder,
+  layerWeightsToFile,
+  weightsToFile,
+} from './saving/weights.js';
 export { layerClasses, sequentialFromConfig } from './serialize.js';
 export { HOOKS, type Hook } from './training/callback.js';
 export { formatDuration } from './training/callbacks/progress.js';

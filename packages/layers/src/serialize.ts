@@ -1,6 +1,13 @@
 import { type AnyCell, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells } from '@recurra/cells';
-import { FormatError } from '@recurra/tensor';
-import { checkRules, isSerialized, type Rules } from '@recurra/tensor/extend';
+import { FormatError, type Registrable } from '@recurra/tensor';
+import {
+  checkRules,
+  customNames,
+  customObject,
+  isSerialized,
+  type Rules,
+  withCustomObjects,
+} from '@recurra/tensor/extend';
 import type { SerializedLayer } from './base/describe.js';
 import { asFormatError, graphFromConfig } from './base/graph-from-config.js';
 import type { AnyLayer, LayerConfig } from './base/layer.js';
@@ -35,15 +42,14 @@ const CELLS: ReadonlyMap<string, new (units: number, options: never) => AnyCell>
 
 /** What goes with reading a configuration. */
 export interface DeserializeOptions {
-  /** Classes of one's own, layers and cells, by their names. */
-  readonly customObjects?: Readonly<Record<string, LayerClass | CellClass>>;
+  /** Classes (layers, cells, losses, metrics, ...) and functions of one's own, by their names; see `registerSerializable`, too. */
+  readonly customObjects?: Readonly<Record<string, LayerClass | CellClass | Registrable>>;
 }
 
 const OPTIONS: Rules<DeserializeOptions> = {
   customObjects: {
-    expected: 'an object of classes by their names',
-    accepts: (v) =>
-      isRecord(v) && Object.values(v).every((c) => typeof (c as Partial<LayerClass> | null)?.fromConfig === 'function'),
+    expected: 'an object of classes and functions by their names',
+    accepts: (v) => isRecord(v) && Object.values(v).every((c) => typeof c === 'function'),
   },
 };
 
@@ -82,15 +88,24 @@ export function deserializeLayer(given: SerializedLayer, options: DeserializeOpt
     );
   depth++;
   try {
-    return asFormatError(`deserializeLayer: ${given.className}`, () => layerFrom(given, options));
+    return withCustomObjects(options.customObjects, () =>
+      asFormatError(`deserializeLayer: ${given.className}`, () => layerFrom(given, options)),
+    );
   } finally {
     depth--;
   }
 }
 
-function layerFrom({ className, config }: SerializedLayer, options: DeserializeOptions): AnyLayer {
-  const custom = options.customObjects;
-  const own = custom && Object.hasOwn(custom, className) ? custom[className] : undefined;
+/** The layer of a description, built as it was. */
+function layerFrom(given: SerializedLayer, options: DeserializeOptions): AnyLayer {
+  const layer = madeFrom(given, options);
+  if (!layer.built && isRecord(given.buildConfig)) layer.buildFromConfig(given.buildConfig);
+  return layer;
+}
+
+function madeFrom({ className, config, registeredName }: SerializedLayer, options: DeserializeOptions): AnyLayer {
+  const found = customObject(className, registeredName);
+  const own = found && isLayerClass(found) ? found : undefined;
   if (
     !own &&
     (className === 'Sequential' || className === 'Functional' || (className === 'Model' && 'layers' in config))
@@ -99,7 +114,7 @@ function layerFrom({ className, config }: SerializedLayer, options: DeserializeO
   const make = own ?? layerClasses().get(className);
   if (!make)
     throw new FormatError(
-      `deserializeLayer: expected a class among ${[...layerClasses().keys(), ...Object.keys(custom ?? {})].join(', ')}, received "${className}". Pass classes of your own as customObjects.`,
+      `deserializeLayer: expected a class among ${[...layerClasses().keys(), ...customNames()].join(', ')}, received "${className}". Pass classes of your own as customObjects, or make them known with registerSerializable.`,
     );
   const inner: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(config)) {
@@ -115,10 +130,10 @@ function layerFrom({ className, config }: SerializedLayer, options: DeserializeO
 function deserializeCell(given: SerializedLayer, options: DeserializeOptions): AnyCell {
   if (!isSerializedLayer(given))
     throw new FormatError('deserializeLayer: expected a cell as { className, config }, received something else');
-  const { className, config } = given;
+  const { className, config, registeredName } = given;
   const { name: _name, trainable: _trainable, dtype: _dtype, ...own } = config;
-  const custom = options.customObjects ?? {};
-  if (Object.hasOwn(custom, className)) return custom[className]!.fromConfig(config) as AnyCell;
+  const custom = customObject(className, registeredName);
+  if (custom && 'fromConfig' in custom) return custom.fromConfig(config as never) as AnyCell;
   if (className === 'StackedRNNCells') {
     const { cells, ...rest } = own as { readonly cells: readonly SerializedLayer[] };
     return new StackedRNNCells(
@@ -129,7 +144,7 @@ function deserializeCell(given: SerializedLayer, options: DeserializeOptions): A
   const Class = CELLS.get(className);
   if (!Class)
     throw new FormatError(
-      `deserializeLayer: expected a cell among ${[...CELLS.keys(), 'StackedRNNCells', ...Object.keys(custom)].join(', ')}, received "${className}". Pass classes of your own as customObjects.`,
+      `deserializeLayer: expected a cell among ${[...CELLS.keys(), 'StackedRNNCells', ...customNames()].join(', ')}, received "${className}". Pass classes of your own as customObjects, or make them known with registerSerializable.`,
     );
   const { units, ...rest } = own;
   return new Class(units as number, rest as never);

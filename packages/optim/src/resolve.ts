@@ -2,6 +2,7 @@ import { ValueError } from '@recurra/tensor';
 import {
   checkRules,
   checkSerialized,
+  customObject,
   describeValue,
   isRecord,
   isSerialized,
@@ -58,7 +59,10 @@ export function deserializeOptimizer(data: SerializedOptimizer, options: Deseria
   const { innerOptimizer, ...rest } = data.config;
   const inner = isSerialized(innerOptimizer) ? deserializeOptimizer(innerOptimizer, options) : innerOptimizer;
   const known: Readonly<Record<string, unknown>> = { ...classes, LossScaleOptimizer, ...options.customObjects };
-  const Class = lookupByName(known, data.className, `${LABEL}: class`) as OptimizerClass;
+  const registered = customObject(data.className, data.registeredName);
+  const Class = (
+    registered && 'fromConfig' in registered ? registered : lookupByName(known, data.className, `${LABEL}: class`)
+  ) as OptimizerClass;
   return Class.fromConfig(innerOptimizer === undefined ? rest : { ...rest, innerOptimizer: inner });
 }
 

@@ -1,5 +1,5 @@
 import { ValueError } from '@recurra/tensor';
-import { describeValue, type Serialized } from '@recurra/tensor/extend';
+import { describeValue, registeredName, type Serialized } from '@recurra/tensor/extend';
 import * as classes from './classes.js';
 import { Optimizer } from './optimizer.js';
 import type { LearningRate } from './schedule.js';
@@ -18,6 +18,8 @@ export function serializeOptimizer(optimizer: Optimizer, learningRate?: Learning
   const { name: className } = optimizer;
   const config = optimizer.getConfig(learningRate);
   const known = className === 'LossScaleOptimizer' || Object.hasOwn(classes, className);
+  const registered = registeredName(optimizer.constructor);
+  if (registered !== null) return { module: null, className, config, registeredName: registered };
   return known
     ? { module: 'keras.optimizers', className, config, registeredName: null }
     : { className, config, registeredName: className };

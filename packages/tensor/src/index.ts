@@ -61,5 +61,6 @@ export {
   splitKey,
   truncatedNormal,
 } from './random.js';
+export { type Registrable, registerSerializable } from './registry.js';
 export { type Axes, broadcastShapes, type Shape } from './shape.js';
 export { type NestedNumbers, scalar, Tensor, type TensorLike, tensor } from './tensor.js';

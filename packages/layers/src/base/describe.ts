@@ -1,14 +1,16 @@
 import { ValueError } from '@recurra/tensor';
-import { describeValue } from '@recurra/tensor/extend';
+import { describeValue, registeredName } from '@recurra/tensor/extend';
 import type { AnyLayer } from './layer.js';
 
 /** A layer as Keras writes it down inside of others. */
 export interface SerializedLayer {
   /** Where Keras finds the class; absent for one's own. */
-  readonly module?: string;
+  readonly module?: string | null;
   readonly className: string;
   readonly config: Readonly<Record<string, unknown>>;
   readonly registeredName?: string | null;
+  /** What it was built for. */
+  readonly buildConfig?: Readonly<Record<string, unknown>> | null;
 }
 
 /** Where Keras keeps the models that are layers. */
@@ -22,6 +24,12 @@ export function describeLayer(layer: AnyLayer): SerializedLayer {
   if (typeof layer?.getConfig !== 'function' || typeof layer.className !== 'string')
     throw new ValueError(`serializeLayer: expected a layer, received ${describeValue(layer)}`);
   const { className } = layer;
-  const { module, registeredName } = MODELS[className] ?? { module: 'keras.layers', registeredName: null };
-  return { module: module!, className, config: layer.getConfig(), registeredName: registeredName! };
+  const config = layer.getConfig();
+  const own = registeredName(layer.constructor);
+  // What was made once can be made again at once, also where no input says the shape.
+  const build = layer.builtByShape ? layer.getBuildConfig() : null;
+  const rest = build ? { buildConfig: build as Readonly<Record<string, unknown>> } : {};
+  if (own !== null) return { module: null, className, config, registeredName: own, ...rest };
+  const described = MODELS[className] ?? { module: 'keras.layers', registeredName: null };
+  return { className, config, ...described, ...rest } as SerializedLayer;
 }

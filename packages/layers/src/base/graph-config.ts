@@ -74,7 +74,7 @@ export function graphConfig(name: string, trainable: boolean, graph: Graph, laye
         ...describeLayer(layer),
         name: layer.name,
         inboundNodes: (calls.get(layer) ?? []).map((call) => ({
-          args: [refer(call.inputs, layer.name)],
+          args: layer.argumentsOf(call.inputs).map((argument) => refer(argument, layer.name)),
           kwargs: refer(call.options, layer.name),
         })),
       })),

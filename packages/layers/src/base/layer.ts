@@ -13,6 +13,7 @@ import {
   type Rule,
   rules,
   sizeOf,
+  snakeCase,
 } from '@recurra/tensor/extend';
 import { expectConfig } from '../internal/configuration.js';
 import { maskOf, withMask } from './masks.js';
@@ -51,6 +52,12 @@ export interface Context<In = Tensor> {
 
 /** A configuration as plain JSON-like values, from which `fromConfig` makes the layer again. */
 export type LayerConfig = Readonly<Record<string, unknown>>;
+
+/** What a layer was built for: the shapes of its inputs, or those of several by the names of Keras' arguments (`queryShape`). */
+export interface BuildConfig<In = unknown> {
+  readonly inputShape?: Shapes<In>;
+  readonly shapesDict?: Readonly<Record<string, PartialShape>>;
+}
 
 /** How a variable is made; see {@link Layer.variable}. */
 export interface VariableSpec {
@@ -116,6 +123,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   #dtype: DType;
   #own: Variable[] = [];
   #built = false;
+  #writesBuild = false;
   #builtFor: Shapes<In> | null = null;
   #added: { run: number; values: Tensor[] } = { run: 0, values: [] };
   #warned = false;
@@ -130,6 +138,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     this.activityRegularizer = resolveRegularizer(options.activityRegularizer);
     // Built is built, whoever calls it: a subclass only writes what it makes.
     const own = this.build;
+    this.#writesBuild = own !== Layer.prototype.build;
     Object.defineProperty(this, 'build', {
       configurable: true,
       writable: true,
@@ -194,8 +203,23 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   }
 
   /** The shape that it was built for, to build another like it; `null` before that. Keras `get_build_config`. */
-  getBuildConfig(): { readonly inputShape: Shapes<In> } | null {
+  getBuildConfig(): BuildConfig<In> | null {
     return this.#builtFor ? { inputShape: this.#builtFor } : null;
+  }
+
+  /** Makes the weights as {@link Layer.getBuildConfig} says. Keras `build_from_config`. */
+  buildFromConfig(config: BuildConfig<In>): void {
+    if (config.inputShape !== undefined && config.inputShape !== null) this.build(config.inputShape);
+  }
+
+  /** @internal The arguments that `call` of Keras' class takes for these inputs: one, but where it takes each input by itself. */
+  argumentsOf(inputs: unknown): readonly unknown[] {
+    return [inputs];
+  }
+
+  /** @internal Does its class make something of the shape of its inputs? */
+  get builtByShape(): boolean {
+    return this.#writesBuild;
   }
 
   /** What the layer computes in: floating inputs are cast to it. */
@@ -232,6 +256,32 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     for (const [key, value] of Object.entries(this)) if (key !== 'settled') visit(value);
     found.delete(this);
     return [...found];
+  }
+
+  /** Names of Keras' attributes for properties that are called otherwise here; others are those of the properties in snake_case. */
+  protected get savedNames(): Readonly<Record<string, string>> {
+    return {};
+  }
+
+  /** @internal What is inside, by Keras' names of the attributes that hold it: files keep it under these. See `savedGroupOf`. */
+  savedParts(): Readonly<Record<string, unknown>> {
+    const { savedNames } = this;
+    return Object.fromEntries(
+      Object.entries(this)
+        .filter(([key]) => key !== 'settled')
+        .map(([key, value]) => [savedNames[key] ?? snakeCase(key), value]),
+    );
+  }
+
+  /** @internal The part that comes before others; `null`: none. */
+  get savedFirst(): string | null {
+    return null;
+  }
+
+  /** @internal Its own variables that files hold, in Keras' order: weights, without what is carried from call to call. */
+  savedVariables(): readonly Variable[] {
+    const own = this.#own.filter((v) => v.role === 'weight');
+    return [...own.filter((v) => v.trainable), ...own.filter((v) => !v.trainable)];
   }
 
   /** This layer and all inside of it, each once, outermost first. */

@@ -156,6 +156,15 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     return this.graph.operations.filter((op) => op instanceof Layer) as never;
   }
 
+  override savedParts(): Readonly<Record<string, unknown>> {
+    const layers = this.layers as readonly unknown[];
+    return this.graph ? { layers } : { ...super.savedParts(), layers };
+  }
+
+  override get savedFirst(): string | null {
+    return this.graph ? 'layers' : null;
+  }
+
   /** The layer of a name. Throws `ValueError` with the names that there are. */
   getLayer(name: string): Layer<never, unknown> {
     const found = this.layers.find((layer) => layer.name === name);
@@ -263,6 +272,11 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   /** Was `compile` called? */
   get compiled(): boolean {
     return this.#trainer !== null;
+  }
+
+  /** @internal What `compile` was given; `null` before. */
+  get compileOptions(): CompileOptions | null {
+    return this.#trainer?.options ?? null;
   }
 
   /** The optimizer, once compiled: its learning rate can be read and set, also while training. */

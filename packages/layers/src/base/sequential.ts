@@ -84,6 +84,10 @@ export class Sequential extends Model {
     return this.chain;
   }
 
+  override savedParts(): Readonly<Record<string, unknown>> {
+    return { layers: this.chain };
+  }
+
   /** Are all weights there? */
   override get built(): boolean {
     return this.chain.every((l) => l.built);
@@ -159,6 +163,8 @@ export class Sequential extends Model {
   /** Name and layers as plain data, without weights. */
   override getConfig(): LayerConfig & { readonly name: string; readonly layers: readonly SerializedLayer[] } {
     const layers = [...(this.input ? [this.input] : []), ...this.chain].map(describeLayer);
-    return { name: this.name, trainable: this.trainable, layers };
+    const { name, trainable, dtype } = super.getConfig();
+    const shape = this.inputShape ?? this.getBuildConfig()?.inputShape;
+    return { name: name as string, trainable, dtype, layers, ...(shape ? { buildInputShape: shape } : {}) };
   }
 }

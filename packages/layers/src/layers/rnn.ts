@@ -33,6 +33,7 @@ import {
   type Settled,
   settle,
 } from '../base/options.js';
+import type { SavedGroup } from '../base/saved.js';
 import { SeedGenerator } from '../base/seed.js';
 import { formatPartial, type PartialShape, type SymbolicTensor } from '../base/symbolic.js';
 import { Variable } from '../base/variable.js';
@@ -210,6 +211,30 @@ export class RNN<const A extends Rest<RecurrentOptions> = Rest<RecurrentOptions>
     return path.map((part, i) =>
       i === 0 && names[Number(part)] !== undefined ? names[Number(part)]! : snakeCase(part),
     );
+  }
+
+  override savedVariables(): readonly Variable[] {
+    const ofCell = new Set(this.weightsInOrder);
+    return super.savedVariables().filter((variable) => !ofCell.has(variable));
+  }
+
+  override savedParts(): Readonly<Record<string, unknown>> {
+    return { cell: this.savedCell(this.cell, this.params === null ? [] : this.weightsInOrder) };
+  }
+
+  /** A cell as files hold it: its parameters in their order, or the cells of a stack, one after the other. */
+  private savedCell(cell: AnyCell, weights: readonly Variable[]): SavedGroup {
+    const name = snakeCase(cell.className ?? 'cell');
+    const { cells } = cell as { readonly cells?: readonly AnyCell[] };
+    if (!cells)
+      return { name, variables: weights.map((variable) => ({ name: variable.name, variable })), children: new Map() };
+    const counts = ((this.params ?? cells.map(() => [])) as readonly unknown[]).map((own) => treeLeaves(own).length);
+    const names = distinct(cells.map((own) => snakeCase(own.className ?? 'cell')));
+    const ends = counts.map((_, i) => counts.slice(0, i + 1).reduce((a, b) => a + b, 0));
+    const children = new Map(
+      cells.map((own, i) => [names[i]!, this.savedCell(own, weights.slice(ends[i]! - counts[i]!, ends[i]))]),
+    );
+    return { name, variables: [], children: new Map([['cells', { name: null, variables: [], children }]]) };
   }
 
   /** Puts the states that a stateful layer keeps back to those that its cell begins with; the next batch may then be of another size. */

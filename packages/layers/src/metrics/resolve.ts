@@ -1,5 +1,13 @@
-import { type Tensor, ValueError } from '@recurra/tensor';
-import { describeValue, isClassFunction, knownName, lookupByName, type SnakeCase } from '@recurra/tensor/extend';
+import { type Registrable, type Tensor, ValueError } from '@recurra/tensor';
+import {
+  customObject,
+  describeValue,
+  isClassFunction,
+  knownName,
+  lookupByName,
+  registeredName,
+  type SnakeCase,
+} from '@recurra/tensor/extend';
 import { type ClassNameToName, classNameToName } from '../internal/class-name.js';
 import { classesByName, SHORT_NAMES } from '../internal/classes-by-name.js';
 import { expectConfig } from '../internal/configuration.js';
@@ -40,6 +48,8 @@ const NAMED: Readonly<Record<string, Named>> = classesByName(
 export interface SerializedMetric {
   readonly className: string;
   readonly config: MetricConfig;
+  /** What a class of one's own is registered as. */
+  readonly registeredName?: string | null;
 }
 
 /**
@@ -76,6 +86,16 @@ function accuracyFor(yTrue: Tensor, yPred: Tensor, name: string): Metric {
   return sparse ? new classes.SparseCategoricalAccuracy({ name }) : new classes.CategoricalAccuracy({ name });
 }
 
+/** The metric that a class or function of one's own gives. Throws `ValueError` for what is neither. */
+function ownMetric(own: Registrable, name: string, config: Readonly<Record<string, unknown>> = {}): Metric {
+  const made: unknown =
+    'fromConfig' in own ? own.fromConfig(config as never) : new MeanMetricWrapper(own as never, { direction: null });
+  if (made instanceof Metric) return made;
+  throw new ValueError(
+    `metric: expected "${name}" to be a class of metrics or a function, received ${describeValue(own)}`,
+  );
+}
+
 /**
  * The metric that an identifier names. 'accuracy' is binary, categorical or sparse, by the shapes of targets and predictions. Throws
  * `ValueError` with the known names, also for a class in place of a metric.
@@ -96,6 +116,8 @@ export function resolveMetric(identifier: MetricIdentifier, yTrue: Tensor, yPred
   }
   if (typeof identifier === 'object' && identifier !== null && typeof identifier.className === 'string')
     return deserializeMetric(identifier);
+  const own = typeof identifier === 'string' ? customObject(identifier) : null;
+  if (own) return ownMetric(own, identifier as string);
   const known = knownName(['accuracy', 'acc', ...Object.keys(NAMED)], identifier, 'metric', 'or a Metric');
   if (known === 'accuracy' || known === 'acc') return accuracyFor(yTrue, yPred, known);
   return new NAMED[known]!({ name: known });
@@ -105,13 +127,20 @@ export function resolveMetric(identifier: MetricIdentifier, yTrue: Tensor, yPred
 export function serializeMetric(metric: Metric): SerializedMetric {
   if (!(metric instanceof Metric))
     throw new ValueError(`serializeMetric: expected a Metric, received ${describeValue(metric)}`);
-  return { className: metric.className, config: metric.getConfig() };
+  const registered = registeredName(metric.constructor);
+  return {
+    className: metric.className,
+    config: metric.getConfig(),
+    ...(registered === null ? {} : { registeredName: registered }),
+  };
 }
 
 /** The metric that {@link serializeMetric} wrote. Throws `ValueError` for an unknown class. */
 export function deserializeMetric(serialized: SerializedMetric): Metric {
   expectConfig('deserializeMetric', serialized);
-  const { className, config = {} } = serialized;
+  const { className, config = {}, registeredName: registered } = serialized;
+  const own = customObject(className, registered);
+  if (own) return ownMetric(own, className, config);
   const Class = lookupByName<unknown>({ ...NAMED, ...classesByOptions }, className, 'metric class') as MetricClass;
   return Class.fromConfig(config);
 }

@@ -22,7 +22,7 @@ export interface CallbackModel {
   setWeights(values: readonly TensorLike[]): void;
   getConfig(): LayerConfig;
   /** The shape that it was built for; `null` before that, and where its inputs say it. */
-  getBuildConfig(): { readonly inputShape: unknown } | null;
+  getBuildConfig(): object | null;
   /** Is more of a value of the logs better, or less? Throws `ValueError`, asking for a mode, where that cannot be known. */
   directionOf(monitor: string, what?: string): 'up' | 'down';
   summary(options?: { readonly print?: boolean }): string;

@@ -1,5 +1,6 @@
 import {
   type LearningRate,
+  LossScaleOptimizer,
   type Optimizer,
   type OptimizerState,
   type SerializedOptimizer,
@@ -12,7 +13,7 @@ import { distinct } from '../base/naming.js';
 import { copyOf, Variable } from '../base/variable.js';
 
 /** What an optimizer keeps of one parameter. */
-interface Kept {
+export interface Kept {
   readonly slots: Readonly<Record<string, Variable>>;
   readonly average: Variable | null;
   readonly accumulator: Variable | null;
@@ -103,6 +104,22 @@ export class ModelOptimizer {
         accumulator: state.accumulators[i] ? this.state(`${p.path}/accumulator`, state.accumulators[i]) : null,
       });
     });
+  }
+
+  /** What it is made of, for files: of each of these weights what is kept of it, where there is anything. */
+  parts(parameters: readonly Variable[]): {
+    readonly iteration: Variable;
+    readonly rate: Variable | null;
+    readonly shared: Readonly<Record<string, Variable>>;
+    readonly kept: readonly Kept[];
+  } {
+    const kept = parameters.map((p) => this.kept.get(p) ?? { slots: {}, average: null, accumulator: null });
+    return { iteration: this.iteration, rate: this.rate, shared: this.shared ?? {}, kept };
+  }
+
+  /** The class of the rule that a `LossScaleOptimizer` goes around; `null` without one. */
+  get innerName(): string | null {
+    return this.rule instanceof LossScaleOptimizer ? this.rule.inner.name : null;
   }
 
   private variablesOf(path: string, slots: Slots): Record<string, Variable> {

@@ -99,7 +99,8 @@ export class Trainer {
   readonly optimizer: ModelOptimizer;
   readonly runEagerly: boolean;
   private readonly model: Trainable;
-  private readonly options: CompileOptions;
+  /** What `compile` was given. */
+  readonly options: CompileOptions;
   /** Metrics that are the caller's, and may be another model's too. */
   readonly given: Metric[] = [];
   private readonly lossMean = new Mean({ name: 'loss' });

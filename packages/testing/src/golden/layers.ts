@@ -10,12 +10,11 @@ import {
   type SerializedLayer,
   Variable,
 } from '@recurra/layers';
-import { layerClasses, maskOf, withMask, withValues } from '@recurra/layers/extend';
+import { layerClasses, maskOf, withMask, withoutRecordedMasks, withValues } from '@recurra/layers/extend';
 import { type DType, Tensor } from '@recurra/tensor';
 import { camelCase, isFloating } from '@recurra/tensor/extend';
 import { type Comparison, TOLERANCES } from './compare.js';
 import { type GoldenCase, type GoldenTensor, type GoldenWeight, toTensor } from './format.js';
-import { withoutRecordedMasks } from './recorded-masks.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: configurations as Keras writes them
 type Json = any;

@@ -43,6 +43,12 @@ export class GroupedQueryAttention extends HeadedAttention {
     return 'GroupedQueryAttention';
   }
 
+  /** Keras keeps the projections of this class in attributes of its own. */
+  protected override get savedNames(): Readonly<Record<string, string>> {
+    const dense = ['query', 'key', 'gate', 'value', 'output'].map((part) => [`${part}Dense`, `_${part}_dense`]);
+    return { ...super.savedNames, ...Object.fromEntries(dense) };
+  }
+
   protected override get independentSamples(): boolean {
     return true;
   }

@@ -10,7 +10,7 @@ import {
 import { allowedKeys, describeRegularizer, MASKED, resolveRegularizer } from '@recurra/cells/extend';
 import { arange, repeat, ShapeError, softmax, Tensor, ValueError, where } from '@recurra/tensor';
 import { sizeOf } from '@recurra/tensor/extend';
-import { type CallOptions, type Context, Layer } from '../../base/layer.js';
+import { type BuildConfig, type CallOptions, type Context, Layer } from '../../base/layer.js';
 import { withMask } from '../../base/masks.js';
 import { type Defaults, expectInteger, type LayerOptions } from '../../base/options.js';
 import {
@@ -126,6 +126,28 @@ export abstract class HeadedAttention extends Layer<HeadedInputs, AttentionOutpu
     const { activityRegularizer = null, ...options } = given ?? { activityRegularizer: null };
     super((given && options) as LayerOptions);
     this.penalty = resolveRegularizer(activityRegularizer);
+  }
+
+  protected override get savedNames(): Readonly<Record<string, string>> {
+    return { dropoutLayer: '_dropout_layer' };
+  }
+
+  override argumentsOf(inputs: unknown): readonly unknown[] {
+    return Array.isArray(inputs) ? inputs : [inputs, inputs];
+  }
+
+  override getBuildConfig(): BuildConfig<HeadedInputs> | null {
+    const shapes = super.getBuildConfig()?.inputShape;
+    if (shapes === undefined) return null;
+    const [queryShape, valueShape, keyShape] = this.shapesOf(shapes);
+    const several = Array.isArray(shapes) && shapes.length === 3 && Array.isArray(shapes[0]);
+    return { shapesDict: { queryShape, valueShape, ...(several ? { keyShape } : {}) } };
+  }
+
+  override buildFromConfig(config: BuildConfig<HeadedInputs>): void {
+    const { queryShape, valueShape, keyShape } = config.shapesDict ?? {};
+    if (queryShape && valueShape) this.build([queryShape, valueShape, ...(keyShape ? [keyShape] : [])]);
+    else super.buildFromConfig(config);
   }
 
   /** What it is made of. */

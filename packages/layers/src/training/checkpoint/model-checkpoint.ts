@@ -148,7 +148,7 @@ export async function modelFromCheckpoint(
     );
   const { buildConfig, ...described } = meta['model'];
   const model = deserializeLayer(described as unknown as SerializedLayer, rest) as unknown as Model;
-  if (!model.built && isRecord(buildConfig)) model.build(buildConfig['inputShape'] as never);
+  if (!model.built && isRecord(buildConfig)) model.buildFromConfig(buildConfig);
   assign(label, 'weights', model.weights, groups['weights']!);
   return model;
 }

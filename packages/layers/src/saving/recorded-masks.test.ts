@@ -16,7 +16,10 @@ const operation = (name: string, args: unknown[]): object => ({
   name,
   inbound_nodes: [{ args, kwargs: {} }],
 });
-const graph = (layers: object[], output = 'pool'): object => ({ layers, output_layers: [output, 0, 0] });
+const graph = (layers: object[], output = 'pool'): Record<string, unknown> => ({
+  layers,
+  output_layers: [output, 0, 0],
+});
 
 test('operations on masks go, and the arguments that refer to them', () => {
   const given = graph([
