@@ -1,5 +1,6 @@
 /** Packages that are published as ES modules alone: Jest runs CommonJS. */
 const ESM = [
+  'h5wasm',
   'hyparquet',
   'hyparquet-writer',
   '@noble+hashes',
@@ -25,7 +26,11 @@ export default {
     '/node_modules/.+\\.js$': swc({ syntax: 'ecmascript' }),
   },
   transformIgnorePatterns: [`/node_modules/\\.pnpm/(?!(${ESM.map((n) => n.replace('+', '\\+')).join('|')})@)`],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    // It has no entry for CommonJS.
+    '^h5wasm$': '<rootDir>/packages/formats/node_modules/h5wasm/dist/esm/hdf5_hl.js',
+  },
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/', '<rootDir>/docs/.vitepress/'],
   testTimeout: 120_000,
 };

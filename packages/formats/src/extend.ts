@@ -1,2 +1,5 @@
 /** For those who write codecs: what files of all formats share, beside what users call (`@recurra/formats`). */
+export { formatOfName, formatOfPath } from './formats.js';
+export { parseJson, parseJsonObject, stringifyJson } from './keras/json.js';
+export { Budget } from './limits.js';
 export { emptyGroup, tensorsOf } from './model-file.js';

@@ -1,3 +1,5 @@
+export { type Format, formats, readModelFile } from './formats.js';
+export type { Limits } from './limits.js';
 export type {
   Json,
   JsonObject,

@@ -1,4 +1,5 @@
 export { GRUCell, initializeParams, LSTMCell, RecurrentCell, SimpleRNNCell, StackedRNNCells } from '@recurra/cells';
+export { type Registrable, registerSerializable } from '@recurra/tensor';
 export { describeLayer as serializeLayer, type SerializedLayer } from './base/describe.js';
 export { type AnyLayer, type CallOptions, type Context, Layer, type LayerConfig } from './base/layer.js';
 export { Model, type ModelOptions } from './base/model.js';
@@ -19,6 +20,14 @@ export * from './layers/index.js';
 export * from './losses/index.js';
 export * from './metrics/index.js';
 export { type PlotOptions, plotModel } from './plot.js';
+export {
+  decodeModel,
+  type EncodeModelOptions,
+  encodeModel,
+  type LoadModelOptions,
+  loadModel,
+} from './saving/files.js';
+export type { FileSource, LoadWeightsOptions, SaveOptions, StorageOptions } from './saving/options.js';
 export {
   type CellClass,
   type DeserializeOptions,

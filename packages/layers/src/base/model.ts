@@ -10,6 +10,7 @@ import {
   snakeCase,
 } from '@recurra/tensor/extend';
 import { classWeights } from '../losses/alignment.js';
+import type { FileSource, LoadWeightsOptions, SaveOptions, StorageOptions } from '../saving/options.js';
 import { type SummaryOptions, summaryTable } from '../summary.js';
 import {
   type Batch,
@@ -742,6 +743,32 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     const text = summaryTable(this as never, options);
     if (options.print !== false) console.log(text);
     return text;
+  }
+
+  /**
+   * Writes the model to a file: architecture, weights and, once compiled, how it is compiled and the optimizer's state, so that training goes on where it is loaded
+   * ({@link loadModel}), here or in Keras. The format goes by the ending: `.keras` (Keras 3), `.h5` (the one before). The file is replaced as a whole.
+   *
+   * Throws `ValueError` for another ending, for a model whose weights are not there, and for functions without a name in it.
+   */
+  async save(path: string, options: SaveOptions = {}): Promise<void> {
+    const { saveModel } = await import('../saving/files.js');
+    return saveModel(this, path, options);
+  }
+
+  /** Writes the weights, and the optimizer's state once compiled, to a `.weights.h5` file, which Keras 3 reads. Throws as {@link Model.save}. */
+  async saveWeights(path: string, options: StorageOptions = {}): Promise<void> {
+    const { saveWeights } = await import('../saving/files.js');
+    return saveWeights(this, path, options);
+  }
+
+  /**
+   * Puts the weights of a file (a path, or its bytes) in this model: of `.weights.h5`, `.keras` or `.h5`; the optimizer's state, too, where both have one of the same
+   * kind. All or none: `FormatError` is thrown, and nothing changed, where they do not fit.
+   */
+  async loadWeights(source: FileSource, options: LoadWeightsOptions = {}): Promise<void> {
+    const { loadWeights } = await import('../saving/files.js');
+    return loadWeights(this, source, options);
   }
 
   /** @internal The optimizer, where it has its state. */

@@ -5,9 +5,13 @@ type Config = Readonly<Record<string, unknown>>;
 /** Layers, and what else stands in a graph as Keras wrote it. */
 interface Entry {
   readonly module?: unknown;
+  readonly class_name?: unknown;
   readonly name?: unknown;
   readonly inbound_nodes?: readonly { readonly args?: unknown; readonly kwargs?: Config }[];
 }
+
+/** What masks are computed by, for files that do not say where a class is from (`.h5`). */
+const OPERATIONS: ReadonlySet<unknown> = new Set(['NotEqual', 'LogicalOr', 'LogicalAnd', 'Any', 'All']);
 
 /** Does a tree of arguments refer to one of these? */
 function refersTo(names: ReadonlySet<unknown>, tree: unknown): boolean {
@@ -27,7 +31,8 @@ function refersTo(names: ReadonlySet<unknown>, tree: unknown): boolean {
 export function withoutRecordedMasks<C extends Config>(config: C): C {
   if (!Array.isArray(config['layers'])) return config;
   const entries = (config['layers'] as readonly unknown[]).filter(isRecord) as readonly Entry[];
-  const isOperation = ({ module }: Entry): boolean => typeof module === 'string' && /^keras\.src\.ops\b/.test(module);
+  const isOperation = ({ module, class_name: className }: Entry): boolean =>
+    typeof module === 'string' ? /^keras\.src\.ops\b/.test(module) : OPERATIONS.has(className);
   const names: ReadonlySet<unknown> = new Set(entries.filter(isOperation).map(({ name }) => name));
   if (names.size === 0) return config;
   const layers = entries

@@ -14,6 +14,7 @@ const AREAS = [
   'layers',
   'training',
   'preprocessing',
+  'files',
 ];
 
 test('the golden folder holds every area that is replayed', () => {
@@ -21,7 +22,7 @@ test('the golden folder holds every area that is replayed', () => {
 });
 
 /** Areas whose replay runs through `jit` too; the others compute no tensors in steps. */
-const COMPILED = ['ops', 'activations', 'optimizers', 'losses', 'metrics', 'layers', 'training'];
+const COMPILED = ['ops', 'activations', 'optimizers', 'losses', 'metrics', 'layers', 'training', 'files'];
 
 test.each([...AREAS.map((area) => [area, 'eager'] as const), ...COMPILED.map((area) => [area, 'compiled'] as const)])(
   '%s agrees with Keras, %s',

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Comparison, compiled, eagerly } from './compare.js';
+import { replayFile } from './files.js';
 import { type GoldenCase, readArea } from './format.js';
 import { replayInitializer } from './initializers.js';
 import { replayLayer } from './layers.js';
@@ -12,7 +13,12 @@ import { replayPreprocessing } from './preprocessing.js';
 import { replayTraining } from './training.js';
 
 /** Replays one case; false (or a promise of it) where there is no implementation yet. */
-export type Replayer = (c: GoldenCase, comparison: Comparison, file: string) => boolean | Promise<boolean>;
+export type Replayer = (
+  c: GoldenCase,
+  comparison: Comparison,
+  file: string,
+  folder: string,
+) => boolean | Promise<boolean>;
 
 /** The areas, and who replays them. */
 const AREAS: Record<string, Replayer> = {
@@ -25,6 +31,7 @@ const AREAS: Record<string, Replayer> = {
   layers: replayLayer,
   training: replayTraining,
   preprocessing: replayPreprocessing,
+  files: replayFile,
 };
 
 /** What became of an area. */
@@ -52,7 +59,7 @@ export async function replayArea(
       const name = `${file.replace(/\.json$/, '')}/${c.name}`;
       const comparison = new Comparison(options.compiled ? compiled : eagerly);
       try {
-        if (!replayer || !(await replayer(c, comparison, file))) {
+        if (!replayer || !(await replayer(c, comparison, file, join(dir, area)))) {
           report.skipped.push(name);
           continue;
         }

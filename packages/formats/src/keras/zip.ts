@@ -1,0 +1,161 @@
+import { FormatError } from '@recurra/tensor';
+import { crc32 } from '../crc32.js';
+import type { Budget } from '../limits.js';
+import { pacer } from '../pause.js';
+
+const END = 0x06054b50;
+const ENTRY = 0x02014b50;
+const LOCAL = 0x04034b50;
+/** The size of the record at the end, without its comment. */
+const END_SIZE = 22;
+const STEP = 1 << 20;
+
+/** A member of an archive, before it is read. */
+interface Member {
+  readonly name: string;
+  readonly method: number;
+  readonly crc: number;
+  readonly packed: number;
+  readonly size: number;
+  readonly at: number;
+}
+
+/** Does it begin as an archive does? */
+export const isZip = (bytes: Uint8Array): boolean =>
+  bytes.length >= END_SIZE && bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5);
+
+/** Throws `FormatError` for a name that could lead out of the archive, or that means nothing. */
+function checkName(label: string, name: string): void {
+  const parts = name.replaceAll('\\', '/').split('/');
+  if (name === '' || name.includes('\0') || name.startsWith('/') || /^[a-z]:/i.test(name) || parts.includes('..'))
+    throw new FormatError(
+      `${label}: expected members with plain relative names, received ${JSON.stringify(name.slice(0, 80))}`,
+    );
+}
+
+/** The members that the directory at the end of an archive lists. */
+function membersOf(bytes: Uint8Array, budget: Budget): Map<string, Member> {
+  const { label } = budget;
+  const fail = (message: string): never => {
+    throw new FormatError(`${label}: expected a zip archive, received ${message}. The file may be cut off.`);
+  };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end = bytes.length - END_SIZE;
+  const least = Math.max(0, end - 0xffff);
+  while (end >= least && view.getUint32(end, true) !== END) end--;
+  if (end < least) fail('no directory at its end');
+  const count = view.getUint16(end + 10, true);
+  const start = view.getUint32(end + 16, true);
+  if (count === 0xffff || start === 0xffffffff) fail('one of the large format (zip64)');
+  const members = new Map<string, Member>();
+  let at = start;
+  for (let i = 0; i < count; i++) {
+    if (at + 46 > end || view.getUint32(at, true) !== ENTRY) fail('a directory that is not whole');
+    const [nameSize, extra, comment] = [28, 30, 32].map((k) => view.getUint16(at + k, true)) as [
+      number,
+      number,
+      number,
+    ];
+    if (at + 46 + nameSize + extra + comment > end) fail('a directory that is not whole');
+    const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameSize));
+    checkName(label, name);
+    budget.enter(`the member "${name}"`);
+    if (members.has(name)) throw new FormatError(`${label}: expected members once, received "${name}" twice`);
+    if (view.getUint16(at + 8, true) & 1) throw new FormatError(`${label}: expected "${name}" without a password`);
+    const member: Member = {
+      name,
+      method: view.getUint16(at + 10, true),
+      crc: view.getUint32(at + 16, true),
+      packed: view.getUint32(at + 20, true),
+      size: view.getUint32(at + 24, true),
+      at: view.getUint32(at + 42, true),
+    };
+    members.set(name, member);
+    at += 46 + nameSize + extra + comment;
+  }
+  return members;
+}
+
+/** The bytes of a member, checked against its size and checksum. */
+async function contentOf(bytes: Uint8Array, member: Member, budget: Budget): Promise<Uint8Array> {
+  const { name, method, packed, size, at } = member;
+  const label = `${budget.label}: "${name}"`;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (at + 30 > bytes.length || view.getUint32(at, true) !== LOCAL)
+    throw new FormatError(`${label}: expected a member where the directory says, received none`);
+  const begin = at + 30 + view.getUint16(at + 26, true) + view.getUint16(at + 28, true);
+  if (begin + packed > bytes.length)
+    throw new FormatError(`${label}: expected ${packed} bytes, received ${Math.max(0, bytes.length - begin)}`);
+  const raw = bytes.subarray(begin, begin + packed);
+  let content: Uint8Array;
+  if (method === 0) {
+    if (packed !== size) throw new FormatError(`${label}: expected ${size} bytes as they are, received ${packed}`);
+    content = raw;
+  } else if (method === 8) {
+    budget.take(size, `"${name}"`);
+    content = await inflated(raw, size, label);
+  } else throw new FormatError(`${label}: expected a member that is stored or deflated, received method ${method}`);
+  const pace = pacer();
+  let crc = 0;
+  for (let i = 0; i < content.length; i += STEP) {
+    crc = crc32(content.subarray(i, i + STEP), crc);
+    await pace();
+  }
+  if (crc !== member.crc) throw new FormatError(`${label}: expected its checksum to fit, received other bytes`);
+  return content;
+}
+
+/** Inflates in pieces, and stops where there is more than was declared. */
+async function inflated(raw: Uint8Array, size: number, label: string): Promise<Uint8Array> {
+  const { Inflate } = await import('fflate');
+  const content = new Uint8Array(size);
+  let filled = 0;
+  let over = false;
+  const stream = new Inflate((chunk) => {
+    if (filled + chunk.length > size) over = true;
+    else {
+      content.set(chunk, filled);
+      filled += chunk.length;
+    }
+  });
+  const pace = pacer();
+  try {
+    // Each push may give a thousand times its size.
+    const step = 1 << 14;
+    for (let i = 0; i < raw.length && !over; i += step) {
+      stream.push(raw.subarray(i, i + step), i + step >= raw.length);
+      await pace();
+    }
+  } catch (error) {
+    throw Object.assign(new FormatError(`${label}: expected deflated bytes, received others`), { cause: error });
+  }
+  if (over || filled !== size)
+    throw new FormatError(`${label}: expected ${size} bytes after inflating, received ${over ? 'more' : filled}`);
+  return content;
+}
+
+/** An archive whose members are read when they are asked for. */
+export interface Archive {
+  readonly names: readonly string[];
+  /** The bytes of a member; `null` where there is none. */
+  read(name: string): Promise<Uint8Array | null>;
+}
+
+/** Opens an archive. Throws `FormatError` for what is none, and (also later) for members that are not as they say. */
+export function openZip(bytes: Uint8Array, budget: Budget): Archive {
+  const members = membersOf(bytes, budget);
+  return {
+    names: [...members.keys()],
+    read: async (name) => {
+      const member = members.get(name);
+      return member ? contentOf(bytes, member, budget) : null;
+    },
+  };
+}
+
+/** Members as an archive, stored as they are: weights do not get smaller. */
+export async function writeZip(members: ReadonlyMap<string, Uint8Array>): Promise<Uint8Array> {
+  const { zipSync } = await import('fflate');
+  const entries = [...members].map(([name, bytes]) => [name, [bytes, { level: 0 as const }]] as const);
+  return zipSync(Object.fromEntries(entries) as never);
+}

@@ -1,0 +1,138 @@
+import type { ModelFile } from '@recurra/formats';
+import { FormatError, type Registrable, ValueError } from '@recurra/tensor';
+import { checkOptions, describeValue } from '@recurra/tensor/extend';
+import { expectPath, storageFor } from '../training/storage.js';
+import { type AnyModel, type FromModelFileOptions, modelFromFile, toModelFile } from './model-file.js';
+import { assignOptimizer } from './optimizer-state.js';
+import type { FileSource, LoadWeightsOptions, SaveOptions, StorageOptions } from './options.js';
+import { assignLayerWeights, assignWeights } from './weights.js';
+
+/** Options of {@link loadModel}. */
+export interface LoadModelOptions extends LoadWeightsOptions {
+  /** Classes and functions of one's own, by their names; see `registerSerializable`, too. */
+  readonly customObjects?: Readonly<Record<string, Registrable>>;
+  /** Compile the model as it was, with the optimizer's state; true. */
+  readonly compile?: boolean;
+  /** Accepted for Keras' sake: code in files (`Lambda`) is never run, whatever it says. */
+  readonly safeMode?: boolean;
+}
+
+/** Options of {@link encodeModel}. */
+export interface EncodeModelOptions {
+  /** The name of the format: 'keras' (the default), 'h5', 'weights.h5'. */
+  readonly format?: string;
+  /** As in `model.save`. */
+  readonly compile?: boolean;
+}
+
+const READING = { storage: true, limits: true } as const;
+
+/** Throws `ValueError` for a model whose weights are not there. */
+function expectBuilt(label: string, model: AnyModel): void {
+  if (!model.layersWithin().every((layer) => layer.built))
+    throw new ValueError(
+      `${label}: expected a model whose weights are there, received one without. Declare its input, call build(shape), or give it data first.`,
+    );
+}
+
+/** The bytes of a file. */
+async function bytesOf(label: string, source: FileSource, options: StorageOptions): Promise<Uint8Array> {
+  if (source instanceof Uint8Array) return source;
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (typeof Blob !== 'undefined' && source instanceof Blob) return new Uint8Array(await source.arrayBuffer());
+  if (typeof source !== 'string')
+    throw new ValueError(`${label}: expected a path, or the bytes of a file, received ${describeValue(source)}`);
+  const storage = storageFor(label, options.storage);
+  const bytes = await storage.read(expectPath(label, 'the path', source));
+  if (bytes === null) throw new ValueError(`${label}: expected a file at "${source}", found none`);
+  return bytes;
+}
+
+/** What a file holds, whatever its format. */
+async function read(label: string, source: FileSource, options: LoadWeightsOptions): Promise<ModelFile> {
+  const bytes = await bytesOf(label, source, options);
+  const { readModelFile } = await import('@recurra/formats');
+  return readModelFile(bytes, options.limits, typeof source === 'string' ? `${label}: ${source}` : label);
+}
+
+/** See `Model.save`. */
+export async function saveModel(model: AnyModel, path: string, options: SaveOptions = {}): Promise<void> {
+  const label = 'save';
+  checkOptions<SaveOptions>(label, options, { storage: true, compile: true });
+  const storage = storageFor(label, options.storage);
+  const { formatOfPath } = await import('@recurra/formats/extend');
+  const format = formatOfPath(expectPath(label, 'the path', path), label, 'models');
+  expectBuilt(label, model);
+  await storage.write(path, await format.write(toModelFile(model, { compile: options.compile ?? true })));
+}
+
+/** See `Model.saveWeights`. */
+export async function saveWeights(model: AnyModel, path: string, options: StorageOptions = {}): Promise<void> {
+  const label = 'saveWeights';
+  checkOptions<StorageOptions>(label, options, { storage: true });
+  const storage = storageFor(label, options.storage);
+  const { formatOfPath } = await import('@recurra/formats/extend');
+  const format = formatOfPath(expectPath(label, 'the path', path), label, 'weights');
+  if (format.holds === 'models')
+    throw new ValueError(
+      `${label}: expected a path of weights (.weights.h5), received "${path}", which promises a whole model. Use save.`,
+    );
+  expectBuilt(label, model);
+  await storage.write(path, await format.write(toModelFile(model)));
+}
+
+/** See `Model.loadWeights`. */
+export async function loadWeights(
+  model: AnyModel,
+  source: FileSource,
+  options: LoadWeightsOptions = {},
+): Promise<void> {
+  const label = 'loadWeights';
+  checkOptions<LoadWeightsOptions>(label, options, READING);
+  const file = await read(label, source, options);
+  expectBuilt(label, model);
+  if (file.weights) assignWeights(model as never, file.weights, label);
+  else if (file.layers) assignLayerWeights(model as never, file.layers, label);
+  else throw new FormatError(`${label}: expected weights, received none`);
+  if (!model.compiled || !file.optimizer) return;
+  try {
+    assignOptimizer(model.optimizer, model.trainableWeights, file.optimizer, label);
+  } catch (error) {
+    // As in Keras: weights go into models that are trained in another way, too.
+    if (!(error instanceof FormatError)) throw error;
+    console.warn(`${label}: the optimizer's state is left as it is. ${error.message}`);
+  }
+}
+
+/**
+ * The model of a file (its path, or its bytes): of Keras' `.keras` and `.h5`, written there or here. With its weights, and compiled as it was, with the optimizer's state, so
+ * that training goes on; `compile: false` leaves that out.
+ *
+ * Throws `FormatError` for files that are damaged, or that hold other things (weights alone, `Lambda` layers, classes that are not known: pass
+ * `customObjects`), `ValueError` where there is none.
+ */
+export async function loadModel(source: FileSource, options: LoadModelOptions = {}): Promise<AnyModel> {
+  const label = 'loadModel';
+  checkOptions<LoadModelOptions>(label, options, { ...READING, customObjects: true, compile: true, safeMode: true });
+  const { customObjects, compile = true } = options;
+  const file = await read(label, source, options);
+  const given: FromModelFileOptions = customObjects ? { customObjects, compile } : { compile };
+  return modelFromFile(file, given, label);
+}
+
+/** A model as the bytes of a file: what `model.save` writes. Throws `ValueError` as that does, and for a format that is not known. */
+export async function encodeModel(model: AnyModel, options: EncodeModelOptions = {}): Promise<Uint8Array> {
+  const label = 'encodeModel';
+  checkOptions<EncodeModelOptions>(label, options, { format: true, compile: true });
+  const { formatOfName } = await import('@recurra/formats/extend');
+  const format = formatOfName(options.format ?? 'keras', label);
+  expectBuilt(label, model);
+  return format.write(toModelFile(model, { compile: options.compile ?? true }));
+}
+
+/** The model of the bytes of a file. As {@link loadModel}. */
+export async function decodeModel(bytes: Uint8Array, options: LoadModelOptions = {}): Promise<AnyModel> {
+  if (!(bytes instanceof Uint8Array))
+    throw new ValueError(`decodeModel: expected the bytes of a file, received ${describeValue(bytes)}`);
+  return loadModel(bytes, options);
+}
