@@ -5,7 +5,7 @@ import { checkRules, type Rule, type Rules } from '@recurra/tensor/extend';
 export interface Limits {
   /** Bytes of all that is read, decompressed; 2 GiB. */
   readonly maxBytes?: number;
-  /** How many times larger than the file what it declares may be, where a part of it is compressed; 1100, which is what deflate can reach. */
+  /** How many times larger than the file what it declares may be, where a part of it is compressed, beyond 16 MiB; 100: weights hardly get smaller. */
   readonly maxExpansion?: number;
   /** Members of archives, groups, data sets; 100000. */
   readonly maxEntries?: number;
@@ -18,6 +18,9 @@ const COUNT: Rule = {
   accepts: (v) => Number.isSafeInteger(v) && (v as number) >= 1,
 };
 const RULES: Rules<Limits> = { maxBytes: COUNT, maxExpansion: COUNT, maxEntries: COUNT, maxDepth: COUNT };
+
+/** What any file may declare. */
+const SMALL = 2 ** 24;
 
 /** What a file may not ask for, and how much of that it has asked for so far. */
 export class Budget {
@@ -34,12 +37,12 @@ export class Budget {
    */
   constructor(label: string, size: number, limits: Limits = {}) {
     checkRules('limits', limits, RULES);
-    const { maxBytes = 2 ** 31, maxExpansion = 1100, maxEntries = 100_000, maxDepth = 128 } = limits;
+    const { maxBytes = 2 ** 31, maxExpansion = 100, maxEntries = 100_000, maxDepth = 128 } = limits;
     this.label = label;
     this.maxDepth = maxDepth;
     this.maxEntries = maxEntries;
     // A small file that declares much is a bomb, whatever is allowed for large ones.
-    this.maxBytes = Math.min(maxBytes, size * maxExpansion);
+    this.maxBytes = Math.min(maxBytes, Math.max(SMALL, size * maxExpansion));
     if (size > maxBytes)
       throw new FormatError(
         `${label}: expected a file of at most ${maxBytes} bytes, received ${size}. Raise maxBytes to read it.`,

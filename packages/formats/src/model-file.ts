@@ -45,6 +45,8 @@ export interface LayerWeights {
 export interface OptimizerWeights {
   readonly name: string;
   readonly variables: readonly NamedTensor[];
+  /** The state of an optimizer within it (`LossScaleOptimizer`), which stands among its variables, too. */
+  readonly inner?: OptimizerWeights;
 }
 
 /**

@@ -200,6 +200,36 @@ function former(object: JsonObject): JsonObject {
 }
 
 /** Keras' `training_config`: the optimizer by another name. */
-function trainingConfig({ optimizer = null, ...rest }: JsonObject): JsonObject {
-  return { ...rest, optimizer_config: optimizer };
+function trainingConfig({
+  optimizer = null,
+  loss = null,
+  metrics = null,
+  weighted_metrics = null,
+  ...rest
+}: JsonObject): JsonObject {
+  return {
+    ...rest,
+    loss: spelledOut(loss),
+    metrics: spelledOut(metrics),
+    weighted_metrics: spelledOut(weighted_metrics),
+    optimizer_config: optimizer,
+  };
+}
+
+/** Keras does not read its own short names of losses in this format. */
+const LONG: Readonly<Record<string, string>> = {
+  bce: 'binary_crossentropy',
+  kld: 'kl_divergence',
+  mae: 'mean_absolute_error',
+  mape: 'mean_absolute_percentage_error',
+  mse: 'mean_squared_error',
+  msle: 'mean_squared_logarithmic_error',
+};
+
+/** Names in a tree by outputs, without short ones. */
+function spelledOut(tree: Json): Json {
+  if (typeof tree === 'string') return LONG[tree] ?? tree;
+  if (Array.isArray(tree)) return tree.map(spelledOut);
+  if (!isRecord(tree) || typeof tree['class_name'] === 'string') return tree;
+  return Object.fromEntries(Object.entries(tree as JsonObject).map(([key, child]) => [key, spelledOut(child)]));
 }

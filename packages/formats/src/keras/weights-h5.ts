@@ -70,16 +70,17 @@ function groupToHdf5({ name, variables, children }: WeightGroup): Hdf5Group {
   return { attributes: new Map(), groups, datasets: new Map() };
 }
 
+function optimizerToHdf5({ name, variables, inner }: OptimizerWeights): Hdf5Group {
+  const groups = new Map([[VARIABLES, leaf(name, variables)]]);
+  if (inner) groups.set('inner_optimizer', optimizerToHdf5(inner));
+  return { attributes: new Map(), groups, datasets: new Map() };
+}
+
 /** Weights and optimizer's state as a file's tree. */
 export function weightsToHdf5({ weights, optimizer }: WeightsFile): Hdf5Group {
   const root = groupToHdf5(weights);
   if (!optimizer) return root;
-  const own: Hdf5Group = {
-    attributes: new Map(),
-    groups: new Map([[VARIABLES, leaf(optimizer.name, optimizer.variables)]]),
-    datasets: new Map(),
-  };
-  return { ...root, groups: new Map([...root.groups, [OPTIMIZER, own]]) };
+  return { ...root, groups: new Map([...root.groups, [OPTIMIZER, optimizerToHdf5(optimizer)]]) };
 }
 
 /** Weights, and the optimizer's state where there is one, as a `.weights.h5` file, which Keras reads. Throws `FormatError` without weights. */

@@ -5,10 +5,10 @@ import { isSerialized, registeredName, snakeCase } from '@recurra/tensor/extend'
 import { asFormatError } from '../base/graph-from-config.js';
 import { isRecord } from '../base/tree.js';
 import * as lossClasses from '../losses/classes.js';
-import { serializeLoss } from '../losses/extend.js';
+import { resolveLoss, serializeLoss } from '../losses/extend.js';
 import { Loss } from '../losses/index.js';
 import * as metricClasses from '../metrics/classes.js';
-import { serializeMetric } from '../metrics/extend.js';
+import { deserializeMetric, serializeMetric } from '../metrics/extend.js';
 import { Metric } from '../metrics/index.js';
 import type { ModelOptimizer } from '../training/model-optimizer.js';
 import type { CompileOptions } from '../training/trainer.js';
@@ -79,8 +79,8 @@ export function compileToKeras(options: CompileOptions, optimizer: ModelOptimize
   } as JsonObject;
 }
 
-/** A loss or metric of a file as `compile` takes it. */
-function identifier(value: unknown): unknown {
+/** A loss or metric of a file as `compile` takes it: names and functions by their names, others made by `make`. */
+function identifier(value: unknown, make: (data: never) => unknown): unknown {
   if (!isRecord(value)) return value;
   const { class_name: className, config } = value;
   if (className === 'function') {
@@ -88,8 +88,8 @@ function identifier(value: unknown): unknown {
     return config;
   }
   if (typeof className === 'string' && WRAPPERS.has(className) && isRecord(config) && config['fn'] !== undefined)
-    return identifier(config['fn']);
-  return fromKerasNames(value);
+    return identifier(config['fn'], make);
+  return make(withoutSharedIds(fromKerasNames(value)) as never);
 }
 
 const isLeafOfFile = (value: unknown): boolean =>
@@ -101,12 +101,13 @@ const isLeafOfFile = (value: unknown): boolean =>
 export function compileFromKeras(config: JsonObject): CompileOptions | null {
   const { optimizer, loss = null, loss_weights: lossWeights = null, run_eagerly: runEagerly } = config;
   if (optimizer === undefined || optimizer === null) return null;
+  const metric = (value: unknown): unknown => identifier(value, deserializeMetric);
   return asFormatError('compile configuration', () => ({
     optimizer: isRecord(optimizer) ? optimizerFrom(optimizer) : (optimizer as never),
-    loss: namesByOutput(loss, identifier, isLeafOfFile) as never,
+    loss: namesByOutput(loss, (v) => identifier(v, resolveLoss), isLeafOfFile) as never,
     lossWeights: lossWeights as never,
-    metrics: namesByOutput(config['metrics'], identifier, isLeafOfFile) as never,
-    weightedMetrics: namesByOutput(config['weighted_metrics'], identifier, isLeafOfFile) as never,
+    metrics: namesByOutput(config['metrics'], metric, isLeafOfFile) as never,
+    weightedMetrics: namesByOutput(config['weighted_metrics'], metric, isLeafOfFile) as never,
     runEagerly: runEagerly === true,
   }));
 }

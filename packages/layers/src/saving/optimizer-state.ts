@@ -89,11 +89,14 @@ function placesOf(optimizer: ModelOptimizer, parameters: readonly Variable[]): P
 export function optimizerToFile(optimizer: ModelOptimizer, parameters: readonly Variable[]): OptimizerWeights {
   if (optimizer.built) optimizer.prepare(parameters);
   const name = String(optimizer.getConfig()['name'] ?? snakeCase(optimizer.name));
-  const variables: NamedTensor[] = placesOf(optimizer, parameters).map((place) => ({
+  const places = placesOf(optimizer, parameters);
+  const variables: NamedTensor[] = places.map((place) => ({
     name: `${name}/${place.name}`,
     value: place.value(),
   }));
-  return { name, variables };
+  if (optimizer.innerName === null || !optimizer.built) return { name, variables };
+  const own = places.findIndex((place, i) => i > 0 && place.name === 'iteration');
+  return { name, variables, inner: { name: snakeCase(optimizer.innerName), variables: variables.slice(own) } };
 }
 
 /**
