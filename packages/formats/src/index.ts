@@ -11,3 +11,25 @@ export type {
   PlacedTensor,
   WeightGroup,
 } from './model-file.js';
+export { pytorchStateDict } from './pytorch/export.js';
+export type { PytorchModules, WeightedLayer, WeightedModel } from './pytorch/layers.js';
+export { type LoadPytorchOptions, loadPytorchWeights, type PytorchReport } from './pytorch/load.js';
+export {
+  type PytorchKind,
+  type PytorchLayer,
+  type PytorchWeightsOptions,
+  pytorchWeights,
+  type StateDict,
+} from './pytorch/state-dict.js';
+export {
+  type ReadSafetensorsOptions,
+  readSafetensors,
+  type Safetensors,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
+  safetensorsHeader,
+  type WriteSafetensorsOptions,
+  writeSafetensors,
+} from './safetensors.js';
+export { readSafetensorsWeights, writeSafetensorsWeights } from './safetensors-weights.js';
+export { type FileFormat, sniffFormat } from './sniff.js';
