@@ -1,16 +1,21 @@
 /** Tries random cases for some time: `pnpm fuzz TARGET --seconds N --seed S`. Exit codes: 0 all held, 1 something broke, 2 wrong arguments. */
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { setThreads } from '@recurra/compiler';
 import { data } from './data.js';
+import { formats } from './formats.js';
 import { parquet } from './parquet.js';
 import { programs } from './programs.js';
 import type { FuzzTarget } from './target.js';
+
+const models = formats(fileURLToPath(new URL('../../golden/files', import.meta.url)));
 
 /** The targets by name. */
 const TARGETS: ReadonlyMap<string, FuzzTarget> = new Map([
   ['programs', programs],
   ['data', data],
   ['parquet', parquet],
+  ['formats', models],
 ]);
 
 const USAGE = [
@@ -55,6 +60,9 @@ async function main(): Promise<number> {
   console.log(`fuzz ${name}: ${options.seconds} s from seed ${options.seed}`);
   const { passed, failures } = await target.run(options);
   for (const { repeat, message } of failures) console.log(`FAILED: pnpm fuzz ${name} ${repeat}\n${message}\n`);
+  if (target === models)
+    for (const [reader, { read, refused }] of models.outcomes)
+      console.log(`${reader}: ${read} read, ${refused} refused`);
   console.log(`${passed} passed, ${failures.length} failed`);
   await setThreads(1);
   return failures.length > 0 ? 1 : 0;

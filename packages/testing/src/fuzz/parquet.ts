@@ -1,7 +1,7 @@
 import { parquetDataset, ReadError } from '@recurra/preprocessing';
-import { concatenated } from '@recurra/tensor/extend';
 import fc from 'fast-check';
 import { type ParquetWriteOptions, parquetWriteBuffer } from 'hyparquet-writer';
+import { changed, changes, type MetadataRange } from './mutation.js';
 import type { FuzzTarget } from './target.js';
 import { propertyTarget } from './target.js';
 
@@ -57,58 +57,13 @@ const FILES: readonly Uint8Array[] = (() => {
   ]);
 })();
 
-/** One change: what, where (a fraction of the file, or of its metadata), and how much. */
-interface Change {
-  readonly kind: 'bit' | 'byte' | 'word' | 'delete' | 'insert' | 'copy' | 'cut';
-  readonly metadata: boolean;
-  readonly at: number;
-  readonly value: number;
-}
-
-const BYTES = [0, 1, 2, 0x0f, 0x15, 0x7f, 0x80, 0xfe, 0xff];
-const WORDS = [0, 1, 0x7fffffff, 0x80000000, 0xffffffff, 0x01000000, 0xffff];
-
-function changed(bytes: Uint8Array, { kind, metadata, at, value }: Change): Uint8Array {
-  if (bytes.length < 12) return bytes;
+/** The metadata stand at the end, before their length and the mark. */
+const metadataRange: MetadataRange = (bytes) => {
   const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(bytes.length - 8, true);
-  const from = metadata ? Math.max(0, bytes.length - 8 - length) : 0;
-  const place = Math.min(bytes.length - 1, from + Math.floor(at * (bytes.length - from)));
-  const copy = bytes.slice();
-  const join = (...parts: Uint8Array[]): Uint8Array => concatenated(parts);
-  switch (kind) {
-    case 'bit':
-      copy[place]! ^= 1 << (value % 8);
-      return copy;
-    case 'byte':
-      copy[place] = BYTES[value % BYTES.length]!;
-      return copy;
-    case 'word':
-      if (place + 4 <= copy.length) new DataView(copy.buffer).setUint32(place, WORDS[value % WORDS.length]!, true);
-      return copy;
-    case 'delete':
-      return join(bytes.subarray(0, place), bytes.subarray(place + 1 + (value % 40)));
-    case 'insert':
-      return join(bytes.subarray(0, place), new Uint8Array(1 + (value % 40)).fill(value), bytes.subarray(place));
-    case 'copy':
-      copy.copyWithin(place, value % bytes.length, (value % bytes.length) + 1 + (value % 24));
-      return copy;
-    case 'cut':
-      return bytes.subarray(0, place);
-  }
-}
+  return [Math.max(0, bytes.length - 8 - length), bytes.length];
+};
 
-const mutants = fc.record({
-  file: fc.nat(FILES.length - 1),
-  changes: fc.array(
-    fc.record({
-      kind: fc.constantFrom<Change['kind']>('bit', 'bit', 'byte', 'byte', 'word', 'delete', 'insert', 'copy', 'cut'),
-      metadata: fc.boolean(),
-      at: fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
-      value: fc.nat(9999),
-    }),
-    { minLength: 1, maxLength: 3 },
-  ),
-});
+const mutants = fc.record({ file: fc.nat(FILES.length - 1), changes });
 
 /** How many mutated files were refused (`ReadError`), and how many gave all of their rows, be it with other values. */
 export const outcomes: { refused: number; read: number } = { refused: 0, read: 0 };
@@ -117,8 +72,8 @@ export const outcomes: { refused: number; read: number } = { refused: 0, read: 0
 export const parquet: FuzzTarget = propertyTarget(
   'Parquet files with some bytes changed: all of their rows or a ReadError, within some seconds',
   mutants,
-  async ({ file, changes }) => {
-    const bytes = changes.reduce(changed, FILES[file]!);
+  async ({ file, changes: list }) => {
+    const bytes = list.reduce((now, change) => changed(now, change, metadataRange), FILES[file]!);
     const start = performance.now();
     const result = await parquetDataset(bytes, { name: 'mutant.parquet', rowsPerRead: 100 })
       .toArray()
