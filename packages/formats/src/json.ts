@@ -73,9 +73,11 @@ function checkStructure(text: string, { label, maxDepth = 64 }: ReadJsonOptions)
 export function readJson(source: Uint8Array | string, options: ReadJsonOptions): Json {
   let text: string;
   try {
-    // A byte order mark is no JSON: kept, so that it is refused.
+    // A byte order mark is no JSON: kept, so that it is refused. Browsers decode no memory that threads share: a copy.
     text =
-      typeof source === 'string' ? source : new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(source);
+      typeof source === 'string'
+        ? source
+        : new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(new Uint8Array(source));
   } catch {
     throw new FormatError(
       `${options.label}: expected JSON in UTF-8, received other bytes. The file is damaged or of another format.`,

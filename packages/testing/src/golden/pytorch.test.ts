@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import {
   loadPytorchWeights,
   type PytorchModules,
@@ -8,33 +8,13 @@ import {
   type StateDict,
   writeSafetensors,
 } from '@recurra/formats';
-import { Bidirectional, Dense, Embedding, Flatten, GRU, LSTM, Sequential, SimpleRNN } from '@recurra/layers';
-import {
-  FormatError,
-  ones,
-  ShapeError,
-  type Tensor,
-  type TensorJSON,
-  tensorFromJSON,
-  ValueError,
-  zeros,
-} from '@recurra/tensor';
+import { Bidirectional, Dense, Flatten, GRU, LSTM, Sequential, SimpleRNN } from '@recurra/layers';
+import { FormatError, ones, ShapeError, type Tensor, ValueError, zeros } from '@recurra/tensor';
+import { builtFor, PYTORCH_CASES, pytorchCase } from './pytorch.js';
 
-const FILES = `${__dirname}/../../golden/files/pytorch/`;
+const FOLDER = join(__dirname, '../../golden/files/pytorch');
 
-interface Case {
-  readonly config: { readonly names: readonly string[] };
-  readonly inputs: { readonly x: TensorJSON };
-  readonly outputs: Readonly<Record<string, TensorJSON>>;
-}
-
-/** A state dict that PyTorch saved, and what its module computes. */
-function caseOf(name: string) {
-  const { tensors: state } = readSafetensors(new Uint8Array(readFileSync(`${FILES}${name}.safetensors`)), { name });
-  const [found] = (JSON.parse(readFileSync(`${FILES}${name}.json`, 'utf8')) as { cases: Case[] }).cases;
-  const outputs = new Map(Object.entries(found!.outputs).map(([key, value]) => [key, tensorFromJSON(value)]));
-  return { state, names: found!.config.names, x: tensorFromJSON(found!.inputs.x), outputs };
-}
+const caseOf = (name: string) => pytorchCase(FOLDER, name);
 
 function worst(a: Tensor, b: Tensor): number {
   expect(a.shape).toEqual(b.shape);
@@ -43,60 +23,9 @@ function worst(a: Tensor, b: Tensor): number {
 
 const all = { returnSequences: true } as const;
 
-/** Models of the modules, and the layers for each. */
-const MODELS: Readonly<Record<string, () => readonly [Sequential, PytorchModules]>> = {
-  lstm: () => [new Sequential([new LSTM(4, { name: 'a', ...all })]), { '': 'a' }],
-  lstm_no_bias: () => [new Sequential([new LSTM(4, { name: 'a', useBias: false, ...all })]), { '': 'a' }],
-  lstm_stack_both_ways: () => [
-    new Sequential([
-      new Bidirectional(new LSTM(4, all), { name: 'a' }),
-      new Bidirectional(new LSTM(4, all), { name: 'b' }),
-    ]),
-    { '': ['a', 'b'] },
-  ],
-  gru: () => [new Sequential([new GRU(4, { name: 'a', ...all })]), { '': ['a'] }],
-  gru_no_bias: () => [new Sequential([new GRU(4, { name: 'a', useBias: false, ...all })]), { '': 'a' }],
-  gru_stack_both_ways: () => [
-    new Sequential(['a', 'b', 'c'].map((name) => new Bidirectional(new GRU(4, all), { name }))),
-    { '': ['a', 'b', 'c'] },
-  ],
-  rnn_tanh: () => [new Sequential([new SimpleRNN(4, { name: 'a', ...all })]), { '': 'a' }],
-  rnn_relu: () => [new Sequential([new SimpleRNN(4, { name: 'a', activation: 'relu', ...all })]), { '': 'a' }],
-  rnn_stack: () => [
-    new Sequential(['a', 'b'].map((name) => new SimpleRNN(4, { name, useBias: false, ...all }))),
-    { '': ['a', 'b'] },
-  ],
-  embedding: () => [new Sequential([new Embedding(5, 3, { name: 'a' })]), { '': 'a' }],
-  linear: () => [new Sequential([new Dense(4, { name: 'a' })]), { '': 'a' }],
-  linear_no_bias: () => [new Sequential([new Dense(4, { name: 'a', useBias: false })]), { '': 'a' }],
-  tagger: () => [
-    new Sequential([
-      new Embedding(7, 3, { name: 'ids' }),
-      new Bidirectional(new LSTM(2, all), { name: 'first' }),
-      new Bidirectional(new LSTM(2, all), { name: 'second' }),
-      new GRU(3, { name: 'gru' }),
-      new Dense(5, { name: 'wide', activation: 'relu' }),
-      new Dense(2, { name: 'out', useBias: false }),
-    ]),
-    {
-      embed: 'ids',
-      'encoder.rnn': ['first', 'second'],
-      decoder: 'gru',
-      'head.0': 'wide',
-      'head.2': 'out',
-    },
-  ],
-};
+const built = (name: string) => builtFor(FOLDER, name);
 
-/** A model that is built for the inputs of a case. */
-function built(name: string) {
-  const { state, names, x, outputs } = caseOf(name);
-  const [model, modules] = MODELS[name]!();
-  model.build(x.shape as never);
-  return { model, modules, state, names, x, outputs };
-}
-
-describe.each(Object.keys(MODELS))('%s', (name) => {
+describe.each(PYTORCH_CASES)('%s', (name) => {
   test('with the weights of PyTorch computes what PyTorch does', () => {
     const { model, modules, state, x, outputs } = built(name);
     const { loaded, unused, untouched } = loadPytorchWeights(model, state, modules);
@@ -148,7 +77,7 @@ test('the final states of both directions are PyTorch’s', () => {
   below.build(x.shape);
   above.build([2, 5, 8]);
   const weights = [...below.weights, ...above.weights];
-  loadPytorchWeights({ layers: [below, above] as never, weights }, state, { '': [below, above] as never });
+  loadPytorchWeights({ layers: [below, above], weights }, state, { '': [below, above] });
   const [out, ...states] = above.apply(below.apply(x)) as unknown as readonly [Tensor, ...Tensor[]];
   expect(worst(out, outputs.get('out')!)).toBeLessThan(1e-6);
   // Ours: h and c forwards, h and c backwards; PyTorch's: h of all layers and directions, then c.
@@ -165,6 +94,23 @@ test('a layer within a model within a model is given itself', () => {
   model.build(x.shape as never);
   loadPytorchWeights(model, state, { '': gru });
   expect(worst(model.apply(x), outputs.get('out')!)).toBeLessThan(1e-6);
+});
+
+test('training a model changes neither the state dict nor another model that has its weights', async () => {
+  const one = built('tagger');
+  const other = built('tagger');
+  const { state, modules, x, outputs } = one;
+  const before = JSON.stringify([...state]);
+  loadPytorchWeights(one.model, state, modules);
+  loadPytorchWeights(other.model, state, modules);
+  const back = pytorchStateDict(one.model, modules);
+  const written = JSON.stringify([...back]);
+  one.model.compile({ optimizer: 'adam', loss: 'mse' });
+  await one.model.fit(x, zeros([2, 2]), { epochs: 3, verbose: 0 });
+  expect(worst(one.model.apply(x), outputs.get('out')!)).toBeGreaterThan(1e-4);
+  expect(JSON.stringify([...state])).toBe(before);
+  expect(JSON.stringify([...back])).toBe(written);
+  expect(worst(other.model.apply(x), outputs.get('out')!)).toBeLessThan(1e-6);
 });
 
 test('the weights of a module as they are, layer by layer', () => {
