@@ -1,5 +1,5 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
-import { formatShape } from '@recurra/tensor/extend';
+import { checkValue, formatShape, isRecord, type Rule } from '@recurra/tensor/extend';
 import { listed } from './listed.js';
 import { type ModelFile, type NamedTensor, type PlacedTensor, tensorsOf, type WeightGroup } from './model-file.js';
 import {
@@ -8,6 +8,11 @@ import {
   type WriteSafetensorsOptions,
   writeSafetensors,
 } from './safetensors.js';
+
+const MODEL_FILE: Rule = {
+  expected: 'a ModelFile, such as toModelFile(model) gives',
+  accepts: (v) => isRecord(v) && 'weights' in v && 'layers' in v,
+};
 
 /** The name that a weight in groups has among all: the names of the layers around, and its own. */
 const pathOf = ({ layers, name }: PlacedTensor): string => [...layers, name].join('/');
@@ -36,6 +41,7 @@ const same = (a: Tensor, b: Tensor): boolean =>
  * model without weights, and where two that differ have one name.
  */
 export function weightNames(file: ModelFile): ReadonlyMap<string, Tensor> {
+  checkValue('weightNames', 'the file', file, MODEL_FILE);
   const names = new Map<string, Tensor>();
   for (const { name, value } of namedWeights(file)) {
     const other = names.get(name);
@@ -73,6 +79,7 @@ export function readSafetensorsWeights(
   like: ModelFile,
   options: ReadSafetensorsOptions = {},
 ): ModelFile {
+  checkValue('readSafetensorsWeights', 'the model', like, MODEL_FILE);
   const { tensors } = readSafetensors(bytes, options);
   const label = options.name ?? 'safetensors';
   const { weights, layers } = like;

@@ -1,5 +1,13 @@
-import { FormatError, type Tensor, ValueError } from '@recurra/tensor';
-import { checkRules, checkValue, formatShape, isFloating, type Rules, rules } from '@recurra/tensor/extend';
+import { FormatError, Tensor, ValueError } from '@recurra/tensor';
+import {
+  checkRules,
+  checkValue,
+  describeValue,
+  formatShape,
+  isFloating,
+  type Rules,
+  rules,
+} from '@recurra/tensor/extend';
 import { listed } from '../listed.js';
 import type { NamedTensor } from '../model-file.js';
 import { GATES, type PytorchDirection, type RecurrentKind, toKeras } from './gates.js';
@@ -249,8 +257,12 @@ export function pytorchWeights(
 export function checkStateDict(label: string, state: unknown): void {
   if (!(state instanceof Map))
     throw new ValueError(
-      `${label}: expected a state dict as a Map of tensors by their names, received something else. readSafetensors(bytes).tensors is one.`,
+      `${label}: expected a state dict as a Map of tensors by their names, received ${describeValue(state)}. readSafetensors(bytes).tensors is one.`,
     );
+  for (const [name, value] of state) {
+    checkValue(label, 'a name of the state dict', name, rules.text);
+    checkValue(label, `"${name}" of the state dict`, value, rules.instanceOf(Tensor, 'a tensor'));
+  }
 }
 
 /** {@link pytorchWeights}, for arguments that are checked. */
