@@ -17,11 +17,18 @@ const hardSigmoid = (g: GraphBuilder, x: Value): Value =>
   g.unary('HardSigmoid', x, { alpha: { float: 1 / 6 }, beta: { float: 0.5 } });
 const relu6 = (g: GraphBuilder, x: Value): Value => min(g, max(g, x, 0), 6);
 
+/** The numbers of Keras' `relu`. */
+export interface ReluNumbers {
+  readonly slope?: number;
+  readonly threshold?: number;
+  readonly maximum?: number | null;
+}
+
 /** x above the threshold (at most `maximum`), a slope below: Keras' `relu` with all it takes. */
 export function leakyRelu(
   g: GraphBuilder,
   x: Value,
-  { slope = 0, threshold = 0, maximum = null as number | null } = {},
+  { slope = 0, threshold = 0, maximum = null }: ReluNumbers = {},
 ): Value {
   let y = threshold === 0 ? g.unary('Relu', x) : g.where(g.greater(x, f(g, threshold)), x, f(g, 0));
   if (maximum !== null) y = min(g, y, maximum);

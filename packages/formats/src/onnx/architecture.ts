@@ -1,6 +1,6 @@
-import { FormatError } from '@recurra/tensor';
+import { FormatError, RecurraError } from '@recurra/tensor';
 import type { Json, JsonObject, WeightGroup } from '../model-file.js';
-import type { Dim, ElementType, GraphBuilder, Value } from './graph.js';
+import { type Dim, type ElementType, type GraphBuilder, type Value, valueOf } from './graph.js';
 import { type Argument, isObject, isValue, LayerCall, type LayerNode } from './layer-call.js';
 import { LOWERINGS } from './lower/index.js';
 
@@ -152,6 +152,7 @@ export class Architecture {
     if (given && given.length !== inputs.length)
       throw new FormatError(`ONNX: ${label}: expected ${inputs.length} inputs, received ${given.length}`);
     const made = new Map<string, readonly Value[]>();
+    const calledFrom = smallestCalls(config);
     const key = (name: string, call: number): string => `${call}/${name}`;
     const byName = new Map(layers.map((layer) => [layer.name, layer]));
     if (byName.size !== layers.length) throw new FormatError(`ONNX: ${label}: expected layers of different names`);
@@ -169,33 +170,48 @@ export class Architecture {
       const start = isModel(layer.node.className, layer.node.config) && layer.node.className !== 'Sequential' ? 1 : 0;
       return nodes.map((node, i) => ({ layer, node, call: start + i }));
     });
-    const find = ([name, call, index]: Reference): Value | null => {
-      // Sequential models count their calls from 0 in some files, from 1 in others.
-      const layer = byName.get(name);
-      const number = layer?.node.className === 'Sequential' && firstCallOf(layer) === 1 ? call - 1 : call;
-      const values = made.get(key(name, number));
+    // Sequential models count their calls from 0 in some files, from 1 in others.
+    const numberOf = ([name, call]: Reference): number =>
+      byName.get(name)?.node.className === 'Sequential' && calledFrom.get(name) === 1 ? call - 1 : call;
+    const find = (reference: Reference): Value | null => {
+      const [name, , index] = reference;
+      const values = made.get(key(name, numberOf(reference)));
       if (!values) return null;
       const value = values[index];
       if (!value)
         throw new FormatError(`ONNX: ${label}: expected an output ${index} of "${name}", which has ${values.length}`);
       return value;
     };
-    const calledFrom = smallestCalls(config);
-    const firstCallOf = (layer: Described): number => calledFrom.get(layer.name) ?? 0;
-    let left = waiting;
-    while (left.length > 0) {
-      const next = left.filter(({ layer, node, call }) => {
-        const args = argumentsOf(label, node, find);
-        if (!args) return true;
-        made.set(key(layer.name, call), this.layer(layer.node, args.inputs, args.kwargs));
-        return false;
-      });
-      if (next.length === left.length)
-        throw new FormatError(
-          `ONNX: ${label}: expected calls whose inputs can be computed, received ${next.length} that wait for each other, of "${next[0]!.layer.name}" first`,
-        );
-      left = next;
+    // Each call is tried once when all that it waits for is there.
+    const waitingFor = new Map<string, (() => void)[]>();
+    const ready = [...waiting].reverse();
+    let done = 0;
+    for (let entry = ready.pop(); entry; entry = ready.pop()) {
+      const { layer, node, call } = entry;
+      const args = argumentsOf(label, node, find);
+      if (args.missing.length > 0) {
+        let left = args.missing.length;
+        const again = entry;
+        for (const needed of args.missing) {
+          const own = key(needed[0], numberOf(needed));
+          const others = waitingFor.get(own) ?? [];
+          waitingFor.set(own, others);
+          others.push(() => {
+            if (--left === 0) ready.push(again);
+          });
+        }
+        continue;
+      }
+      const own = key(layer.name, call);
+      made.set(own, this.layer(layer.node, args.inputs, args.kwargs));
+      done++;
+      for (const wake of waitingFor.get(own) ?? []) wake();
+      waitingFor.delete(own);
     }
+    if (done < waiting.length)
+      throw new FormatError(
+        `ONNX: ${label}: expected calls whose inputs can be computed, received ${waiting.length - done} that wait for each other`,
+      );
     return {
       inputs: inputs.map(([name, call]) => made.get(key(name, call))![0]!),
       outputs: outputs.map((reference) => {
@@ -210,7 +226,10 @@ export class Architecture {
   private input(name: string, config: JsonObject): Value {
     const shape = config['batch_shape'] ?? config['batch_input_shape'];
     const type = config['dtype'] ?? 'float32';
-    if (!Array.isArray(shape) || !shape.every((d) => d === null || (Number.isInteger(d) && (d as number) >= 0)))
+    if (
+      !Array.isArray(shape) ||
+      !shape.every((d) => d === null || (Number.isInteger(d) && (d as number) >= 0 && (d as number) < 2 ** 31))
+    )
       throw new FormatError(
         `ONNX: input "${name}": expected batch_shape as sizes and null, received ${JSON.stringify(shape)}`,
       );
@@ -218,7 +237,7 @@ export class Architecture {
       throw new FormatError(
         `ONNX: input "${name}": expected float32, int32, int64 or bool, received ${JSON.stringify(type)}`,
       );
-    return { name: this.g.fresh(name), shape: shape as Dim[], type: type as ElementType, mask: null };
+    return valueOf(this.g.fresh(name), shape as Dim[], type as ElementType);
   }
 
   /** What a layer gives for its inputs. */
@@ -226,6 +245,7 @@ export class Architecture {
     const label = `${layer.className} "${layer.name}"`;
     if (++this.depth > DEEPEST)
       throw new FormatError(`ONNX: ${label}: expected layers at most ${DEEPEST} deep in each other`);
+    this.g.step();
     try {
       if (kwargs['training'] === true)
         throw new FormatError(`ONNX: ${label}: expected a call for inference, received training: true`);
@@ -243,12 +263,22 @@ export class Architecture {
       const before = this.g.scope;
       this.g.scope = layer.path;
       const call = new LayerCall(this.g, layer, inputs, kwargs, (inner, x, own = {}) => [...this.layer(inner, x, own)]);
-      const result = lower(call);
+      const result = lowered(label, () => lower(call));
       this.g.scope = before;
       return Array.isArray(result) ? (result as readonly Value[]) : [result as Value];
     } finally {
       this.depth--;
     }
+  }
+}
+
+/** Runs a lowering: what does not fit its weights is told as an error of the file. */
+function lowered<T>(label: string, f: () => T): T {
+  try {
+    return f();
+  } catch (error) {
+    if (error instanceof FormatError || !(error instanceof RecurraError)) throw error;
+    throw new FormatError(`ONNX: ${label}: ${error.message}`);
   }
 }
 
@@ -302,15 +332,19 @@ function smallestCalls(config: JsonObject): ReadonlyMap<string, number> {
   return found;
 }
 
-/** Inputs and arguments of a call; `null` where one is not there yet. */
+/** Inputs and arguments of a call, and what of them is not there yet. */
 function argumentsOf(
   label: string,
   node: unknown,
   find: (reference: Reference) => Value | null,
-): { readonly inputs: Argument; readonly kwargs: Readonly<Record<string, Argument>> } | null {
+): {
+  readonly inputs: Argument;
+  readonly kwargs: Readonly<Record<string, Argument>>;
+  readonly missing: readonly Reference[];
+} {
   if (!isObject(node) || !Array.isArray(node['args']))
     throw new FormatError(`ONNX: ${label}: expected calls as { args, kwargs }, as Keras 3 writes them`);
-  let missing = false;
+  const missing: Reference[] = [];
   const visit = (given: unknown, depth: number): Argument => {
     if (depth > DEEPEST) throw new FormatError(`ONNX: ${label}: expected arguments at most ${DEEPEST} deep`);
     if (Array.isArray(given)) return given.map((child) => visit(child, depth + 1));
@@ -320,17 +354,20 @@ function argumentsOf(
       if (!isReference(history))
         throw new FormatError(`ONNX: ${label}: expected keras_history as [layer, call, output]`);
       const value = find(history);
-      if (!value) missing = true;
+      if (!value) missing.push(history);
       return value ?? null;
     }
     return Object.fromEntries(Object.entries(given).map(([k, child]) => [k, visit(child, depth + 1)]));
   };
   const args = (node['args'] as readonly unknown[]).map((a) => visit(a, 0));
   const kwargs = visit(node['kwargs'] ?? {}, 0) as Record<string, Argument>;
-  if (missing) return null;
   // Keras' layers of attention take [query, value] or query, value: the same.
   const inputs = args.length === 1 ? args[0]! : args.flat();
-  return { inputs: Array.isArray(inputs) && args.length > 1 ? inputs.filter((a) => a !== null) : inputs, kwargs };
+  return {
+    inputs: Array.isArray(inputs) && args.length > 1 ? inputs.filter((a) => a !== null) : inputs,
+    kwargs,
+    missing,
+  };
 }
 
 /** Throws unless a layer computes in float32. */

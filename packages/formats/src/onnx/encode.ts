@@ -1,7 +1,15 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
 import type { ModelFile } from '../model-file.js';
 import { Architecture } from './architecture.js';
-import { attributeMessage, type Constant, type Dim, type ElementType, GraphBuilder, type Value } from './graph.js';
+import {
+  attributeMessage,
+  type Constant,
+  type Dim,
+  type ElementType,
+  GraphBuilder,
+  type Limits,
+  type Value,
+} from './graph.js';
 import { describeWeights, METADATA } from './own.js';
 import { DATA_TYPES, writeModel } from './proto.js';
 
@@ -24,12 +32,12 @@ export interface WrittenGraph {
 }
 
 /** The graph of a model. Throws `FormatError` for what has no operators. */
-export function graphOf(file: Pick<ModelFile, 'model' | 'weights'>, budget?: number): WrittenGraph {
+export function graphOf(file: Pick<ModelFile, 'model' | 'weights'>, limits?: Limits): WrittenGraph {
   if (!file.model)
     throw new FormatError(
       'ONNX: expected a model with its architecture, received weights alone. Save the whole model.',
     );
-  const builder = new GraphBuilder(budget);
+  const builder = new GraphBuilder(limits);
   const { inputs, outputs } = new Architecture(builder).model(file.model, file.weights);
   builder.scope = '';
   const names = outputNames(file.model.config['output_layers'] ?? null, outputs.length, inputs);
@@ -72,7 +80,10 @@ export function encodeOnnx(file: ModelFile, { architecture = true }: OnnxOptions
       architecture && file.model
         ? [
             { key: METADATA.model, value: JSON.stringify(file.model) },
-            { key: METADATA.weights, value: JSON.stringify(file.weights && describeWeights(file.weights)) },
+            {
+              key: METADATA.weights,
+              value: JSON.stringify(file.weights && describeWeights(file.weights, builder.read)),
+            },
           ]
         : [],
     graph: {

@@ -7,14 +7,31 @@ export type ElementType = keyof typeof DATA_TYPES;
 /** A size that is known, or not before the model runs. */
 export type Dim = number | null;
 
+/** What marks values: nothing that JSON holds is one. */
+const VALUE: unique symbol = Symbol('value');
+
 /** A value in the graph: what a node gives, an input, or a constant. */
 export interface Value {
+  readonly [VALUE]: true;
   readonly name: string;
   readonly shape: readonly Dim[];
   readonly type: ElementType;
   /** Which steps count, as Keras' masks that travel with tensors. */
   readonly mask: Value | null;
 }
+
+/** A value without a mask. */
+export const valueOf = (name: string, shape: readonly Dim[], type: ElementType): Value => ({
+  [VALUE]: true,
+  name,
+  shape,
+  type,
+  mask: null,
+});
+
+/** Is it a value of the graph, rather than JSON? */
+export const isValue = (argument: unknown): argument is Value =>
+  typeof argument === 'object' && argument !== null && VALUE in argument;
 
 /** An attribute of a node, with its type: a whole number may be meant as a float. */
 export type Attribute =
@@ -49,8 +66,15 @@ export interface OutputSpec {
 /** A size as part of a shape that is computed: known, or a value int64 [1]. */
 export type Size = number | Value;
 
-/** Elements that a graph may hold besides weights: tables of positions and the like. */
-const MOST_CONSTANTS = 1 << 26;
+/** How large a graph may become. */
+export interface Limits {
+  /** Elements of constants that are no weights: tables of positions and the like. */
+  readonly constants: number;
+  /** Nodes, and calls of layers: a layer within models that are called often is written as often. */
+  readonly steps: number;
+}
+
+const LIMITS: Limits = { constants: 1 << 26, steps: 1 << 20 };
 
 const text = new TextEncoder();
 
@@ -64,20 +88,32 @@ export class GraphBuilder {
   /** Where names of nodes begin: the layer that is written. */
   scope = '';
   private readonly used: Map<string, number> = new Map();
-  private readonly budget: number;
+  /** The weights of the file that the graph has read. */
+  readonly read: Set<Tensor> = new Set();
+  /** Names of constants that are made of weights. */
+  readonly weights: Set<string> = new Set();
+  private readonly limits: Limits;
   private spent = 0;
+  private steps = 0;
 
-  /** @param budget how many elements constants may have that are no weights */
-  constructor(budget: number = MOST_CONSTANTS) {
-    this.budget = budget;
+  constructor(limits: Limits = LIMITS) {
+    this.limits = limits;
+  }
+
+  /** Counts a node, or a call of a layer. Throws `FormatError` where there are too many. */
+  step(): void {
+    if (++this.steps > this.limits.steps)
+      throw new FormatError(
+        `ONNX: ${this.scope}: expected a graph of at most ${this.limits.steps} nodes, received more`,
+      );
   }
 
   /** Takes room for elements before they are made. Throws `FormatError` where there is none. */
   reserve(count: number): void {
     this.spent += count;
-    if (!(this.spent <= this.budget))
+    if (!(this.spent <= this.limits.constants))
       throw new FormatError(
-        `ONNX: ${this.scope}: expected tables of at most ${this.budget} elements, received ${this.spent}`,
+        `ONNX: ${this.scope}: expected tables of at most ${this.limits.constants} elements, received ${this.spent}`,
       );
   }
 
@@ -95,14 +131,12 @@ export class GraphBuilder {
     outputs: readonly OutputSpec[],
     attributes: Readonly<Record<string, Attribute>> = {},
   ): readonly Value[] {
+    this.step();
     const name = this.fresh(this.scope ? `${this.scope}/${op}` : op);
     const type = inputs.find((x) => x)?.type ?? 'float32';
-    const values = outputs.map((spec, i) => ({
-      name: i === 0 ? this.fresh(`${name}:0`) : this.fresh(`${name}:${i}`),
-      shape: spec.shape,
-      type: spec.type ?? type,
-      mask: null,
-    }));
+    const values = outputs.map((spec, i) =>
+      valueOf(i === 0 ? this.fresh(`${name}:0`) : this.fresh(`${name}:${i}`), spec.shape, spec.type ?? type),
+    );
     const names = inputs.map((x) => x?.name ?? '');
     while (names.at(-1) === '') names.pop();
     this.nodes.push({ op, name, inputs: names, outputs: values.map((v) => v.name), attributes });
@@ -125,9 +159,10 @@ export class GraphBuilder {
     const value = known?.value ?? make();
     if (!known) {
       this.used.set(name, 1);
+      this.weights.add(name);
       this.constants.set(name, { type: 'float32', value });
     }
-    return { name, shape: value.shape, type: 'float32', mask: null };
+    return valueOf(name, value.shape, 'float32');
   }
 
   private constant(key: string, type: ElementType, value: Tensor): Value {
@@ -136,7 +171,7 @@ export class GraphBuilder {
       this.reserve(value.size);
       this.constants.set(name, { type, value });
     }
-    return { name, shape: value.shape, type, mask: null };
+    return valueOf(name, value.shape, type);
   }
 
   /** A number, as a value of rank 0. */
@@ -163,7 +198,7 @@ export class GraphBuilder {
       fill(data);
       this.constants.set(full, { type: 'float32', value: tensor(data, { shape: [...shape] }) });
     }
-    return { name: full, shape, type: 'float32', mask: null };
+    return valueOf(full, shape, 'float32');
   }
 
   // Elementwise.

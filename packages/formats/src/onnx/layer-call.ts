@@ -1,7 +1,9 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
 import type { Json, JsonObject, WeightGroup } from '../model-file.js';
 import { applyActivation } from './activations.js';
-import type { GraphBuilder, Value } from './graph.js';
+import { type GraphBuilder, isValue, type Value } from './graph.js';
+
+export { isValue };
 
 /** A layer of the architecture: its class, its configuration, and its weights. */
 export interface LayerNode {
@@ -19,10 +21,6 @@ export type Argument = Value | Json | readonly Argument[] | { readonly [key: str
 /** Is it an object of JSON? */
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Is it a value of the graph, rather than JSON? */
-export const isValue = (argument: unknown): argument is Value =>
-  typeof argument === 'object' && argument !== null && 'type' in argument && 'mask' in argument && 'shape' in argument;
 
 /** Lowers a layer that lies in another one. */
 export type LowerInner = (layer: LayerNode, inputs: Argument, kwargs?: Readonly<Record<string, Argument>>) => Value[];
@@ -123,7 +121,7 @@ export class LayerCall {
   ints(key: string): readonly number[] {
     const value = this.get(key);
     const list: readonly unknown[] = Array.isArray(value) ? value : [value];
-    if (!list.every((n) => Number.isInteger(n) && Math.abs(n as number) < 2 ** 31))
+    if (list.length > 64 || !list.every((n) => Number.isInteger(n) && Math.abs(n as number) < 2 ** 31))
       this.expected(key, 'whole numbers', value);
     return list as readonly number[];
   }
@@ -172,6 +170,7 @@ export class LayerCall {
     if (!value) this.fail(`expected a weight ${name}, received none. Is the model built, and its weights in the file?`);
     if (value.shape.length !== rank)
       this.fail(`expected a weight ${name} of rank ${rank}, received shape [${value.shape.join(', ')}]`);
+    this.g.read.add(value);
     return value;
   }
 

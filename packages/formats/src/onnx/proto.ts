@@ -209,6 +209,11 @@ export function writeModel(model: Readonly<Record<string, unknown>>): Uint8Array
   return toBinary(schema(), create(schema(), model));
 }
 
+/** The bytes of a model's graph alone: equal for equal graphs. */
+export function graphBytes(model: ModelProto): Uint8Array {
+  return toBinary(schema(), create(schema(), { graph: model.graph } as never));
+}
+
 /** The model that bytes hold. Throws `FormatError` where they are none. */
 export function readModel(bytes: Uint8Array): ModelProto {
   try {

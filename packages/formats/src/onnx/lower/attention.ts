@@ -1,3 +1,4 @@
+import type { Tensor } from '@recurra/tensor';
 import { masked, type Size, type Value } from '../graph.js';
 import { type Argument, isValue, type LayerCall } from '../layer-call.js';
 import type { Lower } from './simple.js';
@@ -75,6 +76,9 @@ export const additiveAttention: Lower = scored((call, q, k) => {
 /** What stands for the scores of keys that do not count: below all others of float32 (Keras). */
 const MASKED = -2.3819763e38;
 
+/** All elements along one axis. */
+const flat = (t: Tensor): Tensor => t.reshape([t.size]);
+
 /** Query, value and key of a call with heads: one input, a list, or arguments behind each other. */
 function headed(call: LayerCall): { xs: readonly [Value, Value, Value]; masks: (Value | null)[] } {
   const named = ['value', 'key'].map((k) => call.kwargs[k]).filter(isValue);
@@ -117,7 +121,7 @@ const heads =
       if (useBias)
         y = g.add(
           y,
-          g.weight(`${path}/bias`, () => call.tensor(1, `${attribute} bias`, 2, group).reshape([n * size])),
+          g.weight(`${path}/bias`, () => flat(call.tensor(1, `${attribute} bias`, 2, group))),
         );
       return y;
     };
@@ -149,8 +153,8 @@ const heads =
     // Where no key counts: all alike in Keras' fused attention, none at all where it computes the scores by themselves.
     if (allowed && (wantsScores || call.number('dropout', 0) > 0)) shares = g.where(allowed, shares, g.number(0));
     let mixed: Value = g.transpose(g.matmul(shares, values), [0, 2, 1, 3]);
-    const flat: Size[] = [g.dim(q, 0), g.dim(q, 1), queryHeads * valueDepth];
-    mixed = g.reshape(mixed, flat);
+    const joined: Size[] = [g.dim(q, 0), g.dim(q, 1), queryHeads * valueDepth];
+    mixed = g.reshape(mixed, joined);
     if (call.flag('use_gate', false))
       mixed = g.mul(mixed, g.unary('Sigmoid', project(q, 'gate_dense', queryHeads, valueDepth)));
     const group = call.child('output_dense') ?? call.child('_output_dense');

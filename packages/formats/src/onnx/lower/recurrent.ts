@@ -8,7 +8,7 @@
 import { concat, type Tensor, zeros } from '@recurra/tensor';
 import type { JsonObject, WeightGroup } from '../../model-file.js';
 import { type RecurrentActivation, recurrentActivation } from '../activations.js';
-import { type Attribute, masked, type Value } from '../graph.js';
+import { type Attribute, masked, type Value, valueOf } from '../graph.js';
 import { type Argument, isObject, isValue, LayerCall, type LayerNode } from '../layer-call.js';
 import type { Lower } from './simple.js';
 
@@ -330,12 +330,7 @@ function outputOf(
 function statefulInputs(call: LayerCall, x: Value, kind: Kind, units: number): Value[] {
   const { g } = call;
   return ['h', 'c'].slice(0, STATES[kind]).map((state): Value => {
-    const value: Value = {
-      name: g.fresh(`${call.layer.path}/state_${state}`),
-      shape: [x.shape[0]!, units],
-      type: 'float32',
-      mask: null,
-    };
+    const value = valueOf(g.fresh(`${call.layer.path}/state_${state}`), [x.shape[0]!, units], 'float32');
     g.stateInputs.push(value);
     return value;
   });
@@ -383,7 +378,7 @@ export const rnn: Lower = (call: LayerCall) => {
   let x = call.g.cast(given, 'float32');
   let y = x;
   const finals: Value[] = [];
-  (cells as readonly unknown[]).forEach((cell, i) => {
+  for (const [i, cell] of (cells as readonly unknown[]).entries()) {
     const cellClass = isObject(cell) ? cell['class_name'] : undefined;
     const kind = typeof cellClass === 'string' && Object.hasOwn(KINDS, cellClass) ? KINDS[cellClass] : undefined;
     if (!isObject(cell) || !kind || !isObject(cell['config']))
@@ -403,7 +398,7 @@ export const rnn: Lower = (call: LayerCall) => {
     finals.push(...walked.states);
     x = walked.sequence;
     y = i === cells.length - 1 ? outputOf(call, walked, mask, settings) : x;
-  });
+  }
   const output = masked(y, settings.sequences ? outer : null);
   return settings.states ? [output, ...finals] : output;
 };

@@ -1,7 +1,7 @@
 import { leakyRelu } from '../activations.js';
 import type { Size, Value } from '../graph.js';
 import { masked } from '../graph.js';
-import type { LayerCall } from '../layer-call.js';
+import { isValue, type LayerCall } from '../layer-call.js';
 
 /** How a layer becomes nodes: what it gives, with masks. */
 export type Lower = (call: LayerCall) => Value | readonly Value[];
@@ -31,6 +31,8 @@ export const dense: Lower = (call: LayerCall) => {
   return masked(call.activation(y), call.x.mask);
 };
 
+const EQUATION = /^\s*(\.\.\.)?[a-zA-Z]{1,16}\s*,\s*[a-zA-Z]{1,16}\s*->\s*(\.\.\.)?[a-zA-Z]{1,16}\s*$/;
+
 /** The equation's letters, where it is one that a product of matrices computes. */
 export const einsumDense: Lower = (call: LayerCall) => {
   const x = call.floating;
@@ -38,6 +40,7 @@ export const einsumDense: Lower = (call: LayerCall) => {
   if (typeof equation !== 'string') call.fail('expected an equation');
   const rank = /,([^-]*)->/.exec(equation)?.[1]?.trim().length ?? 0;
   const kernel = call.weight(0, 'kernel', rank);
+  if (!EQUATION.test(equation)) call.fail(`expected an equation like ab,bc->ac, received ${JSON.stringify(equation)}`);
   const term = equation.split('->')[1]!.trim().replace('...', '');
   const lead = x.shape.length - (equation.split(',')[0]!.replace('...', '').trim().length ?? 0);
   const all = [...(equation.includes('...') ? x.shape.slice(0, lead) : []), ...sizesFor(equation, x, kernel, term)];
@@ -57,7 +60,7 @@ function sizesFor(equation: string, x: Value, kernel: Value, term: string): (num
     .split(',')
     .map((t) => t.trim()) as [string, string];
   const sizes = new Map<string, number | null>();
-  [...right].forEach((letter, i) => sizes.set(letter, kernel.shape[i] ?? null));
+  for (const [i, letter] of [...right].entries()) sizes.set(letter, kernel.shape[i] ?? null);
   const letters = left.replace('...', '');
   const offset = left.startsWith('...') ? x.shape.length - letters.length : 0;
   [...letters].forEach((letter, i) => {
@@ -112,7 +115,9 @@ export const softmax: Lower = (call: LayerCall) => {
   const axes = call.axes('axis', rank);
   if (axes.length > 1) call.fail('expected one axis');
   const extra = call.kwargs['mask'];
-  const mask = extra !== undefined && extra !== null ? (extra as Value) : x.mask;
+  if (extra !== undefined && extra !== null && !isValue(extra))
+    call.fail('expected a mask that is a tensor of the graph');
+  const mask = isValue(extra) ? extra : x.mask;
   if (!mask) return masked(g.softmax(input, axes[0]!), x.mask);
   const valid = g.cast(mask, 'bool');
   const lowest = g.where(valid, input, g.number(-1e9));
@@ -163,7 +168,7 @@ export const repeatVector: Lower = (call: LayerCall) => {
 };
 
 export const zeroPadding: Lower = (call: LayerCall) => {
-  const { g, x } = call;
+  const { x } = call;
   call.rank(x, 3, '[batch, time, channels]');
   const given = call.ints('padding');
   const [before, after] = (given.length === 1 ? [given[0]!, given[0]!] : given) as [number, number];
