@@ -25,7 +25,7 @@ const isModel = (className: string, config: JsonObject): boolean =>
   (className === 'Model' && Array.isArray(config['layers']));
 
 /** Keras' names of groups in a list of layers: the class in snake_case, numbered. */
-function groupKeys(layers: readonly { readonly className: string }[]): string[] {
+export function groupKeys(layers: readonly { readonly className: string }[]): string[] {
   const used = new Map<string, number>();
   return layers.map(({ className }) => {
     const base = snakeCase(className);

@@ -1,0 +1,146 @@
+import { FormatError, type Tensor, tensor } from '@recurra/tensor';
+import type { Constant, Dim } from '../graph.js';
+import type { AttributeProto, NodeProto } from '../proto.js';
+import { readTensor } from '../read.js';
+import type { KerasBuilder } from './builder.js';
+import type { Raised, RaisedTensor } from './values.js';
+
+const utf8 = new TextDecoder();
+
+/** A node, with what its inputs stand for. */
+export class NodeReader {
+  readonly node: NodeProto;
+  readonly keras: KerasBuilder;
+  /** How often a name is read. */
+  readonly uses: ReadonlyMap<string, number>;
+  private readonly values: ReadonlyMap<string, Raised>;
+  private readonly attributes: ReadonlyMap<string, AttributeProto>;
+
+  constructor(
+    node: NodeProto,
+    keras: KerasBuilder,
+    values: ReadonlyMap<string, Raised>,
+    uses: ReadonlyMap<string, number>,
+  ) {
+    this.node = node;
+    this.keras = keras;
+    this.values = values;
+    this.uses = uses;
+    this.attributes = new Map(node.attribute.map((a) => [a.name, a]));
+  }
+
+  get label(): string {
+    return `${this.node.opType}${this.node.name ? ` "${this.node.name}"` : ''}`;
+  }
+
+  fail(message: string): never {
+    throw new FormatError(`ONNX: ${this.label}: ${message}`);
+  }
+
+  /** What an input stands for; `null` where it is left out. */
+  input(i: number): Raised | null {
+    const name = this.node.input[i];
+    if (!name) return null;
+    return this.values.get(name) ?? this.fail(`expected an input "${name}" that is there`);
+  }
+
+  tensor(i: number): RaisedTensor {
+    const x = this.input(i);
+    if (x?.kind !== 'tensor')
+      this.fail(`expected input ${i} to be a tensor that is computed, received ${x?.kind ?? 'none'}`);
+    return x;
+  }
+
+  constant(i: number): Constant | null {
+    const x = this.input(i);
+    if (x === null) return null;
+    if (x.kind !== 'constant') this.fail(`expected input ${i} to be a constant, received a value that is computed`);
+    return x.constant;
+  }
+
+  /** A constant of floats of a rank. */
+  weight(i: number, rank: number): Tensor {
+    const { value } = this.constant(i) ?? this.fail(`expected input ${i}`);
+    if (value.shape.length !== rank)
+      this.fail(`expected input ${i} of rank ${rank}, received shape [${value.shape.join(', ')}]`);
+    return value.dtype === 'float32' ? value : value.cast('float32');
+  }
+
+  /** Whole numbers that are an input, or (in older versions) an attribute. */
+  integers(i: number, attribute: string): readonly number[] | null {
+    const given = this.constant(i);
+    if (!given) return this.ints(attribute);
+    return this.few([...given.value.data].map(Number));
+  }
+
+  private few(list: readonly number[]): readonly number[] {
+    if (list.length > 64) this.fail(`expected a few numbers, received ${list.length}`);
+    return list;
+  }
+
+  int(name: string, fallback: number): number {
+    const found = this.attributes.get(name);
+    const value = found ? Number(found.i) : fallback;
+    if (!Number.isSafeInteger(value)) this.fail(`expected ${name} to be a whole number`);
+    return value;
+  }
+
+  float(name: string, fallback: number): number {
+    return this.attributes.get(name)?.f ?? fallback;
+  }
+
+  text(name: string, fallback: string): string {
+    const found = this.attributes.get(name);
+    return found ? utf8.decode(found.s) : fallback;
+  }
+
+  ints(name: string): readonly number[] | null {
+    const found = this.attributes.get(name);
+    return found ? this.few(found.ints.map(Number)) : null;
+  }
+
+  floats(name: string): readonly number[] {
+    return this.attributes.get(name)?.floats ?? [];
+  }
+
+  texts(name: string): readonly string[] {
+    return (this.attributes.get(name)?.strings ?? []).map((s) => utf8.decode(s));
+  }
+
+  /** The constant of an attribute. */
+  value(): Constant {
+    const found = this.attributes.get('value');
+    if (found?.t) return readTensor(found.t);
+    const one = this.attributes.get('value_float') ?? this.attributes.get('value_int');
+    if (one) return { type: 'float32', value: tensor(one.name === 'value_int' ? Number(one.i) : one.f) };
+    const list = this.attributes.get('value_ints') ?? this.attributes.get('value_floats');
+    if (list) {
+      const data = list.name === 'value_ints' ? list.ints.map(Number) : [...list.floats];
+      return { type: 'float32', value: tensor(Float64Array.from(data), { shape: [data.length] }) };
+    }
+    return this.fail('expected a constant of numbers');
+  }
+
+  has(name: string): boolean {
+    return this.attributes.has(name);
+  }
+
+  /** An axis, counted from 0. */
+  axis(axis: number, rank: number): number {
+    const found = axis < 0 ? axis + rank : axis;
+    if (!Number.isInteger(found) || found < 0 || found >= rank)
+      this.fail(`expected an axis of a value of rank ${rank}, received ${axis}`);
+    return found;
+  }
+
+  /** Sizes as the graph sees them. */
+  seen(x: RaisedTensor): readonly Dim[] {
+    return x.order.map((a) => x.shape[a]!);
+  }
+
+  /** Is an output read anywhere? */
+  isUsed(i: number): boolean {
+    const name = this.node.output[i];
+    return name !== undefined && name !== '' && (this.uses.get(name) ?? 0) > 0;
+  }
+}
