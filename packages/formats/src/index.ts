@@ -11,6 +11,8 @@ export type {
   PlacedTensor,
   WeightGroup,
 } from './model-file.js';
+export { decodeOnnx } from './onnx/decode.js';
+export { encodeOnnx, type OnnxOptions } from './onnx/encode.js';
 export { pytorchStateDict } from './pytorch/export.js';
 export type { PytorchModules, WeightedLayer, WeightedModel } from './pytorch/layers.js';
 export { type LoadPytorchOptions, loadPytorchWeights, type PytorchReport } from './pytorch/load.js';

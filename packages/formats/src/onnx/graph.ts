@@ -63,8 +63,14 @@ export interface OutputSpec {
   readonly type?: ElementType;
 }
 
-/** A size as part of a shape that is computed: known, or a value int64 [1]. */
-export type Size = number | Value;
+/** The size of an axis that is open: asked for in the graph only where it is needed. */
+export interface OpenSize {
+  readonly of: Value;
+  readonly axis: number;
+}
+
+/** A size as part of a shape that is computed: known, open, or a value int64 [1]. */
+export type Size = number | OpenSize | Value;
 
 /** How large a graph may become. */
 export interface Limits {
@@ -272,15 +278,17 @@ export class GraphBuilder {
     );
   }
 
-  /** The size of an axis: known, or as a value. */
+  /** The size of an axis: known, or open. */
   dim(x: Value, axis: number): Size {
-    return x.shape[axis] ?? this.sizeOf(x, axis);
+    return x.shape[axis] ?? { of: x, axis };
   }
 
   /** Sizes as one value int64 [n]. */
   sizes(sizes: readonly Size[]): Value {
     if (sizes.every((s) => typeof s === 'number')) return this.ints(sizes as readonly number[]);
-    const parts = sizes.map((s) => (typeof s === 'number' ? this.ints([s]) : s));
+    const parts = sizes.map((s) =>
+      typeof s === 'number' ? this.ints([s]) : isValue(s) ? s : this.sizeOf(s.of, s.axis),
+    );
     return parts.length === 1
       ? parts[0]!
       : this.node('Concat', parts, { shape: [sizes.length], type: 'int64' }, { axis: { int: 0 } });

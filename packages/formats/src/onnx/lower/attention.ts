@@ -109,7 +109,7 @@ const heads =
     if (axes !== null && call.axes('attention_axes', 3).join() !== '1') call.fail('expected attention over axis 1');
     if (queryHeads % keyHeads !== 0) call.fail('expected heads of keys that divide those of queries');
     const useBias = call.flag('use_bias', true);
-    const project = (x: Value, attribute: string, n: number, size: number): Value => {
+    const project = (x: Value, attribute: string): Value => {
       const group = call.child(attribute) ?? call.child(`_${attribute}`);
       const path = `${call.layer.path}/${attribute.replace(/_dense$/, '')}`;
       // [features, heads, depth] as a matrix.
@@ -133,16 +133,10 @@ const heads =
       const wide = g.expand(g.unsqueeze(y, [3]), [g.dim(x, 0), g.dim(x, 1), keyHeads, times, size]);
       return g.reshape(wide, [g.dim(x, 0), g.dim(x, 1), queryHeads, size]);
     };
-    const queries = g.transpose(
-      split(project(q, 'query_dense', queryHeads, depth), q, queryHeads, depth),
-      [0, 2, 1, 3],
-    );
-    const keys = g.transpose(
-      repeated(split(project(k, 'key_dense', keyHeads, depth), k, keyHeads, depth), k, depth),
-      [0, 2, 3, 1],
-    );
+    const queries = g.transpose(split(project(q, 'query_dense'), q, queryHeads, depth), [0, 2, 1, 3]);
+    const keys = g.transpose(repeated(split(project(k, 'key_dense'), k, keyHeads, depth), k, depth), [0, 2, 3, 1]);
     const values = g.transpose(
-      repeated(split(project(v, 'value_dense', keyHeads, valueDepth), v, keyHeads, valueDepth), v, valueDepth),
+      repeated(split(project(v, 'value_dense'), v, keyHeads, valueDepth), v, valueDepth),
       [0, 2, 1, 3],
     );
     const allowed = allowedPairs(call, q, k, masks);
@@ -155,8 +149,7 @@ const heads =
     let mixed: Value = g.transpose(g.matmul(shares, values), [0, 2, 1, 3]);
     const joined: Size[] = [g.dim(q, 0), g.dim(q, 1), queryHeads * valueDepth];
     mixed = g.reshape(mixed, joined);
-    if (call.flag('use_gate', false))
-      mixed = g.mul(mixed, g.unary('Sigmoid', project(q, 'gate_dense', queryHeads, valueDepth)));
+    if (call.flag('use_gate', false)) mixed = g.mul(mixed, g.unary('Sigmoid', project(q, 'gate_dense')));
     const group = call.child('output_dense') ?? call.child('_output_dense');
     const shape = call.get('output_shape') ?? null;
     const outputRank = shape === null ? 1 : call.ints('output_shape').length;

@@ -19,6 +19,8 @@ export interface FoundLayer {
   readonly config: Record<string, Json>;
   readonly args: readonly Json[];
   readonly kwargs: Record<string, Json>;
+  /** The layers whose outputs it is called with. */
+  readonly reads: readonly string[];
   group: WeightGroup;
 }
 
@@ -63,6 +65,7 @@ export class KerasBuilder {
       config: { name, ...config },
       args: inputs.length === 0 ? [] : [list ? tensors : tensors[0]!],
       kwargs: Object.fromEntries(Object.entries(kwargs).map(([key, values]) => [key, values.map(kerasTensor)])),
+      reads: [...inputs, ...Object.values(kwargs).flat()].map((x) => x.from.layer),
       group: emptyGroup(name),
     };
     this.layers.push(found);
@@ -110,18 +113,28 @@ export class KerasBuilder {
     );
   }
 
+  /** The inputs, and the layers that outputs come of: what else the graph holds is no part of the model. */
+  private reached(outputs: readonly RaisedTensor[]): readonly FoundLayer[] {
+    const kept = new Set(outputs.map((x) => x.from.layer));
+    // A layer stands behind those that it reads.
+    for (const layer of [...this.layers].reverse())
+      if (kept.has(layer.name)) for (const name of layer.reads) kept.add(name);
+    return this.layers.filter((layer) => kept.has(layer.name) || layer.className === 'InputLayer');
+  }
+
   /** The whole model. */
   file(
     name: string,
     inputs: readonly RaisedTensor[],
     outputs: readonly RaisedTensor[],
   ): Pick<ModelFile, 'model' | 'weights'> {
-    const keys = groupKeys(this.layers);
+    const layers = this.reached(outputs);
+    const keys = groupKeys(layers);
     const reference = (x: RaisedTensor): Json => [x.from.layer, 0, x.from.output];
     const config: JsonObject = {
       name,
       trainable: true,
-      layers: this.layers.map((layer) => ({
+      layers: layers.map((layer) => ({
         module: 'keras.layers',
         class_name: layer.className,
         config: layer.config,
@@ -141,7 +154,7 @@ export class KerasBuilder {
         children: new Map([
           [
             'layers',
-            { name: null, variables: [], children: new Map(this.layers.map((layer, i) => [keys[i]!, layer.group])) },
+            { name: null, variables: [], children: new Map(layers.map((layer, i) => [keys[i]!, layer.group])) },
           ],
         ]),
       },
