@@ -7,12 +7,6 @@ import { LOWERINGS } from './lower/index.js';
 /** How deep layers may lie in each other. */
 const DEEPEST = 32;
 
-/** An input of the model, by its name. */
-export interface ModelInput {
-  readonly name: string;
-  readonly value: Value;
-}
-
 /** A model as a graph: what comes in and what goes out. */
 export interface LoweredModel {
   readonly inputs: readonly Value[];

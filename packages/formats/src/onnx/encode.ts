@@ -14,7 +14,7 @@ import { describeWeights, METADATA } from './own.js';
 import { DATA_TYPES, writeModel } from './proto.js';
 
 /** The version of the operators: runtimes since 2021 know it. */
-export const OPSET = 17;
+const OPSET = 17;
 /** The version of the format that came with it. */
 const IR_VERSION = 8;
 
@@ -134,7 +134,7 @@ function rawBytes(value: Tensor, type: ElementType): Uint8Array {
   return bytes;
 }
 
-export function tensorMessage(name: string, { type, value }: Constant): object {
+function tensorMessage(name: string, { type, value }: Constant): object {
   return {
     name,
     dims: value.shape.map(BigInt),

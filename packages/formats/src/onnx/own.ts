@@ -28,7 +28,7 @@ export function describeWeights(group: WeightGroup, read: ReadonlySet<Tensor>): 
 }
 
 /** JSON from a file. Throws `FormatError` for anything else, and for keys that would reach prototypes. */
-export function parseJson(what: string, text: string): unknown {
+function parseJson(what: string, text: string): unknown {
   try {
     return JSON.parse(text, (key, value) => {
       if (key === '__proto__') throw new FormatError(`ONNX: ${what}: expected keys other than __proto__`);
