@@ -117,7 +117,8 @@ export function raise(
   }
   const outputs = graph.output.map(({ name }) => {
     const value = values.get(name);
-    if (value?.kind !== 'tensor') throw new FormatError(`ONNX: expected an output "${name}" that a layer gives`);
+    if (value?.kind !== 'tensor' || value.rounded)
+      throw new FormatError(`ONNX: expected an output "${name}" that a layer gives`);
     return keras.plain(value, `output "${name}"`);
   });
   if (inputs.length === 0 || outputs.length === 0)

@@ -48,7 +48,14 @@ export class NodeReader {
     const x = this.input(i);
     if (x?.kind !== 'tensor')
       this.fail(`expected input ${i} to be a tensor that is computed, received ${x?.kind ?? 'none'}`);
+    if (x.rounded) this.fail('expected values that are not rounded, for which Keras has no layer but Embedding');
     return x;
+  }
+
+  /** A tensor of ids, for an Embedding. */
+  ids(i: number): RaisedTensor {
+    const x = this.input(i);
+    return x?.kind === 'tensor' ? x : this.tensor(i);
   }
 
   constant(i: number): Constant | null {

@@ -202,7 +202,7 @@ const gather: Raise = (r: NodeReader) => {
     }
     if (r.int('axis', 0) !== 0) r.fail('expected axis 0');
     const embeddings = r.weight(0, 2);
-    const x = r.tensor(1);
+    const { rounded: _rounded, ...x } = r.ids(1);
     const [rows, width] = embeddings.shape as readonly [number, number];
     if (rows < 1 || width < 1) r.fail('expected rows');
     const layer = r.keras.layer('Embedding', [x], { input_dim: rows, output_dim: width });
@@ -625,8 +625,8 @@ const cast: Raise = (r: NodeReader) => {
   const to = typeName(r.int('to', 1));
   const whole = (t: string): boolean => t === 'int32' || t === 'int64';
   if (to === x.dtype || (to && whole(to) && whole(x.dtype))) return x;
-  // What is whole stays so: ids that came as floats go to an Embedding, which rounds them as ONNX does.
-  if (to && whole(to) && r.isUsed(0)) return { ...x, dtype: to };
+  // Ids that came as floats: an Embedding takes them as they are.
+  if (to && whole(to)) return { ...x, dtype: to, rounded: true };
   if (to === 'float32') return pointwise('Rescaling', () => ({ scale: 1, offset: 0 }))(r);
   return r.fail(`expected float32 or integers, received ${to ?? r.int('to', 1)}`);
 };

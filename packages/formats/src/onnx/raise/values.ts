@@ -16,6 +16,8 @@ export interface RaisedTensor {
   readonly order: readonly number[];
   /** Are its steps in the opposite order of what the graph has? */
   readonly flipped: boolean;
+  /** Are they floats that the graph rounds to ids, which an Embedding alone does? */
+  readonly rounded?: true;
 }
 
 /** What a recurrent operator gives: a tensor of each direction, with the axes T (time), D (direction), B (batch), U (units) in some order. */
