@@ -200,20 +200,8 @@ function former(object: JsonObject): JsonObject {
 }
 
 /** Keras' `training_config`: the optimizer by another name. */
-function trainingConfig({
-  optimizer = null,
-  loss = null,
-  metrics = null,
-  weighted_metrics = null,
-  ...rest
-}: JsonObject): JsonObject {
-  return {
-    ...rest,
-    loss: spelledOut(loss),
-    metrics: spelledOut(metrics),
-    weighted_metrics: spelledOut(weighted_metrics),
-    optimizer_config: optimizer,
-  };
+function trainingConfig({ optimizer = null, loss = null, ...rest }: JsonObject): JsonObject {
+  return { ...rest, loss: spelledOut(loss), optimizer_config: optimizer };
 }
 
 /** Keras does not read its own short names of losses in this format. */

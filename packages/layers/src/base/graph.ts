@@ -2,7 +2,7 @@ import { ShapeError, Tensor, ValueError } from '@recurra/tensor';
 import { formatShape } from '@recurra/tensor/extend';
 import type { Call, Operation } from './operation.js';
 import { formatPartial, SymbolicTensor } from './symbolic.js';
-import { leavesOf, mapTree } from './tree.js';
+import { leavesOf, mapTree, sortedLeaves } from './tree.js';
 
 /** The calls of layers that lead from inputs to outputs, in an order in which they can be made. Keras `Function`. */
 export class Graph {
@@ -34,9 +34,9 @@ export class Graph {
         throw new ValueError(
           `${label}: expected outputs that are symbolic tensors, received ${result instanceof Tensor ? 'a tensor. Apply the layers to Input, not to values' : String(result)}`,
         );
-    const walk = walkGraph(given, results as SymbolicTensor[], label);
+    const walk = walkGraph(given, sortedLeaves(outputs) as SymbolicTensor[], label);
     this.calls = walk.order.filter((call) => call.sources.length > 0);
-    this.operations = inOrderOfDepth(walk, [...given] as SymbolicTensor[]);
+    this.operations = inOrderOfDepth(walk, sortedLeaves(inputs) as SymbolicTensor[]);
   }
 
   /** Is all that is called with made from the inputs, so that no tensor of a batch of its own comes in? */

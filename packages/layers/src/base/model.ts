@@ -1,6 +1,6 @@
 import type { MemoryUse, Profile, Step } from '@recurra/compiler';
 import { evalShape, guard } from '@recurra/compiler/extend';
-import { concat, type DType, type Shape, Tensor, ValueError } from '@recurra/tensor';
+import { concat, type DType, type Shape, Tensor, ValueError, zeros } from '@recurra/tensor';
 import {
   checkOptions,
   checkRules,
@@ -35,7 +35,7 @@ import { type CompileOptions, predictStep, Trainer } from '../training/trainer.j
 import { Turns } from '../training/turns.js';
 import { Graph } from './graph.js';
 import { graphConfig } from './graph-config.js';
-import { type Context, Layer, type LayerConfig } from './layer.js';
+import { type BuildConfig, type Context, Layer, type LayerConfig, toSpecs } from './layer.js';
 import { maskOf } from './masks.js';
 import {
   COMPILE_OPTIONS,
@@ -260,6 +260,27 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   protected buildFor(x: unknown): void {
     if (this.built && this.layersWithin().every((layer) => layer.built)) return;
     this.abstractly(x);
+  }
+
+  /** A model that writes `call` makes the weights of its layers by walking through it, for inputs of this shape. */
+  override buildFromConfig(config: BuildConfig<Values<I>>): void {
+    const shape = config.inputShape;
+    if (this.graph || shape === undefined || shape === null) return;
+    super.buildFromConfig(config);
+    if (this.layersWithin().every((layer) => layer.built)) return;
+    const like = (dtype: DType): unknown =>
+      mapTree(toSpecs(shape, dtype), (spec) =>
+        zeros(
+          (spec as Spec).shape.map((size) => size ?? 1),
+          dtype,
+        ),
+      );
+    try {
+      this.abstractly(like('float32'));
+    } catch {
+      // Of ids, then: a shape does not say so.
+      this.abstractly(like('int32'));
+    }
   }
 
   /** Chooses optimizer, loss and metrics. Throws `ValueError` for a name that is not known. */

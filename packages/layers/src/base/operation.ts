@@ -1,6 +1,6 @@
 import { ValueError } from '@recurra/tensor';
 import { hasSymbolic, type Spec, SymbolicTensor } from './symbolic.js';
-import { leavesOf, mapTree } from './tree.js';
+import { leavesOf, mapTree, sortedLeaves } from './tree.js';
 
 /** What does something with tensors and has a name: layers, and what users build on {@link Operation}. */
 export interface Named {
@@ -25,9 +25,9 @@ export class Call {
     this.outputs = mapTree(specs, (spec) => (isSpec(spec) ? new SymbolicTensor(spec, this, index++) : spec));
   }
 
-  /** The symbolic tensors that the call takes, among its inputs and its options. */
+  /** The symbolic tensors that the call takes, among its inputs and its options, in Keras' order. */
   get sources(): SymbolicTensor[] {
-    return leavesOf([this.inputs, this.options]).filter((leaf) => leaf instanceof SymbolicTensor);
+    return sortedLeaves([this.inputs, this.options]).filter((leaf) => leaf instanceof SymbolicTensor);
   }
 
   /** The symbolic tensors that the call gives. */

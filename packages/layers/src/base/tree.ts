@@ -18,6 +18,14 @@ export function mapTree(tree: unknown, f: (leaf: unknown, path: string) => unkno
   return f(tree, path);
 }
 
+/** The leaves of a tree, depth first, those of objects in the order of their keys: as Keras flattens. */
+export function sortedLeaves(tree: unknown): unknown[] {
+  if (Array.isArray(tree)) return tree.flatMap(sortedLeaves);
+  if (!isRecord(tree)) return [tree];
+  const entries = Object.entries(tree).sort(([a], [b]) => (a < b ? -1 : 1));
+  return entries.flatMap(([, child]) => sortedLeaves(child));
+}
+
 /** The leaves of a tree, depth first. */
 export function leavesOf(tree: unknown): unknown[] {
   const found: unknown[] = [];

@@ -8,6 +8,7 @@ import * as lossClasses from '../losses/classes.js';
 import { resolveLoss, serializeLoss } from '../losses/extend.js';
 import { Loss } from '../losses/index.js';
 import * as metricClasses from '../metrics/classes.js';
+import * as classesByOptions from '../metrics/classes-by-options.js';
 import { deserializeMetric, serializeMetric } from '../metrics/extend.js';
 import { Metric } from '../metrics/index.js';
 import type { ModelOptimizer } from '../training/model-optimizer.js';
@@ -51,7 +52,7 @@ function describe(value: unknown): unknown {
   if (value instanceof Loss || value instanceof Metric) {
     const isLoss = value instanceof Loss;
     const data = isLoss ? serializeLoss(value) : serializeMetric(value);
-    const known = isLoss ? isKnownLoss(data.className) : data.className in metricClasses;
+    const known = isLoss ? data.className in lossClasses : isKnownMetric(data.className);
     const registered = data.registeredName ?? null;
     return toKerasNames({
       module: registered === null && known ? (isLoss ? 'keras.losses' : 'keras.metrics') : null,
@@ -63,7 +64,9 @@ function describe(value: unknown): unknown {
   return toKerasNames(value);
 }
 
-const isKnownLoss = (className: string): boolean => className in lossClasses;
+/** Metrics that a loss has the name of are exported by another one. */
+const isKnownMetric = (className: string): boolean =>
+  [className, `${className}Metric`].some((name) => name in metricClasses || name in classesByOptions);
 
 /** Optimizer, loss and metrics of a compiled model, as Keras' `compile_config`. Throws `ValueError` for functions without a name. */
 export function compileToKeras(options: CompileOptions, optimizer: ModelOptimizer): JsonObject {
