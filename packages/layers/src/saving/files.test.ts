@@ -139,6 +139,24 @@ test('a chain without a declared input is built as it was', async () => {
   expect((await (await decodeModel(await encodeModel(model))).predict(ids)).data).toEqual(out.data);
 });
 
+test('a stateful model begins anew after resetStates, also in steps that were compiled before', async () => {
+  const model = new Sequential([Input({ batchShape: [2, 3, 1] }), new LSTM(2, { stateful: true })]);
+  model.compile({ optimizer: new SGD({ learningRate: 0 }), loss: 'mse' });
+  const data = ones([4, 3, 1]);
+  const first = await model.predict(data, { batchSize: 2 });
+  model.resetStates();
+  const { history } = await model.fit(data, ones([4, 2]), FIT);
+  for (let i = 0; i < 2; i++) {
+    model.resetStates();
+    expect((await model.predict(data, { batchSize: 2 })).data).toEqual(first.data);
+    model.resetStates();
+    expect((await model.fit(data, ones([4, 2]), FIT)).history).toEqual(history);
+  }
+  // Files hold weights: a loaded model begins at its beginning, too.
+  const again = await decodeModel(await encodeModel(model));
+  expect((await again.predict(data, { batchSize: 2 })).data).toEqual(first.data);
+});
+
 class Scale extends Layer {
   scale!: Variable;
   readonly factor: number;
