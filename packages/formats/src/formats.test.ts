@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, tensor } from '@recurra/tensor';
 import { zipSync } from 'fflate';
-import { formatOfName, formatOfPath } from './extend.js';
+import { formatOfName, formatOfPath, parseJson, stringifyJson } from './extend.js';
 import { formats, readModelFile } from './index.js';
 import { writeHdf5 } from './keras/hdf5.js';
 import type { ModelFile, WeightGroup } from './model-file.js';
@@ -115,6 +115,19 @@ test('layers with names of one kilobyte each are written in parts, as Keras does
   const again = await readModelFile(await write('h5', { ...file, model, layers }));
   expect(again.layers!.map(({ name }) => name)).toEqual(layers.map(({ name }) => name));
   expect(again.layers![7]!.variables.map(({ value }) => value.item())).toEqual([7, -7]);
+});
+
+test('rates are floating numbers for Python, which tells 0 from 0.0', () => {
+  const text = stringifyJson({ momentum: 0, rho: 0.5, units: 1, name: 'momentum', adam_beta_1: -1, x: Number.NaN });
+  expect(text).toBe('{"momentum":0.0,"rho":0.5,"units":1,"name":"momentum","adam_beta_1":-1.0,"x":NaN}');
+  expect(parseJson(text, 'test')).toEqual({
+    momentum: 0,
+    rho: 0.5,
+    units: 1,
+    name: 'momentum',
+    adam_beta_1: -1,
+    x: Number.NaN,
+  });
 });
 
 test('paths and names promise formats', () => {

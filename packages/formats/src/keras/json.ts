@@ -56,8 +56,16 @@ export function parseJsonObject(text: string, label: string, maxDepth = 128): Js
   return value as JsonObject;
 }
 
+/** Options of which Keras asks whether they are floating: Python tells 0 from 0.0. */
+const FLOATING =
+  /^(momentum|learning_rate|initial_learning_rate|rho|.*beta_[12]|epsilon|ema_momentum|weight_decay|clipnorm|clipvalue|global_clipnorm|loss_scale_factor)$/;
+
 /** A value as JSON that Python reads. */
 export function stringifyJson(value: Json): string {
-  const text = JSON.stringify(value, (_key, v) => (typeof v === 'number' && !Number.isFinite(v) ? `${MARK}${v}` : v));
-  return text.replace(/"\\u0000number:(-?Infinity|NaN)"/g, '$1');
+  const text = JSON.stringify(value, (key, v) => {
+    if (typeof v !== 'number') return v;
+    if (!Number.isFinite(v)) return `${MARK}${v}`;
+    return Number.isSafeInteger(v) && FLOATING.test(key) ? `${MARK}${v}.0` : v;
+  });
+  return text.replace(/"\\u0000number:(-?(?:Infinity|\d+\.0)|NaN)"/g, '$1');
 }
