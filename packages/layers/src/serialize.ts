@@ -5,6 +5,7 @@ import {
   customNames,
   customObject,
   isSerialized,
+  type Rule,
   type Rules,
   withCustomObjects,
 } from '@recurra/tensor/extend';
@@ -23,7 +24,10 @@ export interface LayerClass {
 
 /** Does something make layers from configurations? */
 const isLayerClass = (value: unknown): value is LayerClass =>
-  typeof value === 'function' && 'fromConfig' in value && typeof value.fromConfig === 'function';
+  value !== null &&
+  (typeof value === 'function' || typeof value === 'object') &&
+  'fromConfig' in value &&
+  typeof value.fromConfig === 'function';
 
 /** The layers that can be made from data, by Keras' names of their classes: all that `layers/index.ts` exports. */
 export const layerClasses = (): ReadonlyMap<string, LayerClass> =>
@@ -46,12 +50,17 @@ export interface DeserializeOptions {
   readonly customObjects?: Readonly<Record<string, LayerClass | CellClass | Registrable>>;
 }
 
-const OPTIONS: Rules<DeserializeOptions> = {
-  customObjects: {
-    expected: 'an object of classes and functions by their names',
-    accepts: (v) => isRecord(v) && Object.values(v).every((c) => typeof c === 'function'),
-  },
+/** Classes and functions of one's own, by their names. */
+export const CUSTOM_OBJECTS: Rule = {
+  expected: 'an object of classes and functions by their names',
+  accepts: (v) =>
+    isRecord(v) &&
+    Object.values(v).every(
+      (c) => typeof c === 'function' || typeof (c as LayerClass | null)?.fromConfig === 'function',
+    ),
 };
+
+const OPTIONS: Rules<DeserializeOptions> = { customObjects: CUSTOM_OBJECTS };
 
 /** Where Keras finds classes of layers and models. */
 const LAYER_MODULES: ReadonlySet<string> = new Set([

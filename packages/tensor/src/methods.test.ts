@@ -31,7 +31,7 @@ const COMPOSITES = [
 const OTHERS = [
   ...['concat', 'stack', 'tensor', 'scalar', 'tensorFromJSON', 'full', 'zeros', 'ones', 'arange', 'linspace', 'eye'],
   ...['permutation', 'randomBits', 'randomInteger', 'randomKey', 'randomNormal', 'truncatedNormal', 'randomUniform'],
-  ...['setSeed', 'resolveActivation', 'broadcastShapes'],
+  ...['setSeed', 'resolveActivation', 'broadcastShapes', 'registerSerializable'],
 ];
 
 const methods = Object.getOwnPropertyNames(t.Tensor.prototype).filter((name) => !READS.includes(name));

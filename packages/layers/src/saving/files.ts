@@ -1,6 +1,7 @@
 import type { ModelFile } from '@recurra/formats';
 import { FormatError, type Registrable, ValueError } from '@recurra/tensor';
-import { checkOptions, describeValue } from '@recurra/tensor/extend';
+import { checkRules, describeValue, type Rules, rules } from '@recurra/tensor/extend';
+import { CUSTOM_OBJECTS } from '../serialize.js';
 import { expectPath, storageFor } from '../training/storage.js';
 import { type AnyModel, type FromModelFileOptions, modelFromFile, toModelFile } from './model-file.js';
 import { assignOptimizer } from './optimizer-state.js';
@@ -25,10 +26,22 @@ export interface EncodeModelOptions {
   readonly compile?: boolean;
 }
 
-const READING = { storage: true, limits: true } as const;
+/** What options may be. Storages and limits are checked by what takes them, formats by their table. */
+const SAVING = { storage: rules.anything, compile: rules.flag } satisfies Rules<SaveOptions>;
+const STORING = { storage: rules.anything } satisfies Rules<StorageOptions>;
+const READING = { ...STORING, limits: rules.anything } satisfies Rules<LoadWeightsOptions>;
+const LOADING = {
+  ...READING,
+  customObjects: CUSTOM_OBJECTS,
+  compile: rules.flag,
+  safeMode: rules.flag,
+} satisfies Rules<LoadModelOptions>;
+const ENCODING = { format: rules.text, compile: rules.flag } satisfies Rules<EncodeModelOptions>;
 
-/** Throws `ValueError` for a model whose weights are not there. */
+/** Throws `ValueError` for what is no model, and for one whose weights are not there. */
 function expectBuilt(label: string, model: AnyModel): void {
+  if (typeof model?.layersWithin !== 'function')
+    throw new ValueError(`${label}: expected a model, received ${describeValue(model)}`);
   if (!model.layersWithin().every((layer) => layer.built))
     throw new ValueError(
       `${label}: expected a model whose weights are there, received one without. Declare its input, call build(shape), or give it data first.`,
@@ -58,7 +71,7 @@ async function read(label: string, source: FileSource, options: LoadWeightsOptio
 /** See `Model.save`. */
 export async function saveModel(model: AnyModel, path: string, options: SaveOptions = {}): Promise<void> {
   const label = 'save';
-  checkOptions<SaveOptions>(label, options, { storage: true, compile: true });
+  checkRules<SaveOptions>(label, options, SAVING);
   const storage = storageFor(label, options.storage);
   const { formatOfPath } = await import('@recurra/formats/extend');
   const format = formatOfPath(expectPath(label, 'the path', path), label, 'models');
@@ -69,7 +82,7 @@ export async function saveModel(model: AnyModel, path: string, options: SaveOpti
 /** See `Model.saveWeights`. */
 export async function saveWeights(model: AnyModel, path: string, options: StorageOptions = {}): Promise<void> {
   const label = 'saveWeights';
-  checkOptions<StorageOptions>(label, options, { storage: true });
+  checkRules<StorageOptions>(label, options, STORING);
   const storage = storageFor(label, options.storage);
   const { formatOfPath } = await import('@recurra/formats/extend');
   const format = formatOfPath(expectPath(label, 'the path', path), label, 'weights');
@@ -88,7 +101,7 @@ export async function loadWeights(
   options: LoadWeightsOptions = {},
 ): Promise<void> {
   const label = 'loadWeights';
-  checkOptions<LoadWeightsOptions>(label, options, READING);
+  checkRules<LoadWeightsOptions>(label, options, READING);
   const file = await read(label, source, options);
   expectBuilt(label, model);
   if (file.weights) assignWeights(model as never, file.weights, label);
@@ -113,7 +126,7 @@ export async function loadWeights(
  */
 export async function loadModel(source: FileSource, options: LoadModelOptions = {}): Promise<AnyModel> {
   const label = 'loadModel';
-  checkOptions<LoadModelOptions>(label, options, { ...READING, customObjects: true, compile: true, safeMode: true });
+  checkRules<LoadModelOptions>(label, options, LOADING);
   const { customObjects, compile = true } = options;
   const file = await read(label, source, options);
   const given: FromModelFileOptions = customObjects ? { customObjects, compile } : { compile };
@@ -123,7 +136,7 @@ export async function loadModel(source: FileSource, options: LoadModelOptions = 
 /** A model as the bytes of a file: what `model.save` writes. Throws `ValueError` as that does, and for a format that is not known. */
 export async function encodeModel(model: AnyModel, options: EncodeModelOptions = {}): Promise<Uint8Array> {
   const label = 'encodeModel';
-  checkOptions<EncodeModelOptions>(label, options, { format: true, compile: true });
+  checkRules<EncodeModelOptions>(label, options, ENCODING);
   const { formatOfName } = await import('@recurra/formats/extend');
   const format = formatOfName(options.format ?? 'keras', label);
   expectBuilt(label, model);

@@ -76,7 +76,10 @@ const LAYERS_BUILT_UPON = [
   ...['Callback', 'Layer', 'Loss', 'Metric', 'Operation', 'Call', 'Graph', 'SymbolicTensor', 'ModelOptimizer'],
   ...['TrainState', 'alignRanks', 'alignTargets', 'alignWeights', 'asTargets', 'classIndices', 'classWeights'],
   ...['directionOf', 'findLogName', 'formatDuration', 'joinWeights', 'layerClasses', 'maskOf', 'nameMetrics'],
-  ...['prefixed', 'withMask'],
+  ...['prefixed', 'withMask', 'registerSerializable'],
+  // Between models and the plain values of files.
+  ...['assignLayerWeights', 'assignWeights', 'describeModel', 'fromKerasNames', 'inFormerOrder', 'layerWeightsToFile'],
+  ...['modelFromFile', 'toKerasNames', 'toModelFile', 'weightsToFile', 'withoutRecordedMasks'],
 ];
 
 /** Right calls of what `@recurra/layers` exports. */

@@ -52,6 +52,17 @@ const stored = async (): Promise<ReturnType<typeof memoryStorage>> => {
   return kept;
 };
 
+/** Calls a reader with the bytes of a model for the text that stands for them. */
+const bytesFor =
+  (read: (bytes: never, options: never) => Promise<unknown>) =>
+  async (given: unknown, o: never): Promise<unknown> =>
+    read((given === 'encoded' ? await layers.encodeModel(built()) : given) as never, o);
+const LOADING = {
+  compile: flag(false),
+  safeMode: flag(true),
+  customObjects: made(() => ({ Dense }), 'an empty object'),
+};
+
 /** Right calls of methods of layers and models that take arguments, by `Class.method`. */
 export const METHODS: Readonly<Record<string, readonly Example[]>> = {
   'Layer.apply': [
@@ -219,6 +230,11 @@ export const METHODS: Readonly<Record<string, readonly Example[]>> = {
       made(() => ({ customObjects: {} }), 'an empty object', 'undefined'),
     ),
   ],
+  encodeModel: [
+    example(layers.encodeModel, model, options({ format: name('weights.h5', 'undefined'), compile: flag(false) })),
+  ],
+  decodeModel: [example(bytesFor(layers.decodeModel), name('encoded'), options(LOADING))],
+  loadModel: [example(bytesFor(layers.loadModel), name('encoded'), options(LOADING))],
   encodeCheckpoint: [
     example(
       layers.encodeCheckpoint,
