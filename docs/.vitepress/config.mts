@@ -1,6 +1,17 @@
 import { defineConfig } from 'vitepress';
 
-const PACKAGES = ['tensor', 'autograd', 'compiler', 'cells', 'optim', 'preprocessing', 'formats', 'layers', 'kernels', 'recurra'];
+const PACKAGES = [
+  'tensor',
+  'autograd',
+  'compiler',
+  'cells',
+  'optim',
+  'preprocessing',
+  'formats',
+  'layers',
+  'kernels',
+  'recurra',
+];
 
 const sidebar = (
   base: string,
