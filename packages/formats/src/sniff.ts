@@ -1,5 +1,6 @@
 import { checkValue, isRecord, rules } from '@recurra/tensor/extend';
 import { readJson } from './json.js';
+import { HDF5_MARK } from './keras/hdf5.js';
 
 /**
  * What a file is: 'keras' (the zip of Keras 3), 'hdf5' (`.h5`, `.weights.h5`), 'safetensors', 'tfjs' (the `model.json` of TensorFlow.js), 'onnx', 'checkpoint'
@@ -7,7 +8,6 @@ import { readJson } from './json.js';
  */
 export type FileFormat = 'keras' | 'hdf5' | 'safetensors' | 'tfjs' | 'onnx' | 'checkpoint' | 'pytorch' | 'zip' | 'json';
 
-const HDF5 = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 const CHECKPOINT = new TextEncoder().encode('recurra checkpoint ');
 
 const startsWith = (bytes: Uint8Array, magic: ArrayLike<number>, at = 0): boolean => {
@@ -18,8 +18,8 @@ const startsWith = (bytes: Uint8Array, magic: ArrayLike<number>, at = 0): boolea
 
 /** HDF5 may have a block of the user's own before it, of 512 bytes, 1024, 2048, ... */
 function isHdf5(bytes: Uint8Array): boolean {
-  if (startsWith(bytes, HDF5)) return true;
-  for (let at = 512; at < bytes.length; at *= 2) if (startsWith(bytes, HDF5, at)) return true;
+  if (startsWith(bytes, HDF5_MARK)) return true;
+  for (let at = 512; at < bytes.length; at *= 2) if (startsWith(bytes, HDF5_MARK, at)) return true;
   return false;
 }
 

@@ -4,6 +4,7 @@ import {
   checkRules,
   customNames,
   customObject,
+  isRegistrable,
   isSerialized,
   type Rule,
   type Rules,
@@ -53,11 +54,7 @@ export interface DeserializeOptions {
 /** Classes and functions of one's own, by their names. */
 export const CUSTOM_OBJECTS: Rule = {
   expected: 'an object of classes and functions by their names',
-  accepts: (v) =>
-    isRecord(v) &&
-    Object.values(v).every(
-      (c) => typeof c === 'function' || typeof (c as LayerClass | null)?.fromConfig === 'function',
-    ),
+  accepts: (v) => isRecord(v) && Object.values(v).every(isRegistrable),
 };
 
 const OPTIONS: Rules<DeserializeOptions> = { customObjects: CUSTOM_OBJECTS };

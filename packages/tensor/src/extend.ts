@@ -37,7 +37,7 @@ export type { ReduceName, ReduceParams } from './primitives/reduce.js';
 export type { UnaryName } from './primitives/unary.js';
 export type { PadParams, SliceParams } from './primitives/view.js';
 export { nextKey, withKeys } from './random.js';
-export { customNames, customObject, registeredName, withCustomObjects } from './registry.js';
+export { customNames, customObject, isRegistrable, registeredName, withCustomObjects } from './registry.js';
 export * as rules from './rules.js';
 export { checkRules, checkValue, type Rule, type Rules, withDefaults } from './rules.js';
 export { checkSerialized, isSerialized, type Serialized } from './serialized.js';

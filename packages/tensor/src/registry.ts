@@ -12,7 +12,8 @@ const names = new Map<unknown, string>();
 /** Objects that were given for one reading, innermost last. */
 const scopes: Readonly<Record<string, Registrable>>[] = [];
 
-const isRegistrable = (value: unknown): value is Registrable =>
+/** Can it stand for a name in data: a function, a class, or what has `fromConfig`? */
+export const isRegistrable = (value: unknown): value is Registrable =>
   typeof value === 'function' ||
   (typeof value === 'object' && value !== null && typeof (value as { fromConfig?: unknown }).fromConfig === 'function');
 

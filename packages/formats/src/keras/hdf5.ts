@@ -14,10 +14,10 @@ export interface Hdf5Group {
 }
 
 /** The first bytes of an HDF5 file. */
-const MAGIC = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
+export const HDF5_MARK: readonly number[] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
 /** Does it begin as an HDF5 file does? */
-export const isHdf5 = (bytes: Uint8Array): boolean => MAGIC.every((byte, i) => bytes[i] === byte);
+export const isHdf5 = (bytes: Uint8Array): boolean => HDF5_MARK.every((byte, i) => bytes[i] === byte);
 
 type Library = typeof import('h5wasm');
 type Module = Awaited<Library['ready']>;

@@ -192,11 +192,6 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     );
   }
 
-  /** Does its class write `build`? */
-  private get makesWeights(): boolean {
-    return (Object.getPrototypeOf(this) as AnyLayer).build !== Layer.prototype.build;
-  }
-
   /** Are the weights there? */
   get built(): boolean {
     return this.#built;
@@ -324,7 +319,7 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
   /** The number of elements of all weights. Throws `ValueError` before they are there. */
   countParams(): number {
     const open = this.layersWithin().find(
-      (layer) => !layer.built && layer.makesWeights && layer.children().length === 0,
+      (layer) => !layer.built && layer.builtByShape && layer.children().length === 0,
     );
     if (open)
       throw new ValueError(

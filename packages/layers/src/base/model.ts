@@ -22,7 +22,7 @@ import {
   isBatchSource,
   samplesOfBatch,
 } from '../training/batches.js';
-import { Callback, type CallbackModel, Callbacks, expectHooks } from '../training/callback.js';
+import { type Callback, type CallbackModel, Callbacks, expectCallbacks } from '../training/callback.js';
 import { History } from '../training/callbacks/history.js';
 import { ProgressLogger, type Verbosity } from '../training/callbacks/progress.js';
 import type { Logs } from '../training/logs.js';
@@ -541,7 +541,6 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   }
 
   private callbacksFor(given: readonly Callback[], verbose: Verbosity, own: readonly Callback[]): Callback[] {
-    expectCallbacks(given);
     const all = [...(verbose === 0 ? [] : [new ProgressLogger(verbose)]), ...given, ...own];
     for (const callback of all) callback.model = this;
     return all;
@@ -564,6 +563,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
       ofSamples: { batchSize: options.batchSize, sampleWeight },
       ofBatches: { steps },
     });
+    expectCallbacks(callbacks);
     return this.#turns.take(
       what,
       this.label,
@@ -593,6 +593,7 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
     const { batchSize = 32, steps = null, callbacks = [], signal = null } = options;
     const streamed = isBatchSource(x, false);
     expectOptionsFor(what, streamed, { ofSamples: { batchSize: options.batchSize }, ofBatches: { steps } });
+    expectCallbacks(callbacks);
     const body = async (around: <T>(f: () => T) => T): Promise<Values<O>> => {
       const hooks = new Callbacks(this.callbacksFor(callbacks, 0, []), around);
       const outputs: unknown[] = [];
@@ -830,18 +831,6 @@ function expectNoSteps(model: object, run: keyof typeof STEPS): void {
 
 function isPair(value: unknown): boolean {
   return Array.isArray(value) && value.length >= 2 && value.length <= 3 && !isRecord(value[0]);
-}
-
-function expectCallbacks(given: readonly Callback[]): void {
-  if (!Array.isArray(given))
-    throw new ValueError(`callbacks: expected a list of Callbacks, received ${describeValue(given)}`);
-  for (const callback of given) {
-    if (!(callback instanceof Callback))
-      throw new ValueError(
-        `callbacks: expected Callbacks, received ${describeValue(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
-      );
-    expectHooks(callback);
-  }
 }
 
 /** A model of a class that writes `call`. */

@@ -1,5 +1,5 @@
 import { type Tensor, type TensorLike, ValueError } from '@recurra/tensor';
-import { camelCase, didYouMean } from '@recurra/tensor/extend';
+import { camelCase, describeValue, didYouMean } from '@recurra/tensor/extend';
 import type { LayerConfig } from '../base/layer.js';
 import type { Variable } from '../base/variable.js';
 import type { Logs } from './logs.js';
@@ -114,7 +114,7 @@ const OTHER_NAMES: Readonly<Record<string, Hook>> = {
 };
 
 /** Throws `ValueError` for methods of a callback that nothing would call: `on_epoch_end`, `onEpochEnds`. */
-export function expectHooks(callback: Callback): void {
+function expectHooks(callback: Callback): void {
   for (let at: object = callback; at !== Callback.prototype; at = Object.getPrototypeOf(at) as object)
     for (const name of Object.getOwnPropertyNames(at)) {
       if (!LIKE_A_HOOK.test(name) || (HOOKS as readonly string[]).includes(name)) continue;
@@ -124,6 +124,19 @@ export function expectHooks(callback: Callback): void {
         `callbacks: expected hooks of ${callback.constructor.name} to be among ${HOOKS.join(', ')}, received "${name}".${hint ? ` Did you mean "${hint}"?` : didYouMean(name, HOOKS)}`,
       );
     }
+}
+
+/** Throws `ValueError` for what is no list of callbacks, and for methods of theirs that nothing would call. */
+export function expectCallbacks(given: readonly Callback[]): void {
+  if (!Array.isArray(given))
+    throw new ValueError(`callbacks: expected a list of Callbacks, received ${describeValue(given)}`);
+  for (const callback of given) {
+    if (!(callback instanceof Callback))
+      throw new ValueError(
+        `callbacks: expected Callbacks, received ${describeValue(callback)}. ${typeof callback === 'function' ? 'Make one with new, or use new LambdaCallback({ onEpochEnd })' : 'Use new LambdaCallback({ onEpochEnd })'}.`,
+      );
+    expectHooks(callback);
+  }
 }
 
 /** Callbacks called together, in their order; hooks that nobody overrides cost nothing. */

@@ -54,7 +54,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
     ...['knownName', 'lookupByName', 'ndarray', 'nextLevel', 'normalizeAxes', 'normalizeAxis', 'printedAs', 'promote'],
     ...['promoteTypes', 'rowMajorStrides', 'sameShape', 'sizeOf', 'snakeCase', 'toFloating', 'withDefaults'],
     // Names of objects of one's own: what is registered lasts (registry.test.ts).
-    ...['customNames', 'customObject', 'registerSerializable', 'registeredName', 'withCustomObjects'],
+    ...['customNames', 'customObject', 'isRegistrable', 'registerSerializable', 'registeredName', 'withCustomObjects'],
     ...['DTypeError', 'FormatError', 'RecurraError', 'ShapeError', 'TraceError', 'ValueError'],
   ],
   autograd: ['expectTensors'],
