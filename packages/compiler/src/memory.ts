@@ -73,13 +73,16 @@ function holdings(heap: Heap): string {
 
 /** Bytes of garbage that make an engine collect, a round; nobody touches them, so that they cost addresses alone. */
 const PRESSURE = 32 << 20;
-/** How long objects that are gone are waited for, in milliseconds. */
+/** How long objects that are gone are waited for, in milliseconds, where the engine collects when it likes. */
 const PATIENCE = 2000;
+/** How often the engine is told to collect, where it can be told: a collection of a large heap, on a busy machine, may take longer than that patience by itself. */
+const COLLECTIONS = 4;
 
 /**
  * Waits until the engine has found objects that are gone and run their finalizers, which give memory back, and `enough` says that there is
  * enough. WebAssembly memory is no reason for an engine to collect: under Node it is told to, elsewhere it is given a reason, arrays that
- * are dropped at once, which it may not heed. Finalizers run in turns of the event loop. Ends without success when a collection that began after the call has left too little, or after two seconds.
+ * are dropped at once, which it may not heed. Finalizers run in turns of the event loop. Ends without success when a collection that began after the
+ * call has left too little, after four that were told, or two seconds where none can be.
  */
 export async function reclaim(enough: () => boolean): Promise<boolean> {
   let collected = 0;
@@ -88,9 +91,10 @@ export async function reclaim(enough: () => boolean): Promise<boolean> {
   });
   const begin = performance.now();
   // Twice: an object may be found only by the collection after the one in progress.
-  for (let seen = 0, settled = 0; settled < 2 && performance.now() - begin < PATIENCE; ) {
+  for (let seen = 0, settled = 0, told = 0; settled < 2; ) {
+    if (told >= COLLECTIONS || (told === 0 && performance.now() - begin >= PATIENCE)) return false;
     registry.register({}, null);
-    press();
+    if (press()) told++;
     await turn();
     if (enough()) return true;
     if (collected > seen) {
@@ -129,15 +133,17 @@ function collector(): (() => void) | null {
 
 let collect: (() => void) | null | undefined;
 
-function press(): void {
+/** Makes the engine collect: `true` where it was told to and has done it. */
+function press(): boolean {
   if (collect === undefined) collect = collector();
   if (collect) {
     collect();
-    return;
+    return true;
   }
   try {
     for (let i = 0; i < 4; i++) new ArrayBuffer(PRESSURE);
   } catch {
     // The engine has no more: it has collected what it could.
   }
+  return false;
 }
