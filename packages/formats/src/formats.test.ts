@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FormatError, tensor } from '@recurra/tensor';
 import { zipSync } from 'fflate';
-import { formatOfName, formatOfPath, parseJson, stringifyJson } from './extend.js';
+import { formatOfName, formatOfPath } from './extend.js';
 import { formats, readModelFile } from './index.js';
 import { writeHdf5 } from './keras/hdf5.js';
+import { readKerasJson, writeKerasJson } from './keras/json.js';
 import type { ModelFile, WeightGroup } from './model-file.js';
 
 const FOLDER = join(__dirname, '../../testing/golden/files');
@@ -49,7 +50,8 @@ const file: ModelFile = {
   optimizer: { name: 'sgd', variables: [{ name: 'sgd/iteration', value: tensor(7, { dtype: 'int32' }) }] },
   assets: new Map([['words.txt', encode('a\nb')]]),
 };
-const write = (name: string, value: ModelFile): Promise<Uint8Array> => formatOfName(name, 'test').write(value);
+const write = async (name: string, value: ModelFile): Promise<Uint8Array> =>
+  (await formatOfName(name, 'test').write(value)).main;
 
 test('a .keras file has all that was written', async () => {
   const again = await readModelFile(await write('keras', file));
@@ -118,9 +120,9 @@ test('layers with names of one kilobyte each are written in parts, as Keras does
 });
 
 test('rates are floating numbers for Python, which tells 0 from 0.0', () => {
-  const text = stringifyJson({ momentum: 0, rho: 0.5, units: 1, name: 'momentum', adam_beta_1: -1, x: Number.NaN });
+  const text = writeKerasJson({ momentum: 0, rho: 0.5, units: 1, name: 'momentum', adam_beta_1: -1, x: Number.NaN });
   expect(text).toBe('{"momentum":0.0,"rho":0.5,"units":1,"name":"momentum","adam_beta_1":-1.0,"x":NaN}');
-  expect(parseJson(text, 'test')).toEqual({
+  expect(readKerasJson(text, { label: 'test' })).toEqual({
     momentum: 0,
     rho: 0.5,
     units: 1,
@@ -132,24 +134,50 @@ test('rates are floating numbers for Python, which tells 0 from 0.0', () => {
 
 test('paths and names promise formats', () => {
   expect(formatOfPath('a/b.weights.h5', 'test', 'weights').name).toBe('weights.h5');
-  expect(formatOfPath('a/B.KERAS', 'test', 'models').name).toBe('keras');
-  expect(formatOfPath('model.h5', 'test', 'models').name).toBe('h5');
-  expect(() => formatOfPath('a.kears', 'test', 'models')).toThrow(
+  expect(formatOfPath('a/B.KERAS', 'test', 'model').name).toBe('keras');
+  expect(formatOfPath('model.h5', 'test', 'model').name).toBe('h5');
+  expect(() => formatOfPath('a.kears', 'test', 'model')).toThrow(
     /ends in .keras.*received "a.kears". Did you mean ".keras"/,
   );
-  expect(() => formatOfPath('a', 'test', 'models')).toThrow(/test: expected a path that ends in/);
-  expect(() => formatOfPath('a.weights.h5', 'test', 'models')).toThrow(/weights alone. Use saveWeights/);
-  expect(() => formatOfName('onx', 'test')).toThrow(/expected format keras, weights.h5, h5/);
-  expect(formats().map(({ name }) => name)).toEqual(expect.arrayContaining(['keras', 'weights.h5', 'h5']));
+  expect(() => formatOfPath('a', 'test', 'model')).toThrow(
+    /test: expected a path that ends in .keras, .h5, .hdf5, .onnx, received "a"/,
+  );
+  expect(() => formatOfPath('a.weights.h5', 'test', 'model')).toThrow(/weights alone. Use saveWeights/);
+  expect(formatOfPath('W.SafeTensors', 'test', 'weights').name).toBe('safetensors');
+  expect(formatOfPath('a.onnx', 'test', 'model').name).toBe('onnx');
+  expect(() => formatOfPath('a.onnx', 'test', 'weights')).toThrow(
+    /a path of weights \(.weights.h5, .safetensors\), received "a.onnx", which promises a whole model. Use save/,
+  );
+  expect(() => formatOfName('onx', 'test')).toThrow(
+    /expected format keras, weights.h5, h5, safetensors, onnx, received "onx". Did you mean "onnx"/,
+  );
+  // What ends a longer ending comes after it, and no two formats want one.
+  const endings = formats().flatMap((format) => format.endings);
+  for (const [i, ending] of endings.entries())
+    expect(endings.slice(i + 1).filter((later) => later.endsWith(ending))).toEqual([]);
 });
 
-test.each(['keras', 'h5', 'weights.h5'])('%s is not written without what it holds', async (name) => {
-  const empty = { ...file, weights: null, layers: null };
-  await expect(write(name, empty)).rejects.toThrow(FormatError);
+test.each<[string, Uint8Array, RegExp]>([
+  ['a pickle', Uint8Array.of(0x80, 2, 0x8a, 0x0a), /a pickle of torch.save. It may hold code.*safetensors/],
+  ['a checkpoint', encode('recurra checkpoint 1\n'), /a checkpoint of Recurra's own. Use loadCheckpoint/],
+  ['a configuration', encode('{"class_name":"Sequential"}'), /other JSON. The configuration of a model alone/],
+  ['another text', encode('the cat'), /received 7 other bytes/],
+])('%s is told from files of models', async (_, bytes, message) => {
+  await expect(readModelFile(bytes, { label: 'm' })).rejects.toThrow(FormatError);
+  await expect(readModelFile(bytes, { label: 'm' })).rejects.toThrow(message);
 });
+
+test.each(['keras', 'h5', 'weights.h5', 'safetensors', 'onnx'])(
+  '%s is not written without what it holds',
+  async (name) => {
+    const empty = { ...file, weights: null, layers: null };
+    await expect(write(name, empty)).rejects.toThrow(FormatError);
+  },
+);
 
 describe('hostile files', () => {
-  const archive = (members: Record<string, Uint8Array>): Uint8Array => zipSync(members, { level: 9 });
+  const archive = (members: Record<string, Uint8Array>): Uint8Array =>
+    zipSync({ 'config.json': config, 'metadata.json': config, ...members }, { level: 9 });
   const config = encode('{"class_name":"A","config":{}}');
   test.each<[string, () => Uint8Array | Promise<Uint8Array>, RegExp]>([
     ['nothing', () => new Uint8Array(), /received an empty one/],
@@ -163,10 +191,10 @@ describe('hostile files', () => {
     ['a drive', () => archive({ 'C:\\config.json': config }), /plain relative names/],
     [
       'no configuration',
-      () => archive({ 'metadata.json': config }),
-      /expected the member "config.json", received metadata.json/,
+      () => zipSync({ 'metadata.json': config, 'model.weights.h5': config }),
+      /expected a file of a model .*received a zip archive without the members config.json/,
     ],
-    ['no weights', () => archive({ 'config.json': config }), /expected the member "model.weights.h5"/],
+    ['no weights', () => archive({}), /expected the member "model.weights.h5"/],
     ['no JSON', () => archive({ 'config.json': encode('{"class_name":') }), /config.json: expected JSON/],
     ['another object', () => archive({ 'config.json': encode('[]') }), /expected an object of JSON/],
     [
@@ -174,7 +202,7 @@ describe('hostile files', () => {
       () => archive({ 'config.json': encode('{"class_name":"A","config":{"__proto__":{"x":1}}}') }),
       /"__proto__"/,
     ],
-    ['depth', () => archive({ 'config.json': encode(`${'['.repeat(5000)}${']'.repeat(5000)}`) }), /at most 128 deep/],
+    ['depth', () => archive({ 'config.json': encode(`${'['.repeat(5000)}${']'.repeat(5000)}`) }), /at most 128 levels/],
     [
       'a bomb',
       () => archive({ 'config.json': new Uint8Array(50 * 2 ** 20) }),
@@ -216,11 +244,15 @@ describe('hostile files', () => {
 
   test('limits are those that are given', async () => {
     const bytes = golden('text_lstm.keras');
-    await expect(readModelFile(bytes, { maxBytes: 1000 })).rejects.toThrow(/at most 1000 bytes, received 25092/);
-    await expect(readModelFile(bytes, { maxEntries: 5 })).rejects.toThrow(/at most 5 entries/);
-    await expect(readModelFile(bytes, { maxDepth: 3 })).rejects.toThrow(/at most 3 deep/);
-    await expect(readModelFile(bytes, { maxByte: 1 } as never)).rejects.toThrow(/unknown option "maxByte"/);
-    await expect(readModelFile('text_lstm.keras' as never)).rejects.toThrow(/as a Uint8Array, received string/);
+    await expect(readModelFile(bytes, { limits: { maxBytes: 1000 } })).rejects.toThrow(
+      /at most 1000 bytes, received 25092/,
+    );
+    await expect(readModelFile(bytes, { limits: { maxEntries: 5 } })).rejects.toThrow(/at most 5 entries/);
+    await expect(readModelFile(bytes, { limits: { maxDepth: 3 } })).rejects.toThrow(/at most 3 levels/);
+    await expect(readModelFile(bytes, { limits: { maxByte: 1 } } as never)).rejects.toThrow(/unknown option "maxByte"/);
+    await expect(readModelFile('text_lstm.keras' as never)).rejects.toThrow(
+      /as a Uint8Array, received "text_lstm.keras"/,
+    );
   });
 
   test('an archive of a member that is not as its checksum says', async () => {

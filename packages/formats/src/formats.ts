@@ -1,22 +1,47 @@
-import { FormatError, ValueError } from '@recurra/tensor';
+import { ValueError } from '@recurra/tensor';
 import { didYouMean } from '@recurra/tensor/extend';
-import { isHdf5 } from './keras/hdf5.js';
-import { isZip } from './keras/zip.js';
 import type { Limits } from './limits.js';
+import { isHdf5, isKeras, isOnnx, isSafetensors } from './looks.js';
 import type { ModelFile } from './model-file.js';
 
-/** A format of one file: how it is known, read and written. */
+/** What a file may hold of a model: its architecture, how it is compiled, weights, the optimizer's state, and assets (vocabularies, tokenizers). */
+export type ModelPart = 'model' | 'compile' | 'weights' | 'optimizer' | 'assets';
+
+/** What a file is by its bytes. The two layouts of HDF5 have the same ones. */
+export type FormatKind = 'keras' | 'hdf5' | 'safetensors' | 'onnx';
+
+/** How a file is read. */
+export interface ReadContext {
+  readonly limits?: Limits | undefined;
+  /** What messages begin with: the file. */
+  readonly label: string;
+  /** The bytes of a file beside it, by its name; `null` where there is none. Throws `FormatError` for names that lead elsewhere. */
+  beside(name: string): Promise<Uint8Array | null>;
+}
+
+/** What is written: the file itself, and those beside it by their names, for formats of several. */
+export interface WrittenFiles {
+  readonly main: Uint8Array;
+  readonly beside: ReadonlyMap<string, Uint8Array>;
+}
+
+/** A format: how it is known, what it holds, how it is read and written. */
 export interface Format {
   readonly name: string;
+  /** What people call it. */
+  readonly title: string;
+  readonly kind: FormatKind;
   /** Endings of paths, with their dots. */
   readonly endings: readonly string[];
-  /** What it can hold. */
-  readonly holds: 'models' | 'weights';
-  /** Can these bytes be of it? */
+  /** What it has room for. */
+  readonly holds: ReadonlySet<ModelPart>;
+  /** Do these bytes look like it? */
   matches(bytes: Uint8Array): boolean;
-  read(bytes: Uint8Array, limits: Limits | undefined, label: string): Promise<ModelFile>;
-  write(file: ModelFile): Promise<Uint8Array>;
+  read(bytes: Uint8Array, context: ReadContext): Promise<ModelFile>;
+  write(file: ModelFile): Promise<WrittenFiles>;
 }
+
+const alone = (main: Uint8Array): WrittenFiles => ({ main, beside: new Map() });
 
 /**
  * The formats: an entry each, and all that reads or writes by paths and bytes knows it. Longer endings come before those that end them. What a format needs is loaded
@@ -25,56 +50,92 @@ export interface Format {
 const FORMATS: readonly Format[] = [
   {
     name: 'keras',
+    title: 'Keras 3',
+    kind: 'keras',
     endings: ['.keras'],
-    holds: 'models',
-    matches: isZip,
-    read: async (...args) => (await import('./keras/keras-file.js')).readKeras(...args),
-    write: async (file) => (await import('./keras/keras-file.js')).writeKeras(file),
+    holds: new Set(['model', 'compile', 'weights', 'optimizer', 'assets']),
+    matches: isKeras,
+    read: async (bytes, { limits, label }) => (await import('./keras/keras-file.js')).readKeras(bytes, limits, label),
+    write: async (file) => alone(await (await import('./keras/keras-file.js')).writeKeras(file)),
   },
   {
     name: 'weights.h5',
+    title: 'weights of Keras 3 (HDF5)',
+    kind: 'hdf5',
     endings: ['.weights.h5'],
-    holds: 'weights',
+    holds: new Set(['weights', 'optimizer']),
     matches: isHdf5,
-    read: async (...args) => (await import('./keras/any-h5.js')).readAnyH5(...args),
-    write: async (file) => (await import('./keras/weights-h5.js')).writeWeightsH5(file),
+    read: async (bytes, { limits, label }) => (await import('./keras/any-h5.js')).readAnyH5(bytes, limits, label),
+    write: async (file) => alone(await (await import('./keras/weights-h5.js')).writeWeightsH5(file)),
   },
   {
     name: 'h5',
+    title: 'Keras before 3 (HDF5)',
+    kind: 'hdf5',
     endings: ['.h5', '.hdf5'],
-    holds: 'models',
+    holds: new Set(['model', 'compile', 'weights', 'optimizer']),
     matches: isHdf5,
     // The two layouts have the same bytes at their beginning.
-    read: async (...args) => (await import('./keras/any-h5.js')).readAnyH5(...args),
-    write: async (file) => (await import('./keras/legacy-h5.js')).writeLegacyH5(file),
+    read: async (bytes, { limits, label }) => (await import('./keras/any-h5.js')).readAnyH5(bytes, limits, label),
+    write: async (file) => alone(await (await import('./keras/legacy-h5.js')).writeLegacyH5(file)),
+  },
+  {
+    name: 'safetensors',
+    title: 'safetensors',
+    kind: 'safetensors',
+    endings: ['.safetensors'],
+    holds: new Set(['weights']),
+    matches: isSafetensors,
+    read: async (bytes, { limits, label }) =>
+      (await import('./safetensors-weights.js')).readSafetensorsFile(bytes, limits, label),
+    write: async (file) => alone((await import('./safetensors-weights.js')).writeSafetensorsWeights(file)),
+  },
+  {
+    name: 'onnx',
+    title: 'ONNX',
+    kind: 'onnx',
+    endings: ['.onnx'],
+    holds: new Set(['model', 'weights']),
+    matches: isOnnx,
+    read: async (bytes, { limits, label }) => (await import('./onnx/onnx-file.js')).readOnnx(bytes, limits, label),
+    write: async (file) => alone((await import('./onnx/encode.js')).encodeOnnx(file)),
   },
 ];
 
 /** All formats, in the order in which they are asked. */
 export const formats = (): readonly Format[] => FORMATS;
 
-const told = (list: readonly Format[]): string => list.flatMap((format) => format.endings).join(', ');
+/** Endings of formats, for messages. */
+export const endingsOf = (list: readonly Format[]): string => list.flatMap((format) => format.endings).join(', ');
+
+/** The format that a path promises by its ending; `null` for one that promises none of them. */
+export function promisedFormat(path: string): Format | null {
+  const lower = path.toLowerCase();
+  return FORMATS.find((format) => format.endings.some((ending) => lower.endsWith(ending))) ?? null;
+}
 
 /**
  * The format that a path promises by its ending. Throws `ValueError` with those that there are.
- * @param holds what is to be written
+ * @param wanted what is to be written: whole models, or weights alone
  */
-export function formatOfPath(path: string, label: string, holds: Format['holds']): Format {
-  const lower = path.toLowerCase();
-  const found = FORMATS.find((format) => format.endings.some((ending) => lower.endsWith(ending)));
-  const fitting = FORMATS.filter((format) => holds === 'weights' || format.holds === 'models');
+export function formatOfPath(path: string, label: string, wanted: 'model' | 'weights'): Format {
+  const whole = (format: Format): boolean => format.holds.has('model');
+  const fitting = FORMATS.filter((format) => whole(format) === (wanted === 'model'));
+  const found = promisedFormat(path);
   if (!found) {
     const ending = /\.[^./\\]*$/.exec(path)?.[0] ?? '';
     throw new ValueError(
-      `${label}: expected a path that ends in ${told(fitting)}, received "${path}".${didYouMean(
+      `${label}: expected a path that ends in ${endingsOf(fitting)}, received "${path}".${didYouMean(
         ending,
         fitting.flatMap((format) => format.endings),
       )}`,
     );
   }
-  if (holds === 'models' && found.holds === 'weights')
+  if (!fitting.includes(found))
     throw new ValueError(
-      `${label}: expected a path of a whole model (${told(fitting)}), received "${path}", which promises weights alone. Use saveWeights.`,
+      `${label}: expected a path ${wanted === 'model' ? 'of a whole model' : 'of weights'} (${endingsOf(fitting)}), received "${path}", which promises ${
+        wanted === 'model' ? 'weights alone. Use saveWeights.' : 'a whole model. Use save.'
+      }`,
     );
   return found;
 }
@@ -84,21 +145,7 @@ export function formatOfName(name: string, label: string): Format {
   const found = FORMATS.find((format) => format.name === name);
   if (found) return found;
   const names = FORMATS.map((format) => format.name);
-  throw new ValueError(`${label}: expected format ${names.join(', ')}, received ${JSON.stringify(name)}`);
-}
-
-/** What a file of any format holds, by its bytes. Throws `FormatError` for what is none of them, and for what is damaged. */
-export async function readModelFile(
-  bytes: Uint8Array,
-  limits?: Limits,
-  label: string = 'readModelFile',
-): Promise<ModelFile> {
-  if (!(bytes instanceof Uint8Array))
-    throw new ValueError(`${label}: expected the bytes of a file as a Uint8Array, received ${typeof bytes}`);
-  const format = FORMATS.find((candidate) => candidate.matches(bytes));
-  if (!format)
-    throw new FormatError(
-      `${label}: expected a file of a model (${told(FORMATS)}), received ${bytes.length === 0 ? 'an empty one' : `${bytes.length} other bytes`}`,
-    );
-  return format.read(bytes, limits, label);
+  throw new ValueError(
+    `${label}: expected format ${names.join(', ')}, received ${JSON.stringify(name)}.${didYouMean(name, names)}`,
+  );
 }

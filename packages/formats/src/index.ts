@@ -1,4 +1,11 @@
-export { type Format, formats, readModelFile } from './formats.js';
+export {
+  type Format,
+  type FormatKind,
+  formats,
+  type ModelPart,
+  type ReadContext,
+  type WrittenFiles,
+} from './formats.js';
 export type { Limits } from './limits.js';
 export type {
   Json,
@@ -23,6 +30,7 @@ export {
   pytorchWeights,
   type StateDict,
 } from './pytorch/state-dict.js';
+export { type ReadModelFileOptions, readModelFile } from './read-model-file.js';
 export {
   type ReadSafetensorsOptions,
   readSafetensors,

@@ -1,5 +1,7 @@
 import { FormatError } from '@recurra/tensor';
-import { readJson } from './json.js';
+import fc from 'fast-check';
+import { readJson, readJsonObject, writeJson } from './json.js';
+import type { Json } from './model-file.js';
 
 const label = 'file';
 
@@ -30,4 +32,58 @@ test.each([
 ])('%s is refused', (text, message) => {
   expect(() => readJson(text, { label, maxDepth: 3 })).toThrow(FormatError);
   expect(() => readJson(text, { label, maxDepth: 3 })).toThrow(message);
+});
+
+test("Python's numbers are read where they are asked for, and nowhere in texts and names", () => {
+  const text = '[NaN,-Infinity , Infinity,{"NaN":"NaN","a\\"b":[NaN]},1e999,-0.0,"-Infinity"]';
+  const read = [
+    Number.NaN,
+    Number.NEGATIVE_INFINITY,
+    Number.POSITIVE_INFINITY,
+    { NaN: 'NaN', 'a"b': [Number.NaN] },
+    Number.POSITIVE_INFINITY,
+    -0,
+    '-Infinity',
+  ];
+  expect(readJson(text, { label, python: true })).toEqual(read);
+  expect(readJson('NaN', { label, python: true })).toBeNaN();
+  expect(() => readJson(text, { label })).toThrow(FormatError);
+});
+
+test.each(['NaN1', 'xNaN', '--Infinity', '{NaN:1}', '[1NaN]', 'Nan', '"a"NaN', '+Infinity', 'InfinityNaN', '[NaN'])(
+  '%s is no number of Python',
+  (text) => {
+    expect(() => readJson(text, { label, python: true })).toThrow(FormatError);
+  },
+);
+
+test('a text that is too large, and another value than an object', () => {
+  expect(() => readJson('[1,2,3]', { label, maxSize: 6 })).toThrow(/at most 6 bytes, received 7/);
+  expect(() => readJsonObject('[]', { label })).toThrow(/file: expected an object of JSON/);
+  expect(() => readJson('[NaN', { label, python: true })).toThrow(/received text that is none: "\[NaN"/);
+});
+
+test('what is written is read again, whatever the texts say', () => {
+  const strings = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.constantFrom('\u0000number:NaN', 'NaN', '{"__proto__":0}', '"', '\\', '\ud800', 'constructor'),
+  );
+  const { json } = fc.letrec<{ json: Json }>((tie) => ({
+    json: fc.oneof(
+      { maxDepth: 5 },
+      fc.double(),
+      fc.integer(),
+      strings,
+      fc.constantFrom(null, true, false),
+      fc.array(tie('json'), { maxLength: 4 }),
+      fc.dictionary(strings, tie('json'), { maxKeys: 4 }),
+    ),
+  }));
+  fc.assert(
+    fc.property(json, (value) => {
+      expect(readJson(writeJson(value), { label, python: true })).toEqual(value);
+    }),
+    { numRuns: 500 },
+  );
+  expect(writeJson({ a: 1, b: undefined } as never, (key) => key === 'a')).toBe('{"a":1.0}');
 });

@@ -60,6 +60,8 @@ export interface ModelFile {
   readonly weights: WeightGroup | null;
   /** The same weights by the layers of the model, for formats that have them so; where both are there, `weights` counts. */
   readonly layers: readonly LayerWeights[] | null;
+  /** Weights by the paths of variables alone, of formats that say nothing of their places (safetensors). */
+  readonly named?: ReadonlyMap<string, Tensor> | null;
   readonly optimizer: OptimizerWeights | null;
   /** Further files that travel with a model (vocabularies, tokenizers), by their paths. */
   readonly assets: ReadonlyMap<string, Uint8Array>;

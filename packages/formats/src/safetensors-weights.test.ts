@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { FormatError, type Tensor, tensorFromJSON, zeros } from '@recurra/tensor';
+import { FormatError, ones, type Tensor, tensorFromJSON, zeros } from '@recurra/tensor';
 import { type ModelFile, tensorsOf, type WeightGroup } from './model-file.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 import { readSafetensorsWeights, weightNames, writeSafetensorsWeights } from './safetensors-weights.js';
@@ -173,6 +173,23 @@ describe('names', () => {
   ])('%j is refused', (names, sizes, message) => {
     expect(() => read(names, sizes)).toThrow(FormatError);
     expect(() => read(names, sizes)).toThrow(message);
+  });
+
+  test.each([
+    [
+      ['n_7/dense_9/a', 'n_7/dense_10/a', 'n_7/cell_1/dense/a'],
+      [1, 2, 3],
+    ],
+    [
+      ['dense_10/a', 'dense_9/a', 'cell/dense_3/a'],
+      [2, 1, 3],
+    ],
+  ])('%j are those of layers with other numbers', (names, sizes) => {
+    const full = groupOf('n', { 'dense/a': zeros([1]), 'dense_1/a': zeros([2]), 'cell/dense/a': zeros([3]) });
+    const bytes = writeSafetensors(Object.fromEntries(names.map((name, i) => [name, ones([sizes[i]!])])));
+    const { weights } = readSafetensorsWeights(bytes, modelOf('Functional', full));
+    expect([...tensorsOf(weights!)].map(({ value }) => value.shape)).toEqual([[1], [2], [3]]);
+    expect([...tensorsOf(weights!)].every(({ value }) => value.data.every((v) => v === 1))).toBe(true);
   });
 
   test('two weights of one name, or none at all, are not written', () => {

@@ -1,5 +1,6 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
 import { checkValue, formatShape, isRecord, type Rule } from '@recurra/tensor/extend';
+import { Budget, type Limits } from './limits.js';
 import { listed } from './listed.js';
 import { type ModelFile, type NamedTensor, type PlacedTensor, tensorsOf, type WeightGroup } from './model-file.js';
 import {
@@ -71,7 +72,7 @@ function tailsOf(path: string, most = Infinity): string[] {
 
 /**
  * A model with the weights of a safetensors file in the places of its own. Names are as Keras or Recurra have them, with or without the names of models around
- * (`lstm/lstm_cell/kernel` for `text_lstm/lstm/lstm_cell/kernel`). The state of the optimizer is not in such files: the result has none. Throws `FormatError` unless
+ * (`lstm/lstm_cell/kernel` for `text_lstm/lstm/lstm_cell/kernel`); the numbers that names are given may be others (`dense_2` and `dense_5` for `dense` and `dense_1`). The state of the optimizer is not in such files: the result has none. Throws `FormatError` unless
  * each weight of the model is there once, in its shape, and nothing else.
  */
 export function readSafetensorsWeights(
@@ -80,14 +81,32 @@ export function readSafetensorsWeights(
   options: ReadSafetensorsOptions = {},
 ): ModelFile {
   checkValue('readSafetensorsWeights', 'the model', like, MODEL_FILE);
-  const { tensors } = readSafetensors(bytes, options);
-  const label = options.name ?? 'safetensors';
+  return withNamedWeights(like, readSafetensors(bytes, options).tensors, options.name ?? 'safetensors');
+}
+
+/** The weights of a safetensors file, which go by names alone: their places are those of the model that they are put in. */
+export function readSafetensorsFile(bytes: Uint8Array, limits: Limits | undefined, label: string): ModelFile {
+  new Budget(label, bytes.length, limits).take(bytes.length, 'the file');
+  const { tensors } = readSafetensors(bytes, { name: label });
+  return {
+    model: null,
+    compile: null,
+    weights: null,
+    layers: null,
+    named: tensors,
+    optimizer: null,
+    assets: new Map(),
+  };
+}
+
+/** A model with weights that go by names alone in the places of its own. As {@link readSafetensorsWeights}, for tensors that were read. */
+export function withNamedWeights(like: ModelFile, tensors: ReadonlyMap<string, Tensor>, label: string): ModelFile {
   const { weights, layers } = like;
   if (!weights && !layers)
     throw new FormatError(`${label}: expected a model with weights to read into, received one without.`);
   // In groups with all names around: the file's may be any end of them.
   const paths = weights ? [...tensorsOf(weights)].map(pathOf) : namedWeights(like).map(({ name }) => name);
-  const found = matched([...new Set(paths)], [...tensors.keys()], label);
+  const found = matchedByNumbers([...new Set(paths)], [...tensors.keys()], label);
   let next = 0;
   const fill = (variables: readonly NamedTensor[]): NamedTensor[] =>
     variables.map(({ name, value: own }) => {
@@ -111,6 +130,53 @@ export function readSafetensorsWeights(
     layers: layers!.map((layer) => ({ ...layer, variables: fill(layer.variables) })),
     optimizer: null,
   };
+}
+
+/**
+ * Paths with names that were numbered by a program counted from 0 in each layer around: `dense_7/kernel` and `dense_9/kernel` as `dense#0/kernel` and `dense#1/kernel`. So models of one
+ * kind have the same ones, however many were made before.
+ */
+function counted(paths: readonly string[]): ReadonlyMap<string, string> {
+  // Numbers of each name, by what stands before it.
+  const numbers = new Map<string, Set<number>>();
+  const partsOf = (path: string): (readonly [around: string, family: string, number: number])[] => {
+    const names = path.split('/');
+    return names.slice(0, -1).map((name, i) => {
+      const [, family = name, number = '0'] = /^(.*?)(?:_(\d+))?$/.exec(name) ?? [];
+      return [`${names.slice(0, i).join('/')}/${family}`, family, Number(number)] as const;
+    });
+  };
+  for (const path of paths)
+    for (const [around, , number] of partsOf(path)) numbers.set(around, (numbers.get(around) ?? new Set()).add(number));
+  const order = new Map([...numbers].map(([around, found]) => [around, [...found].sort((a, b) => a - b)]));
+  return new Map(
+    paths.map((path) => {
+      const parts = partsOf(path).map(([around, family, number]) => `${family}#${order.get(around)!.indexOf(number)}`);
+      return [path, [...parts, path.slice(path.lastIndexOf('/') + 1)].join('/')];
+    }),
+  );
+}
+
+/** As {@link matched}, also where layers of the same names have other numbers: those that a program gives go on from model to model. */
+function matchedByNumbers(
+  paths: readonly string[],
+  names: readonly string[],
+  label: string,
+): ReadonlyMap<string, string> {
+  try {
+    return matched(paths, names, label);
+  } catch (error) {
+    if (paths.length !== names.length) throw error;
+    const [own, theirs] = [counted(paths), counted(names)];
+    try {
+      const found = matched([...own.values()], [...theirs.values()], label);
+      const back = new Map([...theirs].map(([name, key]) => [key, name]));
+      return new Map(paths.map((path) => [path, back.get(found.get(own.get(path)!)!)!]));
+    } catch {
+      // With the names as they are.
+      throw error;
+    }
+  }
 }
 
 /** For each path the name that means it: the same, or one of the two is the end of the other. */

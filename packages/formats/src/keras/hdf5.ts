@@ -1,6 +1,7 @@
 import { FormatError, type Tensor, tensor } from '@recurra/tensor';
 import { denseData, sizeOf } from '@recurra/tensor/extend';
 import type { Budget } from '../limits.js';
+import { isHdf5 } from '../looks.js';
 import { pacer } from '../pause.js';
 
 /** What an attribute holds. */
@@ -12,12 +13,6 @@ export interface Hdf5Group {
   readonly groups: ReadonlyMap<string, Hdf5Group>;
   readonly datasets: ReadonlyMap<string, Tensor>;
 }
-
-/** The first bytes of an HDF5 file. */
-export const HDF5_MARK: readonly number[] = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-
-/** Does it begin as an HDF5 file does? */
-export const isHdf5 = (bytes: Uint8Array): boolean => HDF5_MARK.every((byte, i) => bytes[i] === byte);
 
 type Library = typeof import('h5wasm');
 type Module = Awaited<Library['ready']>;

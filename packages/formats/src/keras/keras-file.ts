@@ -3,9 +3,9 @@ import { isRecord } from '@recurra/tensor/extend';
 import { Budget, type Limits } from '../limits.js';
 import type { JsonObject, KerasObject, ModelFile } from '../model-file.js';
 import { readHdf5, writeHdf5 } from './hdf5.js';
-import { parseJsonObject, stringifyJson } from './json.js';
+import { readKerasJson, writeKerasJson } from './json.js';
 import { weightsFromHdf5, weightsToHdf5 } from './weights-h5.js';
-import { type Archive, openZip, writeZip } from './zip.js';
+import { openZip, writeZip } from './zip.js';
 
 const CONFIG = 'config.json';
 const METADATA = 'metadata.json';
@@ -28,23 +28,19 @@ export function modelFrom(config: JsonObject, label: string): { model: KerasObje
   };
 }
 
-const text = async (archive: Archive, name: string, label: string): Promise<string> => {
-  const bytes = await archive.read(name);
-  if (!bytes)
-    throw new FormatError(
-      `${label}: expected the member "${name}", received ${archive.names.join(', ').slice(0, 120) || 'none'}. Is it a file of Keras 3?`,
-    );
-  return new TextDecoder().decode(bytes);
-};
-
 /**
  * The model of a `.keras` file. Throws `FormatError` for other bytes, members that are missing or damaged, and for more than the limits allow.
  */
 export async function readKeras(bytes: Uint8Array, limits?: Limits, label = '.keras'): Promise<ModelFile> {
   const budget = new Budget(label, bytes.length, limits);
   const archive = openZip(bytes, budget);
-  const config = await text(archive, CONFIG, label);
-  const described = modelFrom(parseJsonObject(config, `${label}: ${CONFIG}`, budget.maxDepth), label);
+  const config = await archive.read(CONFIG);
+  if (!config)
+    throw new FormatError(
+      `${label}: expected the member "${CONFIG}", received ${archive.names.join(', ').slice(0, 120) || 'none'}. Is it a file of Keras 3?`,
+    );
+  const { maxDepth } = budget;
+  const described = modelFrom(readKerasJson(config, { label: `${label}: ${CONFIG}`, maxDepth }), label);
   const weights = await archive.read(WEIGHTS);
   if (!weights) throw new FormatError(`${label}: expected the member "${WEIGHTS}", received none`);
   const root = await readHdf5(weights, budget);
@@ -63,7 +59,7 @@ export async function writeKeras(file: ModelFile): Promise<Uint8Array> {
   const { model, compile, weights, optimizer, assets } = file;
   if (!model || !weights)
     throw new FormatError('.keras: expected a whole model, received weights alone. Write them as .weights.h5.');
-  const encode = (value: JsonObject): Uint8Array => new TextEncoder().encode(stringifyJson(value));
+  const encode = (value: JsonObject): Uint8Array => new TextEncoder().encode(writeKerasJson(value));
   const members = new Map<string, Uint8Array>([
     [METADATA, encode({ keras_version: KERAS_VERSION, date_saved: stamp(new Date()) })],
     [CONFIG, encode({ ...model, compile_config: compile ?? {} })],

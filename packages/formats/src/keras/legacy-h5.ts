@@ -2,7 +2,7 @@ import { FormatError, type Tensor } from '@recurra/tensor';
 import { isRecord } from '@recurra/tensor/extend';
 import type { Json, JsonObject, LayerWeights, ModelFile, NamedTensor, OptimizerWeights } from '../model-file.js';
 import { type Hdf5Attribute, type Hdf5Group, writeHdf5 } from './hdf5.js';
-import { parseJsonObject, stringifyJson } from './json.js';
+import { readKerasJson, writeKerasJson } from './json.js';
 import { KERAS_VERSION, modelFrom } from './keras-file.js';
 
 const LAYERS = 'layer_names';
@@ -62,7 +62,7 @@ function compileFrom(text: Hdf5Attribute | undefined, label: string, maxDepth: n
     optimizer_config: optimizer = null,
     optimizer: own = optimizer,
     ...rest
-  } = parseJsonObject(text, `${label}: training_config`, maxDepth);
+  } = readKerasJson(text, { label: `${label}: training_config`, maxDepth });
   return { optimizer: own as Json, ...rest };
 }
 
@@ -99,7 +99,7 @@ export function legacyFromHdf5(root: Hdf5Group, label: string, maxDepth: number)
     throw new FormatError(`${label}: expected model_config to be a text, received another attribute`);
   const weights = root.groups.get(MODEL_WEIGHTS);
   if (!weights) throw new FormatError(`${label}: expected the group "${MODEL_WEIGHTS}", received none`);
-  const { model } = modelFrom(parseJsonObject(described, `${label}: model_config`, maxDepth), label);
+  const { model } = modelFrom(readKerasJson(described, { label: `${label}: model_config`, maxDepth }), label);
   if (isFormer(model))
     throw new FormatError(
       `${label}: expected a model as Keras 3 describes it, received one of Keras 2. Load and save it with Keras 3, or load its weights into a model of the same layers.`,
@@ -177,8 +177,8 @@ export async function writeLegacyH5({ model, compile, layers, optimizer }: Model
     attributes: new Map<string, Hdf5Attribute>([
       ['backend', 'jax'],
       ['keras_version', KERAS_VERSION],
-      ['model_config', stringifyJson(described)],
-      ...(training ? [['training_config', stringifyJson(training)] as const] : []),
+      ['model_config', writeKerasJson(described)],
+      ...(training ? [['training_config', writeKerasJson(training)] as const] : []),
     ]),
     groups: new Map([
       [MODEL_WEIGHTS, weights],

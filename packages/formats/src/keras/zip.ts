@@ -1,13 +1,12 @@
 import { FormatError } from '@recurra/tensor';
 import { crc32 } from '../crc32.js';
 import type { Budget } from '../limits.js';
+import { endOfZip } from '../looks.js';
 import { pacer } from '../pause.js';
+import { expectPlainName } from '../plain-name.js';
 
-const END = 0x06054b50;
 const ENTRY = 0x02014b50;
 const LOCAL = 0x04034b50;
-/** The size of the record at the end, without its comment. */
-const END_SIZE = 22;
 const STEP = 1 << 20;
 
 /** A member of an archive, before it is read. */
@@ -20,19 +19,6 @@ interface Member {
   readonly at: number;
 }
 
-/** Does it begin as an archive does? */
-export const isZip = (bytes: Uint8Array): boolean =>
-  bytes.length >= END_SIZE && bytes[0] === 0x50 && bytes[1] === 0x4b && (bytes[2] === 3 || bytes[2] === 5);
-
-/** Throws `FormatError` for a name that could lead out of the archive, or that means nothing. */
-function checkName(label: string, name: string): void {
-  const parts = name.replaceAll('\\', '/').split('/');
-  if (name === '' || name.includes('\0') || name.startsWith('/') || /^[a-z]:/i.test(name) || parts.includes('..'))
-    throw new FormatError(
-      `${label}: expected members with plain relative names, received ${JSON.stringify(name.slice(0, 80))}`,
-    );
-}
-
 /** The members that the directory at the end of an archive lists. */
 function membersOf(bytes: Uint8Array, budget: Budget): Map<string, Member> {
   const { label } = budget;
@@ -40,10 +26,7 @@ function membersOf(bytes: Uint8Array, budget: Budget): Map<string, Member> {
     throw new FormatError(`${label}: expected a zip archive, received ${message}. The file may be cut off.`);
   };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  let end = bytes.length - END_SIZE;
-  const least = Math.max(0, end - 0xffff);
-  while (end >= least && view.getUint32(end, true) !== END) end--;
-  if (end < least) fail('no directory at its end');
+  const end = endOfZip(bytes) ?? fail('no directory at its end');
   const count = view.getUint16(end + 10, true);
   const start = view.getUint32(end + 16, true);
   if (count === 0xffff || start === 0xffffffff) fail('one of the large format (zip64)');
@@ -58,7 +41,7 @@ function membersOf(bytes: Uint8Array, budget: Budget): Map<string, Member> {
     ];
     if (at + 46 + nameSize + extra + comment > end) fail('a directory that is not whole');
     const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameSize));
-    checkName(label, name);
+    expectPlainName(label, 'members', name);
     budget.enter(`the member "${name}"`);
     if (members.has(name)) throw new FormatError(`${label}: expected members once, received "${name}" twice`);
     if (view.getUint16(at + 8, true) & 1) throw new FormatError(`${label}: expected "${name}" without a password`);

@@ -1,4 +1,5 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
+import { writeJson } from '../json.js';
 import type { ModelFile } from '../model-file.js';
 import { Architecture } from './architecture.js';
 import {
@@ -79,10 +80,10 @@ export function encodeOnnx(file: ModelFile, { architecture = true }: OnnxOptions
     metadataProps:
       architecture && file.model
         ? [
-            { key: METADATA.model, value: JSON.stringify(file.model) },
+            { key: METADATA.model, value: writeJson(file.model) },
             {
               key: METADATA.weights,
-              value: JSON.stringify(file.weights && describeWeights(file.weights, builder.read)),
+              value: writeJson(file.weights && describeWeights(file.weights, builder.read)),
             },
           ]
         : [],

@@ -3,6 +3,7 @@
  * the architecture is taken only if it becomes exactly the graph that is there.
  */
 import { FormatError, type Tensor, tensor } from '@recurra/tensor';
+import { readJson } from '../json.js';
 import type { JsonObject, KerasObject, ModelFile, NamedTensor, WeightGroup } from '../model-file.js';
 import type { Constant, GraphBuilder, Limits } from './graph.js';
 import { isObject } from './layer-call.js';
@@ -27,18 +28,8 @@ export function describeWeights(group: WeightGroup, read: ReadonlySet<Tensor>): 
   };
 }
 
-/** JSON from a file. Throws `FormatError` for anything else, and for keys that would reach prototypes. */
-function parseJson(what: string, text: string): unknown {
-  try {
-    return JSON.parse(text, (key, value) => {
-      if (key === '__proto__') throw new FormatError(`ONNX: ${what}: expected keys other than __proto__`);
-      return value;
-    });
-  } catch (error) {
-    if (error instanceof FormatError) throw error;
-    throw new FormatError(`ONNX: ${what}: expected JSON, received ${JSON.stringify(text.slice(0, 40))}`);
-  }
-}
+/** The values of the weights that are written out may be NaN. */
+const jsonOf = (what: string, text: string): unknown => readJson(text, { label: `ONNX: ${what}`, python: true });
 
 /** Weights whose elements are numbers of their own, 1, 2, ...: where they come to lie in the graph shows where the values are. */
 class Labels {
@@ -125,10 +116,10 @@ export function ownModel(
   nodes: number,
   write: WriteGraph,
 ): Pick<ModelFile, 'model' | 'weights'> {
-  const model = parseJson(METADATA.model, metadata.get(METADATA.model)!);
+  const model = jsonOf(METADATA.model, metadata.get(METADATA.model)!);
   if (!isObject(model) || !isObject(model['config']))
     throw new FormatError(`ONNX: ${METADATA.model}: expected { class_name, config }`);
-  const described = parseJson(METADATA.weights, metadata.get(METADATA.weights) ?? 'null');
+  const described = jsonOf(METADATA.weights, metadata.get(METADATA.weights) ?? 'null');
   const elements = [...constants.values()].reduce((n, { value }) => n + value.size, 0);
   const labels = new Labels(elements);
   const group = described === null ? null : labels.group(described);

@@ -769,24 +769,29 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
   /**
    * Writes the model to a file: architecture, weights and, once compiled, how it is compiled and the optimizer's state, so that training goes on where it is loaded
-   * ({@link loadModel}), here or in Keras. The format goes by the ending: `.keras` (Keras 3), `.h5` (the one before). The file is replaced as a whole.
+   * ({@link loadModel}), here or in Keras. The format goes by the ending: `.keras` (Keras 3), `.h5` (the one before), `.onnx` (for inference elsewhere, without how it is
+   * compiled). The file is replaced as a whole.
    *
-   * Throws `ValueError` for another ending, for a model whose weights are not there, and for functions without a name in it.
+   * Throws `ValueError` for another ending, for a model whose weights are not there, for functions without a name in it, and for `compile: true` where the format has no room
+   * for that; `FormatError` for layers that ONNX has no operators for.
    */
   async save(path: string, options: SaveOptions = {}): Promise<void> {
     const { saveModel } = await import('../saving/files.js');
     return saveModel(this, path, options);
   }
 
-  /** Writes the weights, and the optimizer's state once compiled, to a `.weights.h5` file, which Keras 3 reads. Throws as {@link Model.save}. */
+  /**
+   * Writes the weights: to a `.weights.h5` file, which Keras 3 reads, with the optimizer's state once compiled, or to a `.safetensors` file, under Keras' paths of variables
+   * (`lstm/lstm_cell/kernel`). Throws `ValueError` for another ending, and for a model whose weights are not there.
+   */
   async saveWeights(path: string, options: StorageOptions = {}): Promise<void> {
     const { saveWeights } = await import('../saving/files.js');
     return saveWeights(this, path, options);
   }
 
   /**
-   * Puts the weights of a file (a path, or its bytes) in this model: of `.weights.h5`, `.keras` or `.h5`; the optimizer's state, too, where both have one of the same
-   * kind. All or none: `FormatError` is thrown, and nothing changed, where they do not fit.
+   * Puts the weights of a file (a path, or its bytes) in this model: of `.weights.h5`, `.safetensors`, or of a whole model; the optimizer's state, too, where both have one of
+   * the same kind. All or none: `FormatError` is thrown, and nothing changed, where they do not fit.
    */
   async loadWeights(source: FileSource, options: LoadWeightsOptions = {}): Promise<void> {
     const { loadWeights } = await import('../saving/files.js');

@@ -1,4 +1,5 @@
 import { type InitializeOptions, initializeParams, initializers, RecurrentCell } from '@recurra/cells';
+import { type Format, formats, readModelFile, readSafetensors, writeSafetensors } from '@recurra/formats';
 import { Adam, LossScaleOptimizer, Optimizer, RMSprop, SGD } from '@recurra/optim';
 import {
   FormatError,
@@ -118,6 +119,94 @@ test('weights go into a model of the same layers, all or none', async () => {
   );
   await expect(shorter.loadWeights('m.h5', { storage })).rejects.toThrow(/weights of 1 layers .* such of 2/);
   expect(wider.getWeights().map((t) => t.data)).toEqual(before);
+});
+
+test('safetensors hold weights by the paths that Keras has for them, and go in by these', async () => {
+  const storage = memoryStorage();
+  const make = (name: string): Sequential => {
+    const model = new Sequential([Input({ shape: [3] }), new Dense(4, { name: 'a' }), new Dense(1, { name: 'b' })], {
+      name,
+    });
+    model.compile({ loss: 'mse' });
+    return model;
+  };
+  const [model, other] = [make('one'), make('two')];
+  await model.saveWeights('w.safetensors', { storage });
+  const { tensors } = readSafetensors((await storage.read('w.safetensors'))!);
+  expect([...tensors.keys()]).toEqual(['one/a/kernel', 'one/a/bias', 'one/b/kernel', 'one/b/bias']);
+  expect(await encodeModel(model, { format: 'safetensors' })).toEqual(await storage.read('w.safetensors'));
+  await expect(other.loadWeights('w.safetensors', { storage })).rejects.toThrow(
+    /loadWeights: w.safetensors: expected the weights of the model and nothing else; 4 missing/,
+  );
+  await make('one').loadWeights('w.safetensors', { storage });
+  const short = writeSafetensors(Object.fromEntries([...tensors].map(([name, t]) => [name.replace('one/', ''), t])));
+  await other.loadWeights(short);
+  expect(other.getWeights().map((t) => t.data)).toEqual(model.getWeights().map((t) => t.data));
+  await expect(loadModel('w.safetensors', { storage })).rejects.toThrow(/received weights alone/);
+});
+
+test('a model that has functions saves its weights', async () => {
+  const make = (): Sequential => new Sequential([Input({ shape: [3] }), new Lambda((t: Tensor) => t), new Dense(1)]);
+  const [model, other] = [make(), make()];
+  for (const format of ['weights.h5', 'safetensors']) {
+    other.setWeights(other.weights.map(({ shape }) => full([...shape], 9)));
+    await other.loadWeights(await encodeModel(model, { format }));
+    expect(other.getWeights().map((t) => t.data)).toEqual(model.getWeights().map((t) => t.data));
+  }
+});
+
+test('ONNX holds a model for inference, and says so where more was asked for', async () => {
+  const storage = memoryStorage();
+  const model = small();
+  model.compile({ optimizer: 'adam', loss: 'mse' });
+  await model.save('m.onnx', { storage });
+  const again = await loadModel('m.onnx', { storage });
+  expect([again.compiled, again.name]).toEqual([false, model.name]);
+  expect((await again.predict(x)).data).toEqual((await model.predict(x)).data);
+  const other = small();
+  await other.loadWeights('m.onnx', { storage });
+  expect((await other.predict(x)).data).toEqual((await model.predict(x)).data);
+  await model.save('n.onnx', { storage, compile: false });
+  await expect(model.save('n.onnx', { storage, compile: true })).rejects.toThrow(
+    /a format that says how a model is compiled, received onnx, which has no room for it/,
+  );
+  await expect(encodeModel(model, { format: 'onnx', compile: true })).rejects.toThrow(/received onnx/);
+  await expect(model.saveWeights('m.onnx', { storage })).rejects.toThrow(/promises a whole model. Use save/);
+});
+
+test('what belongs beside a file is written and read beside it', async () => {
+  const storage = memoryStorage();
+  const table = formats() as Format[];
+  const bytes = new TextEncoder().encode('two files');
+  table.push({
+    name: 'two',
+    title: 'two files',
+    kind: 'keras',
+    endings: ['.two'],
+    holds: new Set(['model', 'weights']),
+    matches: (b) => b.length === bytes.length,
+    read: async (_, { beside, label }) => {
+      await expect(beside('../x')).rejects.toThrow(/loadModel: a\/m.two: expected files beside it with plain relative/);
+      expect(await beside('none')).toBeNull();
+      const found = await beside('weights.bin');
+      if (!found) throw new FormatError(`${label}: expected weights.bin beside it`);
+      return readModelFile(found);
+    },
+    write: async (file) => ({
+      main: bytes,
+      beside: new Map([['weights.bin', (await table[0]!.write(file)).main]]),
+    }),
+  });
+  try {
+    const model = small();
+    await model.save('a/m.two', { storage });
+    expect(await storage.list('')).toEqual([]);
+    expect(await storage.list('a')).toEqual(['a/m.two', 'a/weights.bin']);
+    expect((await (await loadModel('a/m.two', { storage })).predict(x)).data).toEqual((await model.predict(x)).data);
+    await expect(encodeModel(model, { format: 'two' })).rejects.toThrow(/which has weights.bin beside it/);
+  } finally {
+    table.pop();
+  }
 });
 
 test('weights go into a model that is trained in another way, which is told', async () => {

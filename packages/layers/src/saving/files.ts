@@ -1,9 +1,9 @@
-import type { ModelFile } from '@recurra/formats';
+import type { Format, ModelFile } from '@recurra/formats';
 import { FormatError, type Registrable, ValueError } from '@recurra/tensor';
 import { checkRules, describeValue, type Rules, rules } from '@recurra/tensor/extend';
 import { CUSTOM_OBJECTS } from '../serialize.js';
-import { expectPath, storageFor } from '../training/storage.js';
-import { type AnyModel, type FromModelFileOptions, modelFromFile, toModelFile } from './model-file.js';
+import { besideOf, expectPath, type Storage, storageFor } from '../training/storage.js';
+import { type AnyModel, type FromModelFileOptions, modelFromFile, toModelFile, weightsFile } from './model-file.js';
 import { assignOptimizer } from './optimizer-state.js';
 import type { FileSource, LoadWeightsOptions, SaveOptions, StorageOptions } from './options.js';
 import { assignLayerWeights, assignWeights } from './weights.js';
@@ -20,7 +20,7 @@ export interface LoadModelOptions extends LoadWeightsOptions {
 
 /** Options of {@link encodeModel}. */
 export interface EncodeModelOptions {
-  /** The name of the format: 'keras' (the default), 'h5', 'weights.h5'. */
+  /** The name of the format: 'keras' (the default), 'h5', 'weights.h5', 'safetensors', 'onnx'; see `formats` of `@recurra/formats`. */
   readonly format?: string;
   /** As in `model.save`. */
   readonly compile?: boolean;
@@ -64,8 +64,32 @@ async function bytesOf(label: string, source: FileSource, options: StorageOption
 /** What a file holds, whatever its format. */
 async function read(label: string, source: FileSource, options: LoadWeightsOptions): Promise<ModelFile> {
   const bytes = await bytesOf(label, source, options);
-  const { readModelFile } = await import('@recurra/formats');
-  return readModelFile(bytes, options.limits, typeof source === 'string' ? `${label}: ${source}` : label);
+  const { limits } = options;
+  const { readModelBytes } = await import('@recurra/formats/extend');
+  if (typeof source !== 'string') return readModelBytes(bytes, { limits, label });
+  const storage = storageFor(label, options.storage);
+  return readModelBytes(bytes, {
+    limits,
+    label: `${label}: ${source}`,
+    beside: (name) => storage.read(besideOf(source, name)),
+  });
+}
+
+/** Writes a file of a format, and what belongs beside it before it: who reads it finds the rest. */
+async function write(storage: Storage, path: string, format: Format, file: ModelFile): Promise<void> {
+  const { main, beside } = await format.write(file);
+  for (const [name, bytes] of beside) await storage.write(besideOf(path, name), bytes);
+  await storage.write(path, main);
+}
+
+/** How a model is compiled goes along where the format has room for it, unless that was asked for or not. Throws `ValueError` where it was, and has none. */
+function compileFor(label: string, format: Format, compile: boolean | undefined): boolean {
+  const room = format.holds.has('compile');
+  if (compile && !room)
+    throw new ValueError(
+      `${label}: expected a format that says how a model is compiled, received ${format.name}, which has no room for it. Leave compile out, or save it as .keras.`,
+    );
+  return compile ?? room;
 }
 
 /** See `Model.save`. */
@@ -74,9 +98,10 @@ export async function saveModel(model: AnyModel, path: string, options: SaveOpti
   checkRules<SaveOptions>(label, options, SAVING);
   const storage = storageFor(label, options.storage);
   const { formatOfPath } = await import('@recurra/formats/extend');
-  const format = formatOfPath(expectPath(label, 'the path', path), label, 'models');
+  const format = formatOfPath(expectPath(label, 'the path', path), label, 'model');
   expectBuilt(label, model);
-  await storage.write(path, await format.write(toModelFile(model, { compile: options.compile ?? true })));
+  const compile = compileFor(label, format, options.compile);
+  await write(storage, path, format, toModelFile(model, { compile }));
 }
 
 /** See `Model.saveWeights`. */
@@ -86,12 +111,8 @@ export async function saveWeights(model: AnyModel, path: string, options: Storag
   const storage = storageFor(label, options.storage);
   const { formatOfPath } = await import('@recurra/formats/extend');
   const format = formatOfPath(expectPath(label, 'the path', path), label, 'weights');
-  if (format.holds === 'models')
-    throw new ValueError(
-      `${label}: expected a path of weights (.weights.h5), received "${path}", which promises a whole model. Use save.`,
-    );
   expectBuilt(label, model);
-  await storage.write(path, await format.write(toModelFile(model)));
+  await write(storage, path, format, weightsFile(model));
 }
 
 /** See `Model.loadWeights`. */
@@ -104,9 +125,7 @@ export async function loadWeights(
   checkRules<LoadWeightsOptions>(label, options, READING);
   const file = await read(label, source, options);
   expectBuilt(label, model);
-  if (file.weights) assignWeights(model as never, file.weights, label);
-  else if (file.layers) assignLayerWeights(model as never, file.layers, label);
-  else throw new FormatError(`${label}: expected weights, received none`);
+  await takeWeights(model, file, typeof source === 'string' ? `${label}: ${source}` : label);
   if (!model.compiled || !file.optimizer) return;
   try {
     assignOptimizer(model.optimizer, model.trainableWeights, file.optimizer, label);
@@ -117,9 +136,19 @@ export async function loadWeights(
   }
 }
 
+/** Puts the weights of a file in a model, as the file has them: in groups, by layers, or by names alone. */
+async function takeWeights(model: AnyModel, file: ModelFile, label: string): Promise<void> {
+  if (file.weights) assignWeights(model as never, file.weights, label);
+  else if (file.layers) assignLayerWeights(model as never, file.layers, label);
+  else if (file.named) {
+    const { withNamedWeights } = await import('@recurra/formats/extend');
+    assignWeights(model as never, withNamedWeights(weightsFile(model), file.named, label).weights!, label);
+  } else throw new FormatError(`${label}: expected weights, received none`);
+}
+
 /**
- * The model of a file (its path, or its bytes): of Keras' `.keras` and `.h5`, written there or here. With its weights, and compiled as it was, with the optimizer's state, so
- * that training goes on; `compile: false` leaves that out.
+ * The model of a file (its path, or its bytes): of Keras' `.keras` and `.h5`, written there or here, or of ONNX. With its weights, and where the file says so compiled as it was,
+ * with the optimizer's state, so that training goes on; `compile: false` leaves that out. What a file is, its bytes say, and not its name.
  *
  * Throws `FormatError` for files that are damaged, or that hold other things (weights alone, `Lambda` layers, classes that are not known: pass
  * `customObjects`), `ValueError` where there is none.
@@ -140,7 +169,15 @@ export async function encodeModel(model: AnyModel, options: EncodeModelOptions =
   const { formatOfName } = await import('@recurra/formats/extend');
   const format = formatOfName(options.format ?? 'keras', label);
   expectBuilt(label, model);
-  return format.write(toModelFile(model, { compile: options.compile ?? true }));
+  const whole = format.holds.has('model');
+  const { main, beside } = await format.write(
+    whole ? toModelFile(model, { compile: compileFor(label, format, options.compile) }) : weightsFile(model),
+  );
+  if (beside.size > 0)
+    throw new ValueError(
+      `${label}: expected a format of one file, received ${format.name}, which has ${[...beside.keys()].join(', ')} beside it. Use model.save with a storage.`,
+    );
+  return main;
 }
 
 /** The model of the bytes of a file. As {@link loadModel}. */

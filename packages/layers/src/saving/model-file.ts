@@ -69,6 +69,21 @@ export function toModelFile(model: AnyModel, options: ToModelFileOptions = {}): 
   };
 }
 
+/**
+ * The weights of a model, and the optimizer's state once compiled: what formats of weights write. The architecture is named alone, so that models with functions of their
+ * own have weights to save, too.
+ */
+export function weightsFile(model: AnyModel): ModelFile {
+  return {
+    model: { module: null, class_name: model.className, config: {}, registered_name: null },
+    compile: null,
+    weights: weightsToFile(model as never),
+    layers: layerWeightsToFile(model),
+    optimizer: model.compiled ? optimizerToFile(model.optimizer, model.trainableWeights) : null,
+    assets: new Map(),
+  };
+}
+
 /** Is it the description of a model in a file? */
 function expectDescribed(label: string, value: unknown): SerializedLayer {
   if (!isRecord(value) || typeof value['className'] !== 'string' || !isRecord(value['config']))

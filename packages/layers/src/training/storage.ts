@@ -49,6 +49,9 @@ export function joined(...parts: readonly string[]): string {
   return parts.map((part, i) => (i < parts.length - 1 ? part.replace(/(?<=.)\/+$/, '') : part)).join('/');
 }
 
+/** The path of a file beside another, by its name. */
+export const besideOf = (path: string, name: string): string => path.replace(/[^/\\]*$/, '') + name;
+
 /** A storage in memory: for tests, and for what need not outlive the page. */
 export function memoryStorage(): Storage {
   const files = new Map<string, Uint8Array>();

@@ -1,5 +1,5 @@
 import { randomKey, randomNormal, type Tensor } from '@recurra/tensor';
-import { Dense, Sequential } from '../../index.js';
+import { Dense, loadModel, Sequential } from '../../index.js';
 import { loadCheckpoint, modelFromCheckpoint } from '../checkpoint/model-checkpoint.js';
 import { memoryStorage } from '../storage.js';
 import { LambdaCallback } from './lambda-callback.js';
@@ -95,10 +95,33 @@ test('wrong options are refused', () => {
     (path: unknown, options: object = {}) =>
     () =>
       new ModelCheckpoint(path as string, { storage: memoryStorage(), ...options });
-  expect(make('a.keras')).toThrow(/promises a .keras file. Let it end in .ckpt/);
   expect(make('{epoch')).toThrow(/expected \{name\}/);
   expect(make('a', { saveFreq: 0 })).toThrow(/saveFreq to be 'epoch' or a number of batches >= 1, received 0/);
   expect(make('a', { save_best_only: true })).toThrow(/Did you mean "saveBestOnly"/);
   expect(make('a', { saveBestOnly: 'yes' })).toThrow(/saveBestOnly to be true or false/);
   expect(make('a', { mode: 'less' })).toThrow(/mode to be one of 'auto', 'min', 'max'/);
+});
+
+test.each(['keras', 'h5'])('a path that ends in .%s is of a model that goes on', async (ending) => {
+  const { storage, weights, files } = await run(`c/{epoch}.${ending}`, {}, 2);
+  expect(files).toEqual([`c/1.${ending}`, `c/2.${ending}`]);
+  for (const [i, file] of files.entries()) {
+    const model = await loadModel(file, { storage });
+    expect(bits(model)).toEqual(weights[2 * i + 1]);
+    expect(model.optimizer.iterations).toBe(2 * i + 2);
+  }
+});
+
+test.each(['weights.h5', 'safetensors'])('a path that ends in .%s is of weights', async (ending) => {
+  const { storage, model, weights, files } = await run(`c/{epoch}.${ending}`, { saveWeightsOnly: true }, 2);
+  await model.loadWeights(files[0]!, { storage });
+  expect(bits(model)).toEqual(weights[1]);
+});
+
+test('what a path promises is told before the first step', async () => {
+  await expect(run('c/w.safetensors', {})).rejects.toThrow(
+    /a whole model \(.keras\), since saveWeightsOnly is false, received "c\/w.safetensors", which promises weights alone/,
+  );
+  await expect(run('c/m.keras', { saveWeightsOnly: true })).rejects.toThrow(/of weights \(.weights.h5, .safetensors\)/);
+  await expect(run('c/m.pt', {})).rejects.toThrow(/which promises a .pt file. Let it end in .ckpt or .keras/);
 });

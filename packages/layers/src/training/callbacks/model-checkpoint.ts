@@ -1,9 +1,12 @@
+import type { Format } from '@recurra/formats';
+import { ValueError } from '@recurra/tensor';
 import { checkRules, type Rules, rules } from '@recurra/tensor/extend';
+import type { AnyModel } from '../../saving/model-file.js';
 import { Callback, type CallbackState, type EpochLogs } from '../callback.js';
-import { expectCheckpointPath, saveCheckpoint } from '../checkpoint/model-checkpoint.js';
+import { promisedFormatOf, saveCheckpoint } from '../checkpoint/model-checkpoint.js';
 import type { Logs } from '../logs.js';
 import { Monitor, type MonitorMode } from '../monitor.js';
-import { type Storage, storageFor } from '../storage.js';
+import { expectPath, type Storage, storageFor } from '../storage.js';
 import { BatchCounter } from './batch-counter.js';
 import { FileName } from './file-name.js';
 import { SAVE_FREQUENCY, SAY } from './rules.js';
@@ -41,15 +44,18 @@ const RULES: Rules<ModelCheckpointOptions> = {
 
 /**
  * Saves the model, or its weights, after epochs or numbers of batches: always, or when it is the best so far. The path is a template of `epoch` (from 1),
- * with `saveFreq` in batches `batch` (from 1), and the logs: `checkpoints/{epoch:02d}-{valLoss:.4f}.ckpt`. Files are written whole or not at all, in the format of
- * `saveCheckpoint`; `modelFromCheckpoint` and `loadCheckpoint` read them. Keras `ModelCheckpoint`; as there, an epoch without the monitored value is saved, with
- * a warning.
+ * with `saveFreq` in batches `batch` (from 1), and the logs: `checkpoints/{epoch:02d}-{valLoss:.4f}.keras`. Files are written whole or not at all, in the format that the ending
+ * promises: as `model.save` writes them (`.keras`, `.h5`), or with `saveWeightsOnly` as `model.saveWeights` does (`.weights.h5`, `.safetensors`). Other endings, such as `.ckpt`,
+ * are of Recurra's own format, with a checksum over all: `modelFromCheckpoint` and `loadCheckpoint` read it. Keras `ModelCheckpoint`; as there, an epoch without the
+ * monitored value is saved, with a warning.
  *
- * Throws `ValueError` for a path that promises another format, or whose template cannot be read.
+ * Throws `ValueError` for a path whose template cannot be read, and when training begins for one that promises a format which cannot be written here, or weights alone for a whole
+ * model.
  */
 export class ModelCheckpoint extends Callback {
   private readonly options: Required<Omit<ModelCheckpointOptions, 'storage'>>;
   private readonly storage: Storage;
+  private readonly filepath: string;
   private readonly path: FileName;
   private readonly monitor: Monitor;
   private readonly counter: BatchCounter | null;
@@ -70,11 +76,27 @@ export class ModelCheckpoint extends Callback {
       initialValueThreshold = null,
     } = options;
     this.options = { monitor, verbose, saveBestOnly, saveWeightsOnly, mode, saveFreq, initialValueThreshold };
-    this.path = new FileName(label, expectCheckpointPath(label, filepath));
+    this.path = new FileName(label, expectPath(label, 'the path', filepath));
+    this.filepath = filepath;
     this.monitor = new Monitor(label, monitor, mode);
     this.counter = saveFreq === 'epoch' ? null : new BatchCounter(saveFreq);
     this.best = initialValueThreshold;
     this.storage = storageFor(label, options.storage);
+  }
+
+  override async onTrainBegin(): Promise<void> {
+    await this.format();
+  }
+
+  /** The format that the path promises; `null` for that of checkpoints. */
+  private async format(): Promise<Format | null> {
+    const { saveWeightsOnly } = this.options;
+    const format = await promisedFormatOf('ModelCheckpoint', this.filepath);
+    if (format && format.holds.has('model') === saveWeightsOnly)
+      throw new ValueError(
+        `ModelCheckpoint: expected a path of ${saveWeightsOnly ? 'weights (.weights.h5, .safetensors)' : 'a whole model (.keras)'}, since saveWeightsOnly is ${saveWeightsOnly}, received "${this.filepath}", which promises ${saveWeightsOnly ? 'a whole model' : 'weights alone'}.`,
+      );
+    return format;
   }
 
   override onEpochBegin(epoch: number): void {
@@ -107,7 +129,11 @@ export class ModelCheckpoint extends Callback {
         this.best = value;
       }
     } else say(`saving to ${path}`);
-    await saveCheckpoint(this.model, path, { storage: this.storage, weightsOnly: saveWeightsOnly });
+    const { storage } = this;
+    if (!(await this.format())) return saveCheckpoint(this.model, path, { storage, weightsOnly: saveWeightsOnly });
+    const { saveModel, saveWeights } = await import('../../saving/files.js');
+    const model = this.model as unknown as AnyModel;
+    await (saveWeightsOnly ? saveWeights(model, path, { storage }) : saveModel(model, path, { storage }));
   }
 
   override captureState(): CallbackState {

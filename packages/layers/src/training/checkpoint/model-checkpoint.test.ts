@@ -55,7 +55,10 @@ test('what does not fit is refused, and changes nothing', async () => {
   await expect(loadCheckpoint(sgd, 'trained.ckpt', { storage })).rejects.toThrow(/optimizer's state of this model/);
   await storage.write('run.ckpt', encodeCheckpoint({ meta: { kind: 'run' }, groups: {} }));
   await expect(loadCheckpoint(model, 'run.ckpt', { storage })).rejects.toThrow(/received one of kind run/);
-  await expect(saveCheckpoint(model, 'm.keras', { storage })).rejects.toThrow(/promises a .keras file/);
+  await expect(saveCheckpoint(model, 'm.keras', { storage })).rejects.toThrow(
+    /promises Keras 3. Let it end in .ckpt, or use model.save/,
+  );
+  await expect(saveCheckpoint(model, 'm.pt', { storage })).rejects.toThrow(/promises a .pt file/);
   await expect(saveCheckpoint(model, '', { storage })).rejects.toThrow(/expected the path to be a path/);
   await expect(saveCheckpoint(model, 'm.ckpt', { weights: true } as never)).rejects.toThrow(/unknown option/);
 });

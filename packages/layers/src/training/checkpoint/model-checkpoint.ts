@@ -1,3 +1,4 @@
+import type { Format } from '@recurra/formats';
 import { FormatError, ValueError } from '@recurra/tensor';
 import { checkOptions, checkRules, describeValue, rules } from '@recurra/tensor/extend';
 import type { SerializedLayer } from '../../base/describe.js';
@@ -21,18 +22,21 @@ export interface SaveCheckpointOptions extends CheckpointOptions {
   readonly weightsOnly?: boolean;
 }
 
-/** Endings that promise other formats. */
-const TAKEN = /\.(keras|h5|hdf5|json|safetensors|onnx|pt|npz)$/i;
+/** Endings that promise files of other programs. */
+const FOREIGN = /\.(json|pt|pth|npz|pkl)$/i;
+const OWN = /\.ckpt$/i;
 
-/** Throws `ValueError` unless a checkpoint may have this path. */
-export function expectCheckpointPath(label: string, path: unknown): string {
-  const text = expectPath(label, 'the path', path);
-  const [, ending] = TAKEN.exec(text) ?? [];
+/** The format that a path promises; `null` for that of checkpoints. Throws `ValueError` for one of other programs. */
+export async function promisedFormatOf(label: string, path: string): Promise<Format | null> {
+  if (OWN.test(path)) return null;
+  const { promisedFormat } = await import('@recurra/formats/extend');
+  const format = promisedFormat(path);
+  const [, ending] = (!format && FOREIGN.exec(path)) || [];
   if (ending !== undefined)
     throw new ValueError(
-      `${label}: expected a path for Recurra's own format, received "${text}", which promises a .${ending} file. Let it end in .ckpt.`,
+      `${label}: expected a path for a format that is written here, received "${path}", which promises a .${ending} file. Let it end in .ckpt or .keras.`,
     );
-  return text;
+  return format;
 }
 
 const named = (variables: readonly Variable[]): NamedTensor[] =>
@@ -51,7 +55,12 @@ export async function saveCheckpoint(
   checkRules(label, options, { storage: rules.anything, weightsOnly: rules.flag });
   expectModel(label, model);
   const storage = storageFor(label, options.storage);
-  const to = expectCheckpointPath(label, path);
+  const to = expectPath(label, 'the path', path);
+  const format = await promisedFormatOf(label, to);
+  if (format)
+    throw new ValueError(
+      `${label}: expected a path for Recurra's own format, received "${to}", which promises ${format.title}. Let it end in .ckpt, or use model.${format.holds.has('model') ? 'save' : 'saveWeights'}.`,
+    );
   const meta = options.weightsOnly
     ? { kind: 'weights' }
     : {
