@@ -68,25 +68,19 @@ function composed(inputs: readonly Tensor[], { causal, scale }: AttentionParams)
   return softmax(scores).matmul(heads(v)).transpose([0, 2, 1, 3]);
 }
 
-const words = new DataView(new ArrayBuffer(4));
-/** A float32 as a word of a command. */
-function floatWord(value: number): number {
-  words.setFloat32(0, value);
-  return words.getInt32(0);
-}
-
-function head(context: LowerContext<AttentionParams>): (number | Block | null)[] {
+/** Words that both passes have: sizes and inputs. */
+function head(context: LowerContext<AttentionParams>) {
   const [q, k, v, mask] = context.inputs as readonly [Block, Block, Block, Block];
   const [batch, queries, heads, depth] = q.shape as readonly [number, number, number, number];
   const { causal, scale, mask: masked } = context.params;
   const keys = k.shape[1]!;
   // Bytes from one sample, head and query of the mask to the next: none where it has one for all.
   const [samples, rows, lines] = masked ? mask.shape : [1, 1, 1];
-  const strides = [samples === 1 ? 0 : rows! * lines! * keys, rows === 1 ? 0 : lines! * keys, lines === 1 ? 0 : keys];
-  return [
-    ...[batch, heads, queries, keys, depth, v.shape[3]!, causal ? 1 : 0, floatWord(scale), ...strides],
-    ...[q, k, v, masked ? mask : null],
-  ];
+  return {
+    ...{ batch, heads, queries, keys, depth, valueDepth: v.shape[3]!, causal: causal ? 1 : 0, scale },
+    ...{ maskSample: samples === 1 ? 0 : rows! * lines! * keys, maskHead: rows === 1 ? 0 : lines! * keys },
+    ...{ maskQuery: lines === 1 ? 0 : keys, q, k, v, mask: masked ? mask : null },
+  };
 }
 
 function workOf({ inputs: [q, k] }: LowerContext<AttentionParams>): number {
@@ -115,7 +109,7 @@ const attention: Primitive<AttentionParams> = definePrimitive<AttentionParams>({
     const [out, sums] = context.outputs;
     const [batch, queries, heads] = context.inputs[0]!.shape as readonly [number, number, number];
     const rows = sums ?? context.scratch(batch * queries * heads * 4);
-    context.emit(Command.attentionForward, [...head(context), out!, rows], workOf(context));
+    context.emit(Command.attentionForward, { ...head(context), out: out!, sums: rows }, workOf(context));
   },
   vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
     const gradients = apply(attentionBackward, [...inputs, ...outputs, cotangents[0]!], params);
@@ -134,9 +128,10 @@ const attentionBackward: Primitive<AttentionParams> = definePrimitive<AttentionP
       params,
     ).map((t) => t.concrete('attention')),
   lower: (context) => {
-    const [out, sums, g] = context.inputs.slice(-3);
-    const [dq, dk, dv] = context.outputs;
-    context.emit(Command.attentionBackward, [...head(context), out!, sums!, g!, dq!, dk!, dv!], workOf(context) * 2.5);
+    const [out, sums, gradient] = context.inputs.slice(-3) as [Block, Block, Block];
+    const [dq = null, dk = null, dv = null] = context.outputs;
+    const fields = { ...head(context), out, sums, gradient, dq, dk, dv };
+    context.emit(Command.attentionBackward, fields, workOf(context) * 2.5);
   },
   vjp: ({ inputs, cotangents, params }) => pullbackOf((own) => gradients(own, params), inputs, cotangents),
   samples: [],

@@ -5,7 +5,6 @@ import { stopGradient, Tensor, zeros } from '@recurra/tensor';
 import {
   type Aval,
   type Block,
-  type CommandOperand,
   definePrimitive,
   type LowerContext,
   type NDArray,
@@ -28,10 +27,30 @@ interface PairParams {
   readonly bias: boolean;
 }
 
+/** Words that the forward passes have in common beside their inputs. */
+export interface ForwardFields {
+  readonly residual: Block | null;
+  readonly scratch: Block;
+  readonly ys: Block | null;
+  readonly h: Block | null;
+  readonly c: Block | null;
+}
+
+/** Words that the backward passes have in common beside the inputs of the forward pass and what stands before the bias. */
+export interface BackwardFields {
+  readonly residual: Block;
+  readonly scratch: Block;
+  readonly dys: Block | null;
+  readonly dh: Block | null;
+  readonly dc: Block | null;
+  readonly dBias: Block | null;
+  readonly dh0: Block | null;
+  readonly dc0: Block | null;
+}
+
 /** What the forward and the backward pass over a whole sequence, by kernels, have of their own. */
 export interface KernelPair<P extends PairParams> {
   readonly name: string;
-  readonly command: { readonly forward: number; readonly backward: number };
   /** How many inputs there are before the bias, and how many, the last ones, no gradient flows to: masks. */
   readonly leading: number;
   constants(params: P): number;
@@ -42,10 +61,10 @@ export interface KernelPair<P extends PairParams> {
     inputs: readonly Aval[],
     params: P,
   ): { batch: number; time: number; units: number; residual: number; forward: number; backward: number };
-  /** Words that both commands begin with: sizes and inputs. */
-  head(context: LowerContext<P>): CommandOperand[];
-  /** About how many multiply-adds one pass of products takes. */
-  work(context: LowerContext<P>): number;
+  /** Appends the command of the forward pass. */
+  emitForward(context: LowerContext<P>, fields: ForwardFields): void;
+  /** Appends the command of the backward pass. `leading`: the gradients of the inputs before the bias. */
+  emitBackward(context: LowerContext<P>, fields: BackwardFields, leading: readonly (Block | null)[]): void;
 }
 
 function evaluateBy(f: (inputs: Tensor[]) => Tensor[], arrays: readonly NDArray[], name: string): NDArray[] {
@@ -80,18 +99,13 @@ export function definePair<P extends PairParams>(pair: KernelPair<P>): Primitive
       const { inputs, outputs, params } = context;
       const [residual, ...flowing] = inputs.slice(inputs.length - given(params));
       const next = (there: boolean): Block | null => (there ? flowing.shift()! : null);
-      const gradients = outputs.slice(0, pair.leading);
       const rest = outputs.slice(pair.leading);
       const dBias = params.bias ? rest.shift()! : null;
-      context.emit(
-        pair.command.backward,
-        [
-          ...[...pair.head(context), residual!, context.scratch(pair.sizes(inputs, params).backward * 4)],
-          ...[next(params.dys), next(params.dh), next(params.dc)],
-          ...[...gradients, dBias, rest[0] ?? null, rest[1] ?? null],
-        ],
-        pair.work(context) * 2,
-      );
+      const [dh0 = null, dc0 = null] = rest;
+      const scratch = context.scratch(pair.sizes(inputs, params).backward * 4);
+      const [dys, dh, dc] = [next(params.dys), next(params.dh), next(params.dc)];
+      const fields = { residual: residual!, scratch, dys, dh, dc, dBias, dh0, dc0 };
+      pair.emitBackward(context, fields, outputs.slice(0, pair.leading));
     },
     // To differentiate once more, the gradient is computed step by step, and that is differentiated.
     vjp: ({ inputs, cotangents, params }) =>
@@ -117,11 +131,7 @@ export function definePair<P extends PairParams>(pair: KernelPair<P>): Primitive
       const [ys, h, c] = outputs as readonly [Block | null, Block | null, Block | null];
       const residual = outputs[outputs.length - 1] ?? null;
       const scratch = context.scratch(pair.sizes(inputs, params).forward * 4);
-      context.emit(
-        pair.command.forward,
-        [...pair.head(context), residual, scratch, ys, h, params.kind === 'lstm' ? c : null],
-        pair.work(context),
-      );
+      pair.emitForward(context, { residual, scratch, ys, h, c: params.kind === 'lstm' ? c : null });
     },
     vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
       const [dys, dh, dc] = cotangents as readonly [Tensor, Tensor, Tensor];

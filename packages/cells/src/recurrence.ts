@@ -1,11 +1,11 @@
 import { treeUnflatten } from '@recurra/autograd';
 import { treeLeavesLike } from '@recurra/autograd/extend';
-import { Command, loadKernels } from '@recurra/kernels';
+import { Command, loadKernels, Recurrent } from '@recurra/kernels';
 import { stack, type Tensor } from '@recurra/tensor';
 import { type Aval, type Block, bind, type LowerContext, type Primitive } from '@recurra/tensor/extend';
 import type { Cell, CellParams, SequenceKind } from './cell.js';
 import { definePair } from './kernel-pair.js';
-import { type FusedOptions, type FusedResult, finish, KINDS, makeCell } from './sequence.js';
+import { type FusedOptions, type FusedResult, finish, GATES, makeCell } from './sequence.js';
 import type { Walk } from './walk.js';
 
 /** Which of the optional inputs there are, and how the sequence is walked. */
@@ -41,7 +41,7 @@ function named<T>(
 
 /** What the kernels call [kind, batch, time, units]. */
 function sizes(params: RecurrenceParams, x: Aval, recurrent: Aval): [number, number, number, number] {
-  return [KINDS[params.kind].number, x.shape[0]!, x.shape[1]!, recurrent.shape[0]!];
+  return [Recurrent[params.kind], x.shape[0]!, x.shape[1]!, recurrent.shape[0]!];
 }
 
 /** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */
@@ -77,21 +77,22 @@ function bySteps(inputs: readonly Tensor[], params: RecurrenceParams, by: Walk):
   return [result.outputs!, ...treeLeavesLike(zero, result.state)];
 }
 
-/** Words that both passes begin with. */
-function head(context: LowerContext<RecurrenceParams>): (number | Block | null)[] {
+/** Words that both passes have: sizes and inputs. */
+function head(context: LowerContext<RecurrenceParams>) {
   const { params } = context;
   const { x, recurrent, bias, h0, c0, drop, mask } = named<Block>(context.inputs, params);
-  return [
-    ...[...sizes(params, x, recurrent), params.reverse ? 1 : 0, x, recurrent, bias ?? null, drop ?? null],
-    ...[h0 ?? null, c0 ?? null, mask ?? null, params.zeroOutput ? 1 : 0],
-  ];
+  const [kind, batch, time, units] = sizes(params, x, recurrent);
+  return {
+    ...{ kind, batch, time, units, reverse: params.reverse ? 1 : 0, zeroOutput: params.zeroOutput ? 1 : 0 },
+    ...{ x, recurrent, bias: bias ?? null, drop: drop ?? null, h0: h0 ?? null, c0: c0 ?? null, mask: mask ?? null },
+  };
 }
 
 /** About how many multiply-adds (in the units of the compiler: elements) one pass of products takes, and its gates. */
 function workOf(context: LowerContext<RecurrenceParams>): number {
   const { x, recurrent } = named<Block>(context.inputs, context.params);
   const [, batch, time, units] = sizes(context.params, x, recurrent);
-  return batch * time * units * (KINDS[context.params.kind].gates * units * 0.25 + 20);
+  return batch * time * units * (GATES[context.params.kind] * units * 0.25 + 20);
 }
 
 /**
@@ -100,12 +101,13 @@ function workOf(context: LowerContext<RecurrenceParams>): number {
  */
 const recurrence: Primitive<RecurrenceParams> = definePair<RecurrenceParams>({
   name: 'recurrence',
-  command: { forward: Command.recurrenceForward, backward: Command.recurrenceBackward },
   leading: 2,
   steps: bySteps,
   constants: ({ drop, mask }) => (drop ? 1 : 0) + (mask ? 1 : 0),
-  head,
-  work: workOf,
+  emitForward: (context, fields) =>
+    context.emit(Command.recurrenceForward, { ...head(context), ...fields }, workOf(context)),
+  emitBackward: (context, fields, [dx = null, dRecurrent = null]) =>
+    context.emit(Command.recurrenceBackward, { ...head(context), ...fields, dx, dRecurrent }, workOf(context) * 2),
   sizes: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
     const { recurrenceResidual, recurrenceForwardScratch, recurrenceBackwardScratch } = loadKernels().exports;

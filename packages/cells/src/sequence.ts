@@ -1,6 +1,6 @@
 import { treeUnflatten } from '@recurra/autograd';
 import { treeLeavesLike } from '@recurra/autograd/extend';
-import { Command, loadKernels } from '@recurra/kernels';
+import { Command, loadKernels, Recurrent } from '@recurra/kernels';
 import type { Tensor } from '@recurra/tensor';
 import { type Aval, type Block, bind, type LowerContext, type Primitive } from '@recurra/tensor/extend';
 import type { AnyCell, Cell, CellParams, SequenceKind } from './cell.js';
@@ -10,14 +10,8 @@ import { LSTMCell } from './lstm.js';
 import { SimpleRNNCell } from './simple-rnn.js';
 import type { Walk } from './walk.js';
 
-/** The numbers of the kinds in the kernels, and the gates of each. */
-export const KINDS: Readonly<Record<SequenceKind, { readonly number: number; readonly gates: number }>> = {
-  rnnTanh: { number: 0, gates: 1 },
-  rnnRelu: { number: 1, gates: 1 },
-  lstm: { number: 2, gates: 4 },
-  gru: { number: 3, gates: 3 },
-  gruBefore: { number: 4, gates: 3 },
-};
+/** The gates of each kind. */
+export const GATES: Readonly<Record<SequenceKind, number>> = { rnnTanh: 1, rnnRelu: 1, lstm: 4, gru: 3, gruBefore: 3 };
 
 /** Which of the optional inputs there are, and how the sequence is walked. */
 interface SequenceParams {
@@ -86,27 +80,27 @@ function bySteps(inputs: readonly Tensor[], params: SequenceParams, by: Walk): T
   return [result.outputs!, ...treeLeavesLike(zero, result.state)];
 }
 
-/** Words that both passes begin with. */
-function head(context: LowerContext<SequenceParams>): (number | Block | null)[] {
+/** Words that both passes have: sizes and inputs. */
+function head(context: LowerContext<SequenceParams>) {
   const { params } = context;
   const { x, kernel, recurrent, bias, h0, c0, mask } = named<Block>(context.inputs, params);
-  const { batch, time, features, units } = sizes(x, recurrent);
-  return [
-    ...[KINDS[params.kind].number, batch, time, features, units, params.reverse ? 1 : 0],
-    ...[x, kernel, recurrent, bias ?? null, h0 ?? null, c0 ?? null, mask ?? null, params.zeroOutput ? 1 : 0],
-  ];
+  return {
+    ...{ kind: Recurrent[params.kind], ...sizes(x, recurrent) },
+    ...{ reverse: params.reverse ? 1 : 0, zeroOutput: params.zeroOutput ? 1 : 0 },
+    ...{ x, kernel, recurrent, bias: bias ?? null, h0: h0 ?? null, c0: c0 ?? null, mask: mask ?? null },
+  };
 }
 
 /** About how many multiply-adds (in the units of the compiler: elements) one pass of products takes, and its gates. */
 function workOf(context: LowerContext<SequenceParams>): number {
   const { x, recurrent } = named<Block>(context.inputs, context.params);
   const { batch, time, features, units } = sizes(x, recurrent);
-  return batch * time * units * (KINDS[context.params.kind].gates * (features + units) * 0.25 + 20);
+  return batch * time * units * (GATES[context.params.kind] * (features + units) * 0.25 + 20);
 }
 
 function lengths(params: SequenceParams, x: Aval, recurrent: Aval): [number, number, number, number, number] {
   const { batch, time, features, units } = sizes(x, recurrent);
-  return [KINDS[params.kind].number, batch, time, features, units];
+  return [Recurrent[params.kind], batch, time, features, units];
 }
 
 /**
@@ -115,12 +109,15 @@ function lengths(params: SequenceParams, x: Aval, recurrent: Aval): [number, num
  */
 const sequence: Primitive<SequenceParams> = definePair<SequenceParams>({
   name: 'sequence',
-  command: { forward: Command.sequenceForward, backward: Command.sequenceBackward },
   leading: 3,
   steps: bySteps,
   constants: ({ mask }) => (mask ? 1 : 0),
-  head,
-  work: workOf,
+  emitForward: (context, fields) =>
+    context.emit(Command.sequenceForward, { ...head(context), ...fields }, workOf(context)),
+  emitBackward: (context, fields, [dx = null, dKernel = null, dRecurrent = null]) => {
+    const gradients = { dx, dKernel, dRecurrent };
+    context.emit(Command.sequenceBackward, { ...head(context), ...fields, ...gradients }, workOf(context) * 2);
+  },
   sizes: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
     const { residualSize, forwardScratch, backwardScratch } = loadKernels().exports;

@@ -1,7 +1,7 @@
-import { type Holder, SCRATCH_BYTES } from '@recurra/kernels';
+import { Control, type Holder, SCRATCH_BYTES } from '@recurra/kernels';
 import { RecurraError } from '@recurra/tensor';
 import type { Runtime } from './runtime.js';
-import { workerSource } from './worker-source.js';
+import { Order, workerSource } from './worker-source.js';
 
 /** A worker died, or could not be had. */
 export class WorkerError extends RecurraError {}
@@ -95,11 +95,7 @@ function spawn(name: string, listeners: Listeners): Port {
   };
 }
 
-/** Words of the block through which the pool gives its orders. */
-const Sync = { epoch: 0, start: 1, end: 2, remaining: 3, directory: 4, chains: 5 } as const;
 const WORKERS: Holder = { kind: 'blocks of workers', name: 'workers' };
-/** Words of the control block of the kernels. */
-const Control = { generation: 1, aborted: 2 } as const;
 
 /** Workers over the shared memory. They sleep between steps, do not keep the process alive, and go with {@link dispose}. */
 export class Executor {
@@ -201,14 +197,14 @@ export class Executor {
       this.pending = { resolve, reject };
       this.ports[0]!.hold(true);
       const sync = this.words(this.sync);
-      sync[Sync.start] = start;
-      sync[Sync.end] = end;
-      sync[Sync.remaining] = this.count;
+      sync[Order.start] = start;
+      sync[Order.end] = end;
+      sync[Order.remaining] = this.count;
       const { directory, count } = this.runtime.chains.catalogue;
-      sync[Sync.directory] = directory;
-      sync[Sync.chains] = count;
-      Atomics.add(sync, Sync.epoch, 1);
-      Atomics.notify(sync, Sync.epoch);
+      sync[Order.directory] = directory;
+      sync[Order.chains] = count;
+      Atomics.add(sync, Order.epoch, 1);
+      Atomics.notify(sync, Order.epoch);
     });
   }
 

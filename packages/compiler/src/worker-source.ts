@@ -1,3 +1,8 @@
+import { Control } from '@recurra/kernels';
+
+/** Words of the block through which the pool gives its orders; `turn` is the epoch as the first worker tells it to the others. */
+export const Order = { epoch: 0, start: 1, end: 2, remaining: 3, directory: 4, chains: 5, turn: 6 } as const;
+
 /**
  * The code of a worker, as text: it runs in workers of Node, Deno and Bun (which has `self` too, but delivers messages to `parentPort`) and of
  * browsers. It gets the compiled module and the shared
@@ -24,25 +29,25 @@ function begin({ module, memory, worker, workers, control, sync, scratch, scratc
     }
   };
   const order = new Int32Array(memory.buffer, sync, 8);
-  const turn = worker === 0 ? 0 : 6;
-  const state = new Int32Array(memory.buffer, control, 4);
+  const turn = worker === 0 ? ${Order.epoch} : ${Order.turn};
+  const state = new Int32Array(memory.buffer, control, 8);
   port.postMessage({ kind: 'ready' });
   for (let epoch = 0; ; ) {
     for (let i = 0; i < SPINS && Atomics.load(order, turn) === epoch; i++);
     while (Atomics.load(order, turn) === epoch) Atomics.wait(order, turn, epoch);
     epoch = Atomics.load(order, turn);
     if (worker === 0 && workers > 1) {
-      Atomics.store(order, 6, epoch);
-      Atomics.notify(order, 6);
+      Atomics.store(order, ${Order.turn}, epoch);
+      Atomics.notify(order, ${Order.turn});
     }
     try {
-      if (order[5] > chains) install(order[4], order[5]);
-      run(order[1], order[2], worker, workers, control, scratch, scratchBytes);
+      if (order[${Order.chains}] > chains) install(order[${Order.directory}], order[${Order.chains}]);
+      run(order[${Order.start}], order[${Order.end}], worker, workers, control, scratch, scratchBytes);
     } catch (error) {
-      if (Atomics.exchange(state, 2, 1) === 0) port.postMessage({ kind: 'error', error: String(error && error.message || error) });
-      Atomics.notify(state, 1);
+      if (Atomics.exchange(state, ${Control.aborted}, 1) === 0) port.postMessage({ kind: 'error', error: String(error && error.message || error) });
+      Atomics.notify(state, ${Control.generation});
     }
-    if (Atomics.sub(order, 3, 1) === 1) port.postMessage({ kind: 'done' });
+    if (Atomics.sub(order, ${Order.remaining}, 1) === 1) port.postMessage({ kind: 'done' });
   }
 }
 if (port.once) port.once('message', begin);

@@ -3,6 +3,7 @@
  * never kept. The forward pass leaves the logarithm of each row's sum; from it the backward pass computes the block's
  * probabilities again (Dao et al. 2022). Workers share the heads of all samples.
  */
+import { AttentionBackwardCommand, AttentionForwardCommand } from "./generated/commands";
 import { GEMM_SCRATCH, gemm } from "./gemm";
 import { expNegative4, fma, log4 } from "./vector";
 
@@ -24,23 +25,24 @@ let q: usize, k: usize, v: usize, mask: usize, out: usize, sums: usize;
 let scores: usize, work: usize;
 
 function setup(command: usize, scratch: usize): void {
-  B = load<i32>(command, 8);
-  N = load<i32>(command, 12);
-  TQ = load<i32>(command, 16);
-  TK = load<i32>(command, 20);
-  D = load<i32>(command, 24);
-  DV = load<i32>(command, 28);
-  causal = load<i32>(command, 32) != 0;
-  scale = load<f32>(command, 36);
-  maskSample = load<i32>(command, 40);
-  maskHead = load<i32>(command, 44);
-  maskQuery = load<i32>(command, 48);
-  q = <usize>load<u32>(command, 52);
-  k = <usize>load<u32>(command, 56);
-  v = <usize>load<u32>(command, 60);
-  mask = <usize>load<u32>(command, 64);
-  out = <usize>load<u32>(command, 68);
-  sums = <usize>load<u32>(command, 72);
+  const args = changetype<AttentionForwardCommand>(command);
+  B = args.batch;
+  N = args.heads;
+  TQ = args.queries;
+  TK = args.keys;
+  D = args.depth;
+  DV = args.valueDepth;
+  causal = args.causal != 0;
+  scale = args.scale;
+  maskSample = args.maskSample;
+  maskHead = args.maskHead;
+  maskQuery = args.maskQuery;
+  q = args.q;
+  k = args.k;
+  v = args.v;
+  mask = args.mask;
+  out = args.out;
+  sums = args.sums;
   work = scratch;
   scores = scratch + GEMM_SCRATCH;
 }
@@ -224,13 +226,13 @@ export function attentionForward(command: usize, worker: i32, workers: i32, scra
   }
 }
 
-/** ... then [gradient of out, dq, dk, dv]. */
 export function attentionBackward(command: usize, worker: i32, workers: i32, scratch: usize): void {
+  const args = changetype<AttentionBackwardCommand>(command);
   setup(command, scratch);
-  const g = <usize>load<u32>(command, 76);
-  const dq = <usize>load<u32>(command, 80);
-  const dk = <usize>load<u32>(command, 84);
-  const dv = <usize>load<u32>(command, 88);
+  const g = args.gradient;
+  const dq = args.dq;
+  const dk = args.dk;
+  const dv = args.dv;
   const slopes = scores + f(QUERIES * LINE);
   const dots = scores + f(QUERIES * LINE * 2);
   const heads = B * N;

@@ -2,20 +2,22 @@
  * Convolution over time, [batch, time, channels] with a kernel [size, channels, filters], and its two gradients, as products of matrices
  * that are never laid out: the windows of a sequence are rows that overlap, a stride of channels apart. Padding has been added before.
  */
+import { ConvolutionCommand, ConvolutionInputCommand, ConvolutionKernelCommand } from "./generated/commands";
 import { gemm } from "./gemm";
 
 let B: i32, T: i32, C: i32, N: i32, F: i32, K: i32, stride: i32, dilation: i32;
 let first: i32, last: i32, start: i32, end: i32;
 
 function setup(command: usize): void {
-  B = load<i32>(command, 8);
-  T = load<i32>(command, 12);
-  C = load<i32>(command, 16);
-  N = load<i32>(command, 20);
-  F = load<i32>(command, 24);
-  K = load<i32>(command, 28);
-  stride = load<i32>(command, 32);
-  dilation = load<i32>(command, 36);
+  const args = changetype<ConvolutionCommand>(command);
+  B = args.batch;
+  T = args.time;
+  C = args.channels;
+  N = args.windows;
+  F = args.filters;
+  K = args.size;
+  stride = args.stride;
+  dilation = args.dilation;
 }
 
 // @ts-ignore: decorator
@@ -42,10 +44,10 @@ function line(size: i32, tile: i32, worker: i32, workers: i32): void {
   end = min(size, <i32>((<i64>tiles * (worker + 1)) / workers) * tile);
 }
 
-/** [batch, time, channels, windows, filters, size, stride, dilation, x, kernel, y] */
 export function convolution(command: usize, worker: i32, workers: i32, scratch: usize): void {
+  const args = changetype<ConvolutionCommand>(command);
   setup(command);
-  const x = <usize>load<u32>(command, 40), w = <usize>load<u32>(command, 44), y = <usize>load<u32>(command, 48);
+  const x = args.x, w = args.kernel, y = args.y;
   share(N, 2, worker, workers);
   if (start >= end) return;
   // The elements of a window lie side by side unless it is dilated: then each of its steps is a product.
@@ -61,10 +63,11 @@ export function convolution(command: usize, worker: i32, workers: i32, scratch: 
       );
 }
 
-/** ... then [gradient of y, kernel, gradient of x]. */
+/** The gradient for x. */
 export function convolutionInput(command: usize, worker: i32, workers: i32, scratch: usize): void {
+  const args = changetype<ConvolutionInputCommand>(command);
   setup(command);
-  const g = <usize>load<u32>(command, 40), w = <usize>load<u32>(command, 44), dx = <usize>load<u32>(command, 48);
+  const g = args.gradient, w = args.kernel, dx = args.dx;
   share(C, 16, worker, workers);
   if (start >= end) return;
   for (let b = first; b < last; b++) {
@@ -81,10 +84,11 @@ export function convolutionInput(command: usize, worker: i32, workers: i32, scra
   }
 }
 
-/** ... then [x, gradient of y, gradient of the kernel]. */
+/** The gradient for the kernel. */
 export function convolutionKernel(command: usize, worker: i32, workers: i32, scratch: usize): void {
+  const args = changetype<ConvolutionKernelCommand>(command);
   setup(command);
-  const x = <usize>load<u32>(command, 40), g = <usize>load<u32>(command, 44), dw = <usize>load<u32>(command, 48);
+  const x = args.x, g = args.gradient, dw = args.dKernel;
   const parts = dilation == 1 ? 1 : K;
   const rows = dilation == 1 ? K * C : C;
   line(rows, 2, worker, workers);

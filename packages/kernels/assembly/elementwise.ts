@@ -2,25 +2,17 @@
  * Chains of element-wise operations in one pass: an interpreter whose registers are blocks of BLOCK elements. An operation
  * runs over a block before the next one begins, so that intermediate values never leave the first-level cache, and the cost
  * of interpreting is paid once a block.
- *
- * A chain: [count, inputs, outputs, operations, registers, d0..d3, slot, row], then per input and output [register, layout, pointer, bytes, s0..s3],
- * then per operation [number, to, a, b, c]. Strides are in elements.
  */
-import * as op from "./opcodes";
+import * as op from "./generated/commands";
+import {
+  CHAIN_LAYOUT_DENSE as DENSE, CHAIN_LAYOUT_RANDOM as RANDOM, CHAIN_LAYOUT_SCALAR as SCALAR, CHAIN_LAYOUT_STRIDED as STRIDED, ChainCommand,
+  ChainOperand, ChainOperation,
+} from "./generated/commands";
 import { philox, uniform } from "./random";
 import { erf4, exp4, expm14, gelu4, log1p4, log4, sigmoid4, softplus4, tanh4 } from "./vector";
 
 const BLOCK: i32 = 512;
 const BLOCK_BYTES: usize = 2048;
-
-/** Layouts of operands. */
-const DENSE: i32 = 0;
-const SCALAR: i32 = 1;
-const STRIDED: i32 = 2;
-/** An input that is drawn, not read: uniform numbers of the key at its pointer; its stream stands in s0. */
-const RANDOM: i32 = 4;
-/** An output that shares memory with an input: written when its block is done. */
-const STAGED: i32 = 3;
 
 // @ts-ignore: decorator
 @inline
@@ -238,12 +230,12 @@ function apply(n: i32, a: usize, b: usize, c: usize, to: usize, end: usize): voi
 
 /** Elements i .. i + n of a strided operand, in row-major order of d0..d3, into (or out of) a block. */
 function walk(
-  operand: usize, dims: usize, i: i32, n: i32, block: usize, out: bool,
+  operand: ChainOperand, dims: ChainCommand, i: i32, n: i32, block: usize, out: bool,
 ): void {
-  const bytes = load<i32>(operand, 12);
-  const d1 = load<i32>(dims, 4), d2 = load<i32>(dims, 8), d3 = load<i32>(dims, 12);
-  const s0 = load<i32>(operand, 16), s1 = load<i32>(operand, 20), s2 = load<i32>(operand, 24), s3 = load<i32>(operand, 28);
-  const base = <usize>load<u32>(operand, 8);
+  const bytes = operand.bytes;
+  const d1 = dims.d1, d2 = dims.d2, d3 = dims.d3;
+  const s0 = operand.s0, s1 = operand.s1, s2 = operand.s2, s3 = operand.s3;
+  const base = operand.at;
   let i3 = i % d3;
   let rest = i / d3;
   let i2 = rest % d2;
@@ -284,11 +276,12 @@ function walk(
  * (slot > 0) is a function of its own in the table: it gets its operands' addresses and the first and last rows to do.
  */
 export function chain(command: usize, worker: i32, workers: i32, scratch: usize): void {
-  const count = load<i32>(command, 8);
-  const slot = load<i32>(command, 44);
+  const args = changetype<ChainCommand>(command);
+  const count = args.count;
+  const slot = args.slot;
   if (slot > 0) {
     // Rows of `row` elements; a dense chain is cut anywhere, into multiples of 16.
-    const row = load<i32>(command, 48);
+    const row = args.row;
     const rows = row > 0 ? count / row : (count + 15) >> 4;
     const first = <i32>((<i64>rows * worker) / workers);
     const last = <i32>((<i64>rows * (worker + 1)) / workers);
@@ -296,14 +289,13 @@ export function chain(command: usize, worker: i32, workers: i32, scratch: usize)
     else if (last > first) call_indirect<void>(slot, command, first << 4, min(count, last << 4));
     return;
   }
-  const inputs = load<i32>(command, 12);
-  const outputs = load<i32>(command, 16);
-  const operations = load<i32>(command, 20);
-  const registers = load<i32>(command, 24);
-  const dims = command + 28;
-  const firstInput = dims + 24;
-  const firstOutput = firstInput + <usize>inputs * 32;
-  const firstOperation = firstOutput + <usize>outputs * 32;
+  const inputs = args.inputs;
+  const outputs = args.outputs;
+  const operations = args.operations;
+  const registers = args.registers;
+  const firstInput = command + offsetof<ChainCommand>();
+  const firstOutput = firstInput + <usize>inputs * offsetof<ChainOperand>();
+  const firstOperation = firstOutput + <usize>outputs * offsetof<ChainOperand>();
   const blocks = (count + BLOCK - 1) / BLOCK;
   const from = <i32>((<i64>blocks * worker) / workers) * BLOCK;
   const until = min(count, <i32>((<i64>blocks * (worker + 1)) / workers) * BLOCK);
@@ -312,62 +304,62 @@ export function chain(command: usize, worker: i32, workers: i32, scratch: usize)
   const width = min(BLOCK, (until - from + 3) & ~3);
   for (let r = 0; r < registers; r++) store<usize>(table + (<usize>r << 2), scratch + <usize>r * BLOCK_BYTES);
   for (let k = 0; k < inputs; k++) {
-    const operand = firstInput + <usize>k * 32;
-    if (load<i32>(operand, 4) != SCALAR) continue;
-    const p = <usize>load<u32>(operand, 8);
-    const v = load<i32>(operand, 12) == 1 ? i32x4.splat(load<u8>(p)) : v128.load32_splat(p);
-    let block = scratch + <usize>load<i32>(operand) * BLOCK_BYTES;
+    const operand = changetype<ChainOperand>(firstInput + <usize>k * offsetof<ChainOperand>());
+    if (operand.layout != SCALAR) continue;
+    const p = operand.at;
+    const v = operand.bytes == 1 ? i32x4.splat(load<u8>(p)) : v128.load32_splat(p);
+    let block = scratch + <usize>operand.register * BLOCK_BYTES;
     for (const end = block + (<usize>width << 2); block < end; block += 16) v128.store(block, v);
   }
   for (let i = from; i < until; i += BLOCK) {
     const n = min(BLOCK, until - i);
     const length = ((<usize>n + 3) & ~3) << 2;
     for (let k = 0; k < inputs; k++) {
-      const operand = firstInput + <usize>k * 32;
-      const register = <usize>load<i32>(operand);
-      const layout = load<i32>(operand, 4);
-      if (layout == DENSE && load<i32>(operand, 12) == 4) {
-        store<usize>(table + (register << 2), <usize>load<u32>(operand, 8) + (<usize>i << 2));
+      const operand = changetype<ChainOperand>(firstInput + <usize>k * offsetof<ChainOperand>());
+      const register = <usize>operand.register;
+      const layout = operand.layout;
+      if (layout == DENSE && operand.bytes == 4) {
+        store<usize>(table + (register << 2), operand.at + (<usize>i << 2));
       } else if (layout == DENSE) {
-        let p = <usize>load<u32>(operand, 8) + i;
+        let p = operand.at + i;
         let block = scratch + register * BLOCK_BYTES;
         for (const end = block + length; block < end; block += 16, p += 4) v128.store(block, i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(p))));
-      } else if (layout == STRIDED) walk(operand, dims, i, n, scratch + register * BLOCK_BYTES, false);
+      } else if (layout == STRIDED) walk(operand, args, i, n, scratch + register * BLOCK_BYTES, false);
       else if (layout == RANDOM) {
-        const key = <usize>load<u32>(operand, 8);
-        const k0 = load<u32>(key), k1 = load<u32>(key, 4), stream = load<u32>(operand, 16);
+        const key = operand.at;
+        const k0 = load<u32>(key), k1 = load<u32>(key, 4), stream = <u32>operand.s0;
         let c = <u32>(i >> 2);
         let block = scratch + register * BLOCK_BYTES;
         for (const end = block + length; block < end; block += 16, c++) v128.store(block, uniform(philox(c, stream, k0, k1)));
       }
     }
     for (let k = 0; k < outputs; k++) {
-      const operand = firstOutput + <usize>k * 32;
-      if (load<i32>(operand, 4) == DENSE && load<i32>(operand, 12) == 4)
-        store<usize>(table + (<usize>load<i32>(operand) << 2), <usize>load<u32>(operand, 8) + (<usize>i << 2));
+      const operand = changetype<ChainOperand>(firstOutput + <usize>k * offsetof<ChainOperand>());
+      if (operand.layout == DENSE && operand.bytes == 4)
+        store<usize>(table + (<usize>operand.register << 2), operand.at + (<usize>i << 2));
     }
     for (let k = 0; k < operations; k++) {
-      const o = firstOperation + <usize>k * 20;
-      const to = load<usize>(table + (<usize>load<i32>(o, 4) << 2));
+      const o = changetype<ChainOperation>(firstOperation + <usize>k * offsetof<ChainOperation>());
+      const to = load<usize>(table + (<usize>o.to << 2));
       apply(
-        load<i32>(o),
-        load<usize>(table + (<usize>load<i32>(o, 8) << 2)),
-        load<usize>(table + (<usize>load<i32>(o, 12) << 2)),
-        load<usize>(table + (<usize>load<i32>(o, 16) << 2)),
+        o.code,
+        load<usize>(table + (<usize>o.a << 2)),
+        load<usize>(table + (<usize>o.b << 2)),
+        load<usize>(table + (<usize>o.c << 2)),
         to,
         to + length,
       );
     }
     for (let k = 0; k < outputs; k++) {
-      const operand = firstOutput + <usize>k * 32;
-      const layout = load<i32>(operand, 4);
-      const bytes = load<i32>(operand, 12);
+      const operand = changetype<ChainOperand>(firstOutput + <usize>k * offsetof<ChainOperand>());
+      const layout = operand.layout;
+      const bytes = operand.bytes;
       if (layout == DENSE && bytes == 4) continue;
-      let block = load<usize>(table + (<usize>load<i32>(operand) << 2));
-      if (layout == STRIDED) walk(operand, dims, i, n, block, true);
-      else if (bytes == 4) memory.copy(<usize>load<u32>(operand, 8) + (<usize>i << 2), block, <usize>n << 2);
+      let block = load<usize>(table + (<usize>operand.register << 2));
+      if (layout == STRIDED) walk(operand, args, i, n, block, true);
+      else if (bytes == 4) memory.copy(operand.at + (<usize>i << 2), block, <usize>n << 2);
       else {
-        let p = <usize>load<u32>(operand, 8) + i;
+        let p = operand.at + i;
         for (const end = block + (<usize>n << 2); block < end; block += 4, p++) store<u8>(p, <u8>load<u32>(block));
       }
     }

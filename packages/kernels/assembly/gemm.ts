@@ -1,4 +1,5 @@
 /** Matrix products of any strides, blocked for the caches, with bias and activation applied while a block is in cache. */
+import { ACTIVATION_RELU, ACTIVATION_SIGMOID, ACTIVATION_TANH } from "./generated/commands";
 import { packPairs, packPanel, tile1x16, tile2x16 } from "./tiles";
 import { sigmoid4, tanh4 } from "./vector";
 
@@ -11,12 +12,12 @@ const NC: i32 = 256;
 /** Bytes of scratch memory that {@link gemm} uses. */
 export const GEMM_SCRATCH: usize = <usize>(MC * KC + NC * KC) * 4 + 256;
 
-/** activation(x + bias): 0 none, 1 ReLU, 2 tanh, 3 sigmoid */
+/** activation(x + bias) */
 function finish(c: usize, rows: i32, columns: i32, ldc: usize, bias: usize, activation: i32): void {
   const whole = (<usize>columns << 2) & ~15;
   // The usual cases have loops of their own: choosing in the loop takes as long as ten additions.
-  const plain = bias != 0 && activation <= 1;
-  const low = f32x4.splat(activation == 1 ? 0 : -Infinity);
+  const plain = bias != 0 && activation <= ACTIVATION_RELU;
+  const low = f32x4.splat(activation == ACTIVATION_RELU ? 0 : -Infinity);
   for (let i = 0; i < rows; i++, c += ldc) {
     let j: usize = 0;
     if (plain) for (; j < whole; j += 16) v128.store(c + j, f32x4.pmax(f32x4.add(v128.load(c + j), v128.load(bias + j)), low));
@@ -30,9 +31,9 @@ function finish(c: usize, rows: i32, columns: i32, ldc: usize, bias: usize, acti
 
 function activate(x: v128, bias: v128, activation: i32): v128 {
   const v = f32x4.add(x, bias);
-  if (activation == 1) return f32x4.pmax(v, f32x4.splat(0));
-  if (activation == 2) return tanh4(v);
-  if (activation == 3) return sigmoid4(v);
+  if (activation == ACTIVATION_RELU) return f32x4.pmax(v, f32x4.splat(0));
+  if (activation == ACTIVATION_TANH) return tanh4(v);
+  if (activation == ACTIVATION_SIGMOID) return sigmoid4(v);
   return v;
 }
 

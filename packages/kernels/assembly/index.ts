@@ -4,7 +4,8 @@ import { convolution, convolutionInput, convolutionKernel } from "./convolution"
 import { chain } from "./elementwise";
 import { gemm } from "./gemm";
 import { checkIndices, gather, scatterAdd } from "./indexing";
-import * as op from "./opcodes";
+import * as op from "./generated/commands";
+import { Command, GemmCommand, LoopCarry, LoopCommand, LoopCopy, SERIAL } from "./generated/commands";
 import { pooling } from "./pooling";
 import { philox, random, uniform } from "./random";
 import { recurrenceBackward, recurrenceForward } from "./recurrence";
@@ -32,23 +33,21 @@ export function draw(i: i32, stream: u32, key: usize): v128 {
   return uniform(philox(<u32>i >> 2, stream, load<u32>(key), load<u32>(key, 4)));
 }
 
-/** Set in a command's length: too little work to share; the first worker does it alone. */
-const SERIAL: i32 = 1 << 30;
-
 /** Writes the constants; called once for a memory. */
 export function initialize(): void {
   writeConstants();
 }
 
 function product(command: usize, worker: i32, workers: i32, scratch: usize): void {
-  const b0 = load<i32>(command, 8), b1 = load<i32>(command, 12);
-  const m = load<i32>(command, 16), n = load<i32>(command, 20), k = load<i32>(command, 24);
-  const a = <usize>load<u32>(command, 28), aRow = load<i32>(command, 32), aColumn = load<i32>(command, 36);
-  const b = <usize>load<u32>(command, 40), bRow = load<i32>(command, 44), bColumn = load<i32>(command, 48);
-  const c = <usize>load<u32>(command, 52), ldc = load<i32>(command, 56);
-  const bias = <usize>load<u32>(command, 60), activation = load<i32>(command, 64);
-  const a0 = load<i32>(command, 68), a1 = load<i32>(command, 72);
-  const s0 = load<i32>(command, 76), s1 = load<i32>(command, 80);
+  const args = changetype<GemmCommand>(command);
+  const b0 = args.outer, b1 = args.inner;
+  const m = args.m, n = args.n, k = args.k;
+  const a = args.a, aRow = args.aRow, aColumn = args.aColumn;
+  const b = args.b, bRow = args.bRow, bColumn = args.bColumn;
+  const c = args.c, ldc = args.cRow;
+  const bias = args.bias, activation = args.activation;
+  const a0 = args.aOuter, a1 = args.aInner;
+  const s0 = args.bOuter, s1 = args.bInner;
   const batches = b0 * b1;
   const size = <usize>m * ldc;
   // Shares are of whole matrices, or of rows or columns of the one matrix: never of the summed dimension.
@@ -85,27 +84,25 @@ function copyShare(to: usize, from: usize, bytes: u32, worker: i32, workers: i32
   memory.copy(to + first, from + first, last - first);
 }
 
-/**
- * Commands that run again and again: [count, reverse, words of this header, copies in, copies out, carries], then for each copy
- * [slot, base, bytes]: before the commands, element i of what lies at `base` goes to the slot; after them, the slot goes there;
- * then for each carry [from, slot, bytes].
- */
+/** Commands that run again and again, with copies of elements and of what a step hands on. */
 function loop(
   command: usize, words: i32, worker: i32, workers: i32, control: usize, scratch: usize, scratchBytes: usize,
 ): void {
-  const count = load<i32>(command, 8);
-  const reverse = load<i32>(command, 12) != 0;
-  const body = command + (<usize>load<i32>(command, 16) << 2);
-  const ins = load<i32>(command, 20);
-  const outs = load<i32>(command, 24);
-  const carries = load<i32>(command, 28);
+  const args = changetype<LoopCommand>(command);
+  const count = args.count;
+  const reverse = args.reverse != 0;
+  const body = command + (<usize>args.header << 2);
+  const ins = args.ins;
+  const outs = args.outs;
+  const carries = args.carries;
   const end = command + (<usize>words << 2);
   for (let i = 0; i < count; i++) {
     const at = <usize>(reverse ? count - 1 - i : i);
-    let p = command + 32;
-    for (let k = 0; k < ins; k++, p += 12) {
-      const bytes = load<u32>(p, 8);
-      copyShare(<usize>load<u32>(p), <usize>load<u32>(p, 4) + at * bytes, bytes, worker, workers);
+    let p = command + offsetof<LoopCommand>();
+    for (let k = 0; k < ins; k++, p += offsetof<LoopCopy>()) {
+      const copy = changetype<LoopCopy>(p);
+      const bytes = copy.bytes;
+      copyShare(copy.slot, copy.base + at * bytes, bytes, worker, workers);
     }
     if (workers > 1) barrier();
     execute(body, end, worker, workers, control, scratch, scratchBytes);
@@ -113,12 +110,16 @@ function loop(
       enter(control, workers);
       barrier();
     }
-    for (let k = 0; k < outs; k++, p += 12) {
-      const bytes = load<u32>(p, 8);
-      copyShare(<usize>load<u32>(p, 4) + at * bytes, <usize>load<u32>(p), bytes, worker, workers);
+    for (let k = 0; k < outs; k++, p += offsetof<LoopCopy>()) {
+      const copy = changetype<LoopCopy>(p);
+      const bytes = copy.bytes;
+      copyShare(copy.base + at * bytes, copy.slot, bytes, worker, workers);
     }
     if (workers > 1) barrier();
-    for (let k = 0; k < carries; k++, p += 12) copyShare(<usize>load<u32>(p, 4), <usize>load<u32>(p), load<u32>(p, 8), worker, workers);
+    for (let k = 0; k < carries; k++, p += offsetof<LoopCarry>()) {
+      const carry = changetype<LoopCarry>(p);
+      copyShare(carry.to, carry.from, carry.bytes, worker, workers);
+    }
     if (workers > 1) {
       barrier();
       if (stopped()) return;
@@ -129,7 +130,7 @@ function loop(
 function execute(program: usize, end: usize, worker: i32, workers: i32, control: usize, scratch: usize, scratchBytes: usize): void {
   let serial = true;
   while (program < end) {
-    const length = load<i32>(program, 4);
+    const length = changetype<Command>(program).length;
     const alone = (length & SERIAL) != 0;
     // Between two commands of the first worker alone, nobody need wait.
     if (!(serial && alone)) {
@@ -143,7 +144,7 @@ function execute(program: usize, end: usize, worker: i32, workers: i32, control:
     const team = alone ? 1 : workers;
     if (!alone || (worker == 0 && !failed())) {
       enter(control, team);
-      switch (load<i32>(program)) {
+      switch (changetype<Command>(program).number) {
         case op.COMMAND_CHAIN: chain(program, w, team, scratch); break;
         case op.COMMAND_GEMM: product(program, w, team, scratch); break;
         case op.COMMAND_REDUCE: reduce(program, w, team, scratch); break;

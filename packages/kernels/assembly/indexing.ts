@@ -1,5 +1,8 @@
 /** Slices by index, and their sums. */
-import { BAD_FLOAT, BAD_INTEGER, fail } from "./sync";
+import {
+  CheckIndicesCommand, CheckedSize, ERROR_KIND_FLOAT, ERROR_KIND_INTEGER, GatherCommand, ScatterAddCommand,
+} from "./generated/commands";
+import { fail } from "./sync";
 
 /** Copies a row of floats: shorter than a call for those of a few hundred bytes. */
 // @ts-ignore: decorator
@@ -14,15 +17,16 @@ function copyRow(to: usize, from: usize, bytes: usize): void {
   for (; to < end; to += 4, from += 4) store<u32>(to, load<u32>(from));
 }
 
-/** [outer, size, inner, count, from, indices, to]: to[o, i, :] = from[o, indices[i], :], four bytes an element. */
+/** to[o, i, :] = from[o, indices[i], :], four bytes an element. */
 export function gather(command: usize, worker: i32, workers: i32): void {
-  const outer = load<i32>(command, 8);
-  const size = load<i32>(command, 12);
-  const inner = load<i32>(command, 16);
-  const count = load<i32>(command, 20);
-  const from = <usize>load<u32>(command, 24);
-  const indices = <usize>load<u32>(command, 28);
-  const to = <usize>load<u32>(command, 32);
+  const args = changetype<GatherCommand>(command);
+  const outer = args.outer;
+  const size = args.size;
+  const inner = args.inner;
+  const count = args.count;
+  const from = args.from;
+  const indices = args.indices;
+  const to = args.to;
   const row = <usize>inner << 2;
   const total = outer * count;
   const r1 = <i32>((<i64>total * (worker + 1)) / workers);
@@ -31,7 +35,7 @@ export function gather(command: usize, worker: i32, workers: i32): void {
     let index = load<i32>(indices + (<usize>(r - o * count) << 2));
     if (index < 0) index += size;
     if (<u32>index >= <u32>size) {
-      fail(BAD_INTEGER, load<i32>(indices + (<usize>(r - o * count) << 2)), command);
+      fail(ERROR_KIND_INTEGER, load<i32>(indices + (<usize>(r - o * count) << 2)), command);
       continue;
     }
     copyRow(to + <usize>r * row, from + <usize>(o * size + index) * row, row);
@@ -39,18 +43,19 @@ export function gather(command: usize, worker: i32, workers: i32): void {
 }
 
 /**
- * [outer, size, inner, count, updates, indices, to, type]: to[o, indices[i], :] += updates[o, i, :], from zeros, in order of i.
+ * to[o, indices[i], :] += updates[o, i, :], from zeros, in order of i.
  * Workers own slots, so that every slot is summed in one order.
  */
 export function scatterAdd(command: usize, worker: i32, workers: i32): void {
-  const outer = load<i32>(command, 8);
-  const size = load<i32>(command, 12);
-  const inner = load<i32>(command, 16);
-  const count = load<i32>(command, 20);
-  const updates = <usize>load<u32>(command, 24);
-  const indices = <usize>load<u32>(command, 28);
-  const to = <usize>load<u32>(command, 32);
-  const integers = load<i32>(command, 36) != 0;
+  const args = changetype<ScatterAddCommand>(command);
+  const outer = args.outer;
+  const size = args.size;
+  const inner = args.inner;
+  const count = args.count;
+  const updates = args.updates;
+  const indices = args.indices;
+  const to = args.to;
+  const integers = args.integers != 0;
   const row = <usize>inner << 2;
   const first = <i32>((<i64>size * worker) / workers);
   const last = <i32>((<i64>size * (worker + 1)) / workers);
@@ -60,7 +65,7 @@ export function scatterAdd(command: usize, worker: i32, workers: i32): void {
       let index = load<i32>(indices + (<usize>i << 2));
       if (index < 0) index += size;
       if (<u32>index >= <u32>size) {
-        if (worker == 0) fail(BAD_INTEGER, load<i32>(indices + (<usize>i << 2)), command);
+        if (worker == 0) fail(ERROR_KIND_INTEGER, load<i32>(indices + (<usize>i << 2)), command);
         continue;
       }
       if (index < first || index >= last) continue;
@@ -77,33 +82,34 @@ export function scatterAdd(command: usize, worker: i32, workers: i32): void {
 }
 
 /**
- * [count, floats, negative, from, to, sizes, size...]: to[i] = the place that from[i] names along an axis of the size of its turn, counted from
+ * to[i] = the place that from[i] names along an axis of the size of its turn, counted from
  * the end where that is allowed. A value that names none fails.
  */
 export function checkIndices(command: usize, worker: i32, workers: i32): void {
-  const count = load<i32>(command, 8);
-  const floats = load<i32>(command, 12) != 0;
-  const negative = load<i32>(command, 16) != 0;
-  const from = <usize>load<u32>(command, 20);
-  const to = <usize>load<u32>(command, 24);
-  const sizes = load<i32>(command, 28);
+  const args = changetype<CheckIndicesCommand>(command);
+  const count = args.count;
+  const floats = args.floats != 0;
+  const negative = args.negative != 0;
+  const from = args.from;
+  const to = args.to;
+  const sizes = args.sizes;
   const last = <i32>((<i64>count * (worker + 1)) / workers);
   for (let i = <i32>((<i64>count * worker) / workers); i < last; i++) {
     const at = <usize>i << 2;
-    const size = load<i32>(command + (<usize>(i % sizes) << 2), 32);
+    const size = changetype<CheckedSize>(command + offsetof<CheckIndicesCommand>() + <usize>(i % sizes) * offsetof<CheckedSize>()).size;
     let index: i32;
     if (floats) {
       const value = load<f32>(from + at);
       // What is no integer of 32 bits becomes another value, or (NaN) 0.
       index = <i32>value;
       if (<f32>index != value) {
-        fail(BAD_FLOAT, load<i32>(from + at), command);
+        fail(ERROR_KIND_FLOAT, load<i32>(from + at), command);
         continue;
       }
     } else index = load<i32>(from + at);
     if (negative && index < 0) index += size;
     if (<u32>index >= <u32>size) {
-      fail(floats ? BAD_FLOAT : BAD_INTEGER, load<i32>(from + at), command);
+      fail(floats ? ERROR_KIND_FLOAT : ERROR_KIND_INTEGER, load<i32>(from + at), command);
       continue;
     }
     store<i32>(to + at, index);

@@ -1,11 +1,7 @@
 /** Windows over time of [batch, time, channels]: the place of the largest element, sums, and the way back of both. Windows end where the sequence does. */
+import { POOLING_PICK, POOLING_SUM, POOLING_UNPICK, PoolingCommand } from "./generated/commands";
 
 let B: i32, T: i32, C: i32, N: i32, size: i32, stride: i32, before: i32;
-
-/** Picks along windows, largest and sum, there and back: the kinds of the command. */
-const PICK: i32 = 0;
-const UNPICK: i32 = 1;
-const SUM: i32 = 2;
 
 // @ts-ignore: decorator
 @inline
@@ -115,17 +111,17 @@ function spread(g: usize, dx: usize, steps: i32, channels: i32): void {
   }
 }
 
-/** [kind, batch, time, channels, windows, size, stride, before, what is compared, what is read, what is written] */
 export function pooling(command: usize, worker: i32, workers: i32): void {
-  const kind = load<i32>(command, 8);
-  B = load<i32>(command, 12);
-  T = load<i32>(command, 16);
-  C = load<i32>(command, 20);
-  N = load<i32>(command, 24);
-  size = load<i32>(command, 28);
-  stride = load<i32>(command, 32);
-  before = load<i32>(command, 36);
-  const compared = <usize>load<u32>(command, 40), from = <usize>load<u32>(command, 44), to = <usize>load<u32>(command, 48);
+  const args = changetype<PoolingCommand>(command);
+  const kind = args.kind;
+  B = args.batch;
+  T = args.time;
+  C = args.channels;
+  N = args.windows;
+  size = args.size;
+  stride = args.stride;
+  before = args.before;
+  const compared = args.compared, from = args.from, to = args.to;
   // Shares are of samples, or of channels in fours.
   let first = 0, last = B, c0 = 0, c1 = C;
   if (B >= workers) {
@@ -138,7 +134,7 @@ export function pooling(command: usize, worker: i32, workers: i32): void {
   }
   const channels = c1 - c0;
   if (channels <= 0) return;
-  const back = kind == UNPICK || kind > SUM;
+  const back = kind == POOLING_UNPICK || kind > POOLING_SUM;
   for (let b = first; b < last; b++) {
     if (back) for (let t = 0; t < T; t++) memory.fill(to + f((b * T + t) * C + c0), 0, f(channels));
     for (let n = 0; n < N; n++) {
@@ -146,9 +142,9 @@ export function pooling(command: usize, worker: i32, workers: i32): void {
       const steps = min(T, n * stride - before + size) - begin;
       const window = f((b * T + begin) * C + c0);
       const one = f((b * N + n) * C + c0);
-      if (kind == PICK) pick(compared + window, from + window, to + one, steps, channels);
-      else if (kind == UNPICK) unpick(compared + window, from + one, to + window, steps, channels);
-      else if (kind == SUM) sum(from + window, to + one, steps, channels);
+      if (kind == POOLING_PICK) pick(compared + window, from + window, to + one, steps, channels);
+      else if (kind == POOLING_UNPICK) unpick(compared + window, from + one, to + window, steps, channels);
+      else if (kind == POOLING_SUM) sum(from + window, to + one, steps, channels);
       else spread(from + one, to + window, steps, channels);
     }
   }

@@ -1,4 +1,5 @@
 /** Philox 4x32-10 (Salmon et al., SC 2011): four words of a stream from a counter and a key. */
+import { RandomCommand } from "./generated/commands";
 
 const M0: u64 = 0xd2511f53;
 const M1: u64 = 0xcd9e8d57;
@@ -32,13 +33,14 @@ export function uniform(words: v128): v128 {
   return f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(words, 8)), f32x4.splat(5.9604644775390625e-8));
 }
 
-/** [count, key, to, uniform, stream]: raw words, or uniform float32 of 24 bits in [0, 1). The key is two int32. */
+/** Raw words, or uniform float32 of 24 bits in [0, 1). The key is two int32. */
 export function random(command: usize, worker: i32, workers: i32): void {
-  const count = load<i32>(command, 8);
-  const key = <usize>load<u32>(command, 12);
-  const to = <usize>load<u32>(command, 16);
-  const asUniform = load<i32>(command, 20) != 0;
-  const stream = load<u32>(command, 24);
+  const args = changetype<RandomCommand>(command);
+  const count = args.count;
+  const key = args.key;
+  const to = args.to;
+  const asUniform = args.uniform != 0;
+  const stream = args.stream;
   const key0 = load<u32>(key);
   const key1 = load<u32>(key, 4);
   const blocks = (count + 3) >> 2;

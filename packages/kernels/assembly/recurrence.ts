@@ -6,6 +6,10 @@
  * Each gate's product is its own: panels of 16 units. Workers share the batch; they meet around the sequence, and once before the weights'
  * gradients, which they share by panels, in chunks of rows that do not depend on how many workers there are.
  */
+import {
+  RECURRENT_GRU as GRU, RECURRENT_GRU_BEFORE as GRU_BEFORE, RECURRENT_LSTM as LSTM, RECURRENT_RNN_RELU as RNN_RELU, RECURRENT_RNN_TANH as RNN_TANH,
+  RecurrenceBackwardCommand, RecurrenceForwardCommand,
+} from "./generated/commands";
 import { loadTail, pairsTimesPanel, panels16, share, storePairs, storeTail } from "./sequence";
 import { barrier } from "./sync";
 import { tile2x16 } from "./tiles";
@@ -18,12 +22,6 @@ import { fma, sigmoid4, tanh4 } from "./vector";
 function tanhOf(x: v128): v128 {
   return tanh4(x);
 }
-
-const RNN_TANH: i32 = 0;
-const RNN_RELU: i32 = 1;
-const LSTM: i32 = 2;
-const GRU: i32 = 3;
-const GRU_BEFORE: i32 = 4;
 
 /** Rows of a chunk of the weights' gradients. */
 const ROWS: i32 = 512;
@@ -167,21 +165,22 @@ function activate(z: usize, x: usize, bias: usize, candidate: bool): void {
 }
 
 export function recurrenceForward(command: usize, worker: i32, workers: i32): void {
-  sizes(load<i32>(command, 8), load<i32>(command, 12), load<i32>(command, 16), load<i32>(command, 20));
-  const reverse = load<i32>(command, 24);
-  const xs = <usize>load<u32>(command, 28);
-  const recurrent = <usize>load<u32>(command, 32);
-  const bias = <usize>load<u32>(command, 36);
-  const drop = <usize>load<u32>(command, 40);
-  const h0 = <usize>load<u32>(command, 44);
-  const c0 = <usize>load<u32>(command, 48);
-  const mask = <usize>load<u32>(command, 52);
-  zeroOutput = load<i32>(command, 56) != 0;
-  const residual = <usize>load<u32>(command, 60);
-  const scratch = <usize>load<u32>(command, 64);
-  const ys = <usize>load<u32>(command, 68);
-  const hT = <usize>load<u32>(command, 72);
-  const cT = <usize>load<u32>(command, 76);
+  const args = changetype<RecurrenceForwardCommand>(command);
+  sizes(args.kind, args.batch, args.time, args.units);
+  const reverse = args.reverse;
+  const xs = args.x;
+  const recurrent = args.recurrent;
+  const bias = args.bias;
+  const drop = args.drop;
+  const h0 = args.h0;
+  const c0 = args.c0;
+  const mask = args.mask;
+  zeroOutput = args.zeroOutput != 0;
+  const residual = args.residual;
+  const scratch = args.scratch;
+  const ys = args.ys;
+  const hT = args.h;
+  const cT = args.c;
 
   const weights = scratch;
   const biases = weights + f(G * HP * HP);
@@ -315,22 +314,23 @@ function backProduct(a: usize, weights: usize, gate: i32, to: usize, g0: i32, g1
 }
 
 export function recurrenceBackward(command: usize, worker: i32, workers: i32, own: usize, ownBytes: usize): void {
-  sizes(load<i32>(command, 8), load<i32>(command, 12), load<i32>(command, 16), load<i32>(command, 20));
-  const reverse = load<i32>(command, 24);
-  const recurrent = <usize>load<u32>(command, 32);
-  dropAt = <usize>load<u32>(command, 40);
-  const mask = <usize>load<u32>(command, 52);
-  zeroOutput = load<i32>(command, 56) != 0;
-  const residual = <usize>load<u32>(command, 60);
-  const scratch = <usize>load<u32>(command, 64);
-  const dys = <usize>load<u32>(command, 68);
-  const dhT = <usize>load<u32>(command, 72);
-  const dcT = <usize>load<u32>(command, 76);
-  const dx = <usize>load<u32>(command, 80);
-  const dRecurrent = <usize>load<u32>(command, 84);
-  const dBias = <usize>load<u32>(command, 88);
-  const dh0 = <usize>load<u32>(command, 92);
-  const dc0 = <usize>load<u32>(command, 96);
+  const args = changetype<RecurrenceBackwardCommand>(command);
+  sizes(args.kind, args.batch, args.time, args.units);
+  const reverse = args.reverse;
+  const recurrent = args.recurrent;
+  dropAt = args.drop;
+  const mask = args.mask;
+  zeroOutput = args.zeroOutput != 0;
+  const residual = args.residual;
+  const scratch = args.scratch;
+  const dys = args.dys;
+  const dhT = args.dh;
+  const dcT = args.dc;
+  const dx = args.dx;
+  const dRecurrent = args.dRecurrent;
+  const dBias = args.dBias;
+  const dh0 = args.dh0;
+  const dc0 = args.dc0;
 
   const cells = residual + f(<i32>keptSize());
   const hidden = cells + f(<i32>cellSize(T + 1));

@@ -2,30 +2,23 @@
  * Reductions of a dense [outer, n, inner] to [outer, inner]. Sums and products of integers run in int32, modulo 2^32; those of floats in float64: along n in four interleaved
  * partial sums of two lanes (inner = 1), or one sum a column (inner > 1), from the first element to the last; rounded once.
  */
-
-const SUM: i32 = 0;
-const PROD: i32 = 1;
-const MAX: i32 = 2;
-const MIN: i32 = 3;
-const ANY: i32 = 4;
-const ALL: i32 = 5;
-
-const F32: i32 = 0;
-const I32: i32 = 1;
-const BOOL: i32 = 2;
+import {
+  ArgReduceCommand, CumulateCommand, DATA_TYPE_BOOL, DATA_TYPE_FLOAT32, DATA_TYPE_INT32, REDUCTION_ALL, REDUCTION_ANY, REDUCTION_MAX,
+  REDUCTION_MIN, REDUCTION_PROD, REDUCTION_SUM, ReduceCommand,
+} from "./generated/commands";
 
 // @ts-ignore: decorator
 @inline
 function read(p: usize, type: i32): f64 {
-  if (type == F32) return <f64>load<f32>(p);
-  if (type == I32) return <f64>load<i32>(p);
+  if (type == DATA_TYPE_FLOAT32) return <f64>load<f32>(p);
+  if (type == DATA_TYPE_INT32) return <f64>load<i32>(p);
   return <f64>load<u8>(p);
 }
 
 // @ts-ignore: decorator
 @inline
 function readInteger(p: usize, type: i32): i32 {
-  return type == I32 ? load<i32>(p) : <i32>load<u8>(p);
+  return type == DATA_TYPE_INT32 ? load<i32>(p) : <i32>load<u8>(p);
 }
 
 /** The sum of n dense float32. */
@@ -60,26 +53,26 @@ function extremeDense(p: usize, n: i32, largest: bool): f32 {
 // @ts-ignore: decorator
 @inline
 function fold(kind: i32, acc: f64, v: f64): f64 {
-  if (kind == SUM) return acc + v;
-  if (kind == PROD) return acc * v;
-  if (kind == MAX) return max(acc, v);
-  if (kind == MIN) return min(acc, v);
-  if (kind == ANY) return v != 0 ? 1 : acc;
+  if (kind == REDUCTION_SUM) return acc + v;
+  if (kind == REDUCTION_PROD) return acc * v;
+  if (kind == REDUCTION_MAX) return max(acc, v);
+  if (kind == REDUCTION_MIN) return min(acc, v);
+  if (kind == REDUCTION_ANY) return v != 0 ? 1 : acc;
   return v == 0 ? 0 : acc;
 }
 
 // @ts-ignore: decorator
 @inline
 function start(kind: i32): f64 {
-  if (kind == PROD || kind == ALL) return 1;
-  if (kind == MAX) return -Infinity;
-  if (kind == MIN) return Infinity;
+  if (kind == REDUCTION_PROD || kind == REDUCTION_ALL) return 1;
+  if (kind == REDUCTION_MAX) return -Infinity;
+  if (kind == REDUCTION_MIN) return Infinity;
   return 0;
 }
 
 function write(to: usize, at: i32, v: f64, type: i32): void {
-  if (type == F32) store<f32>(to + (<usize>at << 2), <f32>v);
-  else if (type == I32) store<i32>(to + (<usize>at << 2), <i32>v);
+  if (type == DATA_TYPE_FLOAT32) store<f32>(to + (<usize>at << 2), <f32>v);
+  else if (type == DATA_TYPE_INT32) store<i32>(to + (<usize>at << 2), <i32>v);
   else store<u8>(to + at, v != 0 ? 1 : 0);
 }
 
@@ -87,7 +80,7 @@ function write(to: usize, at: i32, v: f64, type: i32): void {
 function reduceIntegers(
   product: bool, outer: i32, n: i32, inner: i32, from: usize, to: usize, type: i32, worker: i32, workers: i32,
 ): void {
-  const bytes: usize = type == BOOL ? 1 : 4;
+  const bytes: usize = type == DATA_TYPE_BOOL ? 1 : 4;
   const step = <usize>inner * bytes;
   const total = outer * inner;
   const last = <i32>((<i64>total * (worker + 1)) / workers);
@@ -100,19 +93,19 @@ function reduceIntegers(
   }
 }
 
-/** [kind, outer, n, inner, from, to, type of the input, type of the output] */
 export function reduce(command: usize, worker: i32, workers: i32, scratch: usize): void {
-  const kind = load<i32>(command, 8);
-  const outer = load<i32>(command, 12);
-  const n = load<i32>(command, 16);
-  const inner = load<i32>(command, 20);
-  const from = <usize>load<u32>(command, 24);
-  const to = <usize>load<u32>(command, 28);
-  const type = load<i32>(command, 32);
-  const result = load<i32>(command, 36);
-  const bytes = type == BOOL ? 1 : 4;
-  if (result == I32 && kind <= PROD) {
-    reduceIntegers(kind == PROD, outer, n, inner, from, to, type, worker, workers);
+  const args = changetype<ReduceCommand>(command);
+  const kind = args.kind;
+  const outer = args.outer;
+  const n = args.n;
+  const inner = args.inner;
+  const from = args.from;
+  const to = args.to;
+  const type = args.dtype;
+  const result = args.resultDtype;
+  const bytes = type == DATA_TYPE_BOOL ? 1 : 4;
+  if (result == DATA_TYPE_INT32 && kind <= REDUCTION_PROD) {
+    reduceIntegers(kind == REDUCTION_PROD, outer, n, inner, from, to, type, worker, workers);
     return;
   }
   if (inner == 1) {
@@ -120,12 +113,12 @@ export function reduce(command: usize, worker: i32, workers: i32, scratch: usize
     const o1 = <i32>((<i64>outer * (worker + 1)) / workers);
     for (let o = o0; o < o1; o++) {
       let p = from + <usize>o * n * bytes;
-      if (type == F32 && kind == SUM) {
+      if (type == DATA_TYPE_FLOAT32 && kind == REDUCTION_SUM) {
         write(to, o, sumDense(p, n), result);
         continue;
       }
-      if (type == F32 && (kind == MAX || kind == MIN) && n > 0) {
-        store<f32>(to + (<usize>o << 2), extremeDense(p, n, kind == MAX));
+      if (type == DATA_TYPE_FLOAT32 && (kind == REDUCTION_MAX || kind == REDUCTION_MIN) && n > 0) {
+        store<f32>(to + (<usize>o << 2), extremeDense(p, n, kind == REDUCTION_MAX));
         continue;
       }
       let acc = start(kind);
@@ -148,7 +141,7 @@ export function reduce(command: usize, worker: i32, workers: i32, scratch: usize
       let p = from + (<usize>(o * n + k) * inner + c) * bytes;
       let acc = scratch;
       let j = 0;
-      if (type == F32 && kind == SUM)
+      if (type == DATA_TYPE_FLOAT32 && kind == REDUCTION_SUM)
         for (; j + 4 <= width; j += 4, p += 16, acc += 32) {
           const v = v128.load(p);
           v128.store(acc, f64x2.add(v128.load(acc), f64x2.promote_low_f32x4(v)));
@@ -160,16 +153,17 @@ export function reduce(command: usize, worker: i32, workers: i32, scratch: usize
   }
 }
 
-/** The index of the first largest (or smallest) of n, or of the first NaN: [largest, outer, n, inner, from, to, type] */
+/** The index of the first largest (or smallest) of n, or of the first NaN. */
 export function argReduce(command: usize, worker: i32, workers: i32): void {
-  const largest = load<i32>(command, 8) != 0;
-  const outer = load<i32>(command, 12);
-  const n = load<i32>(command, 16);
-  const inner = load<i32>(command, 20);
-  const from = <usize>load<u32>(command, 24);
-  const to = <usize>load<u32>(command, 28);
-  const type = load<i32>(command, 32);
-  const bytes = type == BOOL ? 1 : 4;
+  const args = changetype<ArgReduceCommand>(command);
+  const largest = args.largest != 0;
+  const outer = args.outer;
+  const n = args.n;
+  const inner = args.inner;
+  const from = args.from;
+  const to = args.to;
+  const type = args.dtype;
+  const bytes = type == DATA_TYPE_BOOL ? 1 : 4;
   const total = outer * inner;
   const r1 = <i32>((<i64>total * (worker + 1)) / workers);
   for (let r = <i32>((<i64>total * worker) / workers); r < r1; r++) {
@@ -190,24 +184,25 @@ export function argReduce(command: usize, worker: i32, workers: i32): void {
 }
 
 /**
- * Running sums or products along n, rounded at every step: [product, exclusive, reverse, outer, n, inner, from, to, type]. float32
+ * Running sums or products along n, rounded at every step. float32
  * totals run in float64, int32 ones modulo 2^32.
  */
 export function cumulate(command: usize, worker: i32, workers: i32): void {
-  const product = load<i32>(command, 8) != 0;
-  const exclusive = load<i32>(command, 12) != 0;
-  const reverse = load<i32>(command, 16) != 0;
-  const outer = load<i32>(command, 20);
-  const n = load<i32>(command, 24);
-  const inner = load<i32>(command, 28);
-  const from = <usize>load<u32>(command, 32);
-  const to = <usize>load<u32>(command, 36);
-  const type = load<i32>(command, 40);
+  const args = changetype<CumulateCommand>(command);
+  const product = args.product != 0;
+  const exclusive = args.exclusive != 0;
+  const reverse = args.reverse != 0;
+  const outer = args.outer;
+  const n = args.n;
+  const inner = args.inner;
+  const from = args.from;
+  const to = args.to;
+  const type = args.dtype;
   const rows = outer * inner;
   const last = <i32>((<i64>rows * (worker + 1)) / workers);
   for (let r = <i32>((<i64>rows * worker) / workers); r < last; r++) {
     const start = (r / inner) * n * inner + (r % inner);
-    if (type == I32) {
+    if (type == DATA_TYPE_INT32) {
       let whole: i32 = product ? 1 : 0;
       for (let k = 0; k < n; k++) {
         const at = <usize>(start + (reverse ? n - 1 - k : k) * inner) << 2;

@@ -3,13 +3,10 @@
  * first-level cache from its first pass to its last. Sums run in float32 over 256 elements, in four partial sums of four lanes, and in
  * float64 over those.
  */
+import {
+  ROWS_LOG_SOFTMAX, ROWS_LOG_SOFTMAX_BACKWARD, ROWS_NORMALIZE, ROWS_SOFTMAX, ROWS_SOFTMAX_BACKWARD, RowsCommand,
+} from "./generated/commands";
 import { expNegative4, fma, log4 } from "./vector";
-
-const SOFTMAX: i32 = 0;
-const LOG_SOFTMAX: i32 = 1;
-const NORMALIZE: i32 = 2;
-const SOFTMAX_BACKWARD: i32 = 3;
-const LOG_SOFTMAX_BACKWARD: i32 = 4;
 
 /** Bytes of a part of a row whose sum is float32. */
 const PART: usize = 1024;
@@ -114,28 +111,28 @@ function squares(x: usize, bytes: usize, mean: f32): f64 {
   return sum;
 }
 
-/** [kind, rows, n, x (forward, normalization) or y (backward), gradient, out, epsilon] */
 export function rows(command: usize, worker: i32, workers: i32): void {
-  const kind = load<i32>(command, 8);
-  const count = load<i32>(command, 12);
-  const n = load<i32>(command, 16);
+  const args = changetype<RowsCommand>(command);
+  const kind = args.kind;
+  const count = args.count;
+  const n = args.n;
   const bytes = <usize>n << 2;
   const first = <usize><i32>((<i64>count * worker) / workers);
   const last = <usize><i32>((<i64>count * (worker + 1)) / workers);
-  const gradient = <usize>load<u32>(command, 24);
-  const epsilon = <f64>load<f32>(command, 32);
+  const gradient = args.gradient;
+  const epsilon = <f64>args.epsilon;
   const size = <f64>n;
   for (let i = first; i < last; i++) {
     const at = i * bytes;
-    const x = <usize>load<u32>(command, 20) + at;
-    const out = <usize>load<u32>(command, 28) + at;
+    const x = args.x + at;
+    const out = args.out + at;
     const g = gradient + at;
-    if (kind == SOFTMAX) {
+    if (kind == ROWS_SOFTMAX) {
       const sum = exponentials(x, out, bytes, largest(x, bytes));
       affine(out, out, bytes, <f32>(1 / sum), 0);
       continue;
     }
-    if (kind == LOG_SOFTMAX) {
+    if (kind == ROWS_LOG_SOFTMAX) {
       const m = largest(x, bytes);
       // The largest first: x - m is exact where it matters, next to the largest.
       const sum = exponentials(x, 0, bytes, m);
@@ -143,7 +140,7 @@ export function rows(command: usize, worker: i32, workers: i32): void {
       shift2(x, out, bytes, m, low);
       continue;
     }
-    if (kind == SOFTMAX_BACKWARD) {
+    if (kind == ROWS_SOFTMAX_BACKWARD) {
       const s = <f32>dot(g, x, bytes);
       let p: usize = 0;
       const v = f32x4.splat(s);
@@ -151,7 +148,7 @@ export function rows(command: usize, worker: i32, workers: i32): void {
       for (; p < bytes; p += 4) store<f32>(out + p, load<f32>(x + p) * (load<f32>(g + p) - s));
       continue;
     }
-    if (kind == LOG_SOFTMAX_BACKWARD) {
+    if (kind == ROWS_LOG_SOFTMAX_BACKWARD) {
       const s = f32x4.splat(<f32>dot(g, 0, bytes));
       let p: usize = 0;
       for (; p < (bytes & ~15); p += 16) v128.store(out + p, f32x4.sub(v128.load(g + p), f32x4.mul(expNegative4(v128.load(x + p)), s)));
@@ -163,7 +160,7 @@ export function rows(command: usize, worker: i32, workers: i32): void {
     }
     const mean = <f32>(dot(x, 0, bytes) / size);
     const r = 1 / Math.sqrt(squares(x, bytes, mean) / size + epsilon);
-    if (kind == NORMALIZE) {
+    if (kind == ROWS_NORMALIZE) {
       centre(x, out, bytes, mean, <f32>r);
       continue;
     }

@@ -9,14 +9,13 @@
  * backward once in as many steps as make 256 rows, whose gates' gradients are then still in cache. Sums run in one order however
  * many workers there are.
  */
+import {
+  RECURRENT_GRU as GRU, RECURRENT_LSTM as LSTM, RECURRENT_RNN_RELU as RNN_RELU, RECURRENT_RNN_TANH as RNN_TANH,
+  SequenceBackwardCommand, SequenceForwardCommand,
+} from "./generated/commands";
 import { barrier } from "./sync";
 import { packPairs, tile2x16, tile3x12 } from "./tiles";
 import { fma, gate4, gateTanh4, tanh4 } from "./vector";
-
-const RNN_TANH: i32 = 0;
-const RNN_RELU: i32 = 1;
-const LSTM: i32 = 2;
-const GRU: i32 = 3;
 
 let kind: i32, B: i32, T: i32, E: i32, H: i32;
 /** Units of a panel, panels, units with padding, gates of the weights' columns, rows of a group. */
@@ -25,11 +24,12 @@ let UP: i32, P: i32, HU: i32, G: i32, R: i32;
 let W: i32, K: i32;
 
 function setup(command: usize): void {
-  kind = load<i32>(command, 8);
-  B = load<i32>(command, 12);
-  T = load<i32>(command, 16);
-  E = load<i32>(command, 20);
-  H = load<i32>(command, 24);
+  const args = changetype<SequenceForwardCommand>(command);
+  kind = args.kind;
+  B = args.batch;
+  T = args.time;
+  E = args.features;
+  H = args.units;
   shape();
 }
 
@@ -377,21 +377,22 @@ function rnnPanel(z: usize, w: usize, hFrom: usize, hInto: usize, next: usize, u
 }
 
 export function sequenceForward(command: usize, worker: i32, workers: i32): void {
+  const args = changetype<SequenceForwardCommand>(command);
   setup(command);
-  const reverse = load<i32>(command, 28);
-  const x = <usize>load<u32>(command, 32);
-  const kernel = <usize>load<u32>(command, 36);
-  const recurrent = <usize>load<u32>(command, 40);
-  const bias = <usize>load<u32>(command, 44);
-  const h0 = <usize>load<u32>(command, 48);
-  const c0 = <usize>load<u32>(command, 52);
-  const mask = <usize>load<u32>(command, 56);
-  const zeroOut = load<i32>(command, 60);
-  const residual = <usize>load<u32>(command, 64);
-  const scratch = <usize>load<u32>(command, 68);
-  const ys = <usize>load<u32>(command, 72);
-  const hT = <usize>load<u32>(command, 76);
-  const cT = <usize>load<u32>(command, 80);
+  const reverse = args.reverse;
+  const x = args.x;
+  const kernel = args.kernel;
+  const recurrent = args.recurrent;
+  const bias = args.bias;
+  const h0 = args.h0;
+  const c0 = args.c0;
+  const mask = args.mask;
+  const zeroOut = args.zeroOutput;
+  const residual = args.residual;
+  const scratch = args.scratch;
+  const ys = args.ys;
+  const hT = args.h;
+  const cT = args.c;
 
   const packed = scratch;
   const biases = packed + f(P * K * W);
@@ -621,24 +622,25 @@ function packGates(to: usize, dz: usize, second: usize, third: usize): void {
 }
 
 export function sequenceBackward(command: usize, worker: i32, workers: i32, own: usize, ownBytes: usize): void {
+  const args = changetype<SequenceBackwardCommand>(command);
   setup(command);
-  const reverse = load<i32>(command, 28);
-  const x = <usize>load<u32>(command, 32);
-  const kernel = <usize>load<u32>(command, 36);
-  const recurrent = <usize>load<u32>(command, 40);
-  const mask = <usize>load<u32>(command, 56);
-  const zeroOut = load<i32>(command, 60);
-  const residual = <usize>load<u32>(command, 64);
-  const scratch = <usize>load<u32>(command, 68);
-  const dys = <usize>load<u32>(command, 72);
-  const dhT = <usize>load<u32>(command, 76);
-  const dcT = <usize>load<u32>(command, 80);
-  const dx = <usize>load<u32>(command, 84);
-  const dKernel = <usize>load<u32>(command, 88);
-  const dRecurrent = <usize>load<u32>(command, 92);
-  const dBias = <usize>load<u32>(command, 96);
-  const dh0 = <usize>load<u32>(command, 100);
-  const dc0 = <usize>load<u32>(command, 104);
+  const reverse = args.reverse;
+  const x = args.x;
+  const kernel = args.kernel;
+  const recurrent = args.recurrent;
+  const mask = args.mask;
+  const zeroOut = args.zeroOutput;
+  const residual = args.residual;
+  const scratch = args.scratch;
+  const dys = args.dys;
+  const dhT = args.dh;
+  const dcT = args.dc;
+  const dx = args.dx;
+  const dKernel = args.dKernel;
+  const dRecurrent = args.dRecurrent;
+  const dBias = args.dBias;
+  const dh0 = args.dh0;
+  const dc0 = args.dc0;
 
   const slots = T + 1;
   const gates = residual;

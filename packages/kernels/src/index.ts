@@ -1,4 +1,21 @@
-export { Cast, Command, F32, I32, SELECT } from './generated/module.js';
+export {
+  Activation,
+  Cast,
+  ChainLayout,
+  Command,
+  Control,
+  DataType,
+  ErrorKind,
+  F32,
+  I32,
+  Pooling,
+  Record,
+  Recurrent,
+  Reduction,
+  Rows,
+  SELECT,
+  SERIAL,
+} from './generated/commands.js';
 export { formatBytes, type Heap, HeapError, type Holder } from './heap.js';
 export {
   CONTROL_BYTES,
@@ -8,3 +25,4 @@ export {
   loadKernels,
   SCRATCH_BYTES,
 } from './kernels.js';
+export { type FieldsOf, type Layout, wordsOf } from './layout.js';

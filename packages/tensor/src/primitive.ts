@@ -43,8 +43,20 @@ export interface Block {
   readonly dtype: DType;
 }
 
-/** An operand of a kernel command: a number as it is, the address of a block, or 0 for a block that is absent. */
-export type CommandOperand = number | Block | null;
+/** A kind of kernel commands (`Command` of `@recurra/kernels`): which words are numbers (`N`), blocks (`P`), and blocks that may be absent (`O`). */
+export interface CommandKind<N extends string = string, P extends string = string, O extends string = string> {
+  readonly name: string;
+  readonly number: number;
+  readonly words: readonly (N | P | O)[];
+  readonly floats: readonly string[];
+  /** Types alone. */
+  readonly fields?: readonly [N, P, O];
+}
+
+/** The words of a command by name. */
+export type CommandFields<N extends string, P extends string, O extends string> = { readonly [name in N]: number } & {
+  readonly [name in P]: Block;
+} & { readonly [name in O]?: Block | null };
 
 /** What a lowering rule gets: the blocks of its inputs and outputs, and a place for its commands. */
 export interface LowerContext<P> {
@@ -54,8 +66,12 @@ export interface LowerContext<P> {
   readonly params: P;
   /** `bytes` of memory for this operation alone. */
   scratch(bytes: number): Block;
-  /** Appends a kernel command (`Command` of `@recurra/kernels`). `work`: about how many multiply-adds it takes. */
-  emit(command: number, operands: readonly CommandOperand[], work: number): void;
+  /** Appends a kernel command. `work`: about how many multiply-adds it takes. */
+  emit<N extends string, P extends string, O extends string>(
+    command: CommandKind<N, P, O>,
+    fields: CommandFields<N, P, O>,
+    work: number,
+  ): void;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { Cast, F32, I32, SELECT } from '@recurra/kernels';
+import { Cast, Command, F32, I32, Record, SELECT } from '@recurra/kernels';
 import { type Bytes, encodeModule, type Import, Op, Simd, signed, simd, Type, unsigned } from './encoder.js';
 
 /** One operand of a chain that is to be compiled. */
@@ -112,9 +112,9 @@ const RULES: ReadonlyMap<number, Rule | string> = new Map<number, Rule | string>
 ]);
 
 /** Where the operands begin in a chain's command, and how long each is, in bytes. */
-const FIRST_OPERAND = 52;
-const OPERAND_BYTES = 32;
-const POINTER = 8;
+const FIRST_OPERAND = (2 + Command.chain.words.length) * 4;
+const OPERAND_BYTES = Record.chainOperand.words.length * 4;
+const POINTER = Record.chainOperand.words.indexOf('at') * 4;
 
 const get = (local: number): number[] => [0x20, ...unsigned(local)];
 const set = (local: number): number[] => [0x21, ...unsigned(local)];

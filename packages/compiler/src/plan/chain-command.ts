@@ -1,4 +1,4 @@
-import { Command } from '@recurra/kernels';
+import { ChainLayout, Command, type FieldsOf, Record, wordsOf } from '@recurra/kernels';
 import type { Shape } from '@recurra/tensor';
 import { broadcastStrides, isContiguous, type RandomParams } from '@recurra/tensor/extend';
 import type { ChainOperand } from '../emit/chain.js';
@@ -10,8 +10,6 @@ import type { Address } from './program.js';
 import { allocateRegisters, type ChainOperation } from './registers.js';
 import { commonDims, MAX_DIMS, stridesOn } from './walk.js';
 
-/** Layouts of the operands of a chain (see the kernel). */
-const Layout = { dense: 0, scalar: 1, strided: 2, staged: 3, random: 4 } as const;
 /** Chains of fewer elements, or of shorter rows, are interpreted. */
 const COMPILED_COUNT = 512;
 const COMPILED_ROW = 8;
@@ -62,18 +60,20 @@ export function chainWalk(
 /** Appends the command of a chain. An output in a `staged` buffer shares its memory with an input. */
 export function emitChainCommand(emission: Emission, staged: ReadonlySet<Buffer>, chain: Chain): void {
   const { label, count, walk, inputs, outputs, operations, registers } = chain;
-  const dims = [...new Array<number>(MAX_DIMS - walk.length).fill(1), ...walk];
+  const operand = (
+    fields: FieldsOf<'register' | 'layout' | 'bytes' | 's0' | 's1' | 's2' | 's3', 'at', never, Address>,
+  ) => wordsOf(Record.chainOperand, fields);
   const describe = (ref: Ref, shape: Shape, register: number, output: boolean): (number | Address)[] => {
     const bytes = bytesOf(ref.dtype);
     const strides = stridesOn(walk, mergeAxes(shape, broadcastStrides(ref, shape)));
-    const lead = new Array<number>(MAX_DIMS - walk.length).fill(0);
-    let layout: number = Layout.strided;
+    let layout: number = ChainLayout.strided;
     // A dense output is written in whole vectors, beyond its end too: only where nothing else lies there.
     const exact = output && (staged.has(ref.buffer) || ref.offset > 0 || ref.buffer.bytes !== count * bytes);
     if (isContiguous({ shape: walk, strides }) || (output && count === 1))
-      layout = exact ? Layout.staged : Layout.dense;
-    else if (!output && strides.every((s) => s === 0)) layout = Layout.scalar;
-    return [register, layout, emission.address(ref), bytes, ...lead, ...strides];
+      layout = exact ? ChainLayout.staged : ChainLayout.dense;
+    else if (!output && strides.every((s) => s === 0)) layout = ChainLayout.scalar;
+    const [s0, s1, s2, s3] = widened(strides, 0);
+    return operand({ register, layout, at: emission.address(ref), bytes, s0, s1, s2, s3 });
   };
   const compact = allocateRegisters(
     inputs.map((input, i) => input.register ?? i),
@@ -82,24 +82,36 @@ export function emitChainCommand(emission: Emission, staged: ReadonlySet<Buffer>
     registers,
   );
   const compiled = compileChain(count, walk, inputs, outputs, compact);
-  const words: (number | Address)[] = [
-    ...[count, inputs.length, outputs.length, operations.length, compact.count],
-    ...dims,
-    ...[compiled?.slot ?? 0, compiled?.row ?? 0],
-  ];
+  const records: (number | Address)[] = [];
   inputs.forEach((input, i) => {
     const register = compact.of(input.register ?? i);
     if (input.random) {
       const { stream = 0 } = input.random.params as RandomParams;
-      words.push(register, Layout.random, emission.address(input.ref), 4, stream, 0, 0, 0);
-    } else words.push(...describe(input.ref, input.shape, register, false));
+      const at = emission.address(input.ref);
+      records.push(...operand({ register, layout: ChainLayout.random, at, bytes: 4, s0: stream, s1: 0, s2: 0, s3: 0 }));
+    } else records.push(...describe(input.ref, input.shape, register, false));
   });
   outputs.forEach((output, i) => {
-    words.push(...describe(output.ref, output.shape, compact.of(output.register ?? inputs.length + i), true));
+    records.push(...describe(output.ref, output.shape, compact.of(output.register ?? inputs.length + i), true));
   });
-  for (const { code, to, a, b, c } of compact.operations) words.push(code, to, a, b, c);
+  for (const operation of compact.operations) records.push(...wordsOf(Record.chainOperation, operation));
   const random = inputs.filter((i) => i.random).length * 12;
-  emission.program.command(label, Command.chain, words, count * (operations.length + random));
+  const [d0, d1, d2, d3] = widened(walk, 1);
+  emission.program.command(
+    label,
+    Command.chain,
+    {
+      ...{ count, inputs: inputs.length, outputs: outputs.length, operations: operations.length },
+      ...{ registers: compact.count, d0, d1, d2, d3, slot: compiled?.slot ?? 0, row: compiled?.row ?? 0 },
+    },
+    count * (operations.length + random),
+    { records },
+  );
+}
+
+/** As many sizes or strides as chains walk. */
+function widened(list: readonly number[], fill: number): [number, number, number, number] {
+  return [...new Array<number>(MAX_DIMS - list.length).fill(fill), ...list] as [number, number, number, number];
 }
 
 /** A function for a chain that is long enough to be worth it, and walks dense rows; `null` for the interpreter. */

@@ -22,30 +22,31 @@ export function emitMatmul(emission: Emission, node: Node, { bias, activation, o
   const k = a.shape[a.shape.length - 1]!;
   if (m * n === 0 || sizeOf(output.shape) === 0) return;
   const batch = output.shape.slice(0, -2);
-  const biasAt = bias ? emission.address(emission.refOf(bias)) : 0;
   const strides = (ref: Ref): [number[], number, number] => {
     const all = broadcastStrides(ref, [...batch, ...ref.shape.slice(-2)]);
     return [all.slice(0, -2), all[all.length - 2]! * 4, all[all.length - 1]! * 4];
   };
   const command = (
     label: string,
-    b0: number,
-    b1: number,
+    outer: number,
+    inner: number,
     rows: number,
     aRow: number,
     steps: readonly [number, number, number, number],
   ): void => {
     const [, , aColumn] = strides(a);
     const [, bRow, bColumn] = strides(b);
-    const [a0, a1, s0, s1] = steps;
+    const [aOuter, aInner, bOuter, bInner] = steps;
     emission.program.command(
       label,
       Command.gemm,
-      [
-        ...[b0, b1, rows, n, k, emission.address(a), aRow, aColumn, emission.address(b), bRow, bColumn],
-        ...[emission.address(c), n * 4, biasAt, activation, a0 * 4, a1 * 4, s0 * 4, s1 * 4],
-      ],
-      b0 * b1 * rows * n * Math.max(k, 1) * 0.25,
+      {
+        ...{ outer, inner, m: rows, n, k, activation },
+        ...{ a: emission.address(a), aRow, aColumn, aOuter: aOuter * 4, aInner: aInner * 4 },
+        ...{ b: emission.address(b), bRow, bColumn, bOuter: bOuter * 4, bInner: bInner * 4 },
+        ...{ c: emission.address(c), cRow: n * 4, bias: bias ? emission.address(emission.refOf(bias)) : null },
+      },
+      outer * inner * rows * n * Math.max(k, 1) * 0.25,
     );
   };
   for (let attempt = 0; ; attempt++) {

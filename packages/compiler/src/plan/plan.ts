@@ -1,4 +1,4 @@
-import { HeapError, SCRATCH_BYTES } from '@recurra/kernels';
+import { Control, ErrorKind, HeapError, SCRATCH_BYTES } from '@recurra/kernels';
 import { Tensor, type TypedArray, ValueError } from '@recurra/tensor';
 import {
   copiedData,
@@ -41,10 +41,6 @@ interface Segment {
   readonly start: number;
   readonly end: number;
 }
-
-/** Where kernels report what they do not take, in words of the control block; codes as in `assembly/sync.ts`. */
-const ErrorWord = { code: 4, value: 5, command: 6 } as const;
-const BAD_FLOAT = 2;
 
 /** Elements of a result for which there might be no memory. */
 const LARGE = 1 << 20;
@@ -283,11 +279,11 @@ export class Plan {
     const { heap, control } = this.runtime.kernels;
     const { i32 } = heap.arrays;
     const words = i32.subarray(control / 4, control / 4 + 8);
-    const code = words[ErrorWord.code]!;
-    if (code === 0) return;
-    const bits = Int32Array.of(words[ErrorWord.value]!);
-    const value = code === BAD_FLOAT ? new Float32Array(bits.buffer)[0]! : bits[0]!;
-    const command = this.commandAt(words[ErrorWord.command]! >>> 0);
+    const kind = words[Control.errorKind]!;
+    if (kind === 0) return;
+    const bits = Int32Array.of(words[Control.errorValue]!);
+    const value = kind === ErrorKind.float ? new Float32Array(bits.buffer)[0]! : bits[0]!;
+    const command = this.commandAt(words[Control.errorCommand]! >>> 0);
     this.runtime.resetControl();
     throw new ValueError(command?.failure?.(value) ?? `${command?.label ?? 'kernel'}: failed at ${value}`);
   }

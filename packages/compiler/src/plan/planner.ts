@@ -1,11 +1,10 @@
 import { barrier } from '@recurra/autograd/extend';
-import { Command } from '@recurra/kernels';
+import { Activation, Command, Record, wordsOf } from '@recurra/kernels';
 import type { DType, Shape } from '@recurra/tensor';
 import {
   allPrimitives,
   type Block,
   broadcastStrides,
-  type CommandOperand,
   isContiguous,
   type LowerContext,
   type NDArray,
@@ -31,9 +30,6 @@ import { RULES } from './rules.js';
 import { type Unit, Units } from './units.js';
 import { isViewOperation, viewsOf } from './views.js';
 import { commonDims, MAX_DIMS } from './walk.js';
-
-/** Activations that a matrix product applies as it writes. */
-const ACTIVATIONS: Readonly<Record<string, number>> = { relu: 1, tanh: 2, sigmoid: 3 };
 
 /** From this much work a step on, a loop is shared among workers, who meet several times in each step. */
 const SHARED_LOOP = 200_000;
@@ -321,7 +317,7 @@ export class Planner implements Emission {
         continue;
       let output = node.outputs[0]!;
       let bias: Value | null = null;
-      let activation = 0;
+      let activation: number = Activation.none;
       const add = this.onlyReader(output);
       if (add && add.primitive.name === 'add' && this.operations.has(add)) {
         const other = add.inputs[0] === output ? add.inputs[1]! : add.inputs[0]!;
@@ -332,8 +328,8 @@ export class Planner implements Emission {
         }
       }
       const next = this.onlyReader(output);
-      if (next && this.operations.has(next) && Object.hasOwn(ACTIVATIONS, next.primitive.name)) {
-        activation = ACTIVATIONS[next.primitive.name]!;
+      if (next && this.operations.has(next) && Object.hasOwn(Activation, next.primitive.name)) {
+        activation = Activation[next.primitive.name as keyof typeof Activation];
         output = next.outputs[0]!;
         absorbed.add(next);
       }
@@ -667,31 +663,32 @@ export class Planner implements Emission {
     const stacked = outer.slice(carries, carries + elements).map((ref) => this.dense(ref));
     const bytes = (ref: Ref): number => sizeOf(ref.shape) * bytesOf(ref.dtype);
     const used = (i: number): boolean => this.readers.has(node.outputs[i]!) || this.results.has(node.outputs[i]!);
-    const ins = stacked.map((ref, i) => [
-      this.address(slots[carries + i]!),
-      this.address(ref),
-      bytes(slots[carries + i]!),
-    ]);
+    const copy = (slot: Ref, base: Ref): (number | Address)[] =>
+      wordsOf(Record.loopCopy, { slot: this.address(slot), base: this.address(base), bytes: bytes(slot) });
+    const ins = stacked.map((ref, i) => copy(slots[carries + i]!, ref));
     const count = body.outputs.length;
     const outs = [
       ...results.slice(carries).map((ref, i) => ({ ref, output: carries + i })),
       ...slots.slice(0, carries).map((ref, i) => ({ ref, output: count + i })),
     ]
       .filter(({ output }) => used(output))
-      .map(({ ref, output }) => [this.address(ref), this.address(this.refOf(node.outputs[output]!)), bytes(ref)]);
-    const moves = results
-      .slice(0, carries)
-      .flatMap((ref, i) => (isSame(ref, slots[i]!) ? [] : [[this.address(ref), this.address(slots[i]!), bytes(ref)]]));
+      .map(({ ref, output }) => copy(ref, this.refOf(node.outputs[output]!)));
+    const moves = results.slice(0, carries).flatMap((ref, i) => {
+      const fields = { from: this.address(ref), to: this.address(slots[i]!), bytes: bytes(ref) };
+      return isSame(ref, slots[i]!) ? [] : [wordsOf(Record.loopCarry, fields)];
+    });
     const commands = inner.program.steps as readonly ProgramCommand[];
     const each = commands.reduce((sum, command) => sum + command.work, 0);
-    const header = 8 + 3 * (ins.length + outs.length + moves.length);
+    const records = [...ins, ...outs, ...moves].flat();
     this.program.command(
       `scan of ${length} steps`,
       Command.loop,
-      [length, reverse ? 1 : 0, header, ins.length, outs.length, moves.length, ...[...ins, ...outs, ...moves].flat()],
+      {
+        ...{ count: length, reverse: reverse ? 1 : 0, header: 2 + Command.loop.words.length + records.length },
+        ...{ ins: ins.length, outs: outs.length, carries: moves.length },
+      },
       each * length,
-      commands,
-      each >= SHARED_LOOP,
+      { records, body: commands, shared: each >= SHARED_LOOP },
     );
     for (let i = 0; i < carries; i++) if (used(i)) this.emitCopy(slots[i]!, this.refOf(node.outputs[i]!), 'carry');
     this.notes.push(`a loop of ${length} steps, ${commands.length} commands each`, ...inner.notes.map((n) => `  ${n}`));
@@ -721,13 +718,12 @@ export class Planner implements Emission {
         scratch.push(ref);
         return block(ref);
       },
-      emit: (command: number, operands: readonly CommandOperand[], work: number) => {
-        this.program.command(
-          node.primitive.name,
-          command,
-          operands.map((o) => (o === null ? 0 : typeof o === 'number' ? o : this.address(blocks.get(o)!))),
-          work,
-        );
+      emit: (command, fields, work) => {
+        const placed = Object.entries<number | Block | null>(fields).map(([name, field]) => [
+          name,
+          field === null || typeof field === 'number' ? field : this.address(blocks.get(field)!),
+        ]);
+        this.program.command(node.primitive.name, command, Object.fromEntries(placed), work);
       },
     };
     node.primitive.lower!(context);

@@ -1,3 +1,4 @@
+import { type FieldsOf, type Layout, SERIAL, wordsOf } from '@recurra/kernels';
 import type { Node } from '../graph.js';
 import type { Buffer, Ref } from './buffer.js';
 
@@ -38,10 +39,20 @@ export interface HostCall {
   readonly outputs: readonly Ref[];
 }
 
-/** Set in the length of a command that one worker does alone. */
-const SERIAL = 1 << 30;
 /** Less work than this is not shared: meeting takes about as long. */
 const SHARED_WORK = 20_000;
+
+/** What a command may have beside its own words. */
+export interface CommandOptions {
+  /** Words of the lists that it holds. */
+  readonly records?: readonly (number | Address)[];
+  /** The commands that a loop repeats. */
+  readonly body?: readonly Command[];
+  /** Is it worth while to share it among workers? By default as its work says. */
+  readonly shared?: boolean;
+  /** See {@link Command}. */
+  readonly failure?: (value: number) => string;
+}
 
 /** A list of commands in the making; it keeps the lifetimes of the buffers that they touch. */
 export class Program {
@@ -59,18 +70,17 @@ export class Program {
     buffer.root.touch(this.position);
   }
 
-  /** Appends a kernel command. `shared`: is it worth while to share it among workers? `failure`: see {@link Command}. */
-  command(
+  /** Appends a kernel command of about so many multiply-adds. */
+  command<N extends string, P extends string, O extends string>(
     label: string,
-    number: number,
-    operands: readonly (number | Address)[],
+    layout: Layout<N, P, O>,
+    fields: FieldsOf<N, P, O, Address>,
     work: number,
-    body: readonly Command[] = [],
-    shared: boolean = work >= SHARED_WORK,
-    failure?: (value: number) => string,
+    { records = [], body = [], shared = work >= SHARED_WORK, failure }: CommandOptions = {},
   ): void {
+    const operands = [...wordsOf(layout, fields), ...records];
     const length = body.reduce((sum, inner) => sum + lengthOf(inner), operands.length + 2);
-    const words = [number, shared ? length : length | SERIAL];
+    const words = [layout.number, shared ? length : length | SERIAL];
     const fixups: { at: number; address: Address }[] = [];
     for (const operand of operands) {
       if (operand instanceof Address) {

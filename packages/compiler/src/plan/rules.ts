@@ -1,5 +1,4 @@
-import { Command } from '@recurra/kernels';
-import type { DType } from '@recurra/tensor';
+import { Command, DataType, Pooling, Record, Reduction, Rows, wordsOf } from '@recurra/kernels';
 import {
   type CheckedIndicesParams,
   type ConvolutionParams,
@@ -8,7 +7,6 @@ import {
   type PadParams,
   type PoolingParams,
   type RandomParams,
-  type ReduceName,
   type ReduceParams,
   sizeOf,
 } from '@recurra/tensor/extend';
@@ -16,15 +14,15 @@ import type { Node } from '../graph.js';
 import type { Ref } from './buffer.js';
 import type { Emission } from './emission.js';
 
-const REDUCTIONS = { sum: 0, prod: 1, max: 2, min: 3, any: 4, all: 5 } as const satisfies Record<ReduceName, number>;
-const TYPES: Readonly<Record<DType, number>> = { float32: 0, int32: 1, bool: 2, float64: -1 };
-
 /** Appends the commands of an operation; says whether there is a kernel for this case. */
 type Rule = (emission: Emission, node: Node) => boolean;
 
 /** Rules for the operations that are neither views nor chains nor products, by name. */
 export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ...Object.keys(REDUCTIONS).map((name): [string, Rule] => [name, emitReduce]),
+  ...Object.entries(Reduction).map(([name, kind]): [string, Rule] => [
+    name,
+    (emission, node) => emitReduce(emission, node, kind),
+  ]),
   ['argmax', (emission, node) => emitArgReduce(emission, node, 1)],
   ['argmin', (emission, node) => emitArgReduce(emission, node, 0)],
   ['gather', emitGather],
@@ -33,16 +31,17 @@ export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['concat', emitConcat],
   ['pad', emitPad],
   ['random', emitRandom],
-  ...['softmax', 'logSoftmax', 'normalize', 'softmaxBackward', 'logSoftmaxBackward', 'normalizeBackward'].map(
-    (name, kind): [string, Rule] => [name, (emission, node) => emitRows(emission, node, kind)],
-  ),
-  ['convolution', (emission, node) => emitConvolution(emission, node, Command.convolution)],
-  ['convolutionInput', (emission, node) => emitConvolution(emission, node, Command.convolutionInput)],
-  ['convolutionKernel', (emission, node) => emitConvolution(emission, node, Command.convolutionKernel)],
-  ...['windowPick', 'windowUnpick', 'windowSum', 'windowSpread'].map((name, kind): [string, Rule] => [
+  ...Object.entries(Rows).map(([name, kind]): [string, Rule] => [
     name,
-    (emission, node) => emitPooling(emission, node, kind),
+    (emission, node) => emitRows(emission, node, kind),
   ]),
+  ['convolution', (emission, node) => emitConvolution(emission, node)],
+  ['convolutionInput', (emission, node) => emitConvolutionInput(emission, node)],
+  ['convolutionKernel', (emission, node) => emitConvolutionKernel(emission, node)],
+  ['windowPick', (emission, node) => emitPooling(emission, node, Pooling.pick)],
+  ['windowUnpick', (emission, node) => emitPooling(emission, node, Pooling.unpick)],
+  ['windowSum', (emission, node) => emitPooling(emission, node, Pooling.sum)],
+  ['windowSpread', (emission, node) => emitPooling(emission, node, Pooling.spread)],
   ['cumsum', (emission, node) => emitCumulate(emission, node, 0)],
   ['cumprod', (emission, node) => emitCumulate(emission, node, 1)],
 ]);
@@ -69,17 +68,24 @@ function alongAxes(
   return { ref, outer: sizeOf(kept.map((i) => x.shape[i]!)), n, inner: 1 };
 }
 
-function emitReduce(emission: Emission, node: Node): boolean {
+/** The number of an element type. Rules get none that has no number: what has float64 in it stays with the calling thread. */
+function typeOf({ dtype }: Ref): number {
+  return DataType[dtype as keyof typeof DataType];
+}
+
+function emitReduce(emission: Emission, node: Node, kind: number): boolean {
   const x = emission.refOf(node.inputs[0]!);
   const out = emission.refOf(node.outputs[0]!);
   const { axes } = node.params as ReduceParams;
   if (sizeOf(out.shape) === 0) return true;
   const { ref, outer, n, inner } = alongAxes(emission, x, axes);
-  const kind = REDUCTIONS[node.primitive.name as ReduceName];
   emission.program.command(
     `${node.primitive.name} [${x.shape.join(', ')}]`,
     Command.reduce,
-    [kind, outer, n, inner, emission.address(ref), emission.address(out), TYPES[ref.dtype], TYPES[out.dtype]],
+    {
+      ...{ kind, outer, n, inner, from: emission.address(ref), to: emission.address(out) },
+      ...{ dtype: typeOf(ref), resultDtype: typeOf(out) },
+    },
     outer * n * inner,
   );
   return true;
@@ -93,7 +99,7 @@ function emitArgReduce(emission: Emission, node: Node, largest: number): boolean
   emission.program.command(
     node.primitive.name,
     Command.argReduce,
-    [largest, outer, n, inner, emission.address(ref), emission.address(out), TYPES[ref.dtype]],
+    { largest, outer, n, inner, from: emission.address(ref), to: emission.address(out), dtype: typeOf(ref) },
     outer * n * inner * 2,
   );
   return true;
@@ -110,12 +116,12 @@ function emitGather(emission: Emission, node: Node): boolean {
   emission.program.command(
     `gather [${out.shape.join(', ')}]`,
     Command.gather,
-    [
-      ...[outer, x.shape[axis]!, inner, sizeOf(indices.shape)],
-      ...[emission.address(x), emission.address(indices), emission.address(out)],
-    ],
+    {
+      ...{ outer, size: x.shape[axis]!, inner, count: sizeOf(indices.shape) },
+      ...{ from: emission.address(x), indices: emission.address(indices), to: emission.address(out) },
+    },
     sizeOf(out.shape),
-    ...refusing('gather', x.shape[axis]!, true),
+    { failure: (value) => indexMessage('gather', [x.shape[axis]!], true, value) },
   );
   return true;
 }
@@ -131,19 +137,14 @@ function emitScatterAdd(emission: Emission, node: Node): boolean {
   emission.program.command(
     `scatterAdd [${out.shape.join(', ')}]`,
     Command.scatterAdd,
-    [
-      ...[outer, size, inner, sizeOf(indices.shape), emission.address(updates), emission.address(indices)],
-      ...[emission.address(out), updates.dtype === 'int32' ? 1 : 0],
-    ],
+    {
+      ...{ outer, size, inner, count: sizeOf(indices.shape), integers: updates.dtype === 'int32' ? 1 : 0 },
+      ...{ updates: emission.address(updates), indices: emission.address(indices), to: emission.address(out) },
+    },
     sizeOf(out.shape) + sizeOf(updates.shape),
-    ...refusing('scatterAdd', size, true),
+    { failure: (value) => indexMessage('scatterAdd', [size], true, value) },
   );
   return true;
-}
-
-/** The last arguments of a command that refuses indices. */
-function refusing(operation: string, size: number, negative: boolean): [[], undefined, (value: number) => string] {
-  return [[], undefined, (value) => indexMessage(operation, [size], negative, value)];
 }
 
 function emitCheckedIndices(emission: Emission, node: Node): boolean {
@@ -155,14 +156,15 @@ function emitCheckedIndices(emission: Emission, node: Node): boolean {
   emission.program.command(
     `${operation} (indices)`,
     Command.checkIndices,
-    [
-      ...[count, x.dtype === 'float32' ? 1 : 0, negative ? 1 : 0, emission.address(x), emission.address(out)],
-      ...[sizes.length, ...sizes],
-    ],
+    {
+      ...{ count, floats: x.dtype === 'float32' ? 1 : 0, negative: negative ? 1 : 0, sizes: sizes.length },
+      ...{ from: emission.address(x), to: emission.address(out) },
+    },
     count * 2,
-    [],
-    undefined,
-    (value) => indexMessage(operation, sizes, negative, value),
+    {
+      records: sizes.flatMap((size) => wordsOf(Record.checkedSize, { size })),
+      failure: (value) => indexMessage(operation, sizes, negative, value),
+    },
   );
   return true;
 }
@@ -202,37 +204,63 @@ function emitCumulate(emission: Emission, node: Node, product: number): boolean 
   emission.program.command(
     node.primitive.name,
     Command.cumulate,
-    [
-      ...[product, exclusive ? 1 : 0, reverse ? 1 : 0, outer, x.shape[axis]!, inner],
-      ...[emission.address(x), emission.address(out), TYPES[x.dtype]],
-    ],
+    {
+      ...{ product, exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0, outer, n: x.shape[axis]!, inner },
+      ...{ from: emission.address(x), to: emission.address(out), dtype: typeOf(x) },
+    },
     sizeOf(out.shape) * 2,
   );
   return true;
 }
 
-/** Sizes as the kernels want them: those of the sequence, of the windows, and of the kernel, whichever of them is the output. */
-function emitConvolution(emission: Emission, node: Node, command: number): boolean {
+/**
+ * The operands of a convolution (or of one of its gradients) and what its command says of them; `roles` tells which are the kernel and the
+ * windows. `null` where there is no kernel for it, or nothing to do.
+ */
+function convolutionOf(
+  emission: Emission,
+  node: Node,
+  roles: (a: Ref, b: Ref, out: Ref) => readonly [kernel: Ref, windows: Ref],
+) {
   const [a, b] = node.inputs.map((value) => emission.dense(emission.refOf(value))) as [Ref, Ref];
   const out = emission.refOf(node.outputs[0]!);
-  if (out.dtype !== 'float32') return false;
-  if (sizeOf(out.shape) === 0) return true;
   const { stride, dilation, time, size } = node.params as ConvolutionParams;
-  const [kernel, windows] =
-    command === Command.convolution ? [b, out] : command === Command.convolutionInput ? [b, a] : [out, b];
-  const [batch, count, filters] = windows.shape as readonly [number, number, number];
+  const [kernel, { shape }] = roles(a, b, out);
+  const [batch, windows, filters] = shape as readonly [number, number, number];
   const channels = kernel.shape[1]!;
-  emission.program.command(
-    `${node.primitive.name} ${batch} x ${count}x${filters}x${size * channels}`,
-    command,
-    [
-      ...[batch, time, channels, count, filters, size, stride, dilation],
-      ...[emission.address(a), emission.address(b), emission.address(out)],
-    ],
-    sizeOf(out.shape) + batch * count * filters * size * channels * 0.25,
-  );
-  return true;
+  return {
+    isKernel: out.dtype === 'float32',
+    isEmpty: sizeOf(out.shape) === 0,
+    label: `${node.primitive.name} ${batch} x ${windows}x${filters}x${size * channels}`,
+    sizes: { batch, time, channels, windows, filters, size, stride, dilation },
+    places: [emission.address(a), emission.address(b), emission.address(out)] as const,
+    work: sizeOf(out.shape) + batch * windows * filters * size * channels * 0.25,
+  };
 }
+
+const emitConvolution: Rule = (emission, node) => {
+  const { isKernel, isEmpty, label, sizes, places, work } = convolutionOf(emission, node, (_, b, out) => [b, out]);
+  if (!isKernel || isEmpty) return isKernel;
+  const [x, kernel, y] = places;
+  emission.program.command(label, Command.convolution, { ...sizes, x, kernel, y }, work);
+  return true;
+};
+
+const emitConvolutionInput: Rule = (emission, node) => {
+  const { isKernel, isEmpty, label, sizes, places, work } = convolutionOf(emission, node, (a, b) => [b, a]);
+  if (!isKernel || isEmpty) return isKernel;
+  const [gradient, kernel, dx] = places;
+  emission.program.command(label, Command.convolutionInput, { ...sizes, gradient, kernel, dx }, work);
+  return true;
+};
+
+const emitConvolutionKernel: Rule = (emission, node) => {
+  const { isKernel, isEmpty, label, sizes, places, work } = convolutionOf(emission, node, (_, b, out) => [out, b]);
+  if (!isKernel || isEmpty) return isKernel;
+  const [x, gradient, dKernel] = places;
+  emission.program.command(label, Command.convolutionKernel, { ...sizes, x, gradient, dKernel }, work);
+  return true;
+};
 
 function emitPooling(emission: Emission, node: Node, kind: number): boolean {
   const inputs = node.inputs.map((value) => emission.dense(emission.refOf(value)));
@@ -245,16 +273,14 @@ function emitPooling(emission: Emission, node: Node, kind: number): boolean {
   emission.program.command(
     `${node.primitive.name} [${out.shape.join(', ')}]`,
     Command.pooling,
-    [
-      ...[kind, batch, time, channels, count, size, stride, before],
-      ...[emission.address(inputs[0]!), emission.address(from), emission.address(out)],
-    ],
+    {
+      ...{ kind, batch, time, channels, windows: count, size, stride, before },
+      ...{ compared: emission.address(inputs[0]!), from: emission.address(from), to: emission.address(out) },
+    },
     batch * channels * (time + count * size),
   );
   return true;
 }
-
-const bits = new DataView(new ArrayBuffer(4));
 
 function emitRows(emission: Emission, node: Node, kind: number): boolean {
   const [x, g] = node.inputs.map((value) => emission.dense(emission.refOf(value))) as [Ref, Ref | undefined];
@@ -262,11 +288,13 @@ function emitRows(emission: Emission, node: Node, kind: number): boolean {
   const size = sizeOf(out.shape);
   if (size === 0) return true;
   const n = out.shape[out.shape.length - 1]!;
-  bits.setFloat32(0, (node.params as NormalizeParams | null)?.epsilon ?? 0);
   emission.program.command(
     `${node.primitive.name} [${size / n}, ${n}]`,
     Command.rows,
-    [kind, size / n, n, emission.address(x), g ? emission.address(g) : 0, emission.address(out), bits.getInt32(0)],
+    {
+      ...{ kind, count: size / n, n, epsilon: (node.params as NormalizeParams | null)?.epsilon ?? 0 },
+      ...{ x: emission.address(x), gradient: g ? emission.address(g) : null, out: emission.address(out) },
+    },
     size * 12,
   );
   return true;
@@ -282,7 +310,10 @@ function emitRandom(emission: Emission, node: Node): boolean {
   emission.program.command(
     `random ${kind}`,
     Command.random,
-    [sizeOf(out.shape), emission.address(key), emission.address(out), bits ? 0 : 1, stream],
+    {
+      ...{ count: sizeOf(out.shape), uniform: bits ? 0 : 1, stream },
+      ...{ key: emission.address(key), to: emission.address(out) },
+    },
     sizeOf(out.shape) * 12,
   );
   return true;

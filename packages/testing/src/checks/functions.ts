@@ -1,4 +1,4 @@
-import { Command, F32, loadKernels, SCRATCH_BYTES } from '@recurra/kernels';
+import { ChainLayout, Command, F32, loadKernels, Record, SCRATCH_BYTES, wordsOf } from '@recurra/kernels';
 
 const { heap, exports, control, scratch } = loadKernels();
 
@@ -43,9 +43,15 @@ const program = heap.allocate(256);
 
 /** Runs one function of the kernels over a block of bit patterns. */
 export function apply(name: string, patterns: Uint32Array): Float32Array {
-  const operand = (register: number, at: number): number[] => [register, 0, at, 4, 0, 0, 0, 1];
-  const chain = [patterns.length, 1, 1, 1, 2, 1, 1, 1, patterns.length, 0, 0, ...operand(0, from), ...operand(1, to)];
-  const words = [Command.chain, 0, ...chain, F32[name as keyof typeof F32], 1, 0, 0, 0];
+  const operand = (register: number, at: number): number[] =>
+    wordsOf(Record.chainOperand, { register, layout: ChainLayout.dense, at, bytes: 4, s0: 0, s1: 0, s2: 0, s3: 1 });
+  const count = patterns.length;
+  const sizes = { count, inputs: 1, outputs: 1, operations: 1, registers: 2, d0: 1, d1: 1, d2: 1, d3: count };
+  const operation = { code: F32[name as keyof typeof F32], to: 1, a: 0, b: 0, c: 0 };
+  const words = [
+    ...[Command.chain.number, 0, ...wordsOf(Command.chain, { ...sizes, slot: 0, row: 0 })],
+    ...[...operand(0, from), ...operand(1, to), ...wordsOf(Record.chainOperation, operation)],
+  ];
   words[1] = words.length;
   heap.arrays.i32.set(words, program / 4);
   heap.arrays.i32.set(patterns, from / 4);
