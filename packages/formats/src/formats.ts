@@ -84,7 +84,7 @@ const FORMATS: readonly Format[] = [
     title: 'safetensors',
     kind: 'safetensors',
     endings: ['.safetensors'],
-    holds: new Set(['weights']),
+    holds: new Set(['weights', 'assets']),
     matches: isSafetensors,
     read: async (bytes, { limits, label }) =>
       (await import('./safetensors-weights.js')).readSafetensorsFile(bytes, limits, label),
@@ -95,7 +95,7 @@ const FORMATS: readonly Format[] = [
     title: 'ONNX',
     kind: 'onnx',
     endings: ['.onnx'],
-    holds: new Set(['model', 'weights']),
+    holds: new Set(['model', 'weights', 'assets']),
     matches: isOnnx,
     read: async (bytes, { limits, label }) => (await import('./onnx/onnx-file.js')).readOnnx(bytes, limits, label),
     write: async (file) => alone((await import('./onnx/encode.js')).encodeOnnx(file)),

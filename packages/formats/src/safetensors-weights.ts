@@ -1,11 +1,13 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
-import { checkValue, formatShape, isRecord, type Rule } from '@recurra/tensor/extend';
+import { checkRules, checkValue, formatShape, isRecord, type Rule } from '@recurra/tensor/extend';
 import { Budget, type Limits } from './limits.js';
 import { listed } from './listed.js';
 import { type ModelFile, type NamedTensor, type PlacedTensor, tensorsOf, type WeightGroup } from './model-file.js';
+import { ASSETS_KEY, packAssets, unpackAssets } from './packed-assets.js';
 import {
   type ReadSafetensorsOptions,
   readSafetensors,
+  WRITE_OPTIONS,
   type WriteSafetensorsOptions,
   writeSafetensors,
 } from './safetensors.js';
@@ -55,9 +57,15 @@ export function weightNames(file: ModelFile): ReadonlyMap<string, Tensor> {
   return names;
 }
 
-/** Writes the weights of a model as safetensors, under the names of {@link weightNames}. Architecture, compilation and optimizer do not go along. */
+/**
+ * Writes the weights of a model as safetensors, under the names of {@link weightNames}; its assets are among the metadata (`recurra.assets`). Architecture, compilation and
+ * optimizer do not go along.
+ */
 export function writeSafetensorsWeights(file: ModelFile, options: WriteSafetensorsOptions = {}): Uint8Array {
-  return writeSafetensors(weightNames(file), options);
+  checkRules('writeSafetensorsWeights', options, WRITE_OPTIONS);
+  const names = weightNames(file);
+  if (file.assets.size === 0) return writeSafetensors(names, options);
+  return writeSafetensors(names, { metadata: { ...options.metadata, [ASSETS_KEY]: packAssets(file.assets) } });
 }
 
 /** `a/b/c` -> `a/b/c`, `b/c`, `c`; of long ones the last `most`. */
@@ -87,7 +95,8 @@ export function readSafetensorsWeights(
 /** The weights of a safetensors file, which go by names alone: their places are those of the model that they are put in. */
 export function readSafetensorsFile(bytes: Uint8Array, limits: Limits | undefined, label: string): ModelFile {
   new Budget(label, bytes.length, limits).take(bytes.length, 'the file');
-  const { tensors } = readSafetensors(bytes, { name: label });
+  const { tensors, metadata } = readSafetensors(bytes, { name: label });
+  const packed = metadata.get(ASSETS_KEY);
   return {
     model: null,
     compile: null,
@@ -95,7 +104,7 @@ export function readSafetensorsFile(bytes: Uint8Array, limits: Limits | undefine
     layers: null,
     named: tensors,
     optimizer: null,
-    assets: new Map(),
+    assets: packed === undefined ? new Map() : unpackAssets(packed, label),
   };
 }
 

@@ -261,7 +261,7 @@ export interface WriteSafetensorsOptions {
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string';
-const WRITE_OPTIONS: Rules<WriteSafetensorsOptions> = {
+export const WRITE_OPTIONS: Rules<WriteSafetensorsOptions> = {
   metadata: { expected: 'an object of texts', accepts: (v) => isRecord(v) && Object.values(v).every(isText) },
 };
 

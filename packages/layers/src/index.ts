@@ -20,11 +20,13 @@ export * from './layers/index.js';
 export * from './losses/index.js';
 export * from './metrics/index.js';
 export { type PlotOptions, plotModel } from './plot.js';
+export type { Asset, PlainData } from './saving/assets.js';
 export {
   decodeModel,
   type EncodeModelOptions,
   encodeModel,
   type LoadModelOptions,
+  loadAssets,
   loadModel,
 } from './saving/files.js';
 export type { FileSource, LoadWeightsOptions, SaveOptions, StorageOptions } from './saving/options.js';

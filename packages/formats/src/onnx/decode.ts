@@ -1,5 +1,6 @@
 import { FormatError } from '@recurra/tensor';
 import type { ModelFile } from '../model-file.js';
+import { ASSETS_KEY, unpackAssets } from '../packed-assets.js';
 import { encodeOnnx, graphOf } from './encode.js';
 import type { Constant } from './graph.js';
 import { METADATA, ownModel } from './own.js';
@@ -43,7 +44,9 @@ export function decodeOnnx(bytes: Uint8Array): ModelFile {
       throw new FormatError(`ONNX: expected initializers of different names, received "${proto.name}" twice`);
     constants.set(proto.name, readTensor(proto));
   }
-  const nothing = { compile: null, layers: null, optimizer: null, assets: new Map<string, Uint8Array>() };
+  const packed = model.metadataProps.find(({ key }) => key === ASSETS_KEY)?.value;
+  const assets = packed === undefined ? new Map<string, Uint8Array>() : unpackAssets(packed, 'ONNX');
+  const nothing = { compile: null, layers: null, optimizer: null, assets };
   return { ...nothing, ...(own(model, constants) ?? raise(model, constants)) };
 }
 

@@ -1,6 +1,7 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
 import { writeJson } from '../json.js';
 import type { ModelFile } from '../model-file.js';
+import { ASSETS_KEY, packAssets } from '../packed-assets.js';
 import { Architecture } from './architecture.js';
 import {
   attributeMessage,
@@ -77,8 +78,9 @@ export function encodeOnnx(file: ModelFile, { architecture = true }: OnnxOptions
     irVersion: BigInt(IR_VERSION),
     producerName: 'recurra',
     opsetImport: [{ domain: '', version: BigInt(OPSET) }],
-    metadataProps:
-      architecture && file.model
+    metadataProps: [
+      ...(file.assets.size > 0 ? [{ key: ASSETS_KEY, value: packAssets(file.assets) }] : []),
+      ...(architecture && file.model
         ? [
             { key: METADATA.model, value: writeJson(file.model) },
             {
@@ -86,7 +88,8 @@ export function encodeOnnx(file: ModelFile, { architecture = true }: OnnxOptions
               value: writeJson(file.weights && describeWeights(file.weights, builder.read)),
             },
           ]
-        : [],
+        : []),
+    ],
     graph: {
       name: String(file.model!.config['name'] ?? 'model'),
       node: [

@@ -168,7 +168,7 @@ test('ONNX holds a model for inference, and says so where more was asked for', a
   expect((await other.predict(x)).data).toEqual((await model.predict(x)).data);
   await model.save('n.onnx', { storage, compile: false });
   await expect(model.save('n.onnx', { storage, compile: true })).rejects.toThrow(
-    /a format that says how a model is compiled, received onnx, which has no room for it/,
+    /a format that holds how a model is compiled, received onnx, which has no room for it/,
   );
   await expect(encodeModel(model, { format: 'onnx', compile: true })).rejects.toThrow(/received onnx/);
   await expect(model.saveWeights('m.onnx', { storage })).rejects.toThrow(/promises a whole model. Use save/);
@@ -442,4 +442,25 @@ test.each<[string, () => Promise<unknown>, RegExp]>([
   ],
 ])('%s is refused', async (_, run, message) => {
   await expect(run()).rejects.toThrow(message);
+});
+
+test('a .keras file that is torn or edited is refused, or holds what it held', async () => {
+  const model = new Sequential([Input({ shape: [1] }), new Dense(1)]);
+  const bytes = await encodeModel(model, { assets: { labels: ['a', 'b'] } });
+  const expected = model.getWeights().map((t) => t.data);
+  for (let size = 0; size < bytes.length; size += 89)
+    await expect(decodeModel(bytes.subarray(0, size))).rejects.toThrow(FormatError);
+  let refused = 0;
+  for (let bit = 0; bit < 8 * bytes.length; bit += 389) {
+    const edited = bytes.slice();
+    edited[bit >> 3]! ^= 1 << (bit & 7);
+    try {
+      const again = await decodeModel(edited);
+      expect(again.getWeights().map((t) => t.data)).toEqual(expected);
+    } catch (error) {
+      expect(error).toBeInstanceOf(FormatError);
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(bytes.length / 60);
 });

@@ -1,8 +1,9 @@
 import type { Format, ModelFile } from '@recurra/formats';
 import { FormatError, type Registrable, ValueError } from '@recurra/tensor';
-import { checkRules, describeValue, type Rules, rules } from '@recurra/tensor/extend';
+import { checkRules, describeValue, isRecord, type Rule, type Rules, rules } from '@recurra/tensor/extend';
 import { CUSTOM_OBJECTS } from '../serialize.js';
 import { besideOf, expectPath, type Storage, storageFor } from '../training/storage.js';
+import type { Asset } from './assets.js';
 import { type AnyModel, type FromModelFileOptions, modelFromFile, toModelFile, weightsFile } from './model-file.js';
 import { assignOptimizer } from './optimizer-state.js';
 import type { FileSource, LoadWeightsOptions, SaveOptions, StorageOptions } from './options.js';
@@ -24,10 +25,13 @@ export interface EncodeModelOptions {
   readonly format?: string;
   /** As in `model.save`. */
   readonly compile?: boolean;
+  /** As in `model.save`. */
+  readonly assets?: Readonly<Record<string, Asset>>;
 }
 
 /** What options may be. Storages and limits are checked by what takes them, formats by their table. */
-const SAVING = { storage: rules.anything, compile: rules.flag } satisfies Rules<SaveOptions>;
+const ASSETS: Rule = { expected: 'an object of what is to travel, by names', accepts: isRecord };
+const SAVING = { storage: rules.anything, compile: rules.flag, assets: ASSETS } satisfies Rules<SaveOptions>;
 const STORING = { storage: rules.anything } satisfies Rules<StorageOptions>;
 const READING = { ...STORING, limits: rules.anything } satisfies Rules<LoadWeightsOptions>;
 const LOADING = {
@@ -36,7 +40,7 @@ const LOADING = {
   compile: rules.flag,
   safeMode: rules.flag,
 } satisfies Rules<LoadModelOptions>;
-const ENCODING = { format: rules.text, compile: rules.flag } satisfies Rules<EncodeModelOptions>;
+const ENCODING = { format: rules.text, compile: rules.flag, assets: ASSETS } satisfies Rules<EncodeModelOptions>;
 
 /** Throws `ValueError` for what is no model, and for one whose weights are not there. */
 function expectBuilt(label: string, model: AnyModel): void {
@@ -82,14 +86,29 @@ async function write(storage: Storage, path: string, format: Format, file: Model
   await storage.write(path, main);
 }
 
-/** How a model is compiled goes along where the format has room for it, unless that was asked for or not. Throws `ValueError` where it was, and has none. */
-function compileFor(label: string, format: Format, compile: boolean | undefined): boolean {
-  const room = format.holds.has('compile');
-  if (compile && !room)
-    throw new ValueError(
-      `${label}: expected a format that says how a model is compiled, received ${format.name}, which has no room for it. Leave compile out, or save it as .keras.`,
+/**
+ * What a format is to hold of a model. How it is compiled goes along where there is room for it, unless that was asked for or not. Throws `ValueError` where more was asked for than
+ * the format has room for.
+ */
+async function fileFor(
+  label: string,
+  model: AnyModel,
+  format: Format,
+  { compile, assets = {} }: Pick<SaveOptions, 'compile' | 'assets'>,
+): Promise<ModelFile> {
+  const lacking = (what: string, instead: string): ValueError =>
+    new ValueError(
+      `${label}: expected a format that holds ${what}, received ${format.name}, which has no room for it. Leave ${instead} out, or save it as .keras.`,
     );
-  return compile ?? room;
+  const { holds } = format;
+  if (compile && !holds.has('compile')) throw lacking('how a model is compiled', 'compile');
+  const { encodeAssets } = await import('./assets.js');
+  const files = await encodeAssets(label, assets);
+  if (files.size > 0 && !holds.has('assets')) throw lacking('assets', 'assets');
+  const file = holds.has('model')
+    ? toModelFile(model, { compile: compile ?? holds.has('compile') })
+    : weightsFile(model);
+  return { ...file, assets: files };
 }
 
 /** See `Model.save`. */
@@ -100,8 +119,7 @@ export async function saveModel(model: AnyModel, path: string, options: SaveOpti
   const { formatOfPath } = await import('@recurra/formats/extend');
   const format = formatOfPath(expectPath(label, 'the path', path), label, 'model');
   expectBuilt(label, model);
-  const compile = compileFor(label, format, options.compile);
-  await write(storage, path, format, toModelFile(model, { compile }));
+  await write(storage, path, format, await fileFor(label, model, format, options));
 }
 
 /** See `Model.saveWeights`. */
@@ -162,6 +180,21 @@ export async function loadModel(source: FileSource, options: LoadModelOptions = 
   return modelFromFile(file, given, label);
 }
 
+/**
+ * What travels with the model of a file (its path, or its bytes), by the names under which it was saved: `model.save(path, { assets: { tokenizer, labels } })`. Files that Keras keeps
+ * there for layers of its own are bytes, by their paths. Empty where there is nothing. Throws `FormatError` for files that are damaged.
+ */
+export async function loadAssets<A extends object = Record<string, unknown>>(
+  source: FileSource,
+  options: LoadWeightsOptions = {},
+): Promise<A> {
+  const label = 'loadAssets';
+  checkRules<LoadWeightsOptions>(label, options, READING);
+  const { assets } = await read(label, source, options);
+  const { decodeAssets } = await import('./assets.js');
+  return (await decodeAssets(typeof source === 'string' ? `${label}: ${source}` : label, assets)) as A;
+}
+
 /** A model as the bytes of a file: what `model.save` writes. Throws `ValueError` as that does, and for a format that is not known. */
 export async function encodeModel(model: AnyModel, options: EncodeModelOptions = {}): Promise<Uint8Array> {
   const label = 'encodeModel';
@@ -169,10 +202,7 @@ export async function encodeModel(model: AnyModel, options: EncodeModelOptions =
   const { formatOfName } = await import('@recurra/formats/extend');
   const format = formatOfName(options.format ?? 'keras', label);
   expectBuilt(label, model);
-  const whole = format.holds.has('model');
-  const { main, beside } = await format.write(
-    whole ? toModelFile(model, { compile: compileFor(label, format, options.compile) }) : weightsFile(model),
-  );
+  const { main, beside } = await format.write(await fileFor(label, model, format, options));
   if (beside.size > 0)
     throw new ValueError(
       `${label}: expected a format of one file, received ${format.name}, which has ${[...beside.keys()].join(', ')} beside it. Use model.save with a storage.`,

@@ -11,6 +11,7 @@ import { compileFromKeras, compileToKeras, withoutSharedIds } from './compile-co
 import { fromKerasNames, toKerasNames } from './keras-names.js';
 import { assignOptimizer, optimizerToFile } from './optimizer-state.js';
 import { withoutMasksWithin } from './recorded-masks.js';
+import { withVocabularies } from './vocabularies.js';
 import { assignLayerWeights, assignWeights, layerWeightsToFile, weightsToFile } from './weights.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: a model of any inputs and outputs
@@ -104,7 +105,9 @@ export function modelFromFile(file: ModelFile, options: FromModelFileOptions = {
       );
     const data = expectDescribed(
       label,
-      withoutSharedIds(fromKerasNames(withoutMasksWithin(withoutCompile(file.model)))),
+      withoutSharedIds(
+        fromKerasNames(withoutMasksWithin(withVocabularies(withoutCompile(file.model), file.assets, label))),
+      ),
     );
     const model = deserializeLayer(data, customObjects ? { customObjects } : {}) as unknown as AnyModel;
     if (!(model instanceof Model))

@@ -54,6 +54,8 @@ export class Tokenizer {
   documentCount = 0;
   private readonly words: Required<WordOptions>;
   private readonly charLevel: boolean;
+  /** Has it an analyzer of its own? {@link Tokenizer.toJson} leaves that out: it is code. */
+  readonly hasAnalyzer: boolean;
   private readonly analyzer: Splitter;
 
   constructor(options: TokenizerOptions = {}) {
@@ -72,6 +74,7 @@ export class Tokenizer {
     this.words = { filters, lower, split };
     this.charLevel = charLevel;
     const plain = wordSplitter(this.words, 'Tokenizer');
+    this.hasAnalyzer = analyzer !== null;
     this.analyzer = charLevel ? (text) => [...(lower ? text.toLowerCase() : text)] : (analyzer ?? plain);
   }
 

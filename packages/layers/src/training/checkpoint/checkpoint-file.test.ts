@@ -1,4 +1,5 @@
 import { FormatError, tensor, zeros } from '@recurra/tensor';
+import { crc32c } from '../../internal/crc32c.js';
 import { decodeCheckpoint, encodeCheckpoint } from './checkpoint-file.js';
 
 const bits = new Float32Array(new Uint32Array([0x7fc12345, 0x80000000, 0xff800000, 0x00000001]).buffer);
@@ -42,9 +43,9 @@ test('what is read has the bits of what was written', () => {
 test('a file with any byte changed, cut anywhere or added to is refused', () => {
   const file = encodeCheckpoint(CHECKPOINT);
   for (let at = 0; at < file.length; at++)
-    for (const change of [1, 128]) {
+    for (let bit = 0; bit < 8; bit++) {
       const edited = file.slice();
-      edited[at]! ^= change;
+      edited[at]! ^= 1 << bit;
       expect(() => decodeCheckpoint(edited)).toThrow(FormatError);
     }
   for (let length = 0; length < file.length; length++)
@@ -54,4 +55,42 @@ test('a file with any byte changed, cut anywhere or added to is refused', () => 
     /^here: expected a checkpoint of Recurra, received a file of 8 bytes that is none/,
   );
   expect(() => decodeCheckpoint(new TextEncoder().encode('recurra checkpoint 2\n....'))).toThrow(/another version/);
+});
+
+/** A checkpoint of any header, with a checksum that fits. */
+function forged(header: unknown): Uint8Array {
+  const magic = new TextEncoder().encode('recurra checkpoint 1\n');
+  const text = new TextEncoder().encode(typeof header === 'string' ? header : JSON.stringify(header));
+  const size = Math.ceil((magic.length + 4 + text.length) / 8) * 8;
+  const file = new Uint8Array(size + 4);
+  const view = new DataView(file.buffer);
+  file.set(magic);
+  view.setUint32(magic.length, text.length, true);
+  file.set(text, magic.length + 4);
+  view.setUint32(size, crc32c(file.subarray(0, size)), true);
+  return file;
+}
+
+test.each<[string, unknown]>([
+  ['no JSON', '{'],
+  ['a list', []],
+  ['no groups', { meta: {} }],
+  ['a group that is none', { meta: {}, groups: { a: {} } }],
+  ['a tensor that is none', { meta: {}, groups: { a: [null] } }],
+  ['a tensor without a name', { meta: {}, groups: { a: [{ dtype: 'float32', shape: [0] }] } }],
+  ['a dtype of all objects', { meta: {}, groups: { a: [{ path: 'x', dtype: 'constructor', shape: [0] }] } }],
+  ['more elements than there are', { meta: {}, groups: { a: [{ path: 'x', dtype: 'float32', shape: [2 ** 40] }] } }],
+  ['sizes beyond numbers', { meta: {}, groups: { a: [{ path: 'x', dtype: 'float32', shape: [1e300, 1e300, 0] }] } }],
+  ['half a size', { meta: {}, groups: { a: [{ path: 'x', dtype: 'float32', shape: [0.5] }] } }],
+])('a header with a checksum that fits is refused: %s', (_, header) => {
+  expect(() => decodeCheckpoint(forged(header))).toThrow(FormatError);
+});
+
+test('names are names, and what looks like a number is what it was', () => {
+  const meta = { a: { $number: 'three' }, b: { $number: 'NaN', more: 1 }, c: ['NaN'] };
+  const groups = JSON.parse('{"__proto__":[],"constructor":[]}');
+  const again = decodeCheckpoint(encodeCheckpoint({ meta, groups }));
+  expect(again.meta).toEqual(meta);
+  expect(Object.keys(again.groups)).toEqual(['__proto__', 'constructor']);
+  expect(Object.getPrototypeOf(again.groups)).toBe(Object.prototype);
 });

@@ -63,6 +63,8 @@ export function encodeCheckpoint(checkpoint: Checkpoint): Uint8Array {
   return file;
 }
 
+const WORDS: ReadonlySet<string> = new Set(['NaN', 'Infinity', '-Infinity', '-0']);
+
 /** JSON has no NaN, infinities and -0. */
 function replacer(_key: string, value: unknown): unknown {
   return typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0))
@@ -71,7 +73,10 @@ function replacer(_key: string, value: unknown): unknown {
 }
 
 function reviver(_key: string, value: unknown): unknown {
-  return isRecord(value) && typeof value['$number'] === 'string' ? Number(value['$number']) : value;
+  if (!isRecord(value)) return value;
+  const [word, ...others] = Object.values(value);
+  const is = Object.hasOwn(value, '$number') && others.length === 0 && WORDS.has(word as string);
+  return is ? Number(word) : value;
 }
 
 function bytesOf(value: Tensor): Uint8Array {
@@ -115,22 +120,27 @@ export function decodeCheckpoint(file: Uint8Array, label = 'decodeCheckpoint'): 
   if (textEnd > size || !isRecord(header) || !isRecord(header.meta) || !isRecord(header.groups))
     throw wrong('one whose header cannot be read');
   let at = aligned(textEnd);
-  const groups: Record<string, NamedTensor[]> = {};
-  for (const [name, entries] of Object.entries(header.groups)) {
-    if (!Array.isArray(entries)) throw wrong('one whose header cannot be read');
-    groups[name] = (entries as Header['groups'][string][number][]).map(({ path, dtype, shape }) => {
-      const Elements = Object.hasOwn(ARRAYS, dtype) ? ARRAYS[dtype] : null;
-      if (!Elements || !Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0))
-        throw wrong(`one with a tensor "${path}" of unknown dtype or shape`);
-      const count = sizeOf(shape);
-      const bytes = count * Elements.BYTES_PER_ELEMENT;
-      if (at + bytes > size) throw wrong(`one that ends within "${path}"`);
-      // A copy, since the file may lie anywhere in its buffer.
-      const data = new Elements(file.slice(at, at + bytes).buffer);
-      at += aligned(bytes);
-      return { path, value: tensor(data as never, { dtype, shape }) };
-    });
-  }
+  const tensorOf = (entry: unknown): NamedTensor => {
+    if (!isRecord(entry) || typeof entry['path'] !== 'string') throw wrong('one whose header cannot be read');
+    const { path, dtype, shape } = entry as unknown as Header['groups'][string][number];
+    const Elements = Object.hasOwn(ARRAYS, dtype) ? ARRAYS[dtype] : null;
+    if (!Elements || !Array.isArray(shape) || !shape.every((n) => Number.isInteger(n) && n >= 0))
+      throw wrong(`one with a tensor "${path}" of unknown dtype or shape`);
+    const count = sizeOf(shape);
+    const bytes = count * Elements.BYTES_PER_ELEMENT;
+    if (!(at + bytes <= size)) throw wrong(`one that ends within "${path}"`);
+    // A copy, since the file may lie anywhere in its buffer.
+    const data = new Elements(file.slice(at, at + bytes).buffer);
+    at += aligned(bytes);
+    return { path, value: tensor(data as never, { dtype, shape }) };
+  };
+  // As entries: a group may have any name.
+  const groups = Object.fromEntries(
+    Object.entries(header.groups).map(([name, entries]: [string, unknown]) => {
+      if (!Array.isArray(entries)) throw wrong('one whose header cannot be read');
+      return [name, entries.map(tensorOf)];
+    }),
+  );
   if (at !== aligned(size)) throw wrong('one with more data than its header says');
   return { meta: header.meta, groups };
 }
