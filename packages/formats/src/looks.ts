@@ -9,14 +9,16 @@ export function startsWith(bytes: Uint8Array, mark: ArrayLike<number>, at = 0): 
   return true;
 }
 
-const HDF5_MARK = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
+/** The mark of HDF5. */
+export const HDF5_MARK = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a] as const;
 
-/** HDF5 may have a block of the user's own before it, of 512 bytes, 1024, 2048, ... */
-export function isHdf5(bytes: Uint8Array): boolean {
-  if (startsWith(bytes, HDF5_MARK)) return true;
-  for (let at = 512; at < bytes.length; at *= 2) if (startsWith(bytes, HDF5_MARK, at)) return true;
-  return false;
+/** Where HDF5 begins, behind a block of the user's own, of 512 bytes, 1024, 2048, ..., or none; -1 where it does not. */
+export function startOfHdf5(bytes: Uint8Array): number {
+  for (let at = 0; at < bytes.length; at = Math.max(512, at * 2)) if (startsWith(bytes, HDF5_MARK, at)) return at;
+  return -1;
 }
+
+export const isHdf5 = (bytes: Uint8Array): boolean => startOfHdf5(bytes) >= 0;
 
 /** The length of a header that can be there, and a `{`. */
 export function isSafetensors(bytes: Uint8Array): boolean {

@@ -1,6 +1,6 @@
+import { readHdf5 } from '../hdf5/read.js';
 import { Budget, type Limits } from '../limits.js';
 import type { ModelFile } from '../model-file.js';
-import { readHdf5 } from './hdf5.js';
 import { isLegacy, legacyFromHdf5 } from './legacy-h5.js';
 import { weightsFromHdf5 } from './weights-h5.js';
 

@@ -1,8 +1,9 @@
 import { FormatError } from '@recurra/tensor';
 import { isRecord } from '@recurra/tensor/extend';
+import { readHdf5 } from '../hdf5/read.js';
 import { Budget, type Limits } from '../limits.js';
 import type { JsonObject, KerasObject, ModelFile } from '../model-file.js';
-import { readHdf5, writeHdf5 } from './hdf5.js';
+import { writeHdf5 } from './hdf5.js';
 import { readKerasJson, writeKerasJson } from './json.js';
 import { weightsFromHdf5, weightsToHdf5 } from './weights-h5.js';
 import { openZip, writeZip } from './zip.js';
