@@ -72,6 +72,26 @@ export function emptyGroup(name: string | null): WeightGroup {
   return { name, variables: [], children: new Map() };
 }
 
+/** Keras' names of groups in a list of layers: the class in snake_case, numbered. */
+export function groupKeys(layers: readonly { readonly className: string }[]): string[] {
+  const used = new Map<string, number>();
+  return layers.map(({ className }) => {
+    const base = snakeCase(className);
+    const n = used.get(base) ?? 0;
+    used.set(base, n + 1);
+    return n === 0 ? base : `${base}_${n}`;
+  });
+}
+
+/** Keras' `to_snake_case`. */
+function snakeCase(name: string): string {
+  return name
+    .replace(/\W+/g, '')
+    .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
+    .replace(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase();
+}
+
 /** A tensor among the weights of a file: the names of groups that lead to its group, its place in that, and itself. */
 export interface PlacedTensor extends NamedTensor {
   /** Names of the groups, outermost first. */

@@ -140,6 +140,10 @@ export function mish(x: TensorLike): Tensor {
 export function hardSigmoid(x: TensorLike): Tensor {
   return relu6(asFloating(x).add(3)).div(6);
 }
+/** min(max(x / 5 + 1/2, 0), 1): what Keras 2 and TensorFlow.js call hard_sigmoid */
+export function keras2HardSigmoid(x: TensorLike): Tensor {
+  return asFloating(x).mul(0.2).add(0.5).clip(0, 1);
+}
 /** x * hardSigmoid(x) (also called hard swish) */
 export function hardSilu(x: TensorLike): Tensor {
   const t = asFloating(x);
@@ -238,6 +242,7 @@ export type ActivationName =
   | 'hardSilu'
   | 'hardSwish'
   | 'hardTanh'
+  | 'keras2HardSigmoid'
   | 'leakyRelu'
   | 'linear'
   | 'logSigmoid'
@@ -271,6 +276,7 @@ export const activations: Record<ActivationName, (x: TensorLike) => Tensor> = {
   hardSigmoid,
   hardSilu,
   hardTanh,
+  keras2HardSigmoid,
   leakyRelu,
   linear,
   logSigmoid,

@@ -13,8 +13,8 @@ const f = (g: GraphBuilder, n: number): Value => g.number(n);
 const max = (g: GraphBuilder, x: Value, n: number): Value => g.node('Max', [x, f(g, n)]);
 const min = (g: GraphBuilder, x: Value, n: number): Value => g.node('Min', [x, f(g, n)]);
 const sigmoid = (g: GraphBuilder, x: Value): Value => g.unary('Sigmoid', x);
-const hardSigmoid = (g: GraphBuilder, x: Value): Value =>
-  g.unary('HardSigmoid', x, { alpha: { float: 1 / 6 }, beta: { float: 0.5 } });
+const hardSigmoid = (g: GraphBuilder, x: Value, slope = 1 / 6): Value =>
+  g.unary('HardSigmoid', x, { alpha: { float: slope }, beta: { float: 0.5 } });
 const relu6 = (g: GraphBuilder, x: Value): Value => min(g, max(g, x, 0), 6);
 
 /** The numbers of Keras' `relu`. */
@@ -57,7 +57,8 @@ const ACTIVATIONS: Readonly<Record<string, Apply>> = {
   silu: (g, x) => g.mul(x, sigmoid(g, x)),
   gelu: (g, x) => g.mul(g.mul(x, f(g, 0.5)), g.add(g.unary('Erf', g.mul(x, f(g, Math.SQRT1_2))), f(g, 1))),
   mish: (g, x) => g.mul(x, g.unary('Tanh', g.unary('Softplus', x))),
-  hard_sigmoid: hardSigmoid,
+  hard_sigmoid: (g, x) => hardSigmoid(g, x),
+  keras2_hard_sigmoid: (g, x) => hardSigmoid(g, x, 0.2),
   hard_silu: (g, x) => g.mul(x, hardSigmoid(g, x)),
   hard_tanh: (g, x) => min(g, max(g, x, -1), 1),
   hard_shrink: (g, x) => g.where(g.greater(g.unary('Abs', x), f(g, 0.5)), x, f(g, 0)),
@@ -120,16 +121,16 @@ const RECURRENT: Readonly<Record<string, RecurrentActivation>> = {
   tanh: { name: 'Tanh', alpha: null, beta: null },
   sigmoid: { name: 'Sigmoid', alpha: null, beta: null },
   hard_sigmoid: { name: 'HardSigmoid', alpha: 1 / 6, beta: 0.5 },
+  keras2_hard_sigmoid: { name: 'HardSigmoid', alpha: 0.2, beta: 0.5 },
   leaky_relu: { name: 'LeakyRelu', alpha: 0.2, beta: null },
   elu: { name: 'Elu', alpha: 1, beta: null },
   softsign: { name: 'Softsign', alpha: null, beta: null },
   softplus: { name: 'Softplus', alpha: null, beta: null },
 };
 
-/** Keras' names of the activations of recurrent operators, by those of ONNX. */
-export const RECURRENT_NAMES: ReadonlyMap<string, readonly [keras: string, numbers: RecurrentActivation]> = new Map(
-  Object.entries(RECURRENT).map(([keras, own]) => [own.name.toLowerCase(), [keras, own]]),
-);
+/** Keras' activations that an activation of recurrent operators can be, with their numbers. */
+export const recurrentNames = (onnx: string): readonly (readonly [keras: string, numbers: RecurrentActivation])[] =>
+  Object.entries(RECURRENT).filter(([, own]) => own.name.toLowerCase() === onnx.toLowerCase());
 
 /** The activation of a recurrent operator that a configuration names. */
 export function recurrentActivation(given: Json, fail: (message: string) => never): RecurrentActivation {

@@ -1,5 +1,5 @@
 import { FormatError, RecurraError } from '@recurra/tensor';
-import type { Json, JsonObject, WeightGroup } from '../model-file.js';
+import { groupKeys, type Json, type JsonObject, type WeightGroup } from '../model-file.js';
 import { type Dim, type ElementType, type GraphBuilder, type Value, valueOf } from './graph.js';
 import { type Argument, isObject, isValue, LayerCall, type LayerNode } from './layer-call.js';
 import { LOWERINGS } from './lower/index.js';
@@ -17,26 +17,6 @@ const isModel = (className: string, config: JsonObject): boolean =>
   className === 'Sequential' ||
   className === 'Functional' ||
   (className === 'Model' && Array.isArray(config['layers']));
-
-/** Keras' names of groups in a list of layers: the class in snake_case, numbered. */
-export function groupKeys(layers: readonly { readonly className: string }[]): string[] {
-  const used = new Map<string, number>();
-  return layers.map(({ className }) => {
-    const base = snakeCase(className);
-    const n = used.get(base) ?? 0;
-    used.set(base, n + 1);
-    return n === 0 ? base : `${base}_${n}`;
-  });
-}
-
-/** Keras' `to_snake_case`. */
-function snakeCase(name: string): string {
-  return name
-    .replace(/\W+/g, '')
-    .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
-    .replace(/([a-z])([A-Z])/g, '$1_$2')
-    .toLowerCase();
-}
 
 /** Writes the layers of a model into a graph. */
 export class Architecture {

@@ -133,7 +133,9 @@ describe('recurrent layers', () => {
       { activation: 'relu' },
       { activation: 'linear' },
       { activation: 'softsign', returnSequences: true },
-      ...(name === 'SimpleRNN' ? [] : [{ recurrentActivation: 'hardSigmoid', activation: 'elu' }]),
+      ...(name === 'SimpleRNN'
+        ? []
+        : [{ recurrentActivation: 'hardSigmoid', activation: 'elu' }, { recurrentActivation: 'keras2HardSigmoid' }]),
       ...(name === 'GRU'
         ? [
             { resetAfter: false },
@@ -234,6 +236,7 @@ const ACTIVATIONS = [
   'gelu',
   'mish',
   'hardSigmoid',
+  'keras2HardSigmoid',
   'hardSilu',
   'hardTanh',
   'hardShrink',
@@ -488,6 +491,8 @@ describe('graphs without an architecture', () => {
         new r.Embedding(7, 4),
         new r.Bidirectional(new r.LSTM(3, { returnSequences: true })),
         new r.GRU(4, { returnSequences: true }),
+        new r.LSTM(4, { returnSequences: true, recurrentActivation: 'keras2HardSigmoid' }),
+        new r.Activation('keras2HardSigmoid'),
         new r.GRU(3, { resetAfter: false, recurrentActivation: 'hardSigmoid' }),
         new r.Dense(2, { activation: 'softmax' }),
       ),

@@ -67,6 +67,8 @@ const CASES: readonly Case[] = [
   ['sigmoid', (x) => x.sigmoid(), [[0, inf, -inf]], [[0.25, 0, 0]]],
   ['logSigmoid', (x) => t.logSigmoid(x), [[0, inf, -inf]], [[0.5, 0, 1]]],
   ['hardSigmoid', (x) => t.hardSigmoid(x), [[-3, 3, 0, inf, -inf]], [[0, 0, 1 / 6, 0, 0]]],
+  // TensorFlow: 0.2 at the ends, too.
+  ['keras2HardSigmoid', (x) => t.keras2HardSigmoid(x), [[-3, 3, 0, 2.5, inf, -inf]], [[0, 0, 0.2, 0.2, 0, 0]]],
   ['hardSilu', (x) => t.hardSilu(x), [[-3, 3, 0, inf, -inf]], [[0, 1, 0.5, 1, 0]]],
   // Keras (PyTorch: 0 at the ends).
   ['hardTanh', (x) => t.hardTanh(x), [[-1, 1, 0, inf, -inf]], [[1, 1, 1, 0, 0]]],

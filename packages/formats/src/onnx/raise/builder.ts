@@ -2,13 +2,13 @@ import type { Tensor } from '@recurra/tensor';
 import { FormatError } from '@recurra/tensor';
 import {
   emptyGroup,
+  groupKeys,
   type Json,
   type JsonObject,
   type KerasObject,
   type ModelFile,
   type WeightGroup,
 } from '../../model-file.js';
-import { groupKeys } from '../architecture.js';
 import type { Dim } from '../graph.js';
 import { inOrder, type RaisedTensor } from './values.js';
 

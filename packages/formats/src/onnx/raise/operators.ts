@@ -697,10 +697,18 @@ export const OPERATORS: Readonly<Record<string, Raise>> = {
   Gemm: gemm,
   GlobalAveragePool: overTime('GlobalAveragePooling1D', true),
   GlobalMaxPool: overTime('GlobalMaxPooling1D', true),
-  HardSigmoid: (r) =>
-    Math.abs(r.float('alpha', 0.2) - 1 / 6) < 1e-6 && r.float('beta', 0.5) === 0.5
-      ? activation('hard_sigmoid')(r)
-      : r.fail("expected alpha 1/6 and beta 0.5, as Keras' hard_sigmoid has them"),
+  HardSigmoid: (r) => {
+    const alpha = r.float('alpha', 0.2);
+    const slope = (
+      [
+        [1 / 6, 'hard_sigmoid'],
+        [0.2, 'keras2_hard_sigmoid'],
+      ] as const
+    ).find(([own]) => Math.abs(alpha - own) < 1e-6);
+    return slope && r.float('beta', 0.5) === 0.5
+      ? activation(slope[1])(r)
+      : r.fail("expected alpha 1/6 (Keras' hard_sigmoid) or 0.2 (that of Keras 2), and beta 0.5");
+  },
   HardSwish: activation('hard_silu'),
   Identity: same,
   LSTM: recurrent,

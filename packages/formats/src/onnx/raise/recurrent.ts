@@ -1,6 +1,6 @@
 import { concat, type Tensor } from '@recurra/tensor';
 import type { Json, WeightGroup } from '../../model-file.js';
-import { RECURRENT_NAMES } from '../activations.js';
+import { recurrentNames } from '../activations.js';
 import { groupOf } from './builder.js';
 import type { NodeReader } from './node-reader.js';
 import type { Raised, RaisedTensor } from './values.js';
@@ -28,14 +28,16 @@ function activations(r: NodeReader, kind: Kind, directions: number): string[][] 
   const [alphas, betas] = [[...r.floats('activation_alpha')], [...r.floats('activation_beta')]];
   const keras = names.map((name) => {
     const key = name.toLowerCase();
-    const found = RECURRENT_NAMES.get(key);
-    if (!found) return r.fail(`expected activations that Keras has, received ${name}`);
-    const [own, { alpha, beta }] = found;
+    const known = recurrentNames(key);
+    if (known.length === 0) return r.fail(`expected activations that Keras has, received ${name}`);
     const a = Object.hasOwn(ALPHAS, key) ? (alphas.shift() ?? ALPHAS[key]!) : null;
     const b = Object.hasOwn(BETAS, key) ? (betas.shift() ?? BETAS[key]!) : null;
-    if ((alpha !== null && a !== null && !near(alpha, a)) || (beta !== null && b !== null && !near(beta, b)))
-      r.fail(`expected ${name} with the numbers that Keras has (${alpha}, ${beta}), received ${a}, ${b}`);
-    return own;
+    const same = (own: number | null, other: number | null): boolean =>
+      own === null || other === null || near(own, other);
+    const found = known.find(([, { alpha, beta }]) => same(alpha, a) && same(beta, b));
+    if (found) return found[0];
+    const numbers = known.map(([, { alpha, beta }]) => `(${alpha}, ${beta})`).join(' or ');
+    return r.fail(`expected ${name} with the numbers that Keras has ${numbers}, received ${a}, ${b}`);
   });
   return Array.from({ length: directions }, (_, d) => keras.slice(d * per, (d + 1) * per));
 }

@@ -57,7 +57,18 @@ const UNARY = [
   ...['sqrt', 'rsqrt', 'reciprocal', 'cbrt', 'sin', 'cos', 'tan', 'asin', 'acos', 'atan', 'sinh', 'cosh', 'asinh'],
   ...['acosh', 'atanh', 'erf', 'erfinv', 'logicalNot', 'isnan', 'isinf', 'isfinite', 'stopGradient', 'zerosLike'],
   ...['onesLike', 'unique', 'linear', 'tanh', 'sigmoid', 'exponential', 'softplus', 'softsign', 'logSigmoid', 'relu6'],
-  ...['selu', 'silu', 'mish', 'hardSigmoid', 'hardSilu', 'hardTanh', 'tanhShrink', 'sparsePlus', 'sparseSigmoid'],
+  ...[
+    'selu',
+    'silu',
+    'mish',
+    'hardSigmoid',
+    'hardSilu',
+    'hardTanh',
+    'keras2HardSigmoid',
+    'tanhShrink',
+    'sparsePlus',
+    'sparseSigmoid',
+  ],
   'flatten',
 ];
 const BINARY = [
