@@ -1,9 +1,19 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
 import { isRecord } from '@recurra/tensor/extend';
-import type { Json, JsonObject, LayerWeights, ModelFile, NamedTensor, OptimizerWeights } from '../model-file.js';
+import type {
+  Json,
+  JsonObject,
+  KerasObject,
+  LayerWeights,
+  ModelFile,
+  NamedTensor,
+  OptimizerWeights,
+} from '../model-file.js';
 import { type Hdf5Attribute, type Hdf5Group, writeHdf5 } from './hdf5.js';
 import { readKerasJson, writeKerasJson } from './json.js';
 import { KERAS_VERSION, modelFrom } from './keras-file.js';
+import { modelFromKeras2 } from './keras2.js';
+import { compileFromKeras2, outputNames } from './keras2-training.js';
 
 const LAYERS = 'layer_names';
 const WEIGHTS = 'weight_names';
@@ -55,23 +65,30 @@ function layerWeightsFrom(root: Hdf5Group, label: string): readonly LayerWeights
   return own.length > 0 ? [...layers, { name: TOP, variables: own }] : layers;
 }
 
-/** How the model was compiled, of Keras' `training_config`. */
-function compileFrom(text: Hdf5Attribute | undefined, label: string, maxDepth: number): JsonObject | null {
+/** How the model was compiled, of Keras' `training_config`; `former`: as Keras 2 says it. */
+function compileFrom(
+  text: Hdf5Attribute | undefined,
+  label: string,
+  maxDepth: number,
+  former: KerasObject | null,
+): JsonObject | null {
   if (typeof text !== 'string' || text === '') return null;
-  const {
-    optimizer_config: optimizer = null,
-    optimizer: own = optimizer,
-    ...rest
-  } = readKerasJson(text, { label: `${label}: training_config`, maxDepth });
+  const config = readKerasJson(text, { label: `${label}: training_config`, maxDepth });
+  if (former) return compileFromKeras2(config, `${label}: training_config`, outputNames(former));
+  const { optimizer_config: optimizer = null, optimizer: own = optimizer, ...rest } = config;
   return { optimizer: own as Json, ...rest };
 }
 
-/** The layout in which Keras 2 describes models: lists of lists for calls of layers. */
-function isFormer(model: JsonObject): boolean {
+/** Does a file hold a model as Keras 2 describes it? Its version says so; without one, lists of lists for calls of layers. */
+function isFormer(version: Hdf5Attribute | undefined, model: JsonObject): boolean {
+  if (typeof version === 'string' && /^\d/.test(version)) return Number.parseInt(version, 10) < 3;
   const config = model['config'];
   if (!isRecord(config) || !Array.isArray(config['layers'])) return Array.isArray(config);
   return (config['layers'] as readonly Json[]).some(
-    (layer) => isRecord(layer) && Array.isArray(layer['inbound_nodes']) && Array.isArray(layer['inbound_nodes'][0]),
+    (layer) =>
+      isRecord(layer) &&
+      ((Array.isArray(layer['inbound_nodes']) && Array.isArray(layer['inbound_nodes'][0])) ||
+        (isRecord(layer['config']) && 'batch_input_shape' in layer['config'])),
   );
 }
 
@@ -87,8 +104,8 @@ export const isLegacy = ({ attributes }: Hdf5Group): boolean =>
   attributes.has('model_config') || attributes.has(LAYERS) || attributes.has(`${LAYERS}0`);
 
 /**
- * A whole model, or weights alone, of the tree of an `.h5` file of the layout before Keras 3's own. Throws `FormatError` for what is missing or damaged, and for models
- * that Keras 2 described.
+ * A whole model, or weights alone, of the tree of an `.h5` file of the layout before Keras 3's own; models that Keras 2 described are described as Keras 3 does. Throws
+ * `FormatError` for what is missing or damaged.
  */
 export function legacyFromHdf5(root: Hdf5Group, label: string, maxDepth: number): ModelFile {
   const described = root.attributes.get('model_config');
@@ -99,17 +116,16 @@ export function legacyFromHdf5(root: Hdf5Group, label: string, maxDepth: number)
     throw new FormatError(`${label}: expected model_config to be a text, received another attribute`);
   const weights = root.groups.get(MODEL_WEIGHTS);
   if (!weights) throw new FormatError(`${label}: expected the group "${MODEL_WEIGHTS}", received none`);
-  const { model } = modelFrom(readKerasJson(described, { label: `${label}: model_config`, maxDepth }), label);
-  if (isFormer(model))
-    throw new FormatError(
-      `${label}: expected a model as Keras 3 describes it, received one of Keras 2. Load and save it with Keras 3, or load its weights into a model of the same layers.`,
-    );
+  const given = readKerasJson(described, { label: `${label}: model_config`, maxDepth });
+  const former = isFormer(root.attributes.get('keras_version'), given);
+  const model = former ? modelFromKeras2(given, label) : modelFrom(given, label).model;
   return {
     ...base,
     model,
-    compile: compileFrom(root.attributes.get('training_config'), label, maxDepth),
+    compile: compileFrom(root.attributes.get('training_config'), label, maxDepth, former ? model : null),
     layers: layerWeightsFrom(weights, label),
-    optimizer: optimizerFrom(root, label),
+    // Keras 2 kept other variables of optimizers, in another order.
+    optimizer: former ? null : optimizerFrom(root, label),
   };
 }
 
