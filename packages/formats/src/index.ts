@@ -43,3 +43,12 @@ export {
 } from './safetensors.js';
 export { readSafetensorsWeights, writeSafetensorsWeights } from './safetensors-weights.js';
 export { type FileFormat, sniffFormat } from './sniff.js';
+export type { Quantization } from './tfjs/quantization.js';
+export {
+  type Beside,
+  readTfjs,
+  readTfjsArtifacts,
+  type TfjsArtifacts,
+  type WriteTfjsOptions,
+  writeTfjs,
+} from './tfjs/tfjs.js';
