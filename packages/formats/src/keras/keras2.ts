@@ -79,6 +79,9 @@ const oneAxis: Convert = (config) => {
   const { axis } = config;
   return Array.isArray(axis) && axis.length === 1 ? { ...config, axis: axis[0] as Json } : config;
 };
+/** Keras 2 writes groups for convolutions that have none. */
+const ungrouped: Convert = ({ groups = 1, ...config }, { fail }) => (groups === 1 ? config : fail('groups: 1', groups));
+const KERNEL = ['kernel_initializer', 'kernel_regularizer', 'kernel_constraint'];
 const wrapper: Convert = (config, { layer }) => {
   const { backward_layer: back = null, layer: inner = null, ...rest } = config;
   const both = back === null ? {} : { backward_layer: layer(back, 'backward_layer') };
@@ -119,6 +122,10 @@ const LAYERS: Readonly<Record<string, Convert>> = {
   },
   Bidirectional: wrapper,
   TimeDistributed: wrapper,
+  Conv1DTranspose: ungrouped,
+  // Their kernels are of depth and of points.
+  DepthwiseConv1D: (config, context) => without(ungrouped(config, context), KERNEL),
+  SeparableConv1D: (config, context) => without(ungrouped(config, context), KERNEL),
   // Its shape is its own.
   SpatialDropout1D: (config) => without(config, ['noise_shape']),
   MultiHeadAttention: (config) => without(config, ['query_shape', 'key_shape', 'value_shape']),
@@ -180,6 +187,12 @@ class Models {
     if (!isObject(config)) return this.fail(own, 'a configuration', config);
     if ((className === 'Model' || className === 'Functional') && Array.isArray(config['layers']))
       return this.functional(config, own);
+    if (className === 'TFOpLambda' || className === 'SlicingOpLambda')
+      return this.fail(
+        own,
+        'layers: operations on symbolic tensors are functions of TensorFlow, which is not here (write them as layers, such as Add or Rescaling)',
+        config['function'] ?? className,
+      );
     if (className.includes('>')) return { ...given, module: null, registered_name: className };
     return this.single(className, config, own);
   }

@@ -16,7 +16,7 @@ const golden = (name: string): Golden => JSON.parse(readFileSync(join(FOLDER, `$
 const bytes = (name: string): Uint8Array => new Uint8Array(readFileSync(join(FOLDER, `${name}.h5`)));
 const one = <T>(list: readonly T[]): T | readonly T[] => (list.length === 1 ? list[0]! : list);
 
-test.each(['text', 'graph', 'stack', 'attention'])('%s.h5 of Keras 2 predicts what Keras 2 predicted', async (name) => {
+test.each(['text', 'graph', 'stack', 'attention', 'layers'])('%s.h5 of Keras 2 predicts what Keras 2 predicted', async (name) => {
   const { inputs, outputs } = golden(name);
   const model = await loadModel(bytes(name));
   const x = inputs.map(({ shape, dtype, values }) => tensor(values, { dtype, shape }));

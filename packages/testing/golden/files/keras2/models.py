@@ -48,3 +48,19 @@ q=K.Input((5,4)); v=K.Input((5,4))
 y=L.MultiHeadAttention(2,3)(q,v)
 y=L.Attention()([y,v]); y=L.SpatialDropout1D(.1)(y); y=L.GlobalAveragePooling1D()(y)
 m=K.Model([q,v],y); save('attention',m,[x,x[::-1].copy()])
+# A branch for each layer.
+kinds=[L.Activation('gelu'),L.ActivityRegularization(.1,.2),L.AlphaDropout(.1),L.AveragePooling1D(2,padding='same'),L.Conv1DTranspose(3,2,strides=2),
+ L.Cropping1D((1,1)),L.DepthwiseConv1D(2,depth_multiplier=2),L.SeparableConv1D(3,2),L.ELU(.5),L.EinsumDense('abc,cd->abd',output_shape=(None,3),bias_axes='d'),
+ L.GaussianDropout(.1),L.GaussianNoise(.1),L.GlobalAveragePooling1D(keepdims=True),L.GlobalMaxPooling1D(),L.GroupNormalization(2),L.LayerNormalization(axis=[1,2]),
+ L.Masking(0.),L.PReLU(shared_axes=[1]),L.Permute((2,1)),L.ReLU(max_value=1.,negative_slope=.1,threshold=.2),L.Reshape((-1,2)),L.Softmax(axis=[1,2]),
+ L.UnitNormalization(),L.UpSampling1D(2),L.ZeroPadding1D((1,2)),L.BatchNormalization(axis=1),L.Rescaling(2.,1.),
+ L.Bidirectional(L.LSTM(2),backward_layer=L.GRU(2,go_backwards=True)),L.TimeDistributed(K.Sequential([L.Dense(3,input_shape=(4,)),L.ReLU()])),L.RNN(L.LSTMCell(3)),
+ L.SimpleRNN(3,activation=None),L.Dense(3,kernel_initializer=K.initializers.VarianceScaling(2.,'fan_out','untruncated_normal'),bias_initializer=K.initializers.Constant(2.),bias_constraint='unit_norm'),
+ L.Dense(4,kernel_initializer=K.initializers.LecunNormal(),bias_initializer='he_normal',kernel_regularizer='l1_l2',activity_regularizer='l2',kernel_constraint=K.constraints.MinMaxNorm()),
+ L.Dense(4,kernel_initializer='identity',use_bias=False,activation='exponential')]
+a=K.Input((5,4)); b=K.Input((5,4))
+o=[k(a) for k in kinds]+[L.AdditiveAttention()([a,b]),L.Subtract()([a,b]),L.Dot((2,2))([a,b]),L.MultiHeadAttention(2,3)(a,b,use_causal_mask=True)]
+e=L.Bidirectional(L.GRU(3,return_state=True))(a)
+o.append(L.Bidirectional(L.GRU(3),merge_mode='mul')(b,initial_state=e[1:]))
+o+=L.Bidirectional(L.LSTM(2),merge_mode=None)(b)
+m=K.Model([a,b],o); save('layers',m,[x,x[::-1].copy()])
