@@ -24,6 +24,9 @@ const imports = {
   ),
   '@noble/hashes/': `${foreign}/@noble/hashes/`,
   valibot: `${foreign}/valibot/dist/index.mjs`,
+  fflate: '/packages/formats/node_modules/fflate/esm/browser.js',
+  h5wasm: '/packages/formats/node_modules/h5wasm/dist/esm/hdf5_hl.js',
+  'idb-keyval': '/packages/layers/node_modules/idb-keyval/dist/index.js',
   leven: '/packages/tensor/node_modules/leven/index.js',
 };
 
@@ -32,7 +35,7 @@ const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${JS
 const report = (results) => fetch('/result', { method: 'POST', body: JSON.stringify(results) });
 addEventListener('error', (event) => report([[String(event.message), false]]));
 addEventListener('unhandledrejection', (event) => report([[String(event.reason), false]]));
-const { Bidirectional, Dense, Embedding, GRU, Sequential, Tokenizer, csvDataset, grad, jit, jsonlDataset, padSequences, randomBits, randomKey, randomUniform, segmentWords, setSeed, setThreads, tensor, threads } = await import('recurra');
+const { Bidirectional, Dense, Embedding, GRU, Sequential, Tokenizer, csvDataset, fileStorage, grad, indexedDbStorage, jit, jsonlDataset, loadAssets, loadModel, padSequences, randomBits, randomKey, randomUniform, segmentWords, setSeed, setThreads, tensor, threads } = await import('recurra');
 const results = [];
 results.push(['gradient', grad((x) => x.square().sum())(tensor([1, 2])).toArray().join() === '2,4']);
 results.push(['Philox', (randomBits([1], { key: tensor(Int32Array.of(0, 0)) }).item() >>> 0) === 0x6627e8d5]);
@@ -46,6 +49,21 @@ model.compile({ optimizer: 'adam', loss: 'binaryCrossentropy', metrics: ['accura
 const { history } = await model.fit(x, [0, 0, 1, 1], { epochs: 100, verbose: 0 });
 results.push(['training', history.accuracy.at(-1) === 1 && history.loss.at(-1) < history.loss[0]]);
 results.push(['prediction', (await model.predict(x)).shape.join() === '4,1']);
+// Kept in the browser, and opened again, as are files that a user chose.
+const kept = indexedDbStorage('models');
+const plain = new Tokenizer();
+plain.fitOnTexts(texts);
+await model.save('text/m.keras', { storage: kept, assets: { plain, labels: ['rain', 'team'] } });
+const again = await loadModel('text/m.keras', { storage: indexedDbStorage('models') });
+const same = async (other) => {
+  const [a, b] = [await model.predict(x), await other.predict(x)];
+  return a.data.every((v, i) => v === b.data[i]) && other.optimizer.iterations === 100;
+};
+results.push(['a model in IndexedDB', await same(again)]);
+const assets = await loadAssets('text/m.keras', { storage: kept });
+results.push(['its tokenizer', assets.plain.toJson() === plain.toJson() && assets.labels[1] === 'team']);
+const chosen = new File([await kept.read('text/m.keras')], 'chosen.keras');
+results.push(['a model of a File', (await same(await loadModel(chosen))) && (await same(await loadModel('chosen.keras', { storage: fileStorage([chosen]) })))]);
 // A file that a user chose, as it is and compressed.
 const file = new File(['text,label\\n"a, b",1\\nc,0\\n'], 'rows.csv');
 const rows = await csvDataset(file, { numeric: ['label'] }).toArray();

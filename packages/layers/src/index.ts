@@ -54,6 +54,10 @@ export {
   type SaveCheckpointOptions,
   saveCheckpoint,
 } from './training/checkpoint/model-checkpoint.js';
+export { downloadStorage } from './training/download-storage.js';
+export { fetchStorage } from './training/fetch-storage.js';
+export { fileStorage } from './training/file-storage.js';
+export { indexedDbStorage } from './training/indexed-db-storage.js';
 export type { Logs } from './training/logs.js';
 export type { MonitorMode } from './training/monitor.js';
 export { memoryStorage, nodeStorage, type Storage } from './training/storage.js';

@@ -25,7 +25,7 @@ export function storageFor(label: string, given: Storage | null | undefined): St
   if (given === undefined || given === null) {
     if (builtin('node:fs/promises') === null)
       throw new ValueError(
-        `${label}: expected a storage, since there are no files to write to here. Pass { storage }: an object with ${METHODS.join(', ')}, or memoryStorage().`,
+        `${label}: expected a storage, since there are no files to write to here. Pass { storage }: indexedDbStorage(), memoryStorage(), or an object with ${METHODS.join(', ')}.`,
       );
     return nodeStorage();
   }
@@ -47,6 +47,13 @@ export function expectPath(label: string, name: string, path: unknown): string {
 /** Parts of a path as one. */
 export function joined(...parts: readonly string[]): string {
   return parts.map((part, i) => (i < parts.length - 1 ? part.replace(/(?<=.)\/+$/, '') : part)).join('/');
+}
+
+/** A method of a storage that it has not: reading where one writes alone, and the other way round. */
+export function without(label: string, what: string, instead: string): () => Promise<never> {
+  return async () => {
+    throw new ValueError(`${label}: expected a storage that ${what}, received one that does not. ${instead}`);
+  };
 }
 
 /** The path of a file beside another, by its name. */

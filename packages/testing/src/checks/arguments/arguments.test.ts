@@ -77,6 +77,8 @@ const LAYERS_BUILT_UPON = [
   ...['TrainState', 'alignRanks', 'alignTargets', 'alignWeights', 'asTargets', 'classIndices', 'classWeights'],
   ...['directionOf', 'findLogName', 'formatDuration', 'joinWeights', 'layerClasses', 'maskOf', 'nameMetrics'],
   ...['prefixed', 'withMask', 'registerSerializable'],
+  // Places of browsers, with tests of their own (places.test.ts).
+  ...['downloadStorage', 'fetchStorage', 'fileStorage', 'indexedDbStorage'],
   // Between models and the plain values of files.
   ...['assignLayerWeights', 'assignWeights', 'describeModel', 'fromKerasNames', 'inFormerOrder', 'layerWeightsToFile'],
   ...['modelFromFile', 'toKerasNames', 'toModelFile', 'weightsToFile', 'withoutRecordedMasks'],

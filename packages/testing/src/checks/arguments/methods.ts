@@ -63,6 +63,9 @@ const LOADING = {
   customObjects: made(() => ({ Dense }), 'an empty object'),
 };
 
+/** What may travel with a model. */
+const ASSETS = made(() => ({ labels: ['a', 'b'] }), 'an empty object');
+
 /** Right calls of methods of layers and models that take arguments, by `Class.method`. */
 export const METHODS: Readonly<Record<string, readonly Example[]>> = {
   'Layer.apply': [
@@ -231,9 +234,14 @@ export const METHODS: Readonly<Record<string, readonly Example[]>> = {
     ),
   ],
   encodeModel: [
-    example(layers.encodeModel, model, options({ format: name('weights.h5', 'undefined'), compile: flag(false) })),
+    example(
+      layers.encodeModel,
+      model,
+      options({ format: name('keras', 'undefined'), compile: flag(false), assets: ASSETS }),
+    ),
   ],
   decodeModel: [example(bytesFor(layers.decodeModel), name('encoded'), options(LOADING))],
+  loadAssets: [example(bytesFor(layers.loadAssets), name('encoded'), options({}))],
   loadModel: [example(bytesFor(layers.loadModel), name('encoded'), options(LOADING))],
   encodeCheckpoint: [
     example(
