@@ -1,7 +1,7 @@
 import { vjp } from '@recurra/autograd';
 import { isCompiling } from '@recurra/compiler';
 import { isZero } from '@recurra/compiler/extend';
-import { stopGradient, Tensor, zeros } from '@recurra/tensor';
+import { type Shape, stopGradient, Tensor, zeros } from '@recurra/tensor';
 import {
   type Aval,
   type Block,
@@ -30,7 +30,6 @@ interface PairParams {
 /** Words that the forward passes have in common beside their inputs. */
 export interface ForwardFields {
   readonly residual: Block | null;
-  readonly scratch: Block;
   readonly ys: Block | null;
   readonly h: Block | null;
   readonly c: Block | null;
@@ -39,7 +38,6 @@ export interface ForwardFields {
 /** Words that the backward passes have in common beside the inputs of the forward pass and what stands before the bias. */
 export interface BackwardFields {
   readonly residual: Block;
-  readonly scratch: Block;
   readonly dys: Block | null;
   readonly dh: Block | null;
   readonly dc: Block | null;
@@ -56,11 +54,8 @@ export interface KernelPair<P extends PairParams> {
   constants(params: P): number;
   /** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */
   steps(inputs: readonly Tensor[], params: P, by: Walk): Tensor[];
-  /** Sizes of the results; float32 that the forward pass leaves for the backward pass, and scratch memory of both, in float32. */
-  sizes(
-    inputs: readonly Aval[],
-    params: P,
-  ): { batch: number; time: number; units: number; residual: number; forward: number; backward: number };
+  /** Sizes of the results. */
+  sizes(inputs: readonly Aval[], params: P): { batch: number; time: number; units: number };
   /** Appends the command of the forward pass. */
   emitForward(context: LowerContext<P>, fields: ForwardFields): void;
   /** Appends the command of the backward pass. `leading`: the gradients of the inputs before the bias. */
@@ -70,6 +65,9 @@ export interface KernelPair<P extends PairParams> {
 function evaluateBy(f: (inputs: Tensor[]) => Tensor[], arrays: readonly NDArray[], name: string): NDArray[] {
   return f(arrays.map((a) => new Tensor(a.shape, a.dtype, a))).map((t) => t.concrete(name));
 }
+
+/** The shape of what the backward pass needs: no elements that others could read. The engine knows how large it is, and what lies there. */
+const OPAQUE: Shape = [0];
 
 /** The primitive of the forward pass; that of the backward pass comes with its gradient. */
 export function definePair<P extends PairParams>(pair: KernelPair<P>): Primitive<P> {
@@ -102,9 +100,8 @@ export function definePair<P extends PairParams>(pair: KernelPair<P>): Primitive
       const rest = outputs.slice(pair.leading);
       const dBias = params.bias ? rest.shift()! : null;
       const [dh0 = null, dc0 = null] = rest;
-      const scratch = context.scratch(pair.sizes(inputs, params).backward * 4);
       const [dys, dh, dc] = [next(params.dys), next(params.dh), next(params.dc)];
-      const fields = { residual: residual!, scratch, dys, dh, dc, dBias, dh0, dc0 };
+      const fields = { residual: residual!, dys, dh, dc, dBias, dh0, dc0 };
       pair.emitBackward(context, fields, outputs.slice(0, pair.leading));
     },
     // To differentiate once more, the gradient is computed step by step, and that is differentiated.
@@ -117,21 +114,20 @@ export function definePair<P extends PairParams>(pair: KernelPair<P>): Primitive
     name,
     // [ys, h, c?, residual]
     abstract: (inputs, params) => {
-      const { batch, time, units, residual } = pair.sizes(inputs, params);
+      const { batch, time, units } = pair.sizes(inputs, params);
       const states = params.kind === 'lstm' ? 2 : 1;
-      const shapes = [[batch, time, units], ...new Array<number[]>(states).fill([batch, units]), [residual]];
+      const shapes = [[batch, time, units], ...new Array<number[]>(states).fill([batch, units]), OPAQUE];
       return shapes.map((shape) => ({ shape, dtype: 'float32' }));
     },
-    evaluate: (inputs, params, outputs) => [
+    evaluate: (inputs, params) => [
       ...evaluateBy((tensors) => steps(tensors, params, walk), inputs, name),
-      zeros(outputs[outputs.length - 1]!.shape).concrete(name),
+      zeros(OPAQUE).concrete(name),
     ],
     lower: (context) => {
-      const { inputs, outputs, params } = context;
+      const { outputs, params } = context;
       const [ys, h, c] = outputs as readonly [Block | null, Block | null, Block | null];
       const residual = outputs[outputs.length - 1] ?? null;
-      const scratch = context.scratch(pair.sizes(inputs, params).forward * 4);
-      pair.emitForward(context, { residual, scratch, ys, h, c: params.kind === 'lstm' ? c : null });
+      pair.emitForward(context, { residual, ys, h, c: params.kind === 'lstm' ? c : null });
     },
     vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
       const [dys, dh, dc] = cotangents as readonly [Tensor, Tensor, Tensor];

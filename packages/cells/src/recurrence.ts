@@ -1,6 +1,6 @@
 import { treeUnflatten } from '@recurra/autograd';
 import { treeLeavesLike } from '@recurra/autograd/extend';
-import { Command, loadKernels, Recurrent } from '@recurra/kernels';
+import { Command, Recurrent } from '@recurra/kernels';
 import { stack, type Tensor } from '@recurra/tensor';
 import { type Aval, type Block, bind, type LowerContext, type Primitive } from '@recurra/tensor/extend';
 import type { Cell, CellParams, SequenceKind } from './cell.js';
@@ -110,13 +110,8 @@ const recurrence: Primitive<RecurrenceParams> = definePair<RecurrenceParams>({
     context.emit(Command.recurrenceBackward, { ...head(context), ...fields, dx, dRecurrent }, workOf(context) * 2),
   sizes: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
-    const { recurrenceResidual, recurrenceForwardScratch, recurrenceBackwardScratch } = loadKernels().exports;
-    const all = sizes(params, x, recurrent);
-    const [, batch, time, units] = all;
-    return {
-      ...{ batch, time, units, residual: recurrenceResidual(...all) },
-      ...{ forward: recurrenceForwardScratch(...all), backward: recurrenceBackwardScratch(...all) },
-    };
+    const [, batch, time, units] = sizes(params, x, recurrent);
+    return { batch, time, units };
   },
 });
 

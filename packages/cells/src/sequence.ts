@@ -1,6 +1,6 @@
 import { treeUnflatten } from '@recurra/autograd';
 import { treeLeavesLike } from '@recurra/autograd/extend';
-import { Command, loadKernels, Recurrent } from '@recurra/kernels';
+import { Command, Recurrent } from '@recurra/kernels';
 import type { Tensor } from '@recurra/tensor';
 import { type Aval, type Block, bind, type LowerContext, type Primitive } from '@recurra/tensor/extend';
 import type { AnyCell, Cell, CellParams, SequenceKind } from './cell.js';
@@ -98,11 +98,6 @@ function workOf(context: LowerContext<SequenceParams>): number {
   return batch * time * units * (GATES[context.params.kind] * (features + units) * 0.25 + 20);
 }
 
-function lengths(params: SequenceParams, x: Aval, recurrent: Aval): [number, number, number, number, number] {
-  const { batch, time, features, units } = sizes(x, recurrent);
-  return [Recurrent[params.kind], batch, time, features, units];
-}
-
 /**
  * A whole sequence of SimpleRNN, LSTM or GRU (`resetAfter`). Outputs: all outputs [batch, time, units], the last state(s) [batch,
  * units], and what the backward pass needs.
@@ -120,12 +115,7 @@ const sequence: Primitive<SequenceParams> = definePair<SequenceParams>({
   },
   sizes: (inputs, params) => {
     const { x, recurrent } = named(inputs, params);
-    const { residualSize, forwardScratch, backwardScratch } = loadKernels().exports;
-    const all = lengths(params, x, recurrent);
-    return {
-      ...sizes(x, recurrent),
-      ...{ residual: residualSize(...all), forward: forwardScratch(...all), backward: backwardScratch(...all) },
-    };
+    return sizes(x, recurrent);
   },
 });
 

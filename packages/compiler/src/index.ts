@@ -1,8 +1,9 @@
-export { WorkerError } from './executor.js';
+export type { KernelTime, MemoryUse, Threads } from './engines/engine.js';
+export { setThreadedWork } from './engines/threads.js';
+export { WorkerError } from './engines/wasm/executor.js';
 export { type JitOptions, jit, type Profile, type Step } from './jit.js';
 export { MemoryError } from './memory.js';
-export type { KernelTime, MemoryUse } from './plan/plan.js';
 export { type ScanOptions, scan } from './scan.js';
-export { setThreadedWork, setThreads, type Threads, threads } from './scheduler.js';
+export { setThreads, threads } from './scheduler.js';
 export { isCompiling } from './tracers.js';
 export { Variable } from './variable.js';

@@ -2,10 +2,12 @@ import { treeLeaves, treeMap, treeUnflatten } from '@recurra/autograd';
 import { formatBytes } from '@recurra/kernels';
 import { Tensor, TraceError } from '@recurra/tensor';
 import { checkRules, checkValue, nextKey, type Rules, rules, withKeys } from '@recurra/tensor/extend';
+import type { Holding, KernelTime, MemoryUse, Prepared } from './engines/engine.js';
+import { currentEngine } from './engines/engines.js';
 import { Graph } from './graph.js';
 import { breathe } from './pacer.js';
-import { type KernelTime, type MemoryUse, Plan, type PlanBlock } from './plan/plan.js';
-import { runtime } from './runtime.js';
+import { schedule } from './schedule/planner.js';
+import type { Schedule } from './schedule/schedule.js';
 import { execute, executeTimed } from './scheduler.js';
 import { finiteSignature } from './signature.js';
 import { type Guard, Tracer } from './tracer.js';
@@ -47,17 +49,18 @@ export interface Step<A extends unknown[], R> {
   dispose(): void;
 }
 
-/** A plan with what surrounds it: how results are put together, and whether it draws random numbers. */
+/** A schedule, prepared for the engine that it last ran on, with what surrounds it: how results are put together, and whether it draws random numbers. */
 interface Compiled {
-  readonly plan: Plan;
+  readonly schedule: Schedule;
+  prepared: Prepared;
   readonly result: unknown;
   readonly drawsKey: boolean;
   readonly guards: readonly Guard[];
 }
 
-/** Functions that are gone give the memory of their plans back. */
-const forgotten = new FinalizationRegistry<Set<PlanBlock>>((blocks) => {
-  for (const block of blocks) block.evict();
+/** Functions that are gone give the memory of their programs back. */
+const forgotten = new FinalizationRegistry<Set<Holding>>((holdings) => {
+  for (const holding of holdings) holding.evict();
 });
 
 /**
@@ -80,10 +83,20 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
   checkRules('jit', options, OPTIONS);
   const { name = f.name || 'step', cacheSize = 64 } = options;
   const cache = new Map<string, Compiled>();
-  const blocks = new Set<PlanBlock>();
-  const evict = ({ plan: { block } }: Compiled): void => {
-    blocks.delete(block);
-    block.evict();
+  const holdings = new Set<Holding>();
+  const evict = ({ prepared: { holding } }: Compiled): void => {
+    holdings.delete(holding);
+    holding.evict();
+  };
+  /** What the engine that is chosen now runs. */
+  const preparedFor = (compiled: Compiled): Prepared => {
+    const engine = currentEngine();
+    if (compiled.prepared.engine !== engine) {
+      evict(compiled);
+      compiled.prepared = engine.prepare(compiled.schedule, name);
+      holdings.add(compiled.prepared.holding);
+    }
+    return compiled.prepared;
   };
 
   const find = (args: A): { compiled: Compiled; leaves: Tensor[] } => {
@@ -104,7 +117,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
     } else {
       compiled = compile(f, args, leaves, name);
       cache.set(signature, compiled);
-      blocks.add(compiled.plan.block);
+      holdings.add(compiled.prepared.holding);
       if (cache.size > cacheSize) {
         const [oldest] = cache.keys();
         evict(cache.get(oldest!)!);
@@ -125,13 +138,14 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
         `${name}: expected a call outside of compiled functions, received one while another is traced. Call step.inline(...) there.`,
       );
     const { compiled, leaves } = find(args);
-    compiled.plan.block.use();
+    const prepared = preparedFor(compiled);
+    prepared.holding.use();
     let outputs: Tensor[];
     try {
-      const running = execute(compiled.plan, inputsOf(compiled, leaves));
+      const running = execute(prepared, inputsOf(compiled, leaves));
       outputs = running instanceof Promise ? await running : running;
     } finally {
-      compiled.plan.block.leave();
+      prepared.holding.leave();
     }
     const turn = breathe();
     if (turn) await turn;
@@ -140,20 +154,21 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
 
   const step = Object.assign(call, {
     inline: f,
-    memory: (...args: A): MemoryUse => find(args).compiled.plan.memory,
-    explain: (...args: A): string => explain(name, find(args).compiled.plan),
+    memory: (...args: A): MemoryUse => preparedFor(find(args).compiled).memory,
+    explain: (...args: A): string => explain(name, preparedFor(find(args).compiled)),
     profile: async (...args: A): Promise<Profile<R>> => {
       const { compiled, leaves } = find(args);
-      compiled.plan.block.use();
+      const prepared = preparedFor(compiled);
+      prepared.holding.use();
       try {
-        const { outputs, times } = await executeTimed(compiled.plan, inputsOf(compiled, leaves));
+        const { outputs, times } = await executeTimed(prepared, inputsOf(compiled, leaves));
         return {
           value: treeUnflatten(compiled.result, outputs) as R,
           times,
           toChromeTrace: () => chromeTrace(name, times),
         };
       } finally {
-        compiled.plan.block.leave();
+        prepared.holding.leave();
       }
     },
     dispose: (): void => {
@@ -162,7 +177,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
     },
   });
   Object.defineProperty(step, 'cached', { get: () => cache.size });
-  forgotten.register(step, blocks);
+  forgotten.register(step, holdings);
   return step as Step<A, R>;
 }
 
@@ -189,24 +204,23 @@ function compile<A extends unknown[], R>(
     graph.nodes.some((node) =>
       node.inputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length),
     ) || graph.outputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length);
-  const plan = new Plan(
+  const planned = schedule(
     drawsKey ? graph : new Graph(graph.inputs.slice(0, leaves.length), graph.nodes, graph.outputs, graph.updates),
-    runtime(),
-    name,
   );
+  const prepared = currentEngine().prepare(planned, name);
   // Only the structure is kept of what the function returned.
   const structure = treeMap((leaf) => new Tensor(leaf.shape, leaf.dtype, null), result as unknown);
-  return { plan, result: structure, drawsKey, guards: tracer.guards };
+  return { schedule: planned, prepared, result: structure, drawsKey, guards: tracer.guards };
 }
 
-function explain(name: string, plan: Plan): string {
-  const { graph, memory, notes, labels } = plan;
+function explain(name: string, { memory, schedule: { graph, notes, steps, work } }: Prepared): string {
+  const labels = steps.map((step) => step.label);
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   const signature = graph.inputs.map((v) => `${v.dtype}[${v.shape.join(', ')}]`).join(', ');
   return [
     `${name}(${signature})`,
-    `graph: ${graph.nodes.length} operations, ${graph.updates.length} variables updated, about ${(plan.work / 1e6).toFixed(2)} million multiply-adds`,
+    `graph: ${graph.nodes.length} operations, ${graph.updates.length} variables updated, about ${(work / 1e6).toFixed(2)} million multiply-adds`,
     'fusions:',
     ...notes.map((note) => `  ${note}`),
     `program: ${labels.length} commands`,

@@ -1,6 +1,6 @@
 import { randomKey, randomNormal, type Tensor } from '@recurra/tensor';
+import { wasmEngine } from './engines/engines.js';
 import { jit, setThreads, threads } from './index.js';
-import { currentExecutor } from './scheduler.js';
 
 /** Enough work for a pool. */
 const x = randomNormal([400, 400], { key: randomKey(1) });
@@ -67,7 +67,7 @@ test.each([
   for (let i = 0; i < 2; i++) expect([...(await heavy(x)).data]).toEqual(expected);
   // Calls that overlap too.
   for (const result of await Promise.all([heavy(x), heavy(x)])) expect([...result.data]).toEqual(expected);
-  expect(currentExecutor()).toBeNull();
+  expect(wasmEngine().pool.current).toBeNull();
   expect(threads()).toEqual({ count: 1, reason: expect.stringMatching(reason) });
   for (const warning of warnings) expect(warning).not.toHaveBeenCalled();
   // Where workers are to be had again, they are.
@@ -76,7 +76,7 @@ test.each([
   await setThreads(2);
   expect([...(await heavy(x)).data]).toEqual(expected);
   expect(threads().count).toBe(2);
-  expect(currentExecutor()).not.toBeNull();
+  expect(wasmEngine().pool.current).not.toBeNull();
 });
 
 test('workers that had started end where another cannot be had', () => {

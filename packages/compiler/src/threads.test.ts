@@ -1,7 +1,7 @@
 import { valueAndGrad } from '@recurra/autograd';
 import { randomKey, randomNormal, softmax, type Tensor, tensor, zeros } from '@recurra/tensor';
+import { wasmEngine } from './engines/engines.js';
 import { jit, setThreads, threads, Variable, WorkerError } from './index.js';
-import { currentExecutor } from './scheduler.js';
 
 const draw = (shape: number[], seed: number): Tensor => randomNormal(shape, { key: randomKey(seed) });
 const parameters = { w: draw([96, 200], 1), b: draw([200], 2), u: draw([200, 40], 3) };
@@ -43,7 +43,7 @@ test('chains that are compiled after the workers started reach them', async () =
       if (error * error > worst) worst = error * error;
     }
     expect(worst).toBeLessThan(1e-12);
-    expect(currentExecutor()).not.toBeNull();
+    expect(wasmEngine().pool.current).not.toBeNull();
   }
 });
 
@@ -59,7 +59,7 @@ test('a worker that dies rejects the step with a clear error, and the next step 
   });
   const expected = (await step(v)).item();
   const running = step(v);
-  const killed = currentExecutor()!.kill(1);
+  const killed = wasmEngine().pool.current!.kill(1);
   const error = await running.then(
     () => null,
     (e: unknown) => e,
@@ -75,7 +75,7 @@ test('small steps stay on the calling thread: nothing is started for them', asyn
   await setThreads(1);
   await setThreads(2);
   expect((await jit((t: Tensor) => t.mul(2))(zeros([3]))).toArray()).toEqual([0, 0, 0]);
-  expect(currentExecutor()).toBeNull();
+  expect(wasmEngine().pool.current).toBeNull();
 });
 
 test('mistakes are told', async () => {

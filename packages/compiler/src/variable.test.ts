@@ -1,9 +1,11 @@
 import { inspect } from 'node:util';
 import { grad, valueAndGrad, vjp } from '@recurra/autograd';
 import { type Tensor, tensor, zeros } from '@recurra/tensor';
-import { bind, definePrimitive } from '@recurra/tensor/extend';
+import { bind, definePrimitive, type NDArray } from '@recurra/tensor/extend';
+import type { Block, Storage } from './engines/engine.js';
 import { withValues } from './extend.js';
 import { jit, scan, Variable } from './index.js';
+import { movedVariables } from './variable.js';
 
 test('steps update variables in place; they are read and written eagerly at any time', async () => {
   const v = new Variable(tensor([1, 2, 3]), 'v');
@@ -19,6 +21,70 @@ test('steps update variables in place; they are read and written eagerly at any 
   expect((await step(tensor([1, 2, 3]))).item()).toBe(12);
   expect(v.value.toArray()).toEqual([2, 4, 6]);
   expect(step.explain(tensor([1, 1, 1]))).toContain('1 of 1 variables updated in place');
+});
+
+test('read() is the value, now or once it is there; also while another step waits', async () => {
+  const v = new Variable(tensor([1, 2, 3]), 'v');
+  expect((await v.read()).toArray()).toEqual([1, 2, 3]);
+  const step = jit(() => v.assign(v.value.mul(2)));
+  await step();
+  const [before, , after] = await Promise.all([v.read(), step(), step().then(() => v.read())]);
+  expect([before.toArray(), after.toArray()]).toEqual([
+    [2, 4, 6],
+    [8, 16, 24],
+  ]);
+  expect(v.value.toArray()).toEqual([8, 16, 24]);
+  v.dispose();
+  await expect(v.read()).rejects.toThrow(/expected a variable in use, received one that was disposed of/);
+});
+
+/** Memory elsewhere, which answers later. */
+class Elsewhere implements Storage {
+  readonly blocks = new Map<object, NDArray>();
+  allocate(): object {
+    const block = {};
+    this.blocks.set(block, denseRow([]));
+    return block;
+  }
+  release(block: Block): void {
+    this.blocks.delete(block as object);
+  }
+  write(block: Block, array: NDArray): void {
+    this.blocks.set(block as object, array);
+  }
+  async read(block: Block): Promise<NDArray> {
+    return this.blocks.get(block as object)!;
+  }
+}
+
+const denseRow = (values: number[]): NDArray => tensor(values).concrete('test');
+
+test('a variable lives where its engine says: what answers later is read with await, and it moves with its value', async () => {
+  const [there, other] = [new Elsewhere(), new Elsewhere()];
+  const v = new Variable(tensor([1, 2, 3]), 'v');
+  const block = v.block(there);
+  expect(v.block(there)).toBe(block);
+  expect([v.isIn(there), v.isIn(other)]).toEqual([true, false]);
+  v.upload();
+  expect([...there.blocks.get(block as object)!.data]).toEqual([1, 2, 3]);
+  // A step there writes it.
+  there.write(block, denseRow([4, 5, 6]));
+  v.updated();
+  expect(() => v.value).toThrow(
+    /v: expected an engine whose memory can be read at once, .*Use await variable\.read\(\)/,
+  );
+  expect((await v.read()).toArray()).toEqual([4, 5, 6]);
+  expect(v.value.toArray()).toEqual([4, 5, 6]);
+  const moves = movedVariables();
+  v.block(other);
+  v.upload();
+  expect(movedVariables()).toBe(moves + 1);
+  expect([there.blocks.size, other.blocks.size]).toEqual([0, 1]);
+  // And to the engine of steps.
+  const step = jit(() => v.assign(v.value.add(1)));
+  await step();
+  expect(v.value.toArray()).toEqual([5, 6, 7]);
+  expect([there.blocks.size, other.blocks.size]).toEqual([0, 0]);
 });
 
 test('a value that was read before the update stays what it was', async () => {

@@ -9,7 +9,8 @@ import {
   ValueError,
 } from '@recurra/tensor';
 import { checkValue, elementsToJSON, formatShape, printedAs, rules, sameShape, sizeOf } from '@recurra/tensor/extend';
-import { bytesOf, runtime } from './runtime.js';
+import type { Block, Storage } from './engines/engine.js';
+import { bytesOf } from './schedule/buffer.js';
 import { activeTracer, isInsideLoop } from './tracers.js';
 import { whenIdle } from './turns.js';
 
@@ -17,13 +18,22 @@ const TENSOR = rules.instanceOf(Tensor, 'a tensor');
 
 /** The memory of a variable. It knows nothing of the variable, so that whoever keeps it to give it back does not keep that alive. */
 interface Place {
-  address: number;
+  readonly storage: Storage;
+  readonly block: Block;
   /** Is the value on the JavaScript side newer? */
   stale: boolean;
 }
 
 /** Variables that are gone give their memory back. No step in progress uses it: its plan would hold them. */
-const forgotten = new FinalizationRegistry<Place>((place) => runtime().release(place.address));
+const forgotten = new FinalizationRegistry<Place>(({ storage, block }) => storage.release(block));
+
+/** How often a variable has moved to another storage: who remembers blocks looks them up again when it changes. */
+let moved = 0;
+
+/** See {@link moved}. */
+export function movedVariables(): number {
+  return moved;
+}
 
 /**
  * A long-lived, mutable place for a tensor: weights, slots of optimizers, states that a layer keeps. Read it (`value`) and write
@@ -38,6 +48,8 @@ export class Variable {
   /** The value on the JavaScript side; `null` while a compiled step holds a newer one. */
   private current: Tensor | null;
   private place: Place | null = null;
+  /** How often steps have written the block. */
+  private updates = 0;
   /** What {@link withValues} shows in its place. */
   private shown: Tensor | null = null;
   private disposed = false;
@@ -145,10 +157,32 @@ export class Variable {
     whenIdle(() => this.forget());
   }
 
+  /**
+   * The value now, as {@link Variable.value} outside of compiled functions. It may be asked of every engine, also of one whose memory the calling
+   * thread does not see. Rejects with `ValueError` after {@link Variable.dispose}.
+   */
+  async read(): Promise<Tensor> {
+    this.expectAlive();
+    const { current, place, shape, dtype, updates } = this;
+    if (current) return current;
+    const value = new Tensor(shape, dtype, await place!.storage.read(place!.block, { shape, dtype }));
+    // Unless a step has written it again meanwhile.
+    if (this.current === null && this.updates === updates && !this.disposed) this.current = value;
+    return value;
+  }
+
   /** @internal The value as data, also while a function is traced. */
   concrete(): Tensor {
     this.expectAlive();
-    if (this.current === null) this.current = runtime().read(this.place!.address, this.shape, this.dtype);
+    if (this.current === null) {
+      const { place, shape, dtype } = this;
+      const found = place!.storage.read(place!.block, { shape, dtype });
+      if (found instanceof Promise)
+        throw new ValueError(
+          `${this.path}: expected an engine whose memory can be read at once, received one that answers later. Use await variable.read().`,
+        );
+      this.current = new Tensor(shape, dtype, found);
+    }
     return this.current;
   }
 
@@ -157,27 +191,32 @@ export class Variable {
     return sizeOf(this.shape) * bytesOf(this.dtype);
   }
 
-  /** @internal Has it a block? */
-  get isPlaced(): boolean {
-    return this.place !== null;
+  /** @internal Has it a block there? */
+  isIn(storage: Storage): boolean {
+    return this.place?.storage === storage;
   }
 
-  /** @internal The address of its block in WebAssembly memory, which it gets now if it has none. Throws `HeapError`. */
-  address(): number {
-    if (!this.place) {
+  /** @internal Its block there, which it gets now if it has none; it has one at a time. Throws what the storage throws. */
+  block(storage: Storage): Block {
+    if (this.place?.storage !== storage) {
       this.expectAlive();
-      const address = runtime().allocate(this.bytes, { kind: 'variables', name: this.path });
-      this.place = { address, stale: true };
+      if (this.place) {
+        this.concrete();
+        this.forget();
+        moved++;
+      }
+      const block = storage.allocate(this.bytes, { kind: 'variables', name: this.path });
+      this.place = { storage, block, stale: true };
       forgotten.register(this, this.place, this);
     }
-    return this.place.address;
+    return this.place.block;
   }
 
   /** @internal Gives its block back: nobody uses it, and its content is known on the JavaScript side, or to no one. */
   forget(): void {
     if (!this.place) return;
     forgotten.unregister(this);
-    runtime().release(this.place.address);
+    this.place.storage.release(this.place.block);
     this.place = null;
   }
 
@@ -186,7 +225,7 @@ export class Variable {
     this.expectAlive();
     const place = this.place!;
     if (!place.stale) return;
-    runtime().write(place.address, this.concrete());
+    place.storage.write(place.block, this.concrete().concrete(this.path));
     place.stale = false;
   }
 
@@ -198,6 +237,7 @@ export class Variable {
   /** @internal A step has written the block. */
   updated(): void {
     this.current = null;
+    this.updates++;
   }
 
   private expectAlive(): void {

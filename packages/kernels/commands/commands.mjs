@@ -5,7 +5,7 @@
  * A program is a list of commands. Each begins with its number and its length in words (with {@link SERIAL} where one worker does it
  * alone); the words named here follow, then `records`: lists of structures, as many as a word says.
  */
-import { f32, flag, i32, optional, pointer, u32 } from './field.mjs';
+import { f32, filled, flag, i32, optional, pointer, residual, scratch, u32 } from './field.mjs';
 
 /** Set in a command's length: too little work to share; the first worker does it alone. */
 export const SERIAL = 1 << 30;
@@ -100,10 +100,8 @@ const recurrence = {
 };
 
 const forward = {
-  residual: optional(
-    'What the backward pass needs: a block that the engine sizes; absent where nobody differentiates.',
-  ),
-  scratch: pointer('A block that the engine sizes.'),
+  residual: residual('What the backward pass needs; absent where nobody differentiates.'),
+  scratch: scratch('Memory for this pass.'),
   ys: optional('All outputs [batch, time, units].'),
   h: optional('The last state [batch, units].'),
   c: optional('The second state of an LSTM.'),
@@ -111,7 +109,7 @@ const forward = {
 
 const backward = {
   residual: pointer('What the forward pass left.'),
-  scratch: pointer('A block that the engine sizes.'),
+  scratch: scratch('Memory for this pass.'),
   dys: optional('The gradient of all outputs.'),
   dh: optional('The gradient of the last state.'),
   dc: optional('... and of the second one of an LSTM.'),
@@ -154,18 +152,18 @@ export const commands = {
     doc: 'Element-wise operations in one pass over `count` elements, walked along d0 ... d3 in row-major order.',
     fields: {
       count: i32('Elements.'),
-      inputs: i32('Operands that are read.'),
-      outputs: i32('Operands that are written.'),
-      operations: i32('Operations.'),
+      inputs: filled('Operands that are read.'),
+      outputs: filled('Operands that are written.'),
+      operations: filled('Operations.'),
       registers: i32('Registers.'),
       d0: i32('Size of the outermost dimension.'),
       d1: i32('... of the next.'),
       d2: i32('... of the next.'),
       d3: i32('... of the innermost.'),
-      slot: i32(
+      slot: filled(
         'The place of its function in the table of the WebAssembly engine; 0: it is interpreted. Other engines ignore it.',
       ),
-      row: i32('Elements of a row of that function; 0 for one row that may be cut anywhere.'),
+      row: filled('Elements of a row of that function; 0 for one row that may be cut anywhere.'),
     },
     records: { inputs: 'chainOperand', outputs: 'chainOperand', operations: 'chainOperation' },
   },
@@ -267,10 +265,10 @@ export const commands = {
     fields: {
       count: i32('Steps.'),
       reverse: flag('From the last element to the first?'),
-      header: i32('Words before the commands, with number, length and records.'),
-      ins: i32('Copies before a step.'),
-      outs: i32('Copies after a step.'),
-      carries: i32('Copies from a step to the next.'),
+      header: filled('Words before the commands, with number, length and records.'),
+      ins: filled('Copies before a step.'),
+      outs: filled('Copies after a step.'),
+      carries: filled('Copies from a step to the next.'),
     },
     records: { ins: 'loopCopy', outs: 'loopCopy', carries: 'loopCarry' },
   },
@@ -340,7 +338,7 @@ export const commands = {
       negative: flag('May they count from the end?'),
       from: pointer('The values.'),
       to: pointer('int32: the places.'),
-      sizes: i32('Axes, whose turns follow each other.'),
+      sizes: filled('Axes, whose turns follow each other.'),
     },
     records: { sizes: 'checkedSize' },
   },

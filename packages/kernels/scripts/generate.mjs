@@ -1,6 +1,6 @@
 /**
  * Writes what commands/ says for those who read it: structures for the kernels (assembly/generated/commands.ts), tables and types for
- * the compiler (src/generated/commands.ts), and structures for the native engine, where that package is (or where the one argument,
+ * the compiler (src/generated/commands.ts), and numbers and places for the native engine, where that package is (or where the one argument,
  * a file, says). None of it is committed.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
@@ -80,8 +80,8 @@ function typeScript() {
   const typeOf = ([name, entry]) => {
     const list = fieldsOf(entry);
     const names = [
-      named(list, (f) => f.kind !== 'pointer'),
-      named(list, (f) => f.kind === 'pointer' && !f.optional),
+      named(list, (f) => f.kind !== 'pointer' && !f.filled),
+      named(list, (f) => f.kind === 'pointer' && !f.optional && f.sized !== 'own'),
       named(list, (f) => f.optional),
     ].map(union);
     const lines = list.map(([field, { doc }]) => `   * - \`${field}\`: ${doc}\n`).join('');
@@ -91,7 +91,9 @@ function typeScript() {
     const list = fieldsOf(entry);
     const words = list.map(([field]) => field);
     const floats = named(list, (f) => f.kind === 'f32');
-    return `  ${name}: ${JSON.stringify({ name, number: entry.number ?? 0, words, floats })},\n`;
+    const sized = named(list, (f) => f.sized);
+    const layout = { name, number: entry.number ?? 0, words, floats, sized, records: entry.records ?? {} };
+    return `  ${name}: ${JSON.stringify(layout)},\n`;
   };
   const table = (name, doc, entries) => {
     const list = Object.entries(entries);
@@ -116,41 +118,48 @@ function typeScript() {
   ].join('\n');
 }
 
-/** Structures of the same layout, and modules of numbers, as rustfmt writes them. */
+/** Modules of numbers, and of places of words, as rustfmt writes them. */
 function rust() {
-  const TYPES = { i32: 'i32', u32: 'u32', f32: 'f32', pointer: 'u32' };
-  const member = ([name, { kind, optional, doc }]) =>
-    `    /// ${doc}${kind === 'pointer' ? (optional ? ' (address, 0: absent)' : ' (address)') : ''}\n    pub ${snake(name)}: ${TYPES[kind]},\n`;
-  const structure = (name, doc, head, list) =>
-    `/// ${doc}\n#[repr(C)]\n#[derive(Clone, Copy, Debug)]\npub struct ${name} {\n${head}${list.map(member).join('')}}\n`;
-  const numbers = (name, doc, list) =>
-    `/// ${doc}\npub mod ${name} {\n${list.map(([key, value]) => `    pub const ${constant(key)}: i32 = ${value};\n`).join('')}}\n`;
-  const size = (name, words) => `impl ${name} {\n    /// Words of it.\n    pub const WORDS: usize = ${words};\n}\n`;
+  const modules = (name, doc, list, type = 'i32') =>
+    `/// ${doc}\npub mod ${name} {\n${list.map(([key, value, about]) => `${about ? `    /// ${about}\n` : ''}    pub const ${constant(key)}: ${type} = ${value};\n`).join('')}}\n`;
+  const about = ({ kind, optional, doc }) => {
+    const what = kind !== 'pointer' ? kind : optional ? 'an address, 0: absent' : 'an address';
+    return `${doc} (${what})`;
+  };
+  const places = (name, entry) => {
+    const list = fieldsOf(entry).map(([field, f], i) => [field, i, about(f)]);
+    // A word of the language is no name there.
+    return modules(
+      name === 'loop' ? 'loop_' : snake(name),
+      entry.doc,
+      [...list, ['words', list.length, 'All of them.']],
+      'usize',
+    );
+  };
   return `${HEADER}#![allow(dead_code)]
 
 ${[
   `/// Set in a command's length: the first worker does it alone.\npub const SERIAL: i32 = ${SERIAL};\n`,
-  numbers(
+  modules(
     'command',
     'Numbers of commands.',
-    Object.entries(commands).map(([name, { number }]) => [name, number]),
+    Object.entries(commands).map(([name, { number, doc }]) => [name, number, doc]),
   ),
-  ...Object.entries(enumerations).map(([name, { doc, values }]) => numbers(snake(name), doc, Object.entries(values))),
-  ...Object.entries(operations).map(([name, o]) => numbers(`${snake(name)}_code`, o.doc, codesOf(o))),
+  ...Object.entries(enumerations).map(([name, { doc, values }]) => modules(snake(name), doc, Object.entries(values))),
+  ...Object.entries(operations).map(([name, o]) => modules(`${snake(name)}_code`, o.doc, codesOf(o))),
   `/// The choice between two values.\npub const SELECT: i32 = ${SELECT};\n`,
-  structure('Command', 'What all commands begin with.', '', [
-    ['number', { kind: 'i32', doc: 'Which command it is.' }],
-    ['length', { kind: 'i32', doc: 'Its words, with those that it holds; `SERIAL` may be set.' }],
-  ]),
-  ...Object.entries(commands).flatMap(([name, command]) => [
-    structure(capital(name), command.doc, '    pub number: i32,\n    pub length: i32,\n', fieldsOf(command)),
-    size(capital(name), fieldsOf(command).length + 2),
-  ]),
-  ...Object.entries(records).flatMap(([name, record]) => [
-    structure(capital(name), record.doc, '', fieldsOf(record)),
-    size(capital(name), fieldsOf(record).length),
-  ]),
-].join('\n')}`;
+  modules(
+    'control',
+    'Words of the block through which errors are reported.',
+    Object.entries(control).map(([name, { at, doc }]) => [name, at, doc]),
+    'usize',
+  ),
+  "/// Places of words, counted from the one after a command's number and length.",
+  `pub mod word {\n${[...Object.entries(commands), ...Object.entries(records)]
+    .map(([name, entry]) => places(name, entry))
+    .join('\n')
+    .replace(/^(?=.)/gm, '    ')}}\n`,
+].join('\n')}`.replace('length.\n\npub mod word', 'length.\npub mod word');
 }
 
 function write(file, text) {

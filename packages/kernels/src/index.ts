@@ -25,4 +25,4 @@ export {
   loadKernels,
   SCRATCH_BYTES,
 } from './kernels.js';
-export { type FieldsOf, type Layout, wordsOf } from './layout.js';
+export { type Fields, type FieldsOf, type Layout, wordsOf } from './layout.js';

@@ -18,11 +18,20 @@ function rust(): string {
   }
 }
 
-/** Members of a structure with their types, in order, in camelCase. */
-function membersOf(source: string, name: string, member: RegExp): [string, string][] {
-  const [, body] = new RegExp(`(?:class|struct) ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(source) ?? [];
-  const camel = (text: string): string => text.replace(/_(\w)/g, (_, c: string) => c.toUpperCase());
-  return [...(body ?? '').matchAll(member)].map(([, field, type]) => [camel(field!), type!]);
+/** Members of a structure with their types, in order. */
+function membersOf(name: string): [string, string][] {
+  const [, body] = new RegExp(`class ${name} \\{\\n([\\s\\S]*?)\\n\\}`).exec(assembly) ?? [];
+  return [...(body ?? '').matchAll(/^ {2}(\w+): (\w+);$/gm)].map(([, field, type]) => [field!, type!]);
+}
+
+const constant = (text: string): string => text.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
+
+/** Names and values of a module of Rust, in order. */
+function constantsOf(source: string, name: string): [string, number][] {
+  const [, indent, body] =
+    new RegExp(`^( *)pub mod ${constant(name).toLowerCase()}_? \\{\\n([\\s\\S]*?)\\n\\1\\}`, 'm').exec(source) ?? [];
+  expect(indent).toBeDefined();
+  return [...body!.matchAll(/pub const (\w+): \w+ = (\d+);/g)].map(([, key, value]) => [key!, Number(value)]);
 }
 
 const capital = (name: string): string => name[0]!.toUpperCase() + name.slice(1);
@@ -43,23 +52,23 @@ describe('layouts of commands', () => {
     '%s has the same words in the same order for kernels, compiler and native engine',
     (name, layout, structure, head) => {
       const words = [...head, ...layout.words];
-      const kernels = membersOf(assembly, structure, /^ {2}(\w+): (\w+);$/gm);
-      const engine = membersOf(native, capital(name), /^ {4}pub (\w+): (\w+),$/gm);
+      const kernels = membersOf(structure);
       expect(words.length).toBeGreaterThan(0);
       expect(kernels.map(([field]) => field)).toEqual(words);
-      expect(engine.map(([field]) => field)).toEqual(words);
-      // A pointer has the size of an address in memory of WebAssembly; the types agree otherwise.
-      expect(engine.map(([, type]) => type)).toEqual(kernels.map(([, type]) => (type === 'usize' ? 'u32' : type)));
+      expect(constantsOf(native.slice(native.indexOf('pub mod word')), name)).toEqual([
+        ...layout.words.map((word, i) => [constant(word), i]),
+        ['WORDS', layout.words.length],
+      ]);
       const floats = kernels.filter(([, type]) => type === 'f32').map(([field]) => field);
       expect(layout.floats).toEqual(floats);
     },
   );
 
   test('numbers are the same everywhere', () => {
-    const constant = (text: string): string => text.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
+    const numbers = new Map(constantsOf(native, 'command'));
     for (const { name, number } of Object.values(Command)) {
       expect(assembly).toContain(`export const COMMAND_${constant(name)}: i32 = ${number};`);
-      expect(native).toContain(`    pub const ${constant(name)}: i32 = ${number};`);
+      expect(numbers.get(constant(name))).toBe(number);
     }
     expect(assembly).toContain(`export const SELECT: i32 = ${SELECT};`);
     expect(native).toContain(`pub const SELECT: i32 = ${SELECT};`);

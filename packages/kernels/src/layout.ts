@@ -7,9 +7,13 @@ export interface Layout<N extends string = string, P extends string = string, O 
   /** The number of the command; 0 for what it holds. */
   readonly number: number;
   /** Names, in order; those of number and length, with which commands begin, are not among them. */
-  readonly words: readonly (N | P | O)[];
+  readonly words: readonly string[];
   /** Which of them are float32. */
   readonly floats: readonly string[];
+  /** Which of them are blocks that the engine sizes. Those that are no part of the type are for the command alone: the compiler makes them. */
+  readonly sized: readonly string[];
+  /** The lists that follow its own words, by the names of the words that count them: of which layout each is. */
+  readonly records: Readonly<{ [count in string]?: string }>;
   /** Types alone. */
   readonly fields?: readonly [N, P, O];
 }
@@ -19,15 +23,15 @@ export type FieldsOf<N extends string, P extends string, O extends string, X> = 
   readonly [name in N]: number;
 } & { readonly [name in P]: X } & { readonly [name in O]?: X | null };
 
+/** The words of a layout by name, whichever it is. */
+export type Fields<X> = Readonly<Record<string, number | X | null | undefined>>;
+
 const bits = new DataView(new ArrayBuffer(4));
 
 /** The words of a layout, in order; absent ones are 0. */
-export function wordsOf<N extends string, P extends string, O extends string, X>(
-  { words, floats }: Layout<N, P, O>,
-  fields: FieldsOf<N, P, O, X>,
-): (number | X)[] {
+export function wordsOf<X>({ words, floats }: Layout, fields: Fields<X>): (number | X)[] {
   return words.map((name) => {
-    const value = (fields as Readonly<Record<string, number | X | null | undefined>>)[name] ?? 0;
+    const value = fields[name] ?? 0;
     if (typeof value !== 'number' || !floats.includes(name)) return value;
     bits.setFloat32(0, value);
     return bits.getInt32(0);

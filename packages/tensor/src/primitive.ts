@@ -47,8 +47,11 @@ export interface Block {
 export interface CommandKind<N extends string = string, P extends string = string, O extends string = string> {
   readonly name: string;
   readonly number: number;
-  readonly words: readonly (N | P | O)[];
+  readonly words: readonly string[];
   readonly floats: readonly string[];
+  /** Blocks that the engine sizes; those that no type asks for are for the command alone, and made for it. */
+  readonly sized: readonly string[];
+  readonly records: Readonly<{ [count in string]?: string }>;
   /** Types alone. */
   readonly fields?: readonly [N, P, O];
 }
@@ -64,7 +67,7 @@ export interface LowerContext<P> {
   /** `null` for an output that nobody reads. */
   readonly outputs: readonly (Block | null)[];
   readonly params: P;
-  /** `bytes` of memory for this operation alone. */
+  /** `bytes` of memory for this operation alone, beside what the command says that the engine sizes. */
   scratch(bytes: number): Block;
   /** Appends a kernel command. `work`: about how many multiply-adds it takes. */
   emit<N extends string, P extends string, O extends string>(

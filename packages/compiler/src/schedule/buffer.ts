@@ -1,22 +1,37 @@
+import type { Fields, Layout } from '@recurra/kernels';
 import { type DType, type Shape, ValueError } from '@recurra/tensor';
 import { isContiguous, rowMajorStrides, sizeOf } from '@recurra/tensor/extend';
-import { bytesOf } from '../runtime.js';
 import type { Variable } from '../variable.js';
+import type { Address } from './program.js';
 
 const MOST = 2 ** 31 - 64;
 
-/** A block of memory that values of a plan live in. */
+/** Bytes of an element. */
+export function bytesOf(dtype: DType): number {
+  return dtype === 'float64' ? 8 : dtype === 'bool' ? 1 : 4;
+}
+
+/** A block whose size the engine knows: a word of a command. */
+export interface Sized {
+  readonly layout: Layout;
+  readonly fields: Fields<Address>;
+  readonly name: string;
+}
+
+/** A block of memory that values of a schedule live in. */
 export class Buffer {
+  /** Its size; 0 for what an engine sizes, and for what others lie in. */
   readonly bytes: number;
   readonly dtype: DType;
-  /** Where it is: in the arena, in the plan's own block, in that of a variable, or inside of another buffer (what loops need). */
+  /** Where it is: among intermediate values, among constants, in the block of a variable, or inside of another buffer (what loops need). */
   place: 'arena' | 'own' | 'fixed' | 'inner' = 'arena';
-  /** Offset (arena, own, inner). */
-  at = -1;
+  /** What says how large it is, where the engine does. */
+  sized: Sized | null = null;
   /** The variable whose block it is (fixed). */
   variable: Variable | null = null;
-  /** The buffer around an inner one. */
+  /** The buffer around an inner one, and those that it is around. Their lifetimes are positions in the body of the loop. */
   parent: Buffer | null = null;
+  inner: readonly Buffer[] = [];
   /** The positions of the first and the last command that touch it; -1 is the copying in of inputs. */
   first: number = Number.MAX_SAFE_INTEGER;
   last = -2;
@@ -98,24 +113,13 @@ export function reshapeStrides(ref: Ref, shape: Shape): number[] | null {
   return result;
 }
 
-/** Places buffers of the arena: the largest first, each at the lowest offset that is free for its whole life. Returns the size. */
-export function placeBuffers(buffers: readonly Buffer[]): number {
-  const ALIGNMENT = 64;
-  const placed: Buffer[] = [];
-  let total = 0;
-  const size = (b: Buffer): number => Math.ceil(Math.max(b.bytes, 1) / ALIGNMENT) * ALIGNMENT;
-  for (const buffer of [...buffers].sort((a, b) => b.bytes - a.bytes || a.first - b.first)) {
-    let offset = 0;
-    for (const other of placed) {
-      if (other.first > buffer.last || other.last < buffer.first) continue;
-      if (offset + size(buffer) <= other.at) break;
-      offset = Math.max(offset, other.at + size(other));
-    }
-    buffer.at = offset;
-    total = Math.max(total, offset + size(buffer));
-    let i = placed.length;
-    while (i > 0 && placed[i - 1]!.at > offset) i--;
-    placed.splice(i, 0, buffer);
+/** A buffer around others. */
+export function bufferAround(inner: readonly Buffer[]): Buffer {
+  const around = new Buffer('float32', 0);
+  around.inner = inner;
+  for (const buffer of inner) {
+    buffer.place = 'inner';
+    buffer.parent = around;
   }
-  return total;
+  return around;
 }

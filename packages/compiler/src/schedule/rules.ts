@@ -1,4 +1,4 @@
-import { Command, DataType, Pooling, Record, Reduction, Rows, wordsOf } from '@recurra/kernels';
+import { Command, DataType, Pooling, Reduction, Rows } from '@recurra/kernels';
 import {
   type CheckedIndicesParams,
   type ConvolutionParams,
@@ -157,12 +157,12 @@ function emitCheckedIndices(emission: Emission, node: Node): boolean {
     `${operation} (indices)`,
     Command.checkIndices,
     {
-      ...{ count, floats: x.dtype === 'float32' ? 1 : 0, negative: negative ? 1 : 0, sizes: sizes.length },
+      ...{ count, floats: x.dtype === 'float32' ? 1 : 0, negative: negative ? 1 : 0 },
       ...{ from: emission.address(x), to: emission.address(out) },
     },
     count * 2,
     {
-      records: sizes.flatMap((size) => wordsOf(Record.checkedSize, { size })),
+      records: { sizes: sizes.map((size) => ({ size })) },
       failure: (value) => indexMessage(operation, sizes, negative, value),
     },
   );

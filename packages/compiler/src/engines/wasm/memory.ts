@@ -1,19 +1,15 @@
 import { CONTROL_BYTES, type Holder, type Kernels, loadKernels } from '@recurra/kernels';
-import { type DType, type Shape, Tensor, type TypedArray } from '@recurra/tensor';
-import { denseData, type NDArray, ndarray, sizeOf } from '@recurra/tensor/extend';
-
-import { Chains } from './emit/chains.js';
-import { type MemoryError, memoryError, type Needs } from './memory.js';
-
-/** Bytes of an element. */
-export function bytesOf(dtype: DType): number {
-  return dtype === 'float64' ? 8 : dtype === 'bool' ? 1 : 4;
-}
+import type { DType, TypedArray } from '@recurra/tensor';
+import { type Aval, denseData, type NDArray, ndarray, sizeOf } from '@recurra/tensor/extend';
+import type { MemoryError } from '../../memory.js';
+import { bytesOf } from '../../schedule/buffer.js';
+import type { Storage } from '../engine.js';
+import { memoryError, type Needs } from './room.js';
 
 const ARENA: Holder = { kind: 'arenas', name: 'intermediate values' };
 
 /**
- * A range of WebAssembly memory that plans share, since one step runs at a time: it is as large as the largest needs. It lies at the end
+ * A range of the memory that steps share, since one step runs at a time: it is as large as the largest needs. It lies at the end
  * of memory, so that it gets its old place back when it grows; what stays is taken from the bottom.
  */
 class Arena {
@@ -41,11 +37,10 @@ class Arena {
   }
 }
 
-/** The one WebAssembly memory of this thread, with what lives in it. */
-export class Runtime {
+/** The one WebAssembly memory of this thread, with what lives in it: variables, programs, intermediate values. Blocks are addresses. */
+export class LinearMemory implements Storage {
   readonly kernels: Kernels = loadKernels();
   readonly arena: Arena = new Arena(this.kernels);
-  readonly chains: Chains = new Chains(this);
 
   /** A typed array over `length` elements at an address. */
   view(address: number, dtype: DType, length: number): TypedArray {
@@ -56,13 +51,12 @@ export class Runtime {
   }
 
   /** A copy of the elements at an address. */
-  read(address: number, shape: Shape, dtype: DType): Tensor {
-    return new Tensor(shape, dtype, ndarray(dtype, shape, this.view(address, dtype, sizeOf(shape)).slice()));
+  read(address: number, { shape, dtype }: Aval): NDArray {
+    return ndarray(dtype, shape, this.view(address, dtype, sizeOf(shape)).slice());
   }
 
-  /** Copies a concrete tensor (or its storage) to an address. */
-  write(address: number, value: Tensor | NDArray): void {
-    const array = value instanceof Tensor ? value.concrete('compiled step') : value;
+  /** Copies elements to an address. */
+  write(address: number, array: NDArray): void {
     const data = denseData(array);
     this.view(address, array.dtype, data.length).set(data);
   }
@@ -107,10 +101,10 @@ export class Runtime {
   }
 }
 
-let one: Runtime | null = null;
+let one: LinearMemory | null = null;
 
-/** The runtime, made when it is first needed. */
-export function runtime(): Runtime {
-  one ??= new Runtime();
+/** The memory, made when it is first needed. */
+export function linearMemory(): LinearMemory {
+  one ??= new LinearMemory();
   return one;
 }

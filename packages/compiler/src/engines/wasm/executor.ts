@@ -1,6 +1,7 @@
 import { Control, type Holder, SCRATCH_BYTES } from '@recurra/kernels';
 import { RecurraError } from '@recurra/tensor';
-import type { Runtime } from './runtime.js';
+import type { Chains } from './emit/chains.js';
+import type { LinearMemory } from './memory.js';
 import { Order, workerSource } from './worker-source.js';
 
 /** A worker died, or could not be had. */
@@ -100,7 +101,8 @@ const WORKERS: Holder = { kind: 'blocks of workers', name: 'workers' };
 /** Workers over the shared memory. They sleep between steps, do not keep the process alive, and go with {@link dispose}. */
 export class Executor {
   readonly count: number;
-  private readonly runtime: Runtime;
+  private readonly memory: LinearMemory;
+  private readonly chains: Chains;
   private readonly ports: Port[] = [];
   private readonly scratch: number[] = [];
   private readonly sync: number;
@@ -109,15 +111,16 @@ export class Executor {
   private disposed: Promise<void> | null = null;
   private closing = false;
 
-  private constructor(runtime: Runtime, count: number) {
-    this.runtime = runtime;
+  private constructor(memory: LinearMemory, chains: Chains, count: number) {
+    this.memory = memory;
+    this.chains = chains;
     this.count = count;
-    this.sync = runtime.allocate(64, WORKERS);
-    runtime.words(this.sync, 16).fill(0);
+    this.sync = memory.allocate(64, WORKERS);
+    memory.words(this.sync, 16).fill(0);
     try {
-      for (let i = 0; i < count; i++) this.scratch.push(runtime.allocate(SCRATCH_BYTES, WORKERS));
+      for (let i = 0; i < count; i++) this.scratch.push(memory.allocate(SCRATCH_BYTES, WORKERS));
     } catch (error) {
-      for (const address of [this.sync, ...this.scratch]) runtime.release(address);
+      for (const address of [this.sync, ...this.scratch]) memory.release(address);
       throw error;
     }
   }
@@ -126,8 +129,8 @@ export class Executor {
    * Starts `count` workers; resolves when all of them are ready. Rejects with `WorkerError` where one does not start, with `HeapError` where
    * their memory is not to be had. Only between steps: the arena may have to move.
    */
-  static async start(runtime: Runtime, count: number): Promise<Executor> {
-    const executor = new Executor(runtime, count);
+  static async start(memory: LinearMemory, chains: Chains, count: number): Promise<Executor> {
+    const executor = new Executor(memory, chains, count);
     try {
       await executor.startWorkers();
     } catch (error) {
@@ -143,7 +146,7 @@ export class Executor {
   }
 
   private startWorkers(): Promise<void> {
-    const { module, heap, control } = this.runtime.kernels;
+    const { module, heap, control } = this.memory.kernels;
     return new Promise((resolve, reject) => {
       let ready = 0;
       for (let i = 0; i < this.count; i++) {
@@ -187,7 +190,7 @@ export class Executor {
   }
 
   private words(address: number): Int32Array {
-    return this.runtime.words(address, 16);
+    return this.memory.words(address, 16);
   }
 
   /** Runs commands from `start` to `end` on all workers. Rejects with `WorkerError` if one dies meanwhile. */
@@ -200,7 +203,7 @@ export class Executor {
       sync[Order.start] = start;
       sync[Order.end] = end;
       sync[Order.remaining] = this.count;
-      const { directory, count } = this.runtime.chains.catalogue;
+      const { directory, count } = this.chains.catalogue;
       sync[Order.directory] = directory;
       sync[Order.chains] = count;
       Atomics.add(sync, Order.epoch, 1);
@@ -220,7 +223,7 @@ export class Executor {
     if (this.failure || this.closing) return;
     this.failure = error;
     // Nobody shall wait any longer for the one that is gone.
-    const control = this.words(this.runtime.kernels.control);
+    const control = this.words(this.memory.kernels.control);
     Atomics.store(control, Control.aborted, 1);
     Atomics.notify(control, Control.generation);
     const pending = this.pending;
@@ -238,9 +241,9 @@ export class Executor {
     // Where ending a worker tells of its end at once, fail() must know already.
     this.closing = true;
     this.disposed ??= Promise.all(this.ports.map((port) => port.terminate())).then(() => {
-      const { heap } = this.runtime.kernels;
+      const { heap } = this.memory.kernels;
       for (const address of [this.sync, ...this.scratch]) heap.release(address);
-      this.runtime.resetControl();
+      this.memory.resetControl();
     });
     return this.disposed;
   }

@@ -1,5 +1,5 @@
 import { HeapError, type Holder } from '@recurra/kernels';
-import type { Runtime } from '../runtime.js';
+import type { LinearMemory } from '../memory.js';
 import { type ChainShape, compileChain } from './chain.js';
 
 /** More shapes of chains than this stay with the interpreter: compiled ones are kept. */
@@ -11,15 +11,15 @@ const CHAINS: Holder = { kind: 'compiled chains', name: 'chains' };
  * where workers find them: [address, bytes] of each, in order of the slots.
  */
 export class Chains {
-  private readonly runtime: Runtime;
+  private readonly memory: LinearMemory;
   private readonly slots = new Map<string, number>();
   private readonly first: number;
   private directory = 0;
   private count = 0;
 
-  constructor(runtime: Runtime) {
-    this.runtime = runtime;
-    this.first = runtime.kernels.exports.table.length;
+  constructor(memory: LinearMemory) {
+    this.memory = memory;
+    this.first = memory.kernels.exports.table.length;
   }
 
   /** The slot of a chain of this shape, or 0 where the interpreter runs it. */
@@ -34,7 +34,7 @@ export class Chains {
 
   /** The slot of a new chain; 0 where the interpreter has to run it, `null` where it has to for now, for want of memory. */
   private compile(shape: ChainShape): number | null {
-    const { kernels } = this.runtime;
+    const { kernels } = this.memory;
     const bytes = compileChain(shape, kernels.shared);
     if (!bytes) return 0;
     const { heap, exports } = kernels;
@@ -48,7 +48,7 @@ export class Chains {
     }
     install(new WebAssembly.Module(bytes), heap.memory, exports as unknown as WebAssembly.Exports, exports.table);
     heap.arrays.u8.set(bytes, address);
-    this.runtime.words(this.directory + this.count * 8, 2).set([address, bytes.length]);
+    this.memory.words(this.directory + this.count * 8, 2).set([address, bytes.length]);
     return this.first + this.count++;
   }
 

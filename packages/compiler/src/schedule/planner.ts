@@ -1,5 +1,5 @@
 import { barrier } from '@recurra/autograd/extend';
-import { Activation, Command, Record, wordsOf } from '@recurra/kernels';
+import { Activation, Command } from '@recurra/kernels';
 import type { DType, Shape } from '@recurra/tensor';
 import {
   allPrimitives,
@@ -15,18 +15,19 @@ import {
   sizeOf,
 } from '@recurra/tensor/extend';
 import { type Graph, isUniform, type Node, type Value } from '../graph.js';
-import { bytesOf } from '../runtime.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
-import { Buffer, denseRef, mergeAxes, placeBuffers, type Ref } from './buffer.js';
+import { Buffer, bufferAround, bytesOf, denseRef, mergeAxes, type Ref } from './buffer.js';
 import { chainWalk, emitChainCommand } from './chain-command.js';
 import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js';
 import type { Emission } from './emission.js';
 import { emitMatmul, type Product } from './matmul.js';
-import { Address, Program, type Command as ProgramCommand } from './program.js';
+import { Address, isCommand, Program } from './program.js';
 import { refusingNodes } from './refusals.js';
 import type { ChainOperation } from './registers.js';
 import { RULES } from './rules.js';
+import type { Schedule } from './schedule.js';
+
 import { type Unit, Units } from './units.js';
 import { isViewOperation, viewsOf } from './views.js';
 import { commonDims, MAX_DIMS } from './walk.js';
@@ -36,8 +37,8 @@ const SHARED_LOOP = 200_000;
 
 const ours: ReadonlySet<unknown> = new Set(allPrimitives());
 
-/** What a plan is made of, before addresses are given. */
-export interface Layoutless {
+/** What a planner found. */
+interface Planned {
   readonly program: Program;
   readonly inputs: readonly (Ref | null)[];
   readonly outputs: readonly Ref[];
@@ -48,8 +49,16 @@ export interface Layoutless {
   readonly notes: readonly string[];
 }
 
+/** The schedule of a graph. Nothing of an engine is touched: a graph has the same one for all. */
+export function schedule(graph: Graph): Schedule {
+  const { program, inputs, outputs, constants, variables, updated, notes } = new Planner(graph).plan();
+  const { steps, buffers } = program;
+  const work = steps.reduce((sum, step) => sum + (isCommand(step) ? step.work : 0), 0);
+  return { graph, steps, buffers: [...buffers], inputs, outputs, constants, variables, updated, work, notes };
+}
+
 /** Turns a graph into a program: views become strides, element-wise neighbours one pass, updates happen in place. */
-export class Planner implements Emission {
+class Planner implements Emission {
   private readonly graph: Graph;
   private readonly refs = new Map<Value, Ref>();
   private readonly writers = new Map<Buffer, Node>();
@@ -80,7 +89,7 @@ export class Planner implements Emission {
   private readonly given: ReadonlySet<Buffer>;
 
   /** The program of the graph. */
-  plan(): Layoutless {
+  plan(): Planned {
     const { graph, program } = this;
     const inputs = graph.inputs.map((value) => {
       const ref = this.refOf(value);
@@ -628,7 +637,7 @@ export class Planner implements Emission {
     );
     const planner = new Planner(body, given);
     const inner = planner.plan();
-    if (inner.program.steps.some((step) => 'node' in step)) {
+    if (!inner.program.steps.every(isCommand)) {
       this.emitHost(node);
       return;
     }
@@ -650,11 +659,7 @@ export class Planner implements Emission {
     const own = [...new Set([...inner.program.buffers, ...[...slots, ...results].map((ref) => ref.buffer)])].filter(
       (buffer) => buffer.place === 'arena' && !this.isOuter(buffer, outer),
     );
-    const around = denseRef('float32', [placeBuffers(own) / 4]).buffer;
-    for (const buffer of own) {
-      buffer.place = 'inner';
-      buffer.parent = around;
-    }
+    bufferAround(own);
     for (const buffer of inner.program.buffers)
       if (buffer.place === 'own' && !this.isOuter(buffer, outer)) this.program.buffers.add(buffer);
     this.innerConstants.push(...inner.constants.filter(({ buffer }) => !this.isOuter(buffer, outer)));
@@ -663,8 +668,11 @@ export class Planner implements Emission {
     const stacked = outer.slice(carries, carries + elements).map((ref) => this.dense(ref));
     const bytes = (ref: Ref): number => sizeOf(ref.shape) * bytesOf(ref.dtype);
     const used = (i: number): boolean => this.readers.has(node.outputs[i]!) || this.results.has(node.outputs[i]!);
-    const copy = (slot: Ref, base: Ref): (number | Address)[] =>
-      wordsOf(Record.loopCopy, { slot: this.address(slot), base: this.address(base), bytes: bytes(slot) });
+    const copy = (slot: Ref, base: Ref): { slot: Address; base: Address; bytes: number } => ({
+      slot: this.address(slot),
+      base: this.address(base),
+      bytes: bytes(slot),
+    });
     const ins = stacked.map((ref, i) => copy(slots[carries + i]!, ref));
     const count = body.outputs.length;
     const outs = [
@@ -673,22 +681,19 @@ export class Planner implements Emission {
     ]
       .filter(({ output }) => used(output))
       .map(({ ref, output }) => copy(ref, this.refOf(node.outputs[output]!)));
-    const moves = results.slice(0, carries).flatMap((ref, i) => {
-      const fields = { from: this.address(ref), to: this.address(slots[i]!), bytes: bytes(ref) };
-      return isSame(ref, slots[i]!) ? [] : [wordsOf(Record.loopCarry, fields)];
-    });
-    const commands = inner.program.steps as readonly ProgramCommand[];
+    const moves = results
+      .slice(0, carries)
+      .flatMap((ref, i) =>
+        isSame(ref, slots[i]!) ? [] : [{ from: this.address(ref), to: this.address(slots[i]!), bytes: bytes(ref) }],
+      );
+    const commands = inner.program.steps.filter(isCommand);
     const each = commands.reduce((sum, command) => sum + command.work, 0);
-    const records = [...ins, ...outs, ...moves].flat();
     this.program.command(
       `scan of ${length} steps`,
       Command.loop,
-      {
-        ...{ count: length, reverse: reverse ? 1 : 0, header: 2 + Command.loop.words.length + records.length },
-        ...{ ins: ins.length, outs: outs.length, carries: moves.length },
-      },
+      { count: length, reverse: reverse ? 1 : 0 },
       each * length,
-      { records, body: commands, shared: each >= SHARED_LOOP },
+      { records: { ins, outs, carries: moves }, body: commands, shared: each >= SHARED_LOOP },
     );
     for (let i = 0; i < carries; i++) if (used(i)) this.emitCopy(slots[i]!, this.refOf(node.outputs[i]!), 'carry');
     this.notes.push(`a loop of ${length} steps, ${commands.length} commands each`, ...inner.notes.map((n) => `  ${n}`));
