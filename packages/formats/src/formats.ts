@@ -1,14 +1,14 @@
 import { ValueError } from '@recurra/tensor';
 import { didYouMean } from '@recurra/tensor/extend';
 import type { Limits } from './limits.js';
-import { isHdf5, isKeras, isOnnx, isSafetensors } from './looks.js';
+import { isHdf5, isKeras, isOnnx, isSafetensors, isTfjs } from './looks.js';
 import type { ModelFile } from './model-file.js';
 
 /** What a file may hold of a model: its architecture, how it is compiled, weights, the optimizer's state, and assets (vocabularies, tokenizers). */
 export type ModelPart = 'model' | 'compile' | 'weights' | 'optimizer' | 'assets';
 
 /** What a file is by its bytes. The two layouts of HDF5 have the same ones. */
-export type FormatKind = 'keras' | 'hdf5' | 'safetensors' | 'onnx';
+export type FormatKind = 'keras' | 'hdf5' | 'safetensors' | 'onnx' | 'tfjs';
 
 /** How a file is read. */
 export interface ReadContext {
@@ -99,6 +99,18 @@ const FORMATS: readonly Format[] = [
     matches: isOnnx,
     read: async (bytes, { limits, label }) => (await import('./onnx/onnx-file.js')).readOnnx(bytes, limits, label),
     write: async (file) => alone((await import('./onnx/encode.js')).encodeOnnx(file)),
+  },
+  {
+    name: 'tfjs',
+    title: 'TensorFlow.js layers model',
+    kind: 'tfjs',
+    // Files of weights are beside it, by names that are the same for all models: a folder for each.
+    endings: ['model.json'],
+    holds: new Set(['model', 'compile', 'weights', 'assets']),
+    matches: isTfjs,
+    read: async (bytes, { limits, label, beside }) =>
+      (await import('./tfjs/tfjs.js')).readTfjs(bytes, beside, limits, label),
+    write: async (file) => (await import('./tfjs/tfjs.js')).tfjsFiles(file),
   },
 ];
 

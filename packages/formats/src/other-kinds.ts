@@ -1,7 +1,7 @@
-import { isTfjs, isZip, jsonObjectOf, namesOfZip, startsWith } from './looks.js';
+import { isZip, jsonObjectOf, namesOfZip, startsWith } from './looks.js';
 
 /** Files that no format reads. */
-export type OtherKind = 'tfjs' | 'checkpoint' | 'pytorch' | 'zip' | 'json';
+export type OtherKind = 'checkpoint' | 'pytorch' | 'zip' | 'json';
 
 /** Those that may be met where a model is expected: how they look, what they are, and the way out. */
 interface Other {
@@ -15,12 +15,6 @@ const CHECKPOINT = new TextEncoder().encode('recurra checkpoint ');
 
 /** Asked in this order, after all formats. */
 const OTHERS: readonly Other[] = [
-  {
-    kind: 'tfjs',
-    title: 'a model of TensorFlow.js',
-    instead: 'Convert it to .keras.',
-    matches: isTfjs,
-  },
   {
     kind: 'checkpoint',
     title: "a checkpoint of Recurra's own",

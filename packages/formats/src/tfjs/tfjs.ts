@@ -1,12 +1,14 @@
 import { FormatError, ValueError } from '@recurra/tensor';
 import { checkRules, isRecord, type Rules, rules } from '@recurra/tensor/extend';
-import { readJson } from '../json.js';
+import type { WrittenFiles } from '../formats.js';
+import { readJsonObject, writeJson } from '../json.js';
 import { modelFrom } from '../keras/keras-file.js';
 import { modelFromKeras2 } from '../keras/keras2.js';
 import { isObject } from '../keras/keras2-objects.js';
 import { compileFromKeras2, outputNames } from '../keras/keras2-training.js';
 import { Budget, type Limits } from '../limits.js';
 import type { Json, JsonObject, KerasObject, LayerWeights, ModelFile, NamedTensor } from '../model-file.js';
+import { ASSETS_KEY, packAssets, unpackAssets } from '../packed-assets.js';
 import { Joined, specsOf, type WeightSpec, weightsIn, writtenWeight } from './manifest.js';
 import { besidePath } from './paths.js';
 import { groupsFrom, inOrder, namesOf, placesOf } from './places.js';
@@ -56,6 +58,19 @@ interface DescribedModel {
   readonly assets: ReadonlyMap<string, Uint8Array>;
 }
 
+/** What travels with a model: what was packed here, and all else that its metadata has. */
+function assetsOf(metadata: Json, label: string): Map<string, Uint8Array> {
+  if (metadata === null) return new Map();
+  if (!isObject(metadata))
+    throw new FormatError(`${label}: expected userDefinedMetadata to be an object, received another value`);
+  const { [ASSETS_KEY]: packed = null, ...rest } = metadata;
+  if (packed !== null && typeof packed !== 'string')
+    throw new FormatError(`${label}: expected ${ASSETS_KEY} to be a text, received another value`);
+  const assets = packed === null ? new Map<string, Uint8Array>() : unpackAssets(packed, label);
+  if (Object.keys(rest).length > 0 || packed === null) assets.set(METADATA, new TextEncoder().encode(writeJson(rest)));
+  return assets;
+}
+
 /** The description of a model. Throws `FormatError` for graphs of operations, and for other forms. */
 function describe(root: JsonObject, label: string): DescribedModel {
   const {
@@ -68,8 +83,7 @@ function describe(root: JsonObject, label: string): DescribedModel {
     throw new FormatError(
       `${label}: expected a model made of layers (format "${FORMAT}"), received ${JSON.stringify(format ?? 'graph-model')}. Models of operations have no layers: convert the Keras model that it came from.`,
     );
-  const assets = new Map<string, Uint8Array>();
-  if (metadata !== null) assets.set(METADATA, new TextEncoder().encode(JSON.stringify(metadata)));
+  const assets = assetsOf(metadata, label);
   if (topology === null) return { model: null, compile: null, assets };
   if (!isObject(topology))
     throw new FormatError(`${label}: expected modelTopology to be an object, received another value`);
@@ -108,12 +122,9 @@ function fileFrom(described: DescribedModel, weights: readonly NamedTensor[] | n
   return { ...base, weights: groupsFrom(placesOf(model, label), weights, label), layers: null };
 }
 
-/** The root of a file's JSON. */
-function rootOf(json: Uint8Array | string, label: string, limits: Limits | undefined): JsonObject {
-  const root = readJson(json, { label, maxDepth: limits?.maxDepth ?? 128 });
-  if (!isObject(root)) throw new FormatError(`${label}: expected an object of JSON, received another value`);
-  return root;
-}
+/** The root of a file's JSON; converters of Keras' files write it in Python. */
+const rootOf = (json: Uint8Array | string, label: string, { maxDepth }: Budget): JsonObject =>
+  readJsonObject(json, { label, maxDepth, python: true });
 
 /** The files of weights of a manifest, each read once. Throws `FormatError` where one is missing or more than the limits allow. */
 async function shardsOf(
@@ -141,7 +152,7 @@ async function shardsOf(
 /**
  * A layers model of TensorFlow.js: its `model.json`, and the weights in the files beside it. Configurations of Keras 2 and of TensorFlow.js are described as Keras 3 does
  * (`hard_sigmoid`, which has other slopes there, becomes `keras2_hard_sigmoid`), quantized weights have the numbers that TensorFlow.js computes with, and
- * `userDefinedMetadata` is the asset `user_defined_metadata.json`. The state of an optimizer is passed over.
+ * `userDefinedMetadata` is the asset `user_defined_metadata.json` (what was saved with a model here is there under its own names). The state of an optimizer is passed over.
  *
  * Throws `FormatError` for graph models, for files that are missing, damaged or more than the limits allow, and for paths that lead elsewhere.
  *
@@ -156,7 +167,7 @@ export async function readTfjs(
   label: string = 'model.json',
 ): Promise<ModelFile> {
   const budget = new Budget(label, modelJson.length, limits);
-  const root = rootOf(modelJson, label, limits);
+  const root = rootOf(modelJson, label, budget);
   const described = describe(root, label);
   const { weightsManifest: manifest = null } = root;
   if (manifest === null) return fileFrom(described, null, label);
@@ -216,7 +227,7 @@ export async function readTfjsArtifacts(
   } catch {
     throw new FormatError(`${label}: expected artifacts of plain JSON, received values that are none`);
   }
-  const root = rootOf(text, label, limits);
+  const root = rootOf(text, label, new Budget(label, text.length, limits));
   const described = describe(root, label);
   const { weightSpecs: given = null } = root;
   if (given === null && weightData === null) return fileFrom(described, null, label);
@@ -239,15 +250,14 @@ function jsonBytes(value: Json, label: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** What a model has beside its layers that a `model.json` can hold. */
-function metadataOf(assets: ReadonlyMap<string, Uint8Array>, label: string): { userDefinedMetadata?: Json } {
-  const others = [...assets.keys()].filter((name) => name !== METADATA);
-  if (others.length > 0)
-    throw new FormatError(
-      `${label}: expected no files with the model but ${METADATA}, received ${others.join(', ').slice(0, 120)}. Save it as .keras, or without them.`,
-    );
+/** What travels with a model, as metadata: that of its file of this name as it is, other files packed. */
+function metadataOf(assets: ReadonlyMap<string, Uint8Array>, label: string): { userDefinedMetadata?: JsonObject } {
+  if (assets.size === 0) return {};
   const own = assets.get(METADATA);
-  return own ? { userDefinedMetadata: readJson(own, { label: `${label}: ${METADATA}` }) } : {};
+  const metadata = own ? readJsonObject(own, { label: `${label}: ${METADATA}` }) : {};
+  const others = new Map([...assets].filter(([name]) => name !== METADATA));
+  const packed = others.size > 0 ? { [ASSETS_KEY]: packAssets(others) } : {};
+  return { userDefinedMetadata: { ...metadata, ...packed } };
 }
 
 /**
@@ -291,4 +301,10 @@ export async function writeTfjs(
     weightsManifest: [{ paths: shards.map(([name]) => name), weights: written.map(({ spec }) => spec) }],
   };
   return new Map<string, Uint8Array>([['model.json', jsonBytes(root as Json, label)], ...shards]);
+}
+
+/** As {@link writeTfjs}, for the table of formats. */
+export async function tfjsFiles(file: ModelFile): Promise<WrittenFiles> {
+  const { 'model.json': main, ...beside } = Object.fromEntries(await writeTfjs(file));
+  return { main: main!, beside: new Map(Object.entries(beside)) };
 }
