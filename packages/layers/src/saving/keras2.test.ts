@@ -16,19 +16,22 @@ const golden = (name: string): Golden => JSON.parse(readFileSync(join(FOLDER, `$
 const bytes = (name: string): Uint8Array => new Uint8Array(readFileSync(join(FOLDER, `${name}.h5`)));
 const one = <T>(list: readonly T[]): T | readonly T[] => (list.length === 1 ? list[0]! : list);
 
-test.each(['text', 'graph', 'stack', 'attention', 'layers'])('%s.h5 of Keras 2 predicts what Keras 2 predicted', async (name) => {
-  const { inputs, outputs } = golden(name);
-  const model = await loadModel(bytes(name));
-  const x = inputs.map(({ shape, dtype, values }) => tensor(values, { dtype, shape }));
-  const y = await model.predict(one(x) as never);
-  const all = (Array.isArray(y) ? y : [y]) as { shape: number[]; data: Float32Array }[];
-  expect(all.map(({ shape }) => [...shape])).toEqual(outputs.map(({ shape }) => shape));
-  outputs.forEach(({ values }, o) => {
-    // float32 has 24 bits: a sum of terms as large as the largest value is that much less exact.
-    const bound = 2e-6 * Math.max(1, ...values.map(Math.abs));
-    for (const [i, v] of values.entries()) expect(Math.abs(all[o]!.data[i]! - v)).toBeLessThan(bound);
-  });
-});
+test.each(['text', 'graph', 'stack', 'attention', 'layers'])(
+  '%s.h5 of Keras 2 predicts what Keras 2 predicted',
+  async (name) => {
+    const { inputs, outputs } = golden(name);
+    const model = await loadModel(bytes(name));
+    const x = inputs.map(({ shape, dtype, values }) => tensor(values, { dtype, shape }));
+    const y = await model.predict(one(x) as never);
+    const all = (Array.isArray(y) ? y : [y]) as { shape: number[]; data: Float32Array }[];
+    expect(all.map(({ shape }) => [...shape])).toEqual(outputs.map(({ shape }) => shape));
+    outputs.forEach(({ values }, o) => {
+      // float32 has 24 bits: a sum of terms as large as the largest value is that much less exact.
+      const bound = 2e-6 * Math.max(1, ...values.map(Math.abs));
+      for (const [i, v] of values.entries()) expect(Math.abs(all[o]!.data[i]! - v)).toBeLessThan(bound);
+    });
+  },
+);
 
 test.each(['text', 'graph', 'stack'])('%s.h5 of Keras 2 is compiled as it was', async (name) => {
   const { inputs, targets, evaluated } = golden(name);
