@@ -38,6 +38,14 @@ for (const count of [1, 2]) {
 }
 if (!results[0].every((v, i) => v === results[1][i])) throw new Error('two threads gave other bits than one');
 `;
+/** A model for the command to inspect and convert, by what a user of `recurra` alone has. */
+const COMMAND = `
+import { readFile } from 'node:fs/promises';
+import { Dense, GRU, Input, Sequential } from 'recurra';
+import { sniffFormat } from 'recurra/formats';
+await new Sequential([Input({ shape: [4, 3] }), new GRU(2), new Dense(1)]).save('m.keras');
+if (sniffFormat(new Uint8Array(await readFile('m.keras'))) !== 'keras') throw new Error('expected a file of Keras');
+`;
 let passed = 0;
 let failed = 0;
 
@@ -161,6 +169,17 @@ try {
       for (const runtime of runtimes)
         check(`example of ${full} under ${runtime}`, runIn(runtime, `example${i}.mjs`, project));
     });
+    if (full === 'recurra') {
+      writeFileSync(join(project, 'command.mjs'), COMMAND);
+      check('a model for the command', exec(process.execPath, ['command.mjs'], project));
+      for (const args of [
+        ['--help'],
+        ['inspect', 'm.keras', '--json'],
+        ['convert', 'm.keras', 'm.onnx'],
+        ['inspect', 'm.onnx'],
+      ])
+        check(`recurra ${args.join(' ')}`, exec('npx', ['--no-install', 'recurra', ...args], project));
+    }
     if (full !== '@recurra/compiler') continue;
     writeFileSync(join(project, 'pool.mjs'), POOL);
     for (const runtime of runtimes) check(`two threads under ${runtime}`, runIn(runtime, 'pool.mjs', project));

@@ -60,7 +60,7 @@ const FORMATS: readonly Format[] = [
   },
   {
     name: 'weights.h5',
-    title: 'weights of Keras 3 (HDF5)',
+    title: "Keras 3's weights (HDF5)",
     kind: 'hdf5',
     endings: ['.weights.h5'],
     holds: new Set(['weights', 'optimizer']),
@@ -70,7 +70,7 @@ const FORMATS: readonly Format[] = [
   },
   {
     name: 'h5',
-    title: 'Keras before 3 (HDF5)',
+    title: "Keras' older format (HDF5)",
     kind: 'hdf5',
     endings: ['.h5', '.hdf5'],
     holds: new Set(['model', 'compile', 'weights', 'optimizer']),

@@ -25,6 +25,7 @@ export {
   weightsToFile,
 } from './saving/weights.js';
 export { layerClasses, sequentialFromConfig } from './serialize.js';
+export { type LayerShapes, shapesOf } from './shapes.js';
 export { HOOKS, type Hook } from './training/callback.js';
 export { formatDuration } from './training/callbacks/progress.js';
 export { ModelOptimizer } from './training/model-optimizer.js';

@@ -76,7 +76,7 @@ const LAYERS_BUILT_UPON = [
   ...['Callback', 'Layer', 'Loss', 'Metric', 'Operation', 'Call', 'Graph', 'SymbolicTensor', 'ModelOptimizer'],
   ...['TrainState', 'alignRanks', 'alignTargets', 'alignWeights', 'asTargets', 'classIndices', 'classWeights'],
   ...['directionOf', 'findLogName', 'formatDuration', 'joinWeights', 'layerClasses', 'maskOf', 'nameMetrics'],
-  ...['prefixed', 'withMask', 'registerSerializable'],
+  ...['prefixed', 'withMask', 'registerSerializable', 'shapesOf'],
   // Places of browsers, with tests of their own (places.test.ts).
   ...['downloadStorage', 'fetchStorage', 'fileStorage', 'indexedDbStorage'],
   // Between models and the plain values of files.
