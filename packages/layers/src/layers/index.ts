@@ -81,6 +81,7 @@ export {
   type RecurrentOptions,
   RNN,
 } from './rnn.js';
+export { SequenceMask } from './sequence-mask.js';
 export { SimpleRNN, type SimpleRNNOptions } from './simple-rnn.js';
 export { Softmax, type SoftmaxOptions } from './softmax.js';
 export { SpatialDropout1D, type SpatialDropout1DOptions } from './spatial-dropout1d.js';

@@ -30,7 +30,7 @@ export interface FromModelFileOptions extends DeserializeOptions {
 }
 
 /** Classes that Keras has not: it finds them where a program registers them. */
-const OURS: ReadonlySet<string> = new Set(['CRF', 'PositionEmbedding', 'SinePositionEncoding']);
+const OURS: ReadonlySet<string> = new Set(['CRF', 'PositionEmbedding', 'SequenceMask', 'SinePositionEncoding']);
 const KERAS_MODELS: ReadonlySet<string> = new Set(['Functional', 'Sequential']);
 
 /** Descriptions of layers that Keras has not, or that are a program's own, without a module of Keras'. */

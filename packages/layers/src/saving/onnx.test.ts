@@ -1,9 +1,11 @@
 /** Models as ONNX, run by onnxruntime: what it predicts is what we predict. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { decodeOnnx, encodeOnnx, type WeightGroup } from '@recurra/formats';
 import { tensorsOf } from '@recurra/formats/extend';
-import { FormatError, type Tensor, tensor } from '@recurra/tensor';
+import { FormatError, type Tensor, type TensorJSON, tensor, tensorFromJSON } from '@recurra/tensor';
 import * as r from '../index.js';
 import { type AnyModel, modelFromFile, toModelFile } from './model-file.js';
 
@@ -57,7 +59,7 @@ const ort = require(workerData);
 parentPort.on('message', async ({ bytes, inputs }) => {
   try {
     const session = await ort.InferenceSession.create(bytes, { intraOpNumThreads: 1, interOpNumThreads: 1, logSeverityLevel: 3 });
-    const types = { float32: Float32Array, int32: Int32Array, bool: Uint8Array };
+    const types = { float32: Float32Array, int32: Int32Array, bool: Uint8Array, int64: { from: (values) => BigInt64Array.from(values, BigInt) } };
     const feeds = {};
     session.inputNames.forEach((name, i) => {
       const { type, values, shape } = inputs[i];
@@ -75,9 +77,13 @@ parentPort.on('message', async ({ bytes, inputs }) => {
 const worker = new Worker(RUNNER, { eval: true, workerData: require.resolve('onnxruntime-node') });
 afterAll(() => worker.terminate());
 
-async function run(bytes: Uint8Array, inputs: readonly Tensor[]): Promise<Ran[]> {
+async function run(bytes: Uint8Array, inputs: readonly Tensor[], ids = 'int32'): Promise<Ran[]> {
   const answer = once(worker, 'message') as Promise<[{ outputs?: Ran[]; error?: string }]>;
-  const given = inputs.map((x) => ({ type: x.dtype, values: [...x.data].map(Number), shape: [...x.shape] }));
+  const given = inputs.map((x) => ({
+    type: x.dtype === 'int32' ? ids : x.dtype,
+    values: [...x.data].map(Number),
+    shape: [...x.shape],
+  }));
   worker.postMessage({ bytes: Buffer.from(bytes), inputs: given });
   const [{ outputs, error }] = await answer;
   if (!outputs) throw new Error(error);
@@ -562,6 +568,48 @@ describe('graphs without an architecture', () => {
     const bytes = encodeOnnx(toModelFile(model), { architecture: false });
     expect(() => decodeOnnx(bytes)).toThrow(FormatError);
     expect(() => decodeOnnx(bytes)).toThrow(/expected operators that layers compute/);
+  });
+});
+
+/** Graphs of PyTorch's exporters and of others (packages/testing/golden/onnx.py): read, computed here, and written again for the runtime. */
+describe('graphs of other makers', () => {
+  const folder = join(__dirname, '../../../testing/golden/files/onnx');
+  interface Given {
+    readonly name: string;
+    readonly config: { readonly files: Readonly<Record<string, string>> };
+    readonly inputs: Readonly<Record<string, TensorJSON>>;
+  }
+  const { cases } = JSON.parse(readFileSync(join(folder, 'cases.json'), 'utf8')) as { cases: Given[] };
+  const files = cases.flatMap(({ config, inputs }) =>
+    Object.values(config.files).map((file) => [file, Object.values(inputs).map((x) => tensorFromJSON(x))] as const),
+  );
+  /** The inputs of a model of those of a graph: with the batch first, where that is another axis there. */
+  const asModel = (model: AnyModel, xs: readonly Tensor[], file: string): Tensor[] =>
+    (model.inputs as unknown as readonly { readonly shape: readonly (number | null)[] }[]).map((spec, i) => {
+      const x = xs[i]!;
+      const isTurned = /batch_firstFalse|lengths/.test(file)
+        ? x.rank > 1
+        : x.rank === 3 && /^states_/.test(file) && i > 0;
+      expect(spec.shape).toHaveLength(x.rank);
+      return isTurned ? x.swapaxes(0, 1) : x;
+    });
+
+  test.each(files)('%s', async (file, given) => {
+    const bytes = new Uint8Array(readFileSync(join(folder, file)));
+    const model = modelFromFile(decodeOnnx(bytes));
+    const inputs = asModel(model, given, file);
+    const found = [model.apply((inputs.length === 1 ? inputs[0] : inputs) as never)].flat(3) as unknown as Tensor[];
+    const theirs = await run(bytes, given, file.startsWith('lengths') ? 'int32' : 'int64');
+    const ours = await run(encodeOnnx(toModelFile(model)), inputs);
+    found.forEach((y, i) => {
+      expect(ours[i]!.shape).toEqual(y.shape);
+      const again = tensor(Float32Array.from(ours[i]!.values), { shape: [...ours[i]!.shape] });
+      expect(again.sub(y).abs().max().item()).toBeLessThan(1e-5);
+      // As the runtime has them, the batch may be another axis: the elements are the same.
+      const sorted = (values: readonly number[]): Tensor => tensor(Float32Array.from(values).sort());
+      const apart = sorted(theirs[i]!.values).sub(sorted([...y.data].map(Number)));
+      expect(apart.abs().max().item()).toBeLessThan(1e-5);
+    });
   });
 });
 

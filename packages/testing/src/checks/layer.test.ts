@@ -17,13 +17,14 @@ import {
   Masking,
   Normalization,
   PositionEmbedding,
+  SequenceMask,
   SinePositionEncoding,
   SpectralNormalization,
   serializeLayer,
   type Variable,
 } from '@recurra/layers';
 import { layerClasses, type PartialShape } from '@recurra/layers/extend';
-import { randomInteger, randomKey, randomNormal, stopGradient, type Tensor } from '@recurra/tensor';
+import { randomInteger, randomKey, randomNormal, stopGradient, type Tensor, tensor } from '@recurra/tensor';
 import { type GoldenCase, type GoldenTensor, type GoldenWeight, readArea, toTensor } from '../golden/format.js';
 import { fromKeras } from '../golden/layers.js';
 import { checkLayer, type LayerSample } from './layer.js';
@@ -41,6 +42,7 @@ const OWN: Readonly<Record<string, LayerSample>> = {
   // Another name of GroupedQueryAttention.
   GroupQueryAttention: { make: () => new GroupQueryAttention(2, 4, 2), inputs: x },
   PositionEmbedding: { make: () => new PositionEmbedding(7), inputs: x },
+  SequenceMask: { make: () => new SequenceMask(), inputs: [x, tensor([5, 0, 2], { dtype: 'int32' })] },
   SinePositionEncoding: { make: () => new SinePositionEncoding({ maxWavelength: 100 }), inputs: x },
   Lambda: { make: () => new Lambda((v: Tensor) => v.square()), inputs: x, serializable: false },
   // Replayed in the golden area `preprocessing`.

@@ -85,6 +85,15 @@ export const masking: Lower = (call: LayerCall) => {
   return masked(y, valid);
 };
 
+export const sequenceMask: Lower = (call: LayerCall) => {
+  const { g } = call;
+  const [x, lengths] = call.list;
+  if (!x || !lengths || call.list.length !== 2 || x.shape.length < 2) call.fail('expected sequences and their lengths');
+  const steps = g.unsqueeze(g.range(x, 1), [0]);
+  const flat = g.reshape(g.cast(lengths, 'int64'), [g.dim(x, 0), 1]);
+  return masked(g.less(steps, flat), null);
+};
+
 export const activationLayer: Lower = elementwise((call, x) => call.activation(x));
 
 export const relu: Lower = elementwise((call, x) =>

@@ -1,11 +1,27 @@
 import { FormatError, type Tensor, tensor } from '@recurra/tensor';
-import type { Constant, Dim } from '../graph.js';
+import type { Constant } from '../graph.js';
 import type { AttributeProto, NodeProto } from '../proto.js';
 import { readTensor } from '../read.js';
 import type { KerasBuilder } from './builder.js';
-import type { Raised, RaisedTensor } from './values.js';
+import type { Raised, RaisedRepeated, RaisedTensor, RaisedView } from './values.js';
+import { settledView, viewOf, viewOfStack } from './views.js';
 
 const utf8 = new TextDecoder();
+
+/** What values are, in messages. */
+const KINDS: Readonly<Record<Raised['kind'], string>> = {
+  tensor: 'a tensor',
+  view: 'a tensor',
+  stack: 'what a recurrent operator gives',
+  constant: 'a constant',
+  repeated: 'a constant that is repeated',
+  zeros: 'zeros',
+  sizes: 'sizes of axes',
+  scores: 'scores of an attention',
+};
+
+/** What a value is, in messages. */
+export const kindName = (x: Raised): string => KINDS[x.kind];
 
 /** A node, with what its inputs stand for. */
 export class NodeReader {
@@ -15,6 +31,7 @@ export class NodeReader {
   readonly uses: ReadonlyMap<string, number>;
   private readonly values: ReadonlyMap<string, Raised>;
   private readonly attributes: ReadonlyMap<string, AttributeProto>;
+  private readonly replaced: Map<number, Raised> = new Map();
 
   constructor(
     node: NodeProto,
@@ -41,15 +58,45 @@ export class NodeReader {
   input(i: number): Raised | null {
     const name = this.node.input[i];
     if (!name) return null;
-    return this.values.get(name) ?? this.fail(`expected an input "${name}" that is there`);
+    return this.replaced.get(i) ?? this.values.get(name) ?? this.fail(`expected an input "${name}" that is there`);
+  }
+
+  /** Lets an input stand for another value: for this node alone. */
+  put(i: number, value: Raised): void {
+    this.replaced.set(i, value);
   }
 
   tensor(i: number): RaisedTensor {
-    const x = this.input(i);
+    return this.settled(this.input(i), i);
+  }
+
+  /** A value as a tensor whose axes are those of a layer's output: layers cut and join them where the graph does. */
+  settled(given: Raised | null, i = 0): RaisedTensor {
+    const x =
+      given?.kind === 'view'
+        ? settledView(this.keras, given, this.label)
+        : given?.kind === 'stack'
+          ? settledView(this.keras, viewOfStack(this.keras, given, this.label), this.label)
+          : given;
     if (x?.kind !== 'tensor')
-      this.fail(`expected input ${i} to be a tensor that is computed, received ${x?.kind ?? 'none'}`);
+      this.fail(`expected input ${i} to be a tensor that is computed, received ${x ? kindName(x) : 'none'}`);
     if (x.rounded) this.fail('expected values that are not rounded, for which Keras has no layer but Embedding');
     return x;
+  }
+
+  /** A tensor whose axes may be cut and joined: what is computed element by element, or over features, does not mind. */
+  view(i: number): RaisedView {
+    return this.viewed(this.input(i), i);
+  }
+
+  viewed(x: Raised | null, i = 0): RaisedView {
+    if (x?.kind === 'view') return x;
+    return x?.kind === 'stack' ? viewOfStack(this.keras, x, this.label) : viewOf(this.keras, this.settled(x, i));
+  }
+
+  /** A constant that is repeated, with as many axes as it is seen with. */
+  broadcastRank({ value, sizes }: RaisedRepeated): Tensor {
+    return value.reshape([...sizes.slice(value.rank).map(() => 1), ...value.shape]);
   }
 
   /** A tensor of ids, for an Embedding. */
@@ -119,11 +166,15 @@ export class NodeReader {
     const found = this.attributes.get('value');
     if (found?.t) return readTensor(found.t);
     const one = this.attributes.get('value_float') ?? this.attributes.get('value_int');
-    if (one) return { type: 'float32', value: tensor(one.name === 'value_int' ? Number(one.i) : one.f) };
+    if (one?.name === 'value_int') return { type: 'int64', value: tensor(Number(one.i), { dtype: 'float64' }) };
+    if (one) return { type: 'float32', value: tensor(one.f) };
     const list = this.attributes.get('value_ints') ?? this.attributes.get('value_floats');
     if (list) {
       const data = list.name === 'value_ints' ? list.ints.map(Number) : [...list.floats];
-      return { type: 'float32', value: tensor(Float64Array.from(data), { shape: [data.length] }) };
+      return {
+        type: list.name === 'value_ints' ? 'int64' : 'float32',
+        value: tensor(Float64Array.from(data), { shape: [data.length] }),
+      };
     }
     return this.fail('expected a constant of numbers');
   }
@@ -140,9 +191,12 @@ export class NodeReader {
     return found;
   }
 
-  /** Sizes as the graph sees them. */
-  seen(x: RaisedTensor): readonly Dim[] {
-    return x.order.map((a) => x.shape[a]!);
+  /** The order of axes that a transposition asks for. */
+  permutation(rank: number): number[] {
+    const perm = [...(this.ints('perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i))];
+    if (perm.length !== rank || [...perm].sort((a, b) => a - b).some((a, i) => a !== i))
+      this.fail(`expected perm to name each of ${rank} axes`);
+    return perm;
   }
 
   /** Is an output read anywhere? */

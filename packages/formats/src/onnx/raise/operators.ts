@@ -1,25 +1,36 @@
-import { type Tensor, tensor, zeros } from '@recurra/tensor';
+import { type Tensor, zeros } from '@recurra/tensor';
 import type { Json } from '../../model-file.js';
-import { broadcast, type Dim } from '../graph.js';
+import { broadcast, type Constant, type Dim } from '../graph.js';
 import { typeName } from '../read.js';
-import { type FoundLayer, groupOf } from './builder.js';
+import { identity, isCausal, isLinearDense, product } from './attention.js';
+import { BatchElsewhere, type FoundLayer, groupOf, SizeIsKnown } from './builder.js';
+import { bounds, sizesAt, sizesOf } from './constants.js';
 import type { NodeReader } from './node-reader.js';
 import { recurrent } from './recurrent.js';
-import type { Raised, RaisedConstant, RaisedStack, RaisedTensor } from './values.js';
+import { known, ONE, type Size } from './sizes.js';
+import type { Raised, RaisedStack, RaisedTensor, RaisedView } from './values.js';
+import { hasFeaturesLast, regrouped, seenSize, viewOf, withFeatures } from './views.js';
 
 /** How an operator becomes layers: what its outputs stand for. */
 type Raise = (r: NodeReader) => Raised | readonly Raised[];
-
-const constantOf = (value: Tensor): RaisedConstant => ({ kind: 'constant', constant: { type: 'float32', value } });
 
 /** A layer that gives each element by itself: axes may lie in any order. */
 const pointwise =
   (className: string, config: (r: NodeReader) => Readonly<Record<string, Json>>): Raise =>
   (r: NodeReader) => {
-    const x = r.tensor(0);
-    const layer = r.keras.layer(className, [x], config(r));
-    return { ...x, from: { layer: layer.name, output: 0 }, dtype: 'float32' };
+    return elementwise(r, (x) => r.keras.layer(className, [x], config(r)));
   };
+
+/** What a layer gives that takes each element by itself. */
+function elementwise(r: NodeReader, make: (x: RaisedTensor) => FoundLayer, at = 0): RaisedTensor | RaisedView {
+  const given = r.input(at);
+  const cut = given?.kind === 'view' || given?.kind === 'stack';
+  const view = cut ? r.view(at) : null;
+  const x = view?.base ?? r.tensor(at);
+  const layer = make(x);
+  const y = { ...x, from: { layer: layer.name, output: 0 }, dtype: 'float32' };
+  return view ? { ...view, base: y } : y;
+}
 
 const activation = (name: string): Raise => pointwise('Activation', () => ({ activation: name }));
 
@@ -33,8 +44,15 @@ const same: Raise = (r: NodeReader) => {
 const softmax =
   (name: 'softmax' | 'log_softmax'): Raise =>
   (r: NodeReader) => {
+    const given = r.input(0);
+    if (given?.kind === 'scores') {
+      if (name !== 'softmax' || given.shares || r.axis(r.int('axis', -1), 4) !== 3)
+        r.fail('expected a softmax over keys');
+      return { ...given, shares: true };
+    }
     const x = r.tensor(0);
     const axis = x.order[r.axis(r.int('axis', -1), x.order.length)]!;
+    if (axis === 0) r.fail('expected an axis after that of the batch');
     const last = axis === x.shape.length - 1;
     if (name === 'log_softmax' && !last) r.fail('expected the last axis');
     const layer = last
@@ -44,38 +62,57 @@ const softmax =
   };
 
 /** A product with a matrix as Dense, its bias still to come. */
-function dense(r: NodeReader, x: RaisedTensor, kernel: Tensor, bias: Tensor | null): RaisedTensor {
-  const rank = x.order.length;
-  if (x.order[rank - 1] !== rank - 1 || rank < 2) r.fail('expected features on the last axis');
+function dense(r: NodeReader, at: number, kernel: Tensor, bias: Tensor | null): RaisedTensor | RaisedView {
+  const given = r.view(at);
+  const view = hasFeaturesLast(given) ? given : viewOf(r.keras, r.tensor(at));
+  if (!hasFeaturesLast(view)) r.fail('expected features on the last axis');
   const [features, units] = kernel.shape as readonly [number, number];
-  if ((x.shape[rank - 1] ?? features) !== features || units < 1)
-    r.fail(`expected ${features} features, received ${x.shape[rank - 1]}`);
-  const layer = r.keras.layer('Dense', [x], { units, activation: 'linear', use_bias: bias !== null });
+  const { base } = view;
+  if ((base.shape.at(-1) ?? features) !== features || units < 1)
+    r.fail(`expected ${features} features, received ${base.shape.at(-1)}`);
+  const layer = r.keras.layer('Dense', [base], { units, activation: 'linear', use_bias: bias !== null });
   layer.group = groupOf(layer.name, bias ? { kernel, bias } : { kernel });
-  return { ...x, from: { layer: layer.name, output: 0 }, shape: [...x.shape.slice(0, -1), units] };
+  const y = { ...base, from: { layer: layer.name, output: 0 }, shape: [...base.shape.slice(0, -1), units] };
+  return simple(withFeatures(view, y, known(units)));
+}
+
+/** A view that cuts and joins nothing as the tensor that it is. */
+function simple(view: RaisedView): RaisedTensor | RaisedView {
+  const { base, atoms, axes } = view;
+  if (atoms.length !== base.shape.length || axes.some((list) => list.length !== 1) || axes.length !== atoms.length)
+    return view;
+  return { ...base, order: axes.map(([i]) => atoms[i!]!.axis) };
 }
 
 const matmul: Raise = (r: NodeReader) => {
-  const b = r.input(1);
-  if (b?.kind !== 'constant') return r.fail('expected a product with a constant matrix, as Dense has it');
-  return dense(r, r.tensor(0), r.weight(1, 2), null);
+  if (r.input(1)?.kind !== 'constant') return product(r);
+  return dense(r, 0, r.weight(1, 2), null);
 };
 
 const gemm: Raise = (r: NodeReader) => {
-  if (r.float('alpha', 1) !== 1 || r.float('beta', 1) !== 1 || r.int('transA', 0) !== 0)
-    r.fail('expected alpha 1, beta 1 and transA 0');
+  const transposed = r.int('transA', 0) !== 0;
+  if (transposed) r.fail('expected transA 0');
+  const [alpha, beta] = [r.float('alpha', 1), r.float('beta', 1)];
   const given = r.weight(1, 2);
-  const kernel = r.int('transB', 0) ? given.transpose([1, 0]) : given;
+  const turned = r.int('transB', 0) ? given.transpose([1, 0]) : given;
+  const kernel = alpha === 1 ? turned : turned.mul(alpha);
   const units = kernel.shape[1]!;
-  const bias = r.input(2) ? flatVector(r.constant(2)!.value, units) : null;
-  if (r.input(2) && !bias) r.fail(`expected a bias of ${units} elements`);
-  return dense(r, r.keras.plain(r.tensor(0), r.label), kernel, bias);
+  const vector = r.input(2) ? flatVector(r.constant(2)!.value, units) : null;
+  if (r.input(2) && !vector) r.fail(`expected a bias of ${units} elements`);
+  return dense(r, 0, kernel, vector && beta !== 1 ? vector.mul(beta) : vector);
 };
 
 /** A constant as a vector of so many elements (one is repeated); `null` where it has other axes. */
 function flatVector(value: Tensor, size: number): Tensor | null {
   if (value.size === 1) return zeros([size]).add(Number(value.data[0]));
-  return value.size === size && (value.shape.at(-1) ?? 1) === size ? value.reshape([size]).cast('float32') : null;
+  if ((value.shape.at(-1) ?? 1) !== size || size === 0 || value.size % size !== 0) return null;
+  // For all samples and steps the same.
+  const { data } = value;
+  for (let i = size; i < value.size; i++) if (data[i] !== data[i % size]) return null;
+  return value
+    .reshape([value.size / size, size])
+    .at(0)
+    .cast('float32');
 }
 
 /** The layer that gave a tensor, if it is the last of its users and may still get a bias. */
@@ -94,18 +131,36 @@ const MERGING: Readonly<Record<string, string>> = {
   Mean: 'Average',
 };
 
+/** A view with axes of size 1 in front. */
+const widened = (view: RaisedView, rank: number): RaisedView => ({
+  ...view,
+  axes: [...Array.from({ length: rank - view.axes.length }, (): number[] => []), ...view.axes],
+});
+
+/** Tensors whose axes lie alike: as they are, or the batch first and the others as the graph has them. */
+function inOneOrder(r: NodeReader, xs: readonly RaisedTensor[]): readonly RaisedTensor[] {
+  const [first] = xs as readonly [RaisedTensor, ...RaisedTensor[]];
+  if (xs.every((x) => x.order.join() === first.order.join() && x.flipped === first.flipped)) return xs;
+  const batch = first.order.indexOf(0);
+  if (xs.some((x) => x.order.indexOf(0) !== batch || x.order.length !== first.order.length))
+    return xs.map((x) => r.keras.plain(x, r.label));
+  const order = first.order.map((_, i) => (i === batch ? 0 : i < batch ? i + 1 : i));
+  return xs.map((x) => ({ ...r.keras.withBatchFirst(x, r.label), order }));
+}
+
 /** Elementwise operators of two tensors, or of one and a constant. */
 const arithmetic: Raise = (r: NodeReader) => {
   const { opType, input } = r.node;
   const values = input.map((_, i) => r.input(i));
-  if (values.every((v) => v?.kind === 'tensor')) {
+  if (values.some((v) => v?.kind === 'scores')) return scored(r, values);
+  if (values.every(isComputed)) {
     const className = MERGING[opType];
     if (!className) return r.fail('expected one of the inputs to be a constant');
-    const xs = values as RaisedTensor[];
-    const [first] = xs as [RaisedTensor];
+    const views = values.map((_, i) => r.view(i));
+    const most = Math.max(...views.map((v) => v.axes.length));
+    const xs = views.map((v) => r.settled(v.axes.length === most ? simple(v) : widened(v, most)));
     if (xs.length < 2 && opType !== 'Sum' && opType !== 'Mean') r.fail('expected two inputs');
-    const alike = xs.every((x) => x.order.join() === first.order.join() && x.flipped === first.flipped);
-    const used = alike ? xs : xs.map((x) => r.keras.plain(x, r.label));
+    const used = inOneOrder(r, xs);
     const layer = r.keras.layer(className, used, {}, { list: true });
     const rank = used[0]!.shape.length;
     if (used.some((x) => x.shape.length !== rank)) r.fail('expected inputs of one rank');
@@ -113,21 +168,31 @@ const arithmetic: Raise = (r: NodeReader) => {
     return { ...used[0]!, from: { layer: layer.name, output: 0 }, shape };
   }
   if (values.length !== 2) return r.fail('expected two inputs');
-  const at = values.findIndex((v) => v?.kind === 'tensor');
-  const x = values[at];
+  const at = values.findIndex(isComputed);
   const other = values[1 - at];
-  if (x?.kind !== 'tensor' || other?.kind !== 'constant') return r.fail('expected tensors and constants');
+  if (at >= 0 && other?.kind === 'zeros' && (opType === 'Add' || (opType === 'Sub' && at === 0))) return values[at]!;
+  if (at < 0 || other?.kind !== 'constant') return r.fail('expected tensors and constants');
   const value = other.constant.value.cast('float32');
-  const rank = x.order.length;
-  const last = x.order[rank - 1] === rank - 1;
-  const size = x.shape[rank - 1] ?? null;
+  const cut = r.view(at);
+  // A number for each feature needs them as an axis.
+  const view = value.size === 1 || hasFeaturesLast(cut) ? cut : viewOf(r.keras, r.settled(cut));
+  const x = view.base;
+  const last = hasFeaturesLast(view);
+  const size = x.shape.at(-1) ?? null;
+  const more = value.rank - view.axes.length;
+  if (more > 0) {
+    if (value.shape.slice(0, more).some((d) => d !== 1))
+      return r.fail(`expected a constant of rank ${view.axes.length} at most, received [${value.shape.join(', ')}]`);
+    r.put(at, widened(view, value.rank));
+    return arithmetic(r);
+  }
   if (opType === 'Add' && last && size !== null) {
     const layer = openDense(r, x, input[at]!);
     const bias = flatVector(value, size);
     if (layer && bias) {
       layer.config['use_bias'] = true;
       layer.group = groupOf(layer.name, { kernel: layer.group.variables[0]!.value, bias });
-      return x;
+      return values[at]!;
     }
   }
   const numbers = value.size === 1 ? Number(value.data[0]) : last && size !== null && flatVector(value, size);
@@ -139,7 +204,7 @@ const arithmetic: Raise = (r: NodeReader) => {
     typeof numbers === 'number' ? f(numbers) : [...numbers.data].map((n) => f(Number(n)));
   const rescaled = (scale: Json, offset: Json): Raised => {
     const layer = r.keras.layer('Rescaling', [x], { scale, offset });
-    return { ...x, from: { layer: layer.name, output: 0 }, dtype: 'float32' };
+    return simple({ ...view, base: { ...x, from: { layer: layer.name, output: 0 }, dtype: 'float32' } });
   };
   switch (opType) {
     case 'Add':
@@ -176,6 +241,29 @@ const arithmetic: Raise = (r: NodeReader) => {
   }
 };
 
+/** Is it computed of inputs, one tensor? */
+const isComputed = (x: Raised | null): boolean => x?.kind === 'tensor' || x?.kind === 'view' || x?.kind === 'stack';
+
+/** What is done to scores of an attention before softmax: a factor, and what hides later steps. */
+function scored(r: NodeReader, values: readonly (Raised | null)[]): Raised {
+  const { opType } = r.node;
+  const at = values.findIndex((v) => v?.kind === 'scores');
+  const [scores, other] = [values[at], values[1 - at]];
+  if (scores?.kind !== 'scores' || scores.shares || values.length !== 2)
+    return r.fail('expected scores of an attention before their softmax');
+  if (other?.kind === 'zeros' && opType === 'Add') return scores;
+  if (other?.kind === 'constant') {
+    const { value } = other.constant;
+    if (value.size === 1 && opType === 'Mul') return { ...scores, scale: scores.scale * Number(value.data[0]) };
+    if (value.size === 1 && opType === 'Div' && at === 0)
+      return { ...scores, scale: scores.scale / Number(value.data[0]) };
+    if (opType === 'Add' && isCausal(r, scores, value)) return { ...scores, causal: true };
+  }
+  return r.fail(
+    'expected a factor, or a constant mask that hides later steps, as MultiHeadAttention has them (useCausalMask)',
+  );
+}
+
 const clip: Raise = (r: NodeReader) => {
   const bound = (i: number, name: string): number => {
     const given = r.input(i) ? Number(r.constant(i)!.value.data[0]) : r.float(name, i === 1 ? -Infinity : Infinity);
@@ -192,14 +280,6 @@ const clip: Raise = (r: NodeReader) => {
 const gather: Raise = (r: NodeReader) => {
   const table = r.input(0);
   if (table?.kind === 'constant') {
-    const ids = r.input(1);
-    if (ids?.kind === 'constant') {
-      const { value } = table.constant;
-      const picked = [...ids.constant.value.data].map(Number);
-      if (value.shape.length !== 1 || picked.length > 64) return r.fail('expected ids that are computed');
-      const data = picked.map((i) => Number(value.data.at(i) ?? r.fail('expected an index that is there')));
-      return constantOf(tensor(Float64Array.from(data), { shape: [...ids.constant.value.shape] }));
-    }
     if (r.int('axis', 0) !== 0) r.fail('expected axis 0');
     const embeddings = r.weight(0, 2);
     const { rounded: _rounded, ...x } = r.ids(1);
@@ -215,15 +295,146 @@ const gather: Raise = (r: NodeReader) => {
       dtype: 'float32',
     };
   }
-  const index = r.constant(1)!.value;
-  if (table?.kind === 'stack' && index.size === 1 && table.axes[r.axis(r.int('axis', 0), table.axes.length)] === 'D')
-    return settle({
-      ...table,
-      parts: [partAt(r, table, Number(index.data[0]))],
-      axes: index.rank === 0 ? table.axes.replace('D', '') : table.axes,
-    });
-  return r.fail('expected rows of a constant table, or a direction of a recurrent operator');
+  const index = r.constant(1)?.value ?? r.fail('expected an index');
+  if (index.size !== 1 || index.rank > 1) return r.fail('expected one index, or rows of a constant table');
+  return picked(r, Number(index.data[0]), r.int('axis', 0), index.rank === 0);
 };
+
+/** One place of an axis; the axis goes (`drop`), or stays with size 1. */
+function picked(r: NodeReader, index: number, axisGiven: number, drop: boolean): Raised {
+  const x = r.input(0);
+  if (x?.kind === 'zeros') return x;
+  if (x?.kind === 'repeated') return r.fail('expected a tensor');
+  if (x?.kind === 'stack') {
+    const axis = r.axis(axisGiven, x.axes.length);
+    if (x.axes[axis] === 'D')
+      return settle({
+        ...x,
+        parts: [partAt(r, x, index)],
+        axes: drop ? x.axes.replace('D', '') : x.axes,
+      });
+  }
+  const view = r.view(0);
+  const axis = r.axis(axisGiven, view.axes.length);
+  const size = r.keras.sizes.number(seenSize(view, r.keras.sizes, axis));
+  const at = index < 0 ? (size === null ? index : index + size) : index;
+  if (size !== null && !(at >= 0 && at < size)) r.fail(`expected an index of an axis of ${size}, received ${index}`);
+  const list = view.axes[axis]!;
+  if (list.length === 0) return drop ? { ...view, axes: view.axes.filter((_, i) => i !== axis) } : view;
+  if (isOfFeatures(view, list)) {
+    const narrowed = features(r, view, list[0]!, at, at + 1);
+    return drop ? simple(withoutOne(narrowed, axis)) : simple(narrowed);
+  }
+  const t = r.tensor(0);
+  const own = t.order[axis]!;
+  expectNoBatch(r, t, own);
+  if (own !== 1 || t.shape.length !== 3) r.fail('expected a step of [batch, time, features]');
+  const step = stepAt(r, t, at, size);
+  const order = t.order.filter((a) => a !== 1).map((a) => (a > 1 ? a - 1 : a));
+  const y = { ...step, order };
+  if (drop) return y;
+  const flat = viewOf(r.keras, y);
+  return { ...flat, axes: [...flat.axes.slice(0, axis), [], ...flat.axes.slice(axis)] };
+}
+
+/** Throws `BatchElsewhere` for the axis of the batch of an input: samples are not picked, so that states of directions are what it has first. */
+function expectNoBatch(r: NodeReader, t: RaisedTensor, axis: number): void {
+  if (axis !== 0) return;
+  const message = `ONNX: ${r.label}: expected an axis after that of the batch`;
+  if (t.order[0] !== 0 || t.order.length < 3) r.fail('expected an axis after that of the batch');
+  throw new BatchElsewhere(message, r.keras.inputsOf(t), 1);
+}
+
+/** One step of [batch, time, features] as [batch, features]; of a sequence of open length, the first or the last. */
+function stepAt(r: NodeReader, t: RaisedTensor, index: number, size: number | null): RaisedTensor {
+  const { keras } = r;
+  const width = t.shape[2] ?? r.fail('expected a known number of features');
+  const at = t.flipped ? (size === null ? -1 - index : size - 1 - index) : index;
+  const shape = [t.shape[0]!, width];
+  if (size !== null) {
+    const cropped = keras.layer('Cropping1D', [t], { cropping: [at, size - 1 - at] });
+    const one = keras.output(cropped, [t.shape[0]!, 1, width]);
+    return keras.output(keras.layer('Reshape', [one], { target_shape: [width] }), shape);
+  }
+  if (at !== 0 && at !== -1)
+    return r.fail(`expected the first or the last step of a sequence of open length, received ${at}`);
+  const layer = keras.find(t.from.layer);
+  if (
+    at === -1 &&
+    t.from.output === 0 &&
+    /^(LSTM|GRU|SimpleRNN)$/.test(layer.className) &&
+    !layer.config['go_backwards']
+  ) {
+    // What the last step gave is the state.
+    layer.config['return_state'] = true;
+    return keras.output(layer, shape, { output: 1 });
+  }
+  // A recurrent layer that remembers nothing but the step that it saw last.
+  const last = keras.layer('SimpleRNN', [{ ...t, flipped: false }], {
+    units: width,
+    activation: 'linear',
+    use_bias: false,
+    go_backwards: at === 0,
+    trainable: false,
+  });
+  const cell = groupOf('cell', { kernel: identity(width), recurrent_kernel: zeros([width, width]) });
+  last.group = groupOf(last.name, {}, { cell });
+  return keras.output(last, shape);
+}
+
+/** Is it one part of the features? */
+const isOfFeatures = ({ base, atoms }: RaisedView, list: readonly number[]): boolean =>
+  list.length === 1 && base.shape.length > 1 && atoms[list[0]!]!.axis === base.shape.length - 1;
+
+/** A view whose part at an axis has size 1, without it. */
+function withoutOne(view: RaisedView, axis: number): RaisedView {
+  const [gone] = view.axes[axis] as [number];
+  const axes = view.axes.filter((_, i) => i !== axis).map((list) => list.map((i) => (i > gone ? i - 1 : i)));
+  const atoms = view.atoms.filter((_, i) => i !== gone);
+  // The last part of features stays, as an axis has to have one.
+  if (atoms.every((atom) => atom.axis !== view.atoms[gone]!.axis))
+    return { ...view, axes: view.axes.filter((_, i) => i !== axis) };
+  return { ...view, atoms, axes };
+}
+
+/** Some of the features: of a Dense, fewer units; else by a Dense that picks them. */
+function features(r: NodeReader, view: RaisedView, atom: number, start: number, end: number): RaisedView {
+  const { keras } = r;
+  const { base } = view;
+  const last = base.shape.length - 1;
+  const number = (s: Size): number => keras.sizes.number(s) ?? r.fail('expected a known number of features');
+  const parts = view.atoms
+    .map(({ axis, size }, i) => (axis === last ? { i, n: number(size) } : null))
+    .filter((p) => p !== null);
+  const at = parts.findIndex(({ i }) => i === atom);
+  const before = parts.slice(0, at).reduce((n, p) => n * p.n, 1);
+  const after = parts.slice(at + 1).reduce((n, p) => n * p.n, 1);
+  const size = parts[at]!.n;
+  if (end <= start) r.fail('expected at least one feature');
+  const chosen = (t: Tensor): Tensor => {
+    const rows = t.rank === 2 ? t.shape[0]! : 1;
+    const picked = t.reshape([rows * before, size, after]).narrow(1, start, end - start);
+    const count = before * (end - start) * after;
+    return picked.reshape(t.rank === 2 ? [rows, count] : [count]);
+  };
+  const source = keras.find(base.from.layer);
+  const total = before * size * after;
+  const dense = isLinearDense(source);
+  if (!dense && total > 4096)
+    r.fail(`expected features of a product with a matrix, received ${total} of another layer`);
+  const units = before * (end - start) * after;
+  const layer = keras.layer('Dense', [dense ? source.inputs[0]! : base], {
+    units,
+    activation: 'linear',
+    use_bias: dense && source.config['use_bias'] === true,
+    ...(dense ? {} : { trainable: false }),
+  });
+  const variables = dense ? source.group.variables : [{ name: 'kernel', value: identity(total) }];
+  layer.group = groupOf(layer.name, Object.fromEntries(variables.map(({ name, value }) => [name, chosen(value)])));
+  const y = { ...base, from: { layer: layer.name, output: 0 }, shape: [...base.shape.slice(0, -1), units] };
+  const atoms = view.atoms.map((a, i) => (i === atom ? { ...a, size: known(end - start) } : a));
+  return { ...view, base: y, atoms };
+}
 
 /** The tensor of one direction. */
 function partAt(r: NodeReader, stack: RaisedStack, index: number): RaisedTensor {
@@ -240,128 +451,102 @@ function settle(stack: RaisedStack): Raised {
 
 const transpose: Raise = (r: NodeReader) => {
   const x = r.input(0);
-  if (x?.kind === 'constant') {
-    const { value } = x.constant;
-    const perm = r.ints('perm') ?? value.shape.map((_, i) => value.rank - 1 - i);
-    checkOrder(r, perm, value.rank);
-    return { kind: 'constant', constant: { ...x.constant, value: value.transpose([...perm]) } };
-  }
-  const rank = x?.kind === 'stack' ? x.axes.length : r.tensor(0).order.length;
-  const perm = r.ints('perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
-  checkOrder(r, perm, rank);
-  if (x?.kind === 'stack') return { ...x, axes: perm.map((a) => x.axes[a]).join('') };
+  if (x?.kind === 'zeros') return x;
+  if (x?.kind === 'repeated')
+    return {
+      ...x,
+      value: r.broadcastRank(x).transpose(r.permutation(x.sizes.length)),
+      sizes: r.permutation(x.sizes.length).map((a) => x.sizes[a]!),
+    };
+  if (x?.kind === 'stack')
+    return {
+      ...x,
+      axes: r
+        .permutation(x.axes.length)
+        .map((a) => x.axes[a])
+        .join(''),
+    };
+  if (x?.kind === 'view') return simple({ ...x, axes: r.permutation(x.axes.length).map((a) => x.axes[a]!) });
   const t = r.tensor(0);
-  return { ...t, order: perm.map((a) => t.order[a]!) };
+  return { ...t, order: r.permutation(t.order.length).map((a) => t.order[a]!) };
 };
-
-function checkOrder(r: NodeReader, perm: readonly number[], rank: number): void {
-  if (perm.length !== rank || [...perm].sort((a, b) => a - b).some((a, i) => a !== i))
-    r.fail(`expected perm to name each of ${rank} axes`);
-}
 
 const squeeze: Raise = (r: NodeReader) => {
   const x = r.input(0);
-  const axes = r.integers(1, 'axes');
+  const given = r.integers(1, 'axes');
   if (x?.kind === 'zeros') return x;
-  if (!axes) return r.fail('expected axes');
-  if (x?.kind === 'stack') {
-    const [axis] = axes.map((a) => r.axis(a, x.axes.length));
-    if (axes.length !== 1 || x.axes[axis!] !== 'D' || x.parts.length > 1) r.fail('expected the axis of one direction');
-    return settle({ ...x, axes: x.axes.replace('D', '') });
+  if (x?.kind === 'stack' && x.parts.length === 1) {
+    const axis = given?.length === 1 ? r.axis(given[0]!, x.axes.length) : -1;
+    if (x.axes[axis] === 'D') return settle({ ...x, axes: x.axes.replace('D', '') });
   }
-  if (x?.kind === 'constant') {
-    const { value } = x.constant;
-    return {
-      kind: 'constant',
-      constant: {
-        ...x.constant,
-        value: value.reshape(value.shape.filter((_, i) => !axes.map((a) => r.axis(a, value.rank)).includes(i))),
-      },
-    };
-  }
-  const t = r.keras.plain(r.tensor(0), r.label);
-  const dropped = axes.map((a) => r.axis(a, t.shape.length));
-  if (dropped.includes(0) || dropped.some((a) => t.shape[a] !== 1))
-    r.fail('expected axes of size 1 after that of the batch');
-  return reshaped(r, t, t.shape.filter((_, i) => !dropped.includes(i)).slice(1));
+  const view = r.view(0);
+  const { sizes } = r.keras;
+  const isOne = (axis: number): boolean => sizes.equal(seenSize(view, sizes, axis), ONE) && !holdsBatch(view, axis);
+  const axes = given?.map((a) => r.axis(a, view.axes.length)) ?? view.axes.map((_, i) => i).filter(isOne);
+  if (!axes.every(isOne)) r.fail('expected axes of size 1 besides that of the batch');
+  // What their parts are goes to an axis beside them.
+  const kept = view.axes.map((_, i) => i).filter((i) => !axes.includes(i));
+  return reshapedTo(
+    r,
+    view,
+    kept.map((i) => seenSize(view, sizes, i)),
+  );
 };
+
+const holdsBatch = ({ atoms, axes }: RaisedView, axis: number): boolean =>
+  axes[axis]!.some((i) => atoms[i]!.axis === 0);
 
 const unsqueeze: Raise = (r: NodeReader) => {
   const axes = r.integers(1, 'axes') ?? r.fail('expected axes');
   const x = r.input(0);
   if (x?.kind === 'zeros') return x;
-  const rank = (x?.kind === 'constant' ? x.constant.value.rank : r.tensor(0).order.length) + axes.length;
-  const added = axes.map((a) => r.axis(a, rank)).sort((a, b) => a - b);
-  const insert = (shape: readonly Dim[]): Dim[] => {
-    const result = [...shape];
-    for (const a of added) result.splice(a, 0, 1);
-    return result;
-  };
-  if (x?.kind === 'constant')
-    return {
-      kind: 'constant',
-      constant: { ...x.constant, value: x.constant.value.reshape(insert(x.constant.value.shape) as number[]) },
-    };
-  const t = r.keras.plain(r.tensor(0), r.label);
-  if (added[0] === 0) r.fail('expected axes after that of the batch');
-  return reshaped(r, t, insert(t.shape).slice(1));
+  const view = r.view(0);
+  const rank = view.axes.length + axes.length;
+  const result = [...view.axes];
+  for (const a of axes.map((axis) => r.axis(axis, rank)).sort((m, n) => m - n)) result.splice(a, 0, []);
+  return { ...view, axes: result };
 };
 
-/** The same elements in another shape, without the axis of the batch; one size may be open. */
-function reshaped(r: NodeReader, x: RaisedTensor, target: readonly Dim[]): RaisedTensor {
-  if (target.filter((d) => d === null).length > 1) r.fail('expected at most one size that is open');
-  const layer = r.keras.layer('Reshape', [x], { target_shape: target.map((d) => d ?? -1) });
-  return r.keras.output(layer, [x.shape[0]!, ...target], { dtype: x.dtype });
-}
-
-/** Both directions behind each other, where the axes of direction and units are joined. */
-function joined(r: NodeReader, stack: RaisedStack): Raised {
-  if (!stack.axes.endsWith('DU') || stack.parts.length === 0)
-    return r.fail(`expected directions beside units, received axes ${stack.axes}`);
-  const axes = stack.axes.replace('D', '');
-  if (stack.parts.length === 1) return settle({ ...stack, axes });
-  const layer = r.keras.layer('Concatenate', stack.parts, { axis: -1 }, { list: true });
-  const [part] = stack.parts as [RaisedTensor];
-  const shape = [
-    ...part.shape.slice(0, -1),
-    stack.parts.reduce<Dim>((n, p) => (n === null || p.shape.at(-1) === null ? null : n + p.shape.at(-1)!), 0),
-  ];
-  return settle({ kind: 'stack', parts: [r.keras.output(layer, shape)], axes });
+/** A view under other sizes. */
+function reshapedTo(r: NodeReader, view: RaisedView, targets: readonly Size[]): RaisedTensor | RaisedView {
+  const found = regrouped(view, r.keras.sizes, targets);
+  const text = (list: readonly Size[]): string =>
+    list
+      .map(({ n, of }) =>
+        [...(n === 1 && of.length > 0 ? [] : [n]), ...of.map((name) => (name === 'batch' ? name : 'open'))].join('*'),
+      )
+      .join(', ');
+  if (!found)
+    return r.fail(
+      `expected a shape that keeps the axis of the batch and the order of the elements, received [${text(targets)}] for [${text(view.axes.map((_, i) => seenSize(view, r.keras.sizes, i)))}]`,
+    );
+  return simple(found);
 }
 
 const reshape: Raise = (r: NodeReader) => {
   const x = r.input(0);
-  const sizes = r.integers(1, 'shape') ?? r.fail('expected a shape that is a constant');
   if (x?.kind === 'zeros') return x;
-  if (x?.kind === 'stack') {
-    if (sizes.length !== x.axes.length - 1) r.fail('expected both directions joined');
-    return joined(r, x);
-  }
-  if (x?.kind === 'constant') {
-    const { value } = x.constant;
-    const open = sizes.indexOf(-1);
-    const rest = sizes.filter((d) => d !== -1).reduce((a, b) => a * b, 1);
-    const shape = sizes.map((d, i) => (i === open ? value.size / rest : d));
-    if (shape.some((d) => !Number.isInteger(d) || d < 0)) r.fail('expected a shape that fits');
-    return { kind: 'constant', constant: { ...x.constant, value: value.reshape(shape) } };
-  }
-  const t = r.keras.plain(r.tensor(0), r.label);
-  const total = t.shape.slice(1).reduce<Dim>((a, b) => (a === null || b === null ? null : a * b), 1);
-  const [first, ...rest] = sizes.map((d, i) => (d === 0 && r.int('allowzero', 0) === 0 ? (t.shape[i] ?? null) : d));
-  if (first === undefined || (first === -1 && rest.includes(-1)))
-    return r.fail('expected a shape with the batch first');
-  const known = rest.filter((d) => d !== -1 && d !== null).reduce<number>((a, b) => a * b!, 1);
-  // The axis of the batch stays what it is: what is behind it has to be the elements of one sample.
-  const stays =
-    sizes[0] === 0 ||
-    (first === -1 && total !== null && !rest.includes(null) && known === total) ||
-    (t.shape[0] !== null && first === t.shape[0]);
-  if (!stays) return r.fail(`expected a shape that keeps the axis of the batch, received [${sizes.join(', ')}]`);
-  return reshaped(
-    r,
-    t,
-    rest.map((d) => (d === -1 ? (total === null || rest.includes(null) ? null : total / known) : d!)),
+  const given = sizesAt(r, 1)?.list ?? r.ints('shape')?.map(known) ?? r.fail('expected a shape that the graph tells');
+  const view = r.view(0);
+  const { sizes } = r.keras;
+  const seen = view.axes.map((_, i) => seenSize(view, sizes, i));
+  const copied = given.map((s, i) =>
+    s.n === 0 && r.int('allowzero', 0) === 0 ? (seen[i] ?? r.fail('expected an axis to copy the size of')) : s,
   );
+  const total = seen.reduce((a, b) => sizes.times(a, b), ONE);
+  const rest = copied.filter(({ n }) => n !== -1).reduce((a, b) => sizes.times(a, b), ONE);
+  const targets = copied.map((s) =>
+    s.n === -1 ? (sizes.over(total, rest) ?? r.fail('expected sizes that fit the elements')) : s,
+  );
+  const wanted = targets.reduce((a, b) => sizes.times(a, b), ONE);
+  if (copied.filter(({ n }) => n === -1).length > 1) r.fail('expected at most one size of -1');
+  if (!sizes.equal(wanted, total)) {
+    const message = `ONNX: ${r.label}: expected a shape of as many elements`;
+    const implied = sizes.implied(total, wanted);
+    if (implied) throw new SizeIsKnown(message, ...implied);
+    r.fail('expected a shape of as many elements');
+  }
+  return reshapedTo(r, view, targets);
 };
 
 const flatten: Raise = (r: NodeReader) => {
@@ -372,24 +557,35 @@ const flatten: Raise = (r: NodeReader) => {
   return r.keras.output(layer, [x.shape[0]!, size]);
 };
 
+/** Final states of layers and directions behind each other, as PyTorch gives them: [directions, batch, units]. `null` where they are other tensors. */
+function stacked(r: NodeReader, values: readonly (Raised | null)[]): RaisedStack | null {
+  const states = values.map((v): RaisedStack | null => {
+    if (v?.kind === 'stack') return v.axes === 'DBU' ? v : null;
+    if (v?.kind !== 'view' || v.base.shape.length !== 2 || v.axes[0]?.length !== 0) return null;
+    const own = simple({ ...v, axes: v.axes.slice(1) });
+    return own.kind === 'tensor' && own.order.join() === '0,1' ? { kind: 'stack', parts: [own], axes: 'DBU' } : null;
+  });
+  const found = states.filter((s) => s !== null);
+  if (found.length !== values.length || r.axis(r.int('axis', 0), 3) !== 0) return null;
+  const parts = found.flatMap((s) => s.parts);
+  return parts.every((p) => p.shape[1] === parts[0]!.shape[1]) ? { kind: 'stack', parts, axes: 'DBU' } : null;
+}
+
 const concat: Raise = (r: NodeReader) => {
   const { input } = r.node;
   const values = input.map((_, i) => r.input(i));
-  if (values.some((v) => v?.kind === 'zeros')) return { kind: 'zeros' };
-  if (values.every((v) => v?.kind === 'constant')) {
-    const data = values.flatMap((v) => [...(v as RaisedConstant).constant.value.data].map(Number));
-    if (data.length > 64 || values.some((v) => (v as RaisedConstant).constant.value.rank !== 1))
-      r.fail('expected tensors');
-    return constantOf(tensor(Float64Array.from(data), { shape: [data.length] }));
-  }
+  if (values.every((v) => v?.kind === 'zeros')) return { kind: 'zeros' };
+  const states = stacked(r, values);
+  if (states) return states;
   const xs = input.map((_, i) => r.tensor(i));
-  const [first] = xs as [RaisedTensor];
-  const alike = xs.every((x) => x.order.join() === first.order.join() && x.flipped === first.flipped);
-  const used = alike ? xs : xs.map((x) => r.keras.plain(x, r.label));
+  const used = inOneOrder(r, xs);
   const base = used[0]!;
   if (used.some((x) => x.order.length !== base.order.length)) r.fail('expected inputs of one rank');
   const axis = base.order[r.axis(r.int('axis', 0), base.order.length)]!;
-  if (axis === 0 || (base.flipped && axis === 1)) r.fail('expected an axis after that of the batch');
+  if (axis === 0 || (base.flipped && axis === 1))
+    r.fail(
+      'expected an axis after that of the batch. If the first axis is one of layers and directions, its parts have to be states.',
+    );
   const layer = r.keras.layer('Concatenate', used, { axis }, { list: true });
   const total = used.reduce<Dim>((n, x) => (n === null || x.shape[axis] === null ? null : n + x.shape[axis]!), 0);
   return { ...base, from: { layer: layer.name, output: 0 }, shape: base.shape.map((d, i) => (i === axis ? total : d)) };
@@ -397,44 +593,168 @@ const concat: Raise = (r: NodeReader) => {
 
 const slice: Raise = (r: NodeReader) => {
   const x = r.input(0);
-  const [starts, ends] = [r.integers(1, 'starts'), r.integers(2, 'ends')];
-  const axes = r.integers(3, 'axes');
-  const steps = r.integers(4, 'steps') ?? [1];
-  if (starts?.length !== 1 || ends?.length !== 1 || axes?.length !== 1 || steps.length !== 1)
-    return r.fail('expected a slice of one axis');
-  const [start, end, step] = [starts[0]!, ends[0]!, steps[0]!];
-  if (x?.kind === 'stack') {
-    const axis = r.axis(axes[0]!, x.axes.length);
-    if (x.axes[axis] !== 'D' || step !== 1) return r.fail('expected a slice of directions');
-    return { ...x, parts: x.parts.slice(start, end) };
+  if (x?.kind === 'zeros') return x;
+  const [starts, ends] = [r.integers(1, 'starts') ?? [], r.integers(2, 'ends') ?? []];
+  const axes = r.integers(3, 'axes') ?? starts.map((_, i) => i);
+  const steps = r.integers(4, 'steps') ?? starts.map(() => 1);
+  if (
+    starts.length !== ends.length ||
+    axes.length !== starts.length ||
+    steps.length !== starts.length ||
+    starts.length === 0
+  )
+    return r.fail('expected as many ends, axes and steps as starts');
+  return starts.reduce<Raised>(
+    (now, start, i) => sliced(r, now, { axis: axes[i]!, start, end: ends[i]!, step: steps[i]! }),
+    x ?? r.fail('expected an input'),
+  );
+};
+
+/** A slice of one axis. */
+function sliced(
+  r: NodeReader,
+  x: Raised,
+  { axis: given, start, end, step }: { axis: number; start: number; end: number; step: number },
+): Raised {
+  if (x.kind === 'stack') {
+    const axis = r.axis(given, x.axes.length);
+    if (x.axes[axis] === 'D') {
+      if (step !== 1) return r.fail('expected neighbouring directions');
+      return { ...x, parts: x.parts.slice(...bounds(start, end, x.parts.length)) };
+    }
   }
-  const t = r.tensor(0);
-  const axis = t.order[r.axis(axes[0]!, t.order.length)]!;
-  const size = t.shape[axis] ?? null;
+  const view = r.viewed(x);
+  const axis = r.axis(given, view.axes.length);
+  const size = r.keras.sizes.number(seenSize(view, r.keras.sizes, axis));
+  const list = view.axes[axis]!;
+  if (step === 1 && size !== null && start <= 0 && (start === 0 || start <= -size) && end >= size) return x;
+  if (step === 1 && start === 0 && end >= 2 ** 31 - 1) return x;
+  if (step === 1 && isOfFeatures(view, list)) {
+    const [from, to] = bounds(start, end, size ?? r.fail('expected a known number of features'));
+    return simple(features(r, view, list[0]!, from, to));
+  }
+  const t = r.settled(x);
+  const own = t.order[axis]!;
   if (
     step === -1 &&
-    axis === 1 &&
+    own === 1 &&
     t.shape.length === 3 &&
-    (start === -1 || start === (size ?? -2) - 1) &&
+    (start === -1 || start === (size ?? -2) - 1 || start >= 2 ** 31 - 1) &&
     end < -(2 ** 31) + 1
   )
     return { ...t, flipped: !t.flipped };
-  if (step !== 1 || axis !== 1 || t.shape.length !== 3 || t.flipped)
-    return r.fail('expected a slice of steps [batch, time, features], or all of them backwards');
-  const before =
-    start >= 0 ? start : size === null ? r.fail('expected a start counted from the front') : Math.max(0, size + start);
-  const after =
-    end < 0
-      ? -end
-      : size !== null
-        ? Math.max(0, size - end)
-        : end >= 2 ** 31 - 1
-          ? 0
-          : r.fail('expected an end counted from the back');
+  expectNoBatch(r, t, own);
+  if (step !== 1 || own !== 1 || t.shape.length !== 3 || (t.flipped && size === null))
+    return r.fail('expected a slice of steps [batch, time, features] or of features, or all steps backwards');
+  let [before, after] = [start, -end];
+  if (size !== null) {
+    const [from, to] = bounds(start, end, size);
+    [before, after] = t.flipped ? [size - to, from] : [from, size - to];
+  } else {
+    if (start < 0) {
+      if (start !== -1 || end < 2 ** 31 - 1) return r.fail('expected a start counted from the front');
+      const one = viewOf(r.keras, {
+        ...stepAt(r, t, -1, null),
+        order: t.order.filter((a) => a !== 1).map((a) => (a > 1 ? a - 1 : a)),
+      });
+      return { ...one, axes: [...one.axes.slice(0, axis), [], ...one.axes.slice(axis)] };
+    }
+    if (start === 0 && end === 1) {
+      const one = viewOf(r.keras, {
+        ...stepAt(r, t, 0, null),
+        order: t.order.filter((a) => a !== 1).map((a) => (a > 1 ? a - 1 : a)),
+      });
+      return { ...one, axes: [...one.axes.slice(0, axis), [], ...one.axes.slice(axis)] };
+    }
+    after = end < 0 ? -end : end >= 2 ** 31 - 1 ? 0 : r.fail('expected an end counted from the back');
+  }
   const length = size === null ? null : size - before - after;
   if (length !== null && length < 1) r.fail('expected at least one step');
   const layer = r.keras.layer('Cropping1D', [t], { cropping: [before, after] });
-  return { ...t, from: { layer: layer.name, output: 0 }, shape: t.shape.map((d, i) => (i === 1 ? length : d)) };
+  return {
+    ...t,
+    flipped: t.flipped && length !== 1,
+    from: { layer: layer.name, output: 0 },
+    shape: t.shape.map((d, i) => (i === 1 ? length : d)),
+  };
+}
+
+/** How long so many parts of an axis are. */
+function partsOf(r: NodeReader, total: number): readonly number[] {
+  const count = r.node.output.length;
+  const part = Math.ceil(total / count);
+  const given = r.integers(1, 'split') ?? Array.from({ length: count }, (_, i) => Math.min(part, total - i * part));
+  if (given.length !== count || given.reduce((a, b) => a + b, 0) !== total || given.some((n) => n < 1))
+    r.fail(`expected parts that make up ${total}, received [${given.join(', ')}]`);
+  return given;
+}
+
+function splitConstant(r: NodeReader, { type, value }: Constant): Raised[] {
+  const axis = r.axis(r.int('axis', 0), value.rank);
+  let start = 0;
+  return partsOf(r, value.shape[axis]!).map((n) => {
+    start += n;
+    return { kind: 'constant', constant: { type, value: value.narrow(axis, start - n, n) } };
+  });
+}
+
+/** Parts of one axis. */
+const split: Raise = (r: NodeReader) => {
+  const x = r.input(0) ?? r.fail('expected an input');
+  if (x.kind === 'zeros') return r.node.output.map(() => x);
+  if (x.kind === 'constant') return splitConstant(r, x.constant);
+  const rank = x.kind === 'stack' ? x.axes.length : r.viewed(x).axes.length;
+  const axis = r.axis(r.int('axis', 0), rank);
+  const total =
+    x.kind === 'stack' && x.axes[axis] === 'D'
+      ? x.parts.length
+      : (r.keras.sizes.number(seenSize(r.viewed(x), r.keras.sizes, axis)) ?? r.fail('expected an axis of known size'));
+  let start = 0;
+  return partsOf(r, total).map((n) => {
+    const result = sliced(r, x, { axis, start, end: start + n, step: 1 });
+    start += n;
+    return result;
+  });
+};
+
+const shape: Raise = (r: NodeReader) => {
+  const x = r.input(0);
+  if (x?.kind === 'constant') return sizesOf(r, x.constant.value.shape.map(known), 1);
+  if (x?.kind === 'sizes') return sizesOf(r, x.rank === 0 ? [] : [known(x.list.length)], 1);
+  const view = r.view(0);
+  const all = view.axes.map((_, i) => seenSize(view, r.keras.sizes, i));
+  return sizesOf(r, all.slice(...bounds(r.int('start', 0), r.int('end', all.length), all.length)), 1);
+};
+
+/** The sum over steps: of a product with shares [batch, time, 1], what an attention picks; else the mean, as often as there are steps. */
+const reduceSum: Raise = (r: NodeReader) => {
+  const x = r.tensor(0);
+  const axes = (r.integers(1, 'axes') ?? []).map((a) => r.axis(a, x.order.length));
+  if (x.order.length !== 3 || axes.length !== 1 || x.order[axes[0]!] !== 1)
+    return r.fail('expected the sum over the steps of [batch, time, features]');
+  const keep = r.int('keepdims', 1) !== 0;
+  const layer = r.keras.find(x.from.layer);
+  const width = x.shape[2] ?? r.fail('expected a known number of features');
+  const [a, b] = layer.className === 'Multiply' && layer.inputs.length === 2 ? layer.inputs : [];
+  const steps = x.shape[1] ?? null;
+  let y: RaisedTensor;
+  if (a && b && a.shape.length === 3 && b.shape.length === 3 && [a, b].some((t) => t.shape[2] === 1)) {
+    const pair = a.shape[2] === 1 ? [a, b] : [b, a];
+    const dot = r.keras.layer('Dot', pair, { axes: [1, 1], normalize: false }, { list: true });
+    const one = r.keras.output(dot, [x.shape[0]!, 1, width]);
+    y = r.keras.output(r.keras.layer('Reshape', [one], { target_shape: [width] }), [x.shape[0]!, width]);
+  } else {
+    if (steps === null)
+      return r.fail(
+        'expected a known number of steps, or a product with shares [batch, time, 1]: Keras has no layer that sums',
+      );
+    const mean = r.keras.output(r.keras.layer('GlobalAveragePooling1D', [x], {}), [x.shape[0]!, width]);
+    y = r.keras.output(r.keras.layer('Rescaling', [mean], { scale: steps, offset: 0 }), mean.shape);
+  }
+  const result = { ...y, order: x.order.filter((i) => i !== 1).map((i) => (i > 1 ? i - 1 : i)) };
+  if (!keep) return result;
+  const flat = viewOf(r.keras, result);
+  return { ...flat, axes: [...flat.axes.slice(0, axes[0]), [], ...flat.axes.slice(axes[0])] };
 };
 
 /** A tensor [batch, channels, time] as Keras' layers of convolution take it: as it is, or the one that it was transposed from. */
@@ -606,16 +926,17 @@ const layerNormalization: Raise = (r: NodeReader) => {
   const x = r.tensor(0);
   const rank = x.order.length;
   if (r.axis(r.int('axis', -1), rank) !== rank - 1 || x.order[rank - 1] !== rank - 1) r.fail('expected the last axis');
-  const gamma = r.weight(1, 1);
-  const beta = r.input(2) ? r.weight(2, 1) : null;
-  if ([gamma, beta].some((t) => t && t.size !== (x.shape[rank - 1] ?? t.size)))
-    r.fail('expected weights that fit the features');
+  const size = x.shape[rank - 1] ?? r.fail('expected a known number of features');
+  const weight = (i: number): Tensor | null =>
+    r.input(i) ? (flatVector(r.constant(i)!.value, size) ?? r.fail('expected weights that fit the features')) : null;
+  const [gamma, beta] = [weight(1), weight(2)];
   const layer = r.keras.layer('LayerNormalization', [x], {
     axis: [rank - 1],
     epsilon: r.float('epsilon', 1e-5),
     center: beta !== null,
+    ...(gamma ? {} : { scale: false }),
   });
-  layer.group = groupOf(layer.name, beta ? { gamma, beta } : { gamma });
+  layer.group = groupOf(layer.name, { ...(gamma ? { gamma } : {}), ...(beta ? { beta } : {}) });
   return { ...x, from: { layer: layer.name, output: 0 } };
 };
 
@@ -659,17 +980,39 @@ const pad: Raise = (r: NodeReader) => {
   };
 };
 
-/** Zeros of whatever shape. */
+/** One number of whatever shape: as many as there are samples, say. */
 const filled: Raise = (r: NodeReader) => {
-  const value = r.has('value') ? Number(r.value().value.data[0]) : 0;
-  return value === 0 ? { kind: 'zeros' } : r.fail('expected zeros');
+  const fill = r.has('value') ? r.value().value : null;
+  const value = Number(fill?.data[0] ?? 0);
+  if (value === 0) return { kind: 'zeros' };
+  const { list } = sizesAt(r, 0) ?? r.fail('expected sizes');
+  return { kind: 'repeated', value: zeros(list.map(() => 1)).add(value), sizes: list };
 };
 
 const expand: Raise = (r: NodeReader) => {
-  const x = r.input(0);
-  if (x?.kind === 'zeros' || (x?.kind === 'constant' && [...x.constant.value.data].every((v) => Number(v) === 0)))
-    return { kind: 'zeros' };
-  return r.fail('expected zeros');
+  const x = r.input(0) ?? r.fail('expected an input');
+  if (x.kind === 'zeros') return x;
+  const { list } = sizesAt(r, 1) ?? r.fail('expected sizes that the graph tells');
+  if (x.kind === 'constant' || x.kind === 'repeated') {
+    const value = x.kind === 'constant' ? x.constant.value : x.value;
+    if ([...value.data].every((v) => Number(v) === 0)) return { kind: 'zeros' };
+    const rank = Math.max(list.length, value.rank);
+    const at = <T>(all: readonly T[], i: number, otherwise: T): T => all[i - rank + all.length] ?? otherwise;
+    const sizes = Array.from({ length: rank }, (_, i) => {
+      const asked = at(list, i, ONE);
+      return r.keras.sizes.equal(asked, ONE) ? known(at(value.shape, i, 1)) : asked;
+    });
+    return { kind: 'repeated', value, sizes };
+  }
+  const view = r.viewed(x);
+  const seen = view.axes.map((_, i) => seenSize(view, r.keras.sizes, i));
+  const same = list.every((size, i) => {
+    const own = seen[i - list.length + seen.length];
+    return r.keras.sizes.equal(size, ONE) || (own !== undefined && r.keras.sizes.equal(size, own));
+  });
+  return same && list.length <= seen.length
+    ? x
+    : r.fail('expected sizes that are there: Keras has no layer that repeats');
 };
 
 /** What each operator becomes. */
@@ -726,14 +1069,17 @@ export const OPERATORS: Readonly<Record<string, Raise>> = {
   RNN: recurrent,
   ReduceMax: overTime('GlobalMaxPooling1D', false),
   ReduceMean: overTime('GlobalAveragePooling1D', false),
+  ReduceSum: reduceSum,
   Relu: activation('relu'),
   Reshape: reshape,
   Selu: activation('selu'),
+  Shape: shape,
   Sigmoid: activation('sigmoid'),
   Slice: slice,
   Softmax: softmax('softmax'),
   Softplus: activation('softplus'),
   Softsign: activation('softsign'),
+  Split: split,
   Squeeze: squeeze,
   Sub: arithmetic,
   Sum: arithmetic,

@@ -1,7 +1,7 @@
-import { concat, type Tensor } from '@recurra/tensor';
+import { concat, type Tensor, zeros } from '@recurra/tensor';
 import type { Json, WeightGroup } from '../../model-file.js';
 import { recurrentNames } from '../activations.js';
-import { groupOf } from './builder.js';
+import { BatchElsewhere, groupOf } from './builder.js';
 import type { NodeReader } from './node-reader.js';
 import type { Raised, RaisedTensor } from './values.js';
 
@@ -55,6 +55,109 @@ const isZero = (x: Raised | null): boolean =>
   x.kind === 'zeros' ||
   (x.kind === 'constant' && [...x.constant.value.data].every((v) => Number(v) === 0));
 
+/** Throws `BatchElsewhere` where the batch of a tensor is not the axis that the operator takes for it. */
+function expectBatch(r: NodeReader, x: RaisedTensor, axis: number): void {
+  const at = x.order.indexOf(0);
+  if (at === axis) return;
+  throw new BatchElsewhere(
+    `ONNX: ${r.label}: expected the batch on axis ${axis}, received it on axis ${at}`,
+    r.keras.inputsOf(x),
+    axis,
+  );
+}
+
+/** The mask that `sequence_lens` stand for; `null` where they are the length of the sequence, or left out. */
+function maskOf(r: NodeReader, x: RaisedTensor): RaisedTensor | null {
+  const lengths = r.input(4);
+  if (lengths === null) return null;
+  const { keras } = r;
+  const steps = keras.sizeOf(x, 1);
+  if (lengths.kind === 'sizes' && lengths.list.every((size) => keras.sizes.equal(size, steps))) return null;
+  const value =
+    lengths.kind === 'constant' ? lengths.constant.value : lengths.kind === 'repeated' ? lengths.value : null;
+  if (value && [...value.data].every((n) => keras.sizes.number(steps) === Number(n))) return null;
+  if (lengths.kind !== 'tensor' || lengths.order.length !== 1)
+    return r.fail(
+      'expected sequence_lens that are the length of the sequence, or an input (or computed of one) [batch]: constant lengths of single samples are none of a model',
+    );
+  const layer = keras.layer('SequenceMask', [x, lengths], {}, { list: true });
+  return keras.output(layer, [x.shape[0]!, x.shape[1]!], { dtype: 'bool' });
+}
+
+interface Place {
+  /** The sequence [batch, time, features]. */
+  readonly x: RaisedTensor;
+  readonly layout: number;
+  readonly directions: number;
+  readonly units: number;
+}
+
+/** The states that a call begins with, direction by direction; `null` where they are zeros. */
+function initialStates(r: NodeReader, given: readonly (Raised | null)[], place: Place): RaisedTensor[] | null {
+  if (given.every(isZero)) return null;
+  const states = given.map((state) => statesOf(r, state, place));
+  return Array.from({ length: place.directions }, (_, d) => states.map((list) => list[d]!)).flat();
+}
+
+/** A state of each direction. */
+function statesOf(r: NodeReader, state: Raised | null, { x, layout, directions, units }: Place): RaisedTensor[] {
+  const { keras } = r;
+  const each = Array.from({ length: directions }, (_, d) => d);
+  const [batchAxis, directionAxis] = layout === 1 ? [0, 1] : [1, 0];
+  if (isZero(state)) return each.map(() => constantState(r, x, zeros([units])));
+  if (state?.kind === 'constant' || state?.kind === 'repeated') {
+    const value = state.kind === 'constant' ? state.constant.value : r.broadcastRank(state);
+    const [d, b] = [value.shape[directionAxis!], value.shape[batchAxis!]];
+    if (value.rank !== 3 || (d !== directions && d !== 1) || (value.shape[2] !== units && value.shape[2] !== 1))
+      return r.fail(
+        `expected initial states [${layout === 1 ? 'batch, directions' : 'directions, batch'}, ${units}], received [${value.shape.join(', ')}]`,
+      );
+    return each.map((k) => {
+      const rows = value
+        .narrow(directionAxis!, d === 1 ? 0 : k, 1)
+        .reshape([b!, value.shape[2]!])
+        .broadcastTo([b!, units]);
+      const first = rows.at(0);
+      if (Number(rows.sub(first).abs().max().item()) !== 0)
+        return r.fail('expected initial states that are the same for all samples, or an input');
+      return constantState(r, x, first);
+    });
+  }
+  const natural = layout === 1 ? 'BDU' : 'DBU';
+  if (state?.kind === 'stack' && state.axes === natural && state.parts.length === directions)
+    return state.parts.map((part) => part);
+  const view = state?.kind === 'view' ? state : null;
+  if (view && view.axes.length === 3 && directions === 1 && view.axes[directionAxis!]!.length === 0) {
+    const own = r.settled({ ...view, axes: view.axes.filter((_, i) => i !== directionAxis) });
+    if (own.order.join() === '0,1') return [own];
+  }
+  const t = r.settled(state, 5);
+  if (t.order.length !== 3) r.fail(`expected initial states of rank 3, received rank ${t.order.length}`);
+  expectBatch(r, t, batchAxis!);
+  if (t.order[2] !== 2 || t.shape[1] !== directions || t.shape[2] !== units)
+    r.fail(
+      `expected initial states of ${directions} directions and ${units} units, received [${t.shape.map((d) => d ?? 'open').join(', ')}]`,
+    );
+  return each.map((d) => {
+    const one =
+      directions === 1
+        ? t
+        : keras.output(keras.layer('Cropping1D', [t], { cropping: [d, directions - 1 - d] }), [t.shape[0]!, 1, units]);
+    return keras.output(keras.layer('Reshape', [one], { target_shape: [units] }), [t.shape[0]!, units]);
+  });
+}
+
+/** A state that is the same for all samples: the bias of a Dense whose kernel is zeros. */
+function constantState(r: NodeReader, x: RaisedTensor, value: Tensor): RaisedTensor {
+  const { keras } = r;
+  const features = x.shape[2] ?? r.fail('expected a known number of features');
+  const pooled = keras.output(keras.layer('GlobalAveragePooling1D', [x], {}), [x.shape[0]!, features]);
+  const units = value.shape[0]!;
+  const layer = keras.layer('Dense', [pooled], { units, activation: 'linear', use_bias: true, trainable: false });
+  layer.group = groupOf(layer.name, { kernel: zeros([features, units]), bias: value.cast('float32') });
+  return keras.output(layer, [x.shape[0]!, units]);
+}
+
 /** LSTM, GRU and RNN as Keras' layers. */
 export function recurrent(r: NodeReader): Raised[] {
   const kind = r.node.opType as Kind;
@@ -80,21 +183,17 @@ export function recurrent(r: NodeReader): Raised[] {
   const bias = r.input(3) ? r.weight(3, 2) : null;
   if (bias && (bias.shape[0] !== directions || bias.shape[1] !== 2 * gates * units))
     r.fail('expected a bias that fits the weights');
-  if (r.input(4))
-    r.fail(
-      'expected sequences of one length, received sequence_lens, for which Keras has masks. Read a file that was written here, or export without lengths.',
-    );
   if (!isZero(r.input(7))) r.fail('expected no peepholes');
   if (r.has('clip') || r.int('input_forget', 0) !== 0) r.fail('expected neither clip nor input_forget');
   const layout = r.int('layout', 0);
   const x = r.tensor(0);
-  const expected = layout === 1 ? '0,1,2' : '1,0,2';
-  if (x.order.join() !== expected || x.flipped)
-    r.fail(
-      `expected a sequence whose axes are ${layout === 1 ? '[batch, time, features]' : '[time, batch, features], transposed from [batch, time, features]'}`,
-    );
+  const axes = layout === 1 ? [0, 1, 2] : [1, 0, 2];
+  if (x.order.length !== 3) r.fail(`expected a sequence of rank 3, received rank ${x.order.length}`);
+  expectBatch(r, x, axes.indexOf(0));
+  if (x.order.join() !== axes.join() || x.flipped)
+    r.fail(`expected a sequence [${layout === 1 ? 'batch, time' : 'time, batch'}, features], its steps in order`);
   const initial = [5, 6].slice(0, kind === 'LSTM' ? 2 : 1).map((i) => r.input(i));
-  if (initial.some((s) => !isZero(s))) r.fail('expected initial states of zeros');
+  const mask = maskOf(r, x);
   const resetAfter = kind === 'GRU' && r.int('linear_before_reset', 0) !== 0;
   const names = activations(r, kind, directions);
   const [usesY, usesH, usesC] = [r.isUsed(0), r.isUsed(1), r.isUsed(2)];
@@ -109,6 +208,7 @@ export function recurrent(r: NodeReader): Raised[] {
       use_bias: bias !== null,
       ...(kind === 'GRU' ? { reset_after: resetAfter } : {}),
       return_sequences: usesY,
+      ...(mask && usesY ? { zero_output_for_mask: true } : {}),
       return_state: returnState,
       go_backwards: backwards,
     };
@@ -131,13 +231,15 @@ export function recurrent(r: NodeReader): Raised[] {
   const [batch, time] = [x.shape[0]!, x.shape[1]!];
   const input: RaisedTensor = { ...x, order: [0, 1, 2] };
   const states = kind === 'LSTM' ? 2 : 1;
+  const begins = initialStates(r, initial, { x: input, layout, directions, units });
+  const kwargs = { ...(mask ? { mask } : {}), ...(begins ? { initial_state: begins } : {}) };
   const stacked = (parts: readonly RaisedTensor[], axes: string): Raised => ({ kind: 'stack', parts, axes });
   const [sequenceAxes, stateAxes] = layout === 1 ? ['BTDU', 'BDU'] : ['TDBU', 'DBU'];
   const sequenceShape = [batch, time, units];
   const stateShape = [batch, units];
   if (directions === 1) {
     const backwards = direction === 'reverse';
-    const layer = keras.layer(CLASSES[kind], [input], configOf(0, backwards));
+    const layer = keras.layer(CLASSES[kind], [input], configOf(0, backwards), { kwargs });
     layer.group = groupOf(layer.name, {}, { cell: cellOf(0) });
     const state = (k: number): RaisedTensor => keras.output(layer, stateShape, { output: returnState ? 1 + k : 0 });
     const y = keras.output(layer, usesY ? sequenceShape : stateShape, { flipped: backwards && usesY });
@@ -150,7 +252,12 @@ export function recurrent(r: NodeReader): Raised[] {
     config: { name: `${d === 0 ? 'forward' : 'backward'}_${CLASSES[kind].toLowerCase()}`, ...configOf(d, d === 1) },
     registered_name: null,
   });
-  const layer = keras.layer('Bidirectional', [input], { merge_mode: null, layer: inner(0), backward_layer: inner(1) });
+  const layer = keras.layer(
+    'Bidirectional',
+    [input],
+    { merge_mode: null, layer: inner(0), backward_layer: inner(1) },
+    { kwargs },
+  );
   const group = (d: number): WeightGroup => groupOf(null, {}, { cell: cellOf(d) });
   layer.group = groupOf(layer.name, {}, { forward_layer: group(0), backward_layer: group(1) });
   const shape = usesY ? sequenceShape : stateShape;

@@ -167,6 +167,7 @@ const CLASSES: Readonly<Record<string, Class>> = {
   },
   RepeatVector: of(size),
   Reshape: of(list(() => [2, -1])),
+  SequenceMask: of(),
   SeparableConv1D: of(size, size),
   SimpleRNN: of(size),
   SinePositionEncoding: { args: [], own: { maxWavelength: positive(1e4) } },
