@@ -86,14 +86,24 @@ class Topology {
     if (key === 'cells' && Array.isArray(value))
       return (value as readonly Json[]).map((cell, i) => this.layer(cell, `${where}: cell ${i}`));
     if (key === 'layer') {
-      const own = this.layer(value, `${where}: layer`, where.startsWith('Bidirectional'));
+      if (!where.startsWith('Bidirectional')) return this.layer(value, `${where}: layer`);
+      const own = this.layer(this.withoutCell(value, where), `${where}: layer`, true);
       const config = own['config'] as JsonObject;
       // It is TensorFlow.js that names the directions.
-      return where.startsWith('Bidirectional')
-        ? { ...own, config: { ...config, name: String(config['name']).replace(/^forward_/, '') } }
-        : own;
+      return { ...own, config: { ...config, name: String(config['name']).replace(/^forward_/, '') } };
     }
     return optionOf(key, value, fail);
+  }
+
+  /** The layer that an RNN of one cell is: as a direction, TensorFlow.js loads no RNN of cells. */
+  private withoutCell(given: Json, where: string): Json {
+    if (!isObject(given) || given['class_name'] !== 'RNN' || !isObject(given['config'])) return given;
+    const { cell = null, ...config } = given['config'];
+    const { class_name: className = null, config: own = null } = isObject(cell) ? cell : {};
+    const layer = /^(SimpleRNN|LSTM|GRU)Cell$/.exec(String(className))?.[1];
+    if (layer === undefined || !isObject(own))
+      return this.fail(where, 'a direction of LSTM, GRU, SimpleRNN or one of their cells', className);
+    return { ...given, class_name: layer, config: { ...without(own, ['name', 'trainable', 'dtype']), ...config } };
   }
 
   /** The other direction is a copy of the first one, walked backwards: TensorFlow.js makes it. */
