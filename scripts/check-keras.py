@@ -65,7 +65,7 @@ def train(model, case, x, y):
 
 def one(kind, case, x, y):
     path = case["files"]["keras" if kind == "weights.h5" else kind]
-    model = keras.models.load_model(path)
+    model = keras.models.load_model(path, compile=not (kind == "h5" and case["uncompiledH5"]))
     if kind == "weights.h5":
         # Other values first: what is compared has to come from the file.
         for w in model.weights:
@@ -81,6 +81,7 @@ def one(kind, case, x, y):
     if kind != "keras":
         return result, None
     model.save(case["theirs"])
+    model.save(case["theirs"].replace(".keras", ".h5"))
     return result, {"loss": train(model, case, x, y), "weights": weights(model)}
 
 

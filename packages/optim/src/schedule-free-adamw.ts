@@ -19,7 +19,9 @@ const RULES = {
 
 /**
  * Schedule-free AdamW (Defazio et al. 2024): an average of the iterates takes the place of a decaying learning rate.
- * z -= lr * g / (sqrt(v / (1 - beta2^t)) + epsilon); x moves to z by 1 / t; the parameters are (1 - beta1) z + beta1 x.
+ * z -= lr * g / (sqrt(v / (1 - beta2^t)) + epsilon); x moves to z by 1 / t: it is the mean of all z; the parameters are (1 - beta1) z + beta1 x.
+ *
+ * Steps are those of Keras 3.15 on JAX. On TensorFlow and PyTorch Keras takes x from z after its update, which differs from the paper.
  */
 export class ScheduleFreeAdamW extends AdamFamily {
   readonly name = 'ScheduleFreeAdamW';
@@ -36,6 +38,14 @@ export class ScheduleFreeAdamW extends AdamFamily {
     return { momentum: parameter, velocity: parameter.zerosLike() };
   }
 
+  /**
+   * @internal The iterate that the parameters were made of: the one before this step, as in the paper, and in Keras on JAX. On TensorFlow and PyTorch Keras
+   * 3.15 reads the one after it: what it keeps as the old value is the variable itself, which has been updated by then.
+   */
+  protected iterate(before: Tensor, _after: Tensor): Tensor {
+    return before;
+  }
+
   protected step({ parameter, gradient, slots, learningRate, step }: StepContext): { parameter: Tensor; slots: Slots } {
     const rate = this.warmupSteps > 0 ? learningRate.mul(step.div(this.warmupSteps).minimum(1)) : learningRate;
     const v = slots['velocity']!;
@@ -46,10 +56,10 @@ export class ScheduleFreeAdamW extends AdamFamily {
         .mul(1 - this.beta2),
     );
     const divisor = velocity.div(correction(this.beta2, step)).sqrt().add(this.epsilon);
-    const z = slots['momentum']!.sub(gradient.mul(rate).div(divisor));
+    const before = slots['momentum']!;
+    const z = before.sub(gradient.mul(rate).div(divisor));
     const weight = step.reciprocal();
-    // Keras 3.15 on TensorFlow reads z here after its update (the paper: before); so do we, so that trajectories agree.
-    const average = parameter.sub(z.mul(1 - this.beta1)).div(this.beta1);
+    const average = parameter.sub(this.iterate(before, z).mul(1 - this.beta1)).div(this.beta1);
     const x = average.mul(weight.neg().add(1)).add(z.mul(weight));
     return { parameter: z.mul(1 - this.beta1).add(x.mul(this.beta1)), slots: { momentum: z, velocity } };
   }
