@@ -1,40 +1,9 @@
 /**
- * Trains a small model in a real browser, from the built packages as they are (ES modules, no bundler), in a page that is cross-origin
- * isolated, so that threads are there. CHROMIUM names the
- * binary (default: chromium). Ends with `N passed, N failed`.
+ * Trains a small model in a real browser, from the built packages as they are. Ends with `N passed, N failed`.
  */
-import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { root } from './setup.mjs';
+import { checkInBrowser } from './browser.mjs';
 
-const names = readdirSync(join(root, 'packages')).filter((name) => name !== 'testing');
-const foreign = '/packages/preprocessing/node_modules';
-const imports = {
-  ...Object.fromEntries(
-    names.flatMap((name) => {
-      const specifier = name === 'recurra' ? name : `@recurra/${name}`;
-      return [
-        [specifier, `/packages/${name}/dist/index.js`],
-        [`${specifier}/extend`, `/packages/${name}/dist/extend.js`],
-      ];
-    }),
-  ),
-  '@noble/hashes/': `${foreign}/@noble/hashes/`,
-  valibot: `${foreign}/valibot/dist/index.mjs`,
-  fflate: '/packages/formats/node_modules/fflate/esm/browser.js',
-  h5wasm: '/packages/formats/node_modules/h5wasm/dist/esm/hdf5_hl.js',
-  'idb-keyval': '/packages/layers/node_modules/idb-keyval/dist/index.js',
-  leven: '/packages/tensor/node_modules/leven/index.js',
-};
-
-const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify({ imports })}</script>
-<script type="module">
-const report = (results) => fetch('/result', { method: 'POST', body: JSON.stringify(results) });
-addEventListener('error', (event) => report([[String(event.message), false]]));
-addEventListener('unhandledrejection', (event) => report([[String(event.reason), false]]));
+const script = `
 const { Bidirectional, Dense, Embedding, GRU, Sequential, Tokenizer, csvDataset, fileStorage, grad, indexedDbStorage, jit, jsonlDataset, loadAssets, loadModel, padSequences, randomBits, randomKey, randomUniform, segmentWords, setSeed, setThreads, tensor, threads } = await import('recurra');
 const results = [];
 results.push(['gradient', grad((x) => x.square().sum())(tensor([1, 2])).toArray().join() === '2,4']);
@@ -84,57 +53,5 @@ results.push(['threads', threads().count === 2]);
 const pooled = (await step(a)).data;
 results.push(['same bits on two threads', inline.every((v, i) => v === pooled[i])]);
 await report(results);
-</script>`;
-
-let deliver;
-const delivered = new Promise((resolve) => {
-  deliver = resolve;
-});
-const server = createServer((request, response) => {
-  response.setHeader('cross-origin-opener-policy', 'same-origin');
-  response.setHeader('cross-origin-embedder-policy', 'require-corp');
-  response.setHeader('cross-origin-resource-policy', 'same-origin');
-  const path = join(root, decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
-  if (request.method === 'POST') {
-    let body = '';
-    request.on('data', (chunk) => {
-      body += chunk;
-    });
-    request.on('end', () => {
-      response.end();
-      deliver(JSON.parse(body));
-    });
-  } else if (request.url === '/rows.csv') response.end('x,y\n1,2\n3,4\n');
-  else if (request.url === '/') response.setHeader('content-type', 'text/html').end(page);
-  else if (path.startsWith(join(root, 'packages')) && /\.m?js$/.test(path) && existsSync(path))
-    response.setHeader('content-type', 'text/javascript').end(readFileSync(path));
-  else response.writeHead(404).end();
-});
-await new Promise((resolve) => {
-  server.listen(0, '127.0.0.1', resolve);
-});
-
-const profile = mkdtempSync(join(tmpdir(), 'recurra-browser-'));
-const flags =
-  '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking --disable-component-update --disable-sync';
-const browser = spawn(
-  process.env.CHROMIUM ?? 'chromium',
-  [...flags.split(' '), `--user-data-dir=${profile}`, `http://127.0.0.1:${server.address().port}/`],
-  { stdio: 'ignore' },
-);
-const gone = new Promise((resolve) => {
-  browser.on('error', (error) => resolve([[`the browser did not start: ${error.message}`, false]]));
-  browser.on('exit', (code) => resolve([[`the browser ended with code ${code}`, false]]));
-});
-const late = new Promise((resolve) => {
-  setTimeout(() => resolve([['no result within 90 seconds', false]]), 90_000).unref();
-});
-const results = await Promise.race([delivered, gone, late]);
-browser.kill();
-await gone;
-server.close();
-rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
-for (const [what, ok] of results) if (!ok) console.error(`FAILED in the browser: ${what}`);
-const passed = results.filter(([, ok]) => ok).length;
-console.log(`${passed} passed, ${results.length - passed} failed`);
-process.exitCode = passed === results.length ? 0 : 1;
+`;
+await checkInBrowser(script, { '/rows.csv': 'x,y\n1,2\n3,4\n' });

@@ -18,7 +18,7 @@ export { resolveConstraint } from './constraints.js';
 export { computeDType } from './dtype.js';
 export { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
 export { GRU_CELL_OPTIONS } from './gru.js';
-export { fans, resolveInitializer } from './initializers.js';
+export { fans, resolveInitializer, withoutInitialValues } from './initializers.js';
 export { LSTM_CELL_OPTIONS } from './lstm.js';
 export { resolveRegularizer } from './regularizers.js';
 export { startsAtZero } from './sequence.js';

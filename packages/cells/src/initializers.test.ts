@@ -7,6 +7,7 @@ import {
   randomUniformInitializer,
   varianceScaling,
 } from './index.js';
+import { withoutInitialValues } from './initializers.js';
 
 test('an option that is undefined takes the default, in the configuration too', () => {
   expect(randomNormalInitializer({ mean: undefined, stddev: 2 } as never).config).toEqual({
@@ -47,4 +48,31 @@ test('relatives of variance scaling are it, with their own scale, mode and distr
 test('a seed is an integer that a number holds exactly', () => {
   expect(() => glorotUniform({ seed: 2 ** 53 })).toThrow(ValueError);
   expect(() => glorotUniform({ seed: 2 ** 53 - 1 })).not.toThrow();
+});
+
+test('weights that are made without values take no memory, and are counted before', () => {
+  const asked: number[] = [];
+  const shape = [2 ** 15, 2 ** 15];
+  const made = withoutInitialValues(
+    (elements) => asked.push(elements),
+    () => [orthogonal().create(shape), glorotUniform().create([3, 2], { dtype: 'float64' })],
+  );
+  expect(asked).toEqual([2 ** 30, 6]);
+  expect(made.map((value) => [value.shape, value.dtype])).toEqual([
+    [shape, 'float32'],
+    [[3, 2], 'float64'],
+  ]);
+  // 4 GB would not be there.
+  expect(made[0]!.array!.data.byteLength).toBe(4);
+  expect(made[1]!.toArray()).toEqual([
+    [0, 0],
+    [0, 0],
+    [0, 0],
+  ]);
+  const refuse = (elements: number): void => {
+    throw new ValueError(`too many: ${elements}`);
+  };
+  expect(() => withoutInitialValues(refuse, () => heNormal().create([5]))).toThrow('too many: 5');
+  // Everything is as before, also after an error.
+  expect([...orthogonal({ seed: 1 }).create([1, 1]).data].map(Math.abs)).toEqual([1]);
 });

@@ -7,13 +7,14 @@ import {
   randomUniform,
   type Shape,
   ShapeError,
-  type Tensor,
+  Tensor,
   tensor,
   truncatedNormal,
 } from '@recurra/tensor';
 import {
   checkValue,
   denseData,
+  ndarray,
   nextKey,
   type Rule,
   type Rules,
@@ -108,6 +109,24 @@ const VARIANCE_SCALING = argumentsOf<VarianceScalingOptions>({ ...SCALING, seed:
 const SCALED = argumentsOf<SeedOption>({ seed: null, ...AXES });
 const ORTHOGONAL = argumentsOf<SeedOption & { readonly gain?: number }>({ gain: 1, seed: null });
 
+/** What is asked for the elements of weights that are made without values, while there is such. */
+let takeBlank: ((elements: number) => void) | null = null;
+
+/**
+ * Runs `f`, in which the initializers here make zeros and draw nothing: of weights that a file has, values that are drawn (an orthogonal matrix of 2048 rows takes seconds) would be thrown
+ * away at once.
+ * @param take called with the number of elements before they are allocated; what it throws is thrown
+ */
+export function withoutInitialValues<R>(take: (elements: number) => void, f: () => R): R {
+  const before = takeBlank;
+  takeBlank = take;
+  try {
+    return f();
+  } finally {
+    takeBlank = before;
+  }
+}
+
 /** An initializer, from what `create` makes of a shape, the options with their defaults, and how to draw. Throws `ValueError` for options that do not fit. */
 function define<T extends object>(
   name: string,
@@ -120,11 +139,15 @@ function define<T extends object>(
   return {
     name,
     config: config as Readonly<Record<string, unknown>>,
-    create: (shape, options = {}) =>
-      create(shape, config, {
-        key: seed === null ? (options.key ?? nextKey()) : randomKey(seed),
-        dtype: options.dtype ?? 'float32',
-      }),
+    create: (shape, options = {}) => {
+      const { dtype = 'float32' } = options;
+      if (takeBlank && SHAPE.accepts(shape)) {
+        takeBlank(sizeOf(shape));
+        // One element that stands for all: nothing is allocated.
+        return new Tensor(shape, dtype, { ...ndarray(dtype, []), shape, strides: shape.map(() => 0) });
+      }
+      return create(shape, config, { key: seed === null ? (options.key ?? nextKey()) : randomKey(seed), dtype });
+    },
   };
 }
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { FormatError, tensor } from '@recurra/tensor';
 import { zipSync } from 'fflate';
 import { formatOfName, formatOfPath } from './extend.js';
+import { writeHdf5 } from './hdf5/write.js';
 import { formats, readModelFile } from './index.js';
-import { writeHdf5 } from './keras/hdf5.js';
 import { readKerasJson, writeKerasJson } from './keras/json.js';
 import type { ModelFile, WeightGroup } from './model-file.js';
 
@@ -140,7 +140,7 @@ test('paths and names promise formats', () => {
     /ends in .keras.*received "a.kears". Did you mean ".keras"/,
   );
   expect(() => formatOfPath('a', 'test', 'model')).toThrow(
-    /test: expected a path that ends in .keras, .h5, .hdf5, .onnx, received "a"/,
+    /test: expected a path that ends in .keras, .h5, .hdf5, .onnx, model.json, received "a"/,
   );
   expect(() => formatOfPath('a.weights.h5', 'test', 'model')).toThrow(/weights alone. Use saveWeights/);
   expect(formatOfPath('W.SafeTensors', 'test', 'weights').name).toBe('safetensors');
@@ -240,6 +240,15 @@ describe('hostile files', () => {
     const reading = readModelFile(await make());
     await expect(reading).rejects.toThrow(FormatError);
     await expect(reading).rejects.toThrow(message);
+  });
+
+  test('members that lie in each other', async () => {
+    const bytes = archive({ 'config.json': config, 'assets/a': config });
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const entry = Buffer.from(bytes).lastIndexOf('assets/a') - 46;
+    // The second begins where the first does.
+    view.setUint32(entry + 42, 0, true);
+    await expect(readModelFile(bytes)).rejects.toThrow(/expected members that do not overlap, received "config.json"/);
   });
 
   test('limits are those that are given', async () => {

@@ -101,3 +101,5 @@ with new("custom.h5") as f:
     kind.set_ebias(100)
     data = h5py.h5d.create(f.id, b"a", kind, h5py.h5s.create_simple((3,)))
     data.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ones(3, "f4"))
+with new("deep.h5", libver="latest") as f:
+    f.create_group("/".join("g" * 300))

@@ -1,7 +1,7 @@
 import type { Shape } from '@recurra/tensor';
 import { sizeOf } from '@recurra/tensor/extend';
 import { inflated } from '../inflate.js';
-import type { Pace } from '../pause.js';
+import { copyInto, type Pace } from '../pause.js';
 import { walkTree } from './links.js';
 import { Message, type Messages, onlyMessage } from './objects.js';
 import type { Cursor, Source } from './source.js';
@@ -21,8 +21,6 @@ enum FilterId {
 const COMPACT = 0;
 const CONTIGUOUS = 1;
 const CHUNKED = 2;
-/** Bytes that are copied at once. */
-const STEP = 1 << 22;
 
 /**
  * The bytes of a data set's elements, as a copy. Throws `FormatError` where the file does not have as many as the shape asks for, for elements in other files, and for filters other than
@@ -67,12 +65,8 @@ export async function readElements(
 
 /** A copy that is made piece by piece. */
 async function copied(bytes: Uint8Array, pace: Pace): Promise<Uint8Array<ArrayBuffer>> {
-  if (bytes.length <= STEP) return new Uint8Array(bytes);
   const own = new Uint8Array(bytes.length);
-  for (let at = 0; at < bytes.length; at += STEP) {
-    own.set(bytes.subarray(at, at + STEP), at);
-    await pace();
-  }
+  await copyInto(own, bytes, 0, pace);
   return own;
 }
 

@@ -1,9 +1,9 @@
 import { FormatError } from '@recurra/tensor';
 import { isRecord } from '@recurra/tensor/extend';
 import { readHdf5 } from '../hdf5/read.js';
+import { hdf5Parts } from '../hdf5/write.js';
 import { Budget, type Limits } from '../limits.js';
 import type { JsonObject, KerasObject, ModelFile } from '../model-file.js';
-import { writeHdf5 } from './hdf5.js';
 import { readKerasJson, writeKerasJson } from './json.js';
 import { weightsFromHdf5, weightsToHdf5 } from './weights-h5.js';
 import { openZip, writeZip } from './zip.js';
@@ -61,11 +61,11 @@ export async function writeKeras(file: ModelFile): Promise<Uint8Array> {
   if (!model || !weights)
     throw new FormatError('.keras: expected a whole model, received weights alone. Write them as .weights.h5.');
   const encode = (value: JsonObject): Uint8Array => new TextEncoder().encode(writeKerasJson(value));
-  const members = new Map<string, Uint8Array>([
-    [METADATA, encode({ keras_version: KERAS_VERSION, date_saved: stamp(new Date()) })],
-    [CONFIG, encode({ ...model, compile_config: compile ?? {} })],
-    [WEIGHTS, await writeHdf5(weightsToHdf5({ weights, optimizer }))],
-    ...[...assets].map(([name, bytes]) => [`${ASSETS}${name}`, bytes] as const),
+  const members = new Map<string, readonly Uint8Array[]>([
+    [METADATA, [encode({ keras_version: KERAS_VERSION, date_saved: stamp(new Date()) })]],
+    [CONFIG, [encode({ ...model, compile_config: compile ?? {} })]],
+    [WEIGHTS, hdf5Parts(weightsToHdf5({ weights, optimizer }))],
+    ...[...assets].map(([name, bytes]) => [`${ASSETS}${name}`, [bytes]] as const),
   ]);
   return writeZip(members);
 }

@@ -1,5 +1,6 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
 import { isRecord } from '@recurra/tensor/extend';
+import { writeHdf5 } from '../hdf5/write.js';
 import type {
   Json,
   JsonObject,
@@ -9,7 +10,7 @@ import type {
   NamedTensor,
   OptimizerWeights,
 } from '../model-file.js';
-import { type Hdf5Attribute, type Hdf5Group, writeHdf5 } from './hdf5.js';
+import type { Hdf5Attribute, Hdf5Group } from './hdf5.js';
 import { readKerasJson, writeKerasJson } from './json.js';
 import { KERAS_VERSION, modelFrom } from './keras-file.js';
 import { modelFromKeras2 } from './keras2.js';

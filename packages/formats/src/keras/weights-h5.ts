@@ -1,6 +1,7 @@
 import { FormatError, type Tensor } from '@recurra/tensor';
+import { writeHdf5 } from '../hdf5/write.js';
 import type { ModelFile, NamedTensor, OptimizerWeights, WeightGroup } from '../model-file.js';
-import { type Hdf5Group, writeHdf5 } from './hdf5.js';
+import type { Hdf5Group } from './hdf5.js';
 
 /** Where Keras keeps the variables of a group, by their numbers. */
 const VARIABLES = 'vars';
@@ -31,17 +32,17 @@ const nameOf = (group: Hdf5Group | undefined): string | null => {
   return typeof name === 'string' ? name : null;
 };
 
-function groupFrom(group: Hdf5Group, label: string): WeightGroup {
+function groupFrom(group: Hdf5Group, label: string, path = ''): WeightGroup {
   if (group.datasets.size > 0)
     throw new FormatError(
-      `${label}: expected variables in groups "${VARIABLES}", received ${[...group.datasets.keys()].join(', ').slice(0, 80)}. Is it a file of Keras 3's weights?`,
+      `${label}: ${path || '/'}: expected variables in groups "${VARIABLES}", received ${[...group.datasets.keys()].join(', ').slice(0, 80)}. Is it a file of Keras 3's weights?`,
     );
   const variables = group.groups.get(VARIABLES);
   const children = [...group.groups].filter(([key]) => key !== VARIABLES);
   return {
     name: nameOf(variables),
-    variables: variablesOf(variables, label),
-    children: new Map(children.map(([key, child]) => [key, groupFrom(child, `${label}/${key}`)])),
+    variables: variablesOf(variables, `${label}: ${path || '/'}`),
+    children: new Map(children.map(([key, child]) => [key, groupFrom(child, label, `${path}/${key}`)])),
   };
 }
 
@@ -53,7 +54,7 @@ export function weightsFromHdf5(root: Hdf5Group, label: string): WeightsFile {
   const own = optimizer.groups.get(VARIABLES);
   return {
     weights,
-    optimizer: { name: nameOf(own) ?? OPTIMIZER, variables: variablesOf(own, `${label}/${OPTIMIZER}`) },
+    optimizer: { name: nameOf(own) ?? OPTIMIZER, variables: variablesOf(own, `${label}: /${OPTIMIZER}`) },
   };
 }
 

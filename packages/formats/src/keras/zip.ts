@@ -3,11 +3,13 @@ import { crc32 } from '../crc32.js';
 import { inflated } from '../inflate.js';
 import type { Budget } from '../limits.js';
 import { endOfZip } from '../looks.js';
-import { pacer } from '../pause.js';
+import { joined, pacer } from '../pause.js';
 import { expectPlainName } from '../plain-name.js';
 
 const ENTRY = 0x02014b50;
 const LOCAL = 0x04034b50;
+/** The size of what stands before a member, without its name. */
+const LOCAL_SIZE = 30;
 const STEP = 1 << 20;
 
 /** A member of an archive, before it is read. */
@@ -57,7 +59,18 @@ function membersOf(bytes: Uint8Array, budget: Budget): Map<string, Member> {
     members.set(name, member);
     at += 46 + nameSize + extra + comment;
   }
+  checkPlaces(members, start, label);
   return members;
+}
+
+/** Throws `FormatError` for members that lie in each other: a hundred of them could have the bytes of one. */
+function checkPlaces(members: ReadonlyMap<string, Member>, end: number, label: string): void {
+  const sorted = [...members.values()].sort((a, b) => a.at - b.at);
+  sorted.forEach(({ name, at, packed }, i) => {
+    const next = sorted[i + 1]?.at ?? end;
+    if (at + LOCAL_SIZE + packed > next)
+      throw new FormatError(`${label}: expected members that do not overlap, received "${name}" in what follows it`);
+  });
 }
 
 /** The bytes of a member, checked against its size and checksum. */
@@ -65,9 +78,9 @@ async function contentOf(bytes: Uint8Array, member: Member, budget: Budget): Pro
   const { name, method, packed, size, at } = member;
   const label = `${budget.label}: "${name}"`;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (at + 30 > bytes.length || view.getUint32(at, true) !== LOCAL)
+  if (at + LOCAL_SIZE > bytes.length || view.getUint32(at, true) !== LOCAL)
     throw new FormatError(`${label}: expected a member where the directory says, received none`);
-  const begin = at + 30 + view.getUint16(at + 26, true) + view.getUint16(at + 28, true);
+  const begin = at + LOCAL_SIZE + view.getUint16(at + 26, true) + view.getUint16(at + 28, true);
   if (begin + packed > bytes.length)
     throw new FormatError(`${label}: expected ${packed} bytes, received ${Math.max(0, bytes.length - begin)}`);
   const raw = bytes.subarray(begin, begin + packed);
@@ -108,9 +121,25 @@ export function openZip(bytes: Uint8Array, budget: Budget): Archive {
   };
 }
 
-/** Members as an archive, stored as they are: weights do not get smaller. */
-export async function writeZip(members: ReadonlyMap<string, Uint8Array>): Promise<Uint8Array> {
-  const { zipSync } = await import('fflate');
-  const entries = [...members].map(([name, bytes]) => [name, [bytes, { level: 0 as const }]] as const);
-  return zipSync(Object.fromEntries(entries) as never);
+/** Members (their bytes part by part) as an archive, stored as they are: weights do not get smaller. */
+export async function writeZip(members: ReadonlyMap<string, readonly Uint8Array[]>): Promise<Uint8Array> {
+  const { Zip, ZipPassThrough } = await import('fflate');
+  const pieces: Uint8Array[] = [];
+  const zip = new Zip((error, piece) => {
+    if (error) throw error;
+    pieces.push(piece);
+  });
+  const pace = pacer();
+  for (const [name, parts] of members) {
+    const member = new ZipPassThrough(name);
+    zip.add(member);
+    for (const bytes of parts)
+      for (let i = 0; i < bytes.length; i += STEP) {
+        member.push(bytes.subarray(i, i + STEP));
+        await pace();
+      }
+    member.push(new Uint8Array(0), true);
+  }
+  zip.end();
+  return joined(pieces);
 }

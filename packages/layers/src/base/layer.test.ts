@@ -1,6 +1,7 @@
 import { initializers } from '@recurra/cells';
 import { exp, ones, randomKey, randomNormal, type Tensor, ValueError } from '@recurra/tensor';
 import {
+  Add,
   Bidirectional,
   Dense,
   Dropout,
@@ -191,4 +192,17 @@ test('options in the place of what a layer requires are told as such', () => {
   expect(() => new MultiHeadAttention({ numHeads: 2, keyDim: 4 } as Any, 2)).toThrow(
     'expected numHeads to be an integer >= 1, received an object',
   );
+});
+
+test.each<[string, () => unknown, string]>([
+  ['null', () => (new Add() as Any).apply([null, Input({ shape: [3] })]), 'received null among them'],
+  ['a text', () => (new Add() as Any).apply(['x', Input({ shape: [3] })]), 'received "x" among them'],
+  [
+    'a number',
+    () => (new MultiHeadAttention(1, 2) as Any).apply([Input({ shape: [4, 3] }), 5]),
+    'received 5 among them',
+  ],
+])('%s among symbolic inputs is refused', (_, call, message) => {
+  expect(call).toThrow(ValueError);
+  expect(call).toThrow(`expected tensors as inputs, ${message}`);
 });

@@ -520,6 +520,9 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
 
   protected override specify(inputs: unknown, options: Readonly<Record<string, unknown>>): unknown {
     const specs = mapTree(inputs, asSpec);
+    const odd = leavesOf(specs).find((leaf) => !(leaf instanceof SpecOf));
+    if (odd !== undefined)
+      throw new ValueError(`${this.label}: expected tensors as inputs, received ${describeValue(odd)} among them`);
     this.ensureBuilt(specs);
     this.checkInputs(mapTree(specs, (s) => (s as Spec).shape) as Shapes<In>);
     return mapTree(this.spec(specs as Specs<In>, options), (leaf) => {

@@ -109,3 +109,7 @@ export function copyOf(value: Tensor): Tensor {
   const { shape, dtype } = value;
   return new Tensor(shape, dtype, ndarray(dtype, shape, copiedData(value.concrete('copyOf'))));
 }
+
+/** The elements of a tensor, which never change, as a tensor of its own: what its `data` shows may be written to without a trace in the other's. */
+export const sameElements = (value: Tensor): Tensor =>
+  new Tensor(value.shape, value.dtype, value.concrete('sameElements'));

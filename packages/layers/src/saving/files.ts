@@ -65,6 +65,10 @@ async function bytesOf(label: string, source: FileSource, options: StorageOption
   return bytes;
 }
 
+/** What messages begin with: a path is named. */
+const labelOf = (label: string, source: FileSource): string =>
+  typeof source === 'string' ? `${label}: ${source}` : label;
+
 /** What a file holds, whatever its format. */
 async function read(label: string, source: FileSource, options: LoadWeightsOptions): Promise<ModelFile> {
   const bytes = await bytesOf(label, source, options);
@@ -74,7 +78,7 @@ async function read(label: string, source: FileSource, options: LoadWeightsOptio
   const storage = storageFor(label, options.storage);
   return readModelBytes(bytes, {
     limits,
-    label: `${label}: ${source}`,
+    label: labelOf(label, source),
     beside: (name) => storage.read(besideOf(source, name)),
   });
 }
@@ -143,7 +147,7 @@ export async function loadWeights(
   checkRules<LoadWeightsOptions>(label, options, READING);
   const file = await read(label, source, options);
   expectBuilt(label, model);
-  await takeWeights(model, file, typeof source === 'string' ? `${label}: ${source}` : label);
+  await takeWeights(model, file, labelOf(label, source));
   if (!model.compiled || !file.optimizer) return;
   try {
     assignOptimizer(model.optimizer, model.trainableWeights, file.optimizer, label);
@@ -177,7 +181,7 @@ export async function loadModel(source: FileSource, options: LoadModelOptions = 
   const { customObjects, compile = true } = options;
   const file = await read(label, source, options);
   const given: FromModelFileOptions = customObjects ? { customObjects, compile } : { compile };
-  return modelFromFile(file, given, label);
+  return modelFromFile(file, given, labelOf(label, source));
 }
 
 /**
@@ -192,7 +196,7 @@ export async function loadAssets<A extends object = Record<string, unknown>>(
   checkRules<LoadWeightsOptions>(label, options, READING);
   const { assets } = await read(label, source, options);
   const { decodeAssets } = await import('./assets.js');
-  return (await decodeAssets(typeof source === 'string' ? `${label}: ${source}` : label, assets)) as A;
+  return (await decodeAssets(labelOf(label, source), assets)) as A;
 }
 
 /** A model as the bytes of a file: what `model.save` writes. Throws `ValueError` as that does, and for a format that is not known. */

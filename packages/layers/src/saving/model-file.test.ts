@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { JsonObject, KerasObject, ModelFile } from '@recurra/formats';
-import { tensor } from '@recurra/tensor';
+import { FormatError, tensor } from '@recurra/tensor';
+import { Sequential } from '../base/sequential.js';
+import { Dense, Embedding, Input, LSTM } from '../layers/index.js';
 import { modelFromFile, toModelFile } from './model-file.js';
 
 const FOLDER = join(__dirname, '../../../testing/golden/files');
@@ -72,5 +74,45 @@ describe.each(NAMES)('%s, as Keras wrote it', (name) => {
     expect((await again.predict(x)).data).toEqual(out.data);
     const byLayers = modelFromFile({ ...toModelFile(model), weights: null });
     expect((await byLayers.predict(x)).data).toEqual(out.data);
+  });
+});
+
+describe('a configuration that does not go with the weights', () => {
+  const file = toModelFile(new Sequential([Input({ shape: [4] }), new Embedding(10, 3), new LSTM(5), new Dense(2)]));
+  /** The same file, with another option of a layer. */
+  const withOption = (index: number, key: string, value: unknown): ModelFile => {
+    const model = JSON.parse(JSON.stringify(file.model)) as {
+      config: { layers: { config: Record<string, unknown> }[] };
+    };
+    model.config.layers[index]!.config[key] = value;
+    return { ...file, model: model as unknown as KerasObject };
+  };
+
+  test.each([
+    [1, 'input_dim', 1e9],
+    [1, 'output_dim', 2 ** 40],
+    [2, 'units', 1e6],
+    [3, 'units', 2 ** 50],
+  ])('layer %d with %s of %d is refused before anything is allocated', (index, key, value) => {
+    const before = process.memoryUsage().arrayBuffers;
+    const reading = (): unknown => modelFromFile(withOption(index, key, value), {}, 'loadModel: m.keras');
+    expect(reading).toThrow(FormatError);
+    expect(reading).toThrow(/^loadModel: m.keras: /);
+    expect(reading).toThrow(
+      /expected a configuration that asks for the 222 numbers that the file has as weights, received one that asks for \d+/,
+    );
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 24);
+  });
+
+  test('of other sizes, and of other layers', () => {
+    expect(() => modelFromFile(withOption(3, 'units', 3))).toThrow(
+      /kernel of .* to have shape \[5, 3\], received \[5, 2\]/,
+    );
+    expect(() => modelFromFile(withOption(3, 'use_bias', false))).toThrow(/expected 1 weights/);
+  });
+
+  test('without weights, it is drawn', () => {
+    const { weights } = modelFromFile({ ...file, weights: null, layers: null });
+    expect(weights.map(({ value }) => value.data.some((v) => v !== 0))).toEqual([true, true, true, true, true, false]);
   });
 });

@@ -1,4 +1,5 @@
-import type { JsonObject, KerasObject, ModelFile } from '@recurra/formats';
+import { withoutInitialValues } from '@recurra/cells/extend';
+import type { JsonObject, KerasObject, ModelFile, NamedTensor, WeightGroup } from '@recurra/formats';
 import { FormatError } from '@recurra/tensor';
 import { registeredName, withCustomObjects } from '@recurra/tensor/extend';
 import { describeLayer, type SerializedLayer } from '../base/describe.js';
@@ -6,6 +7,7 @@ import { asFormatError } from '../base/graph-from-config.js';
 import { Model } from '../base/model.js';
 import { Sequential } from '../base/sequential.js';
 import { isRecord } from '../base/tree.js';
+import type { Variable } from '../base/variable.js';
 import { type DeserializeOptions, deserializeLayer, layerClasses } from '../serialize.js';
 import { compileFromKeras, compileToKeras, withoutSharedIds } from './compile-config.js';
 import { fromKerasNames, toKerasNames } from './keras-names.js';
@@ -98,26 +100,85 @@ function expectDescribed(label: string, value: unknown): SerializedLayer {
  */
 export function modelFromFile(file: ModelFile, options: FromModelFileOptions = {}, label = 'loadModel'): AnyModel {
   const { compile = true, customObjects } = options;
-  return withCustomObjects(customObjects, () => {
-    if (file.model === null)
-      throw new FormatError(
-        `${label}: expected a whole model, received weights alone. Make the model, and use loadWeights.`,
+  return named(label, () =>
+    withCustomObjects(customObjects, () => {
+      if (file.model === null)
+        throw new FormatError(
+          `${label}: expected a whole model, received weights alone. Make the model, and use loadWeights.`,
+        );
+      const data = expectDescribed(
+        label,
+        withoutSharedIds(
+          fromKerasNames(withoutMasksWithin(withVocabularies(withoutCompile(file.model), file.assets, label))),
+        ),
       );
-    const data = expectDescribed(
-      label,
-      withoutSharedIds(
-        fromKerasNames(withoutMasksWithin(withVocabularies(withoutCompile(file.model), file.assets, label))),
-      ),
-    );
-    const model = deserializeLayer(data, customObjects ? { customObjects } : {}) as unknown as AnyModel;
-    if (!(model instanceof Model))
-      throw new FormatError(`${label}: expected a model, received the layer ${data.className}`);
-    if (!model.built && model instanceof Sequential) buildChain(model, data);
-    if (file.weights) assignWeights(model as never, file.weights, label);
-    else if (file.layers) assignLayerWeights(model as never, file.layers, label);
-    if (compile && file.compile) compileAs(model, file, label);
-    return model;
-  });
+      const made = (): AnyModel => madeFrom(data, customObjects ? { customObjects } : {}, label);
+      let model = withoutInitialValues(limitFor(file, label), made);
+      const assigned = assignTo(model, file, label);
+      // What files do not hold has the values that it begins with.
+      if (model.weights.some((variable) => variable.role === 'weight' && !assigned.has(variable))) {
+        model = made();
+        assignTo(model, file, label);
+      }
+      if (compile && file.compile) compileAs(model, file, label);
+      return model;
+    }),
+  );
+}
+
+/** Runs `f`; all that it throws is a fault of the file, which the error names. */
+function named<R>(label: string, f: () => R): R {
+  try {
+    return f();
+  } catch (error) {
+    if (error instanceof FormatError && error.message.startsWith(label)) throw error;
+    if (error instanceof FormatError)
+      throw Object.assign(new FormatError(`${label}: ${error.message}`), { cause: error });
+    return asFormatError(label, () => {
+      throw error;
+    });
+  }
+}
+
+/** The model of a description, built, if it says for what. */
+function madeFrom(data: SerializedLayer, options: DeserializeOptions, label: string): AnyModel {
+  const model = deserializeLayer(data, options) as unknown as AnyModel;
+  if (!(model instanceof Model))
+    throw new FormatError(`${label}: expected a model, received the layer ${data.className}`);
+  if (!model.built && model instanceof Sequential) buildChain(model, data);
+  return model;
+}
+
+function assignTo(model: AnyModel, { weights, layers }: ModelFile, label: string): ReadonlySet<Variable> {
+  if (weights) return assignWeights(model as never, weights, label);
+  return layers ? assignLayerWeights(model as never, layers, label) : new Set();
+}
+
+/** How many numbers the weights of a file are; `null` where it has none. */
+function elementsOf({ weights, layers }: ModelFile): number | null {
+  const sum = (variables: readonly NamedTensor[]): number => variables.reduce((n, { value }) => n + value.size, 0);
+  const within = (group: WeightGroup): number =>
+    [...group.children.values()].reduce((n, child) => n + within(child), sum(group.variables));
+  if (weights) return within(weights);
+  return layers?.reduce((n, { variables }) => n + sum(variables), 0) ?? null;
+}
+
+/** Numbers that any configuration may ask for as weights, and those that one without weights may: 4 MB and 1 GB. */
+const FEW = 2 ** 20;
+const MOST = 2 ** 28;
+
+/** Refuses weights that are several times those that the file has, before they are allocated. */
+function limitFor(file: ModelFile, label: string): (elements: number) => void {
+  const count = elementsOf(file);
+  const most = count === null ? MOST : Math.max(FEW, 4 * count);
+  let asked = 0;
+  return (elements) => {
+    asked += elements;
+    if (!(asked <= most))
+      throw new FormatError(
+        `${label}: expected a configuration that asks for ${count === null ? `at most ${most} numbers` : `the ${count} numbers that the file has`} as weights, received one that asks for ${asked} and more. The file is damaged.`,
+      );
+  };
 }
 
 /** Keras writes `compile_config` of models within models, which are not trained by themselves. */

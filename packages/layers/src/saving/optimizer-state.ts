@@ -1,7 +1,7 @@
 import type { NamedTensor, OptimizerWeights } from '@recurra/formats';
 import { FormatError, scalar, type Tensor, zeros } from '@recurra/tensor';
 import { formatShape, snakeCase } from '@recurra/tensor/extend';
-import { copyOf, type Variable } from '../base/variable.js';
+import { sameElements, type Variable } from '../base/variable.js';
 import type { Kept, ModelOptimizer } from '../training/model-optimizer.js';
 
 /** A place in Keras' list of an optimizer's variables: a variable, or (for what Keras keeps and we do not) a value in its place. */
@@ -18,7 +18,7 @@ const slot =
   (name: string): Slot =>
   (_parameter, { slots }) => {
     const variable = slots[name];
-    return variable ? { variable, value: () => copyOf(variable.value) } : null;
+    return variable ? { variable, value: () => sameElements(variable.value) } : null;
   };
 /** What Keras keeps of a weight, without a use of it. */
 const orElse =
@@ -45,7 +45,7 @@ const BLOCKS: Readonly<Record<string, readonly (readonly (readonly [string, Slot
 /** What Keras calls slots that have another name here. */
 const NAMES: Readonly<Record<string, string>> = { accumulatedDelta: 'accumulated_delta_var' };
 
-const of = (name: string, variable: Variable): Place => ({ name, variable, value: () => copyOf(variable.value) });
+const of = (name: string, variable: Variable): Place => ({ name, variable, value: () => sameElements(variable.value) });
 
 /** The variables of an optimizer in Keras' order, for these weights. */
 function placesOf(optimizer: ModelOptimizer, parameters: readonly Variable[]): Place[] {
@@ -126,6 +126,6 @@ export function assignOptimizer(
       );
   });
   places.forEach(({ variable }, i) => {
-    variable?.assign(copyOf(given[i]!.value.cast(variable.dtype)));
+    variable?.assign(sameElements(given[i]!.value.cast(variable.dtype)));
   });
 }

@@ -3,7 +3,7 @@ import { FormatError, type Tensor } from '@recurra/tensor';
 import { formatShape } from '@recurra/tensor/extend';
 import type { AnyLayer } from '../base/layer.js';
 import { type SavedGroup, savedGroupOf } from '../base/saved.js';
-import { copyOf, type Variable } from '../base/variable.js';
+import { sameElements, type Variable } from '../base/variable.js';
 
 /** What a file may hold beside the weights of a model: the optimizer, metrics, random states. */
 const BESIDE = /^(optimizer|_?compile_metrics|_?compile_loss|_?loss_tracker|_?metrics|_?seed_generators?)$/;
@@ -13,11 +13,11 @@ const FORMER: Readonly<Record<string, string>> = { layers: '_layer_checkpoint_de
 
 const toFile = (group: SavedGroup): WeightGroup => ({
   name: group.name,
-  variables: group.variables.map(({ name, variable }) => ({ name, value: copyOf(variable.value) })),
+  variables: group.variables.map(({ name, variable }) => ({ name, value: sameElements(variable.value) })),
   children: new Map([...group.children].map(([key, child]) => [key, toFile(child)])),
 });
 
-/** The weights of a model, copied, in groups as Keras' files have them. */
+/** The weights of a model, as they are now, in groups as Keras' files have them. */
 export function weightsToFile(model: AnyLayer): WeightGroup {
   return toFile(savedGroupOf(model as never));
 }
@@ -28,11 +28,11 @@ export const inFormerOrder = (layer: AnyLayer): readonly Variable[] => [
   ...layer.nonTrainableWeights,
 ];
 
-/** The weights of each layer of a model, copied, as Keras' older formats have them. */
+/** The weights of each layer of a model, as they are now, as Keras' older formats have them. */
 export function layerWeightsToFile(model: { readonly layers: readonly unknown[] }): readonly LayerWeights[] {
   return (model.layers as readonly AnyLayer[]).map((layer) => ({
     name: layer.name,
-    variables: inFormerOrder(layer).map((v) => ({ name: v.path, value: copyOf(v.value) })),
+    variables: inFormerOrder(layer).map((v) => ({ name: v.path, value: sameElements(v.value) })),
   }));
 }
 
@@ -100,17 +100,18 @@ function collect(label: string, saved: SavedGroup, file: WeightGroup, path: stri
       );
 }
 
-function assign(found: readonly Assignment[]): void {
-  for (const { variable, value } of found) variable.assign(copyOf(value.cast(variable.dtype)));
+function assign(found: readonly Assignment[]): ReadonlySet<Variable> {
+  for (const { variable, value } of found) variable.assign(sameElements(value.cast(variable.dtype)));
+  return new Set(found.map(({ variable }) => variable));
 }
 
 /**
- * Puts the weights of a file in a model that has its weights: all, or none. Throws `FormatError`, with the place, where there are more of them, fewer, or others.
+ * Puts the weights of a file in a model that has its weights: all, or none. Gives those that the file had. Throws `FormatError`, with the place, where there are more of them, fewer, or others.
  */
-export function assignWeights(model: AnyLayer, weights: WeightGroup, label = 'loadWeights'): void {
+export function assignWeights(model: AnyLayer, weights: WeightGroup, label = 'loadWeights'): ReadonlySet<Variable> {
   const found: Assignment[] = [];
   collect(label, savedGroupOf(model as never), weights, [], found);
-  assign(found);
+  return assign(found);
 }
 
 /** As {@link assignWeights}, of weights by layers: those that have any, in the order of both. */
@@ -118,7 +119,7 @@ export function assignLayerWeights(
   model: AnyLayer & { readonly layers: readonly unknown[] },
   layers: readonly LayerWeights[],
   label = 'loadWeights',
-): void {
+): ReadonlySet<Variable> {
   const own = (model.layers as readonly AnyLayer[]).filter((layer) => layer.weights.length > 0);
   const given = layers.filter(({ variables }) => variables.length > 0);
   if (own.length !== given.length)
@@ -133,5 +134,5 @@ export function assignLayerWeights(
     const variables = inFormerOrder(layer).map((variable) => ({ name: variable.name, variable }));
     pair(label, told([layer.name]), variables, entry.variables, found);
   });
-  assign(found);
+  return assign(found);
 }
