@@ -168,3 +168,11 @@ test('a chunk that is not as its checksum says', async () => {
   }
   expect(refused).toBeGreaterThan(0);
 });
+
+test('a shuffle of elements of another size than these, which would be walked byte by byte, is refused at once', async () => {
+  const bytes = bytesOf('hdf5/layouts.h5');
+  const name = Buffer.from(bytes).indexOf('shuffle');
+  // Behind the name, which has eight bytes, is the size of an element.
+  new DataView(bytes.buffer).setUint32(name + 8, 0xffffffff, true);
+  await expect(read(bytes)).rejects.toThrow(/expected a shuffle of elements of 4 bytes, received 4294967295/);
+});

@@ -121,7 +121,7 @@ async function readChunks(
   if (chunks.size !== expected) throw fail(`${expected} chunks`, `${chunks.size}`);
   const elements = new Uint8Array(total);
   for (const one of chunks.values()) {
-    const bytes = await unfiltered(source, one, filters, chunkBytes, where);
+    const bytes = await unfiltered(source, one, filters, chunkBytes, size, where);
     place(bytes, one.offsets, chunk, elements, shape, size);
     await pace();
   }
@@ -156,7 +156,7 @@ function readFilters(cursor: Cursor | null): readonly Filter[] {
   const version = cursor.version(1, 2);
   const count = cursor.uint(1);
   if (version === 1) cursor.skip(6);
-  return Array.from({ length: count }, () => {
+  const list = Array.from({ length: count }, () => {
     const id = cursor.uint(2);
     const nameSize = version === 1 || id >= 256 ? cursor.uint(2) : 0;
     cursor.skip(2);
@@ -167,6 +167,8 @@ function readFilters(cursor: Cursor | null): readonly Filter[] {
     if (!(id in FilterId)) throw cursor.foreign('filters deflate, shuffle and fletcher32', `the filter ${id}`);
     return { id, values };
   });
+  if (new Set(list.map(({ id }) => id)).size < count) throw cursor.error('each filter once', 'one twice');
+  return list;
 }
 
 async function unfiltered(
@@ -174,6 +176,7 @@ async function unfiltered(
   { at, size, skipped }: Chunk,
   filters: readonly Filter[],
   whole: number,
+  elementSize: number,
   where: string,
 ): Promise<Uint8Array> {
   const fail = (expected: string, received: string): Error => source.error(where, expected, received);
@@ -189,8 +192,11 @@ async function unfiltered(
       )
         throw fail('a chunk whose checksum fits', 'another one');
       bytes = bytes.subarray(0, end);
-    } else if (id === FilterId.Shuffle) bytes = unshuffled(bytes, values[0] ?? 1);
-    else {
+    } else if (id === FilterId.Shuffle) {
+      // Other sizes do not belong to these elements, and would take as many rounds as they say.
+      if (values[0] !== elementSize) throw fail(`a shuffle of elements of ${elementSize} bytes`, `${values[0]}`);
+      bytes = unshuffled(bytes, elementSize);
+    } else {
       // Before it may be a checksum, of 4 bytes.
       const before = filters.slice(0, i).some((filter) => filter.id === FilterId.Checksum) ? 4 : 0;
       bytes = await inflatedZlib(bytes, whole + before, `${source.budget.label}: ${where}`);
@@ -206,7 +212,7 @@ const inflatedZlib = (bytes: Uint8Array, size: number, label: string): Promise<U
 
 /** Bytes of one place in all elements stand together; here those of an element do. */
 function unshuffled(bytes: Uint8Array, size: number): Uint8Array {
-  const count = Math.floor(bytes.length / Math.max(1, size));
+  const count = Math.floor(bytes.length / size);
   const own = new Uint8Array(bytes);
   for (let b = 0; b < size; b++) for (let i = 0; i < count; i++) own[i * size + b] = bytes[b * count + i]!;
   return own;
