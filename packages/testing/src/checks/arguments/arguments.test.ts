@@ -61,7 +61,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
   cells: [
     ...['BaseCell', 'GatedCell', 'describeActivation', 'describeCell', 'describeConstraint', 'describeInitializer'],
     ...['RecurrentCell', 'computeDType', 'describeRegularizer', 'expectCell', 'resolveSerialized'],
-    ...['allowedKeys', 'dropoutMask', 'outputShapeOf', 'startsAtZero', 'stepAxesOf'],
+    ...['allowedKeys', 'dropoutMask', 'outputShapeOf', 'startsAtZero', 'stepAxesOf', 'withoutInitialValues'],
   ],
   compiler: ['MemoryError', 'WorkerError', 'guard', 'isZero', 'setThreadedWork'],
   optim: ['Optimizer'],
