@@ -1,4 +1,11 @@
-export type { KernelTime, MemoryUse, Threads } from './engines/engine.js';
+export type { EngineName, KernelTime, MemoryUse, Threads } from './engines/engine.js';
+export {
+  type EngineChoice,
+  EngineError,
+  type EngineInfo,
+  engine,
+  setEngine,
+} from './engines/engines.js';
 export { setThreadedWork } from './engines/threads.js';
 export { WorkerError } from './engines/wasm/executor.js';
 export { type JitOptions, jit, type Profile, type Step } from './jit.js';

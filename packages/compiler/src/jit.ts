@@ -3,7 +3,7 @@ import { formatBytes } from '@recurra/kernels';
 import { Tensor, TraceError } from '@recurra/tensor';
 import { checkRules, checkValue, nextKey, type Rules, rules, withKeys } from '@recurra/tensor/extend';
 import type { Holding, KernelTime, MemoryUse, Prepared } from './engines/engine.js';
-import { currentEngine } from './engines/engines.js';
+import { currentEngine, engine } from './engines/engines.js';
 import { Graph } from './graph.js';
 import { breathe } from './pacer.js';
 import { schedule } from './schedule/planner.js';
@@ -39,7 +39,7 @@ export interface Step<A extends unknown[], R> {
   readonly inline: (...args: A) => R;
   /** Compiles for arguments like these without running; resolves to the memory that the step takes. */
   memory(...args: A): MemoryUse;
-  /** The graph, what was fused, the kernels and the memory for arguments like these, as text. */
+  /** The engine and why it runs, the graph, what was fused, the kernels and the memory for arguments like these, as text. */
   explain(...args: A): string;
   /** Runs on the calling thread, and measures every kernel. */
   profile(...args: A): Promise<Profile<R>>;
@@ -90,10 +90,10 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
   };
   /** What the engine that is chosen now runs. */
   const preparedFor = (compiled: Compiled): Prepared => {
-    const engine = currentEngine();
-    if (compiled.prepared.engine !== engine) {
+    const chosen = currentEngine();
+    if (compiled.prepared.engine !== chosen) {
       evict(compiled);
-      compiled.prepared = engine.prepare(compiled.schedule, name);
+      compiled.prepared = chosen.prepare(compiled.schedule, name);
       holdings.add(compiled.prepared.holding);
     }
     return compiled.prepared;
@@ -217,9 +217,11 @@ function explain(name: string, { memory, schedule: { graph, notes, steps, work }
   const labels = steps.map((step) => step.label);
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const running = engine();
   const signature = graph.inputs.map((v) => `${v.dtype}[${v.shape.join(', ')}]`).join(', ');
   return [
     `${name}(${signature})`,
+    `engine: ${running.name} (${running.reason})`,
     `graph: ${graph.nodes.length} operations, ${graph.updates.length} variables updated, about ${(work / 1e6).toFixed(2)} million multiply-adds`,
     'fusions:',
     ...notes.map((note) => `  ${note}`),

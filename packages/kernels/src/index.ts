@@ -9,6 +9,7 @@ export {
   F32,
   I32,
   Pooling,
+  PROTOCOL,
   Record,
   Recurrent,
   Reduction,

@@ -63,7 +63,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
     ...['RecurrentCell', 'computeDType', 'describeRegularizer', 'expectCell', 'resolveSerialized'],
     ...['allowedKeys', 'dropoutMask', 'outputShapeOf', 'startsAtZero', 'stepAxesOf', 'withoutInitialValues'],
   ],
-  compiler: ['MemoryError', 'WorkerError', 'guard', 'isZero', 'setThreadedWork'],
+  compiler: ['EngineError', 'MemoryError', 'WorkerError', 'guard', 'isZero', 'setThreadedWork'],
   optim: ['Optimizer'],
   preprocessing: ['BadRowError', 'ReadError', 'RowReport', 'encodedShape'],
 };

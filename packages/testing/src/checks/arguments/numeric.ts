@@ -412,6 +412,9 @@ export const COMPILER: Readonly<Record<string, readonly Example[]>> = {
   ],
   setThreads: [example(compiler.setThreads, integer(1))],
   threads: [example(compiler.threads)],
+  setEngine: [example(compiler.setEngine, name('wasm'))],
+  engine: [example(compiler.engine)],
+  availableEngines: [example(compiler.availableEngines)],
   breathe: [example(compiler.breathe)],
   isCompiling: [example(compiler.isCompiling)],
   evalShape: [

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { treeLeaves, valueAndGrad } from '@recurra/autograd';
+import { type Cell, type CellParams, GRUCell, LSTMCell, runSequence, SimpleRNNCell } from '@recurra/cells';
+import { jit, MemoryError, scan, setThreadedWork, setThreads, Variable } from '@recurra/compiler';
+import {
+  arange,
+  ones,
+  randomKey,
+  randomNormal,
+  randomUniform,
+  softmax,
+  splitKey,
+  type Tensor,
+  tensor,
+  zeros,
+} from '@recurra/tensor';
+import { type EngineCase, expectClose } from './case.js';
+
+const draw = (shape: number[], seed: number): Tensor => randomNormal(shape, { key: randomKey(seed) });
+
+// biome-ignore lint/suspicious/noExplicitAny: cells of any state
+type AnyCell = Cell<CellParams, any>;
+
+const CELLS: readonly (readonly [string, (units: number) => AnyCell])[] = [
+  ['SimpleRNN', (units) => new SimpleRNNCell(units)],
+  ['SimpleRNN, relu', (units) => new SimpleRNNCell(units, { activation: 'relu' })],
+  ['LSTM', (units) => new LSTMCell(units)],
+  ['LSTM without bias', (units) => new LSTMCell(units, { useBias: false })],
+  ['GRU', (units) => new GRUCell(units)],
+  ['GRU, reset before', (units) => new GRUCell(units, { resetAfter: false })],
+  ['LSTM, recurrent dropout', (units) => new LSTMCell(units, { dropout: 0.3, recurrentDropout: 0.4 })],
+  ['LSTM, hard sigmoid (a loop)', (units) => new LSTMCell(units, { recurrentActivation: 'hardSigmoid' })],
+];
+/** Batch, steps, features, units: one of each, odd ones, more rows and units than a register tile, more steps than a chunk. */
+const SIZES: readonly (readonly [number, number, number, number])[] = [
+  [1, 1, 1, 1],
+  [2, 3, 4, 5],
+  [5, 7, 3, 17],
+  [33, 12, 20, 33],
+];
+
+/** A whole sequence with its gradients, compiled and step by step; masks and directions take turns. */
+const SEQUENCES: readonly EngineCase[] = CELLS.flatMap(([name, make]) =>
+  SIZES.map(([batch, time, features, units], k) => ({
+    name: `sequence of ${name}, ${[batch, time, features, units].join(' x ')}: values and gradients as step by step`,
+    run: async () => {
+      const cell = make(units);
+      const [a, b, c, d] = splitKey(randomKey(k + 77), 4) as [Tensor, Tensor, Tensor, Tensor];
+      const params = cell.init(features, { key: a });
+      const x = randomNormal([batch, time, features], { key: b });
+      const mask = k % 2 === 1 ? randomUniform([batch, time], { key: c }).greater(0.3) : null;
+      const dropout = cell.drawMasks(batch, features, { key: d });
+      const loss = (p: CellParams, v: Tensor): Tensor => {
+        const options = { reverse: k > 1, dropout, ...(mask ? { mask } : {}) };
+        const { outputs, state } = runSequence(cell, p, v, options);
+        const last = treeLeaves(state).map((leaf) => leaf.square().sum());
+        return last.reduce((sum, one) => sum.add(one), outputs!.square().mean());
+      };
+      const f = (p: CellParams, v: Tensor) => {
+        const { value, gradient } = valueAndGrad(([own, input]: [CellParams, Tensor]) => loss(own, input))([p, v]);
+        return [value, ...treeLeaves(gradient)];
+      };
+      expectClose(await jit(f)(params, x), f(params, x), 1e-4);
+    },
+  })),
+);
+
+const SCANS: readonly EngineCase[] = [
+  {
+    name: 'scan: forward, backward, masked, and its gradient',
+    run: async () => {
+      const xs = draw([6, 3], 1);
+      const mask = tensor([true, false, true, true, false, true]);
+      for (const options of [{}, { reverse: true }, { mask }, { mask, reverse: true }]) {
+        const f = (v: Tensor, start: Tensor) =>
+          treeLeaves(
+            valueAndGrad(([input, first]: [Tensor, Tensor]) => {
+              const { carry, ys } = scan(
+                (sum: Tensor, one: Tensor) => ({ carry: sum.mul(0.5).add(one.tanh()), y: sum.mul(one) }),
+                first,
+                input,
+                options,
+              );
+              return carry.square().sum().add(ys.sum());
+            })([v, start]),
+          );
+        expectClose(await jit(f)(xs, ones([3])), f(xs, ones([3])), 1e-5);
+      }
+    },
+  },
+  {
+    name: 'scan within a scan, and integers in the carry',
+    run: async () => {
+      const f = (v: Tensor): Tensor[] => {
+        const outer = scan(
+          ({ sum, count }: { sum: Tensor; count: Tensor }, row: Tensor) => {
+            const inner = scan((s: Tensor, x: Tensor) => ({ carry: s.add(x), y: s }), sum, row);
+            return { carry: { sum: inner.carry, count: count.add(tensor(1, { dtype: 'int32' })) }, y: inner.ys };
+          },
+          { sum: zeros([]), count: tensor(0, { dtype: 'int32' }) },
+          v,
+        );
+        return [outer.carry.sum, outer.carry.count, outer.ys];
+      };
+      expectClose(await jit(f)(draw([4, 5], 2)), f(draw([4, 5], 2)), 1e-6);
+    },
+  },
+];
+
+const parameters = { w: draw([96, 200], 1), b: draw([200], 2), u: draw([200, 40], 3) };
+
+const THREADS: readonly EngineCase[] = [
+  {
+    name: 'threads: results are the same to the bit for 1, 2 and 3',
+    run: async () => {
+      const loss = (p: typeof parameters, v: Tensor): Tensor =>
+        softmax(v.matmul(p.w).add(p.b).tanh().matmul(p.u)).square().sum(-1).add(v.mean()).mean();
+      const cells = [new LSTMCell(37), new GRUCell(37), new GRUCell(37, { resetAfter: false }), new SimpleRNNCell(37)];
+      const steps = cells.map((cell) =>
+        jit(
+          valueAndGrad((p: CellParams, v: Tensor) =>
+            runSequence(cell as AnyCell, p, v)
+              .outputs!.square()
+              .sum(),
+          ),
+        ),
+      );
+      const step = jit(valueAndGrad(loss));
+      const results: number[][] = [];
+      try {
+        setThreadedWork(0);
+        for (const count of [1, 2, 3]) {
+          await setThreads(count);
+          const found = treeLeaves(await step(parameters, draw([1025, 96], 4)));
+          for (const [i, one] of steps.entries())
+            found.push(...treeLeaves(await one(cells[i]!.init(5, { key: randomKey(i) }), draw([13, 9, 5], i))));
+          results.push(found.flatMap((t) => [...t.data]));
+        }
+      } finally {
+        setThreadedWork(null);
+        await setThreads('auto');
+      }
+      assert.deepEqual(results[1], results[0]);
+      assert.deepEqual(results[2], results[0]);
+    },
+  },
+];
+
+const FAILURES: readonly EngineCase[] = [1, 2].map((threads) => ({
+  name: `failures on ${threads} threads: what indices name that is not there is told, and variables stay as they were`,
+  run: async () => {
+    const v = new Variable(ones([4, 2]), 'v');
+    const step = jit(
+      (i: Tensor) => {
+        v.assign(v.value.mul(2));
+        return v.value.take(i, 0);
+      },
+      { name: 'lookup' },
+    );
+    try {
+      setThreadedWork(0);
+      await setThreads(threads);
+      const index = (...list: number[]): Tensor => tensor(list, { dtype: 'int32' });
+      assert.deepEqual((await step(index(0, -1))).toArray(), [
+        [2, 2],
+        [2, 2],
+      ]);
+      await assert.rejects(step(index(0, 7)), /expected .*4.*received 7|7/);
+      await assert.rejects(step(index(-5, 0)), /-5/);
+      assert.deepEqual([...v.value.at(3).data], [2, 2]);
+      // In a loop, where the command is one within another.
+      const walked = jit((table: Tensor, i: Tensor) =>
+        scan((sum: Tensor, at: Tensor) => ({ carry: sum.add(table.take(at, 0)), y: sum }), zeros([2]), i),
+      );
+      await assert.rejects(walked(ones([3, 2]), index(0, 1, 9)), /9/);
+      assert.deepEqual((await walked(ones([3, 2]), index(0, 1, 2))).carry.toArray(), [3, 3]);
+      assert.deepEqual((await step(index(1))).toArray(), [[4, 4]]);
+    } finally {
+      setThreadedWork(null);
+      await setThreads('auto');
+      v.dispose();
+    }
+  },
+}));
+
+const MEMORY: readonly EngineCase[] = [
+  {
+    name: 'memory: a step that does not fit says so before it starts, and the next one is right',
+    run: async () => {
+      const v = new Variable(tensor([1, 2]), 'v');
+      const step = jit(
+        (a: Tensor) => {
+          v.assign(v.value.mul(2));
+          return a.matmul(a.transpose()).sum();
+        },
+        { name: 'train' },
+      );
+      assert.equal((await step(ones([100, 1]))).item(), 10_000);
+      await assert.rejects(step(ones([40_000, 1])), (error: unknown) => {
+        assert.ok(error instanceof MemoryError);
+        assert.match(error.message, /^train: expected 5\.96 GiB .* received a step that is larger/);
+        return true;
+      });
+      assert.deepEqual(v.value.toArray(), [2, 4]);
+      assert.equal((await step(ones([100, 1]))).item(), 10_000);
+    },
+  },
+  {
+    name: 'memory: many steps and signatures take no more of it than few',
+    run: async () => {
+      const step = jit((a: Tensor) => softmax(a.mul(2).add(1)).sum(), { cacheSize: 4 });
+      const first = step.memory(ones([3, 3]));
+      for (let i = 0; i < 300; i++)
+        await step(
+          arange(1 + (i % 40))
+            .reshape([1, -1])
+            .cast('float32'),
+        );
+      assert.equal(step.cached, 4);
+      assert.deepEqual(step.memory(ones([3, 3])), first);
+      step.dispose();
+      assert.equal(step.cached, 0);
+    },
+  },
+  {
+    name: 'variables: read, assigned and exchanged between steps',
+    run: async () => {
+      const [a, b] = [new Variable(tensor([1, 2]), 'a'), new Variable(tensor([3, 4]), 'b')];
+      const exchange = jit(() => {
+        const [x, y] = [a.value, b.value];
+        a.assign(y);
+        b.assign(x.add(1));
+      });
+      await exchange();
+      assert.deepEqual(
+        [a.value.toArray(), (await b.read()).toArray()],
+        [
+          [3, 4],
+          [2, 3],
+        ],
+      );
+      a.assign(tensor([10, 20]));
+      await exchange();
+      assert.deepEqual(
+        [(await a.read()).toArray(), b.value.toArray()],
+        [
+          [2, 3],
+          [11, 21],
+        ],
+      );
+    },
+  },
+];
+
+/** What engines do beside single operations: sequences, loops, threads, failures, memory. */
+export const STEPS: readonly EngineCase[] = [...SEQUENCES, ...SCANS, ...THREADS, ...FAILURES, ...MEMORY];
