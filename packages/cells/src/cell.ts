@@ -62,8 +62,21 @@ export interface CellStep<S> {
   readonly state: S;
 }
 
-/** Cells that have a kernel for a whole sequence. */
-export type SequenceKind = 'rnnTanh' | 'rnnRelu' | 'lstm' | 'gru' | 'gruBefore';
+/** The kernel for whole sequences of a cell, and what has to be known of it. Cells that share one compute the same. */
+export interface SequenceKernel {
+  /** Its number: `Recurrent` of `@recurra/kernels`. */
+  readonly kind: number;
+  /** Gates: columns of weights for each unit. */
+  readonly gates: number;
+  /** Tensors [batch, units] of the state; the first is the output. */
+  readonly states: 1 | 2;
+  /** Does it take inputs that have been projected alone? */
+  readonly projectedOnly: boolean;
+  /** The part of the bias that goes into the recurrent product, where inputs are projected before; `null` for none. */
+  recurrentBias(bias: Tensor): Tensor | null;
+  /** A cell of so many units that computes what the kernel does, step by step. */
+  cell(units: number): Cell<CellParams, unknown>;
+}
 
 /**
  * One step of a recurrent network, as pure functions: parameters and states are trees of tensors that the caller keeps.
@@ -107,7 +120,7 @@ export interface Cell<P, S> {
   project?(params: P, inputs: Tensor, masks?: DropoutMasks): Tensor;
   stepProjected?(params: P, projected: Tensor, state: S, masks?: DropoutMasks, constants?: Constants): CellStep<S>;
   /** The kernel that computes whole sequences of this cell in compiled steps; absent or `null` where there is none. */
-  readonly sequenceKind?: SequenceKind | null;
+  readonly sequenceKernel?: SequenceKernel | null;
   /** Name of the class in Keras; cells without one cannot be saved. */
   readonly className?: string;
   /** The arguments that make this cell again, in camelCase, as Keras' `get_config`. */
@@ -333,7 +346,7 @@ export abstract class BaseCell<S> implements Cell<CellParams, S> {
   }
 
   /** The kernel for whole sequences: only for the activations that it has. */
-  abstract readonly sequenceKind: SequenceKind | null;
+  abstract readonly sequenceKernel: SequenceKernel | null;
 
   /** Fresh parameters for inputs of `inputSize` features. */
   init(inputSize: number, options: InitializeOptions = {}): CellParams {

@@ -10,7 +10,7 @@ export {
   dropoutMask,
   expectCell,
   outputShapeOf,
-  type SequenceKind,
+  type SequenceKernel,
   stepAxesOf,
   type WeightRules,
 } from './cell.js';
@@ -21,5 +21,5 @@ export { GRU_CELL_OPTIONS } from './gru.js';
 export { fans, resolveInitializer, withoutInitialValues } from './initializers.js';
 export { LSTM_CELL_OPTIONS } from './lstm.js';
 export { resolveRegularizer } from './regularizers.js';
-export { startsAtZero } from './sequence.js';
 export { resolveSerialized } from './serialized.js';
+export { startsAtZero } from './starts.js';

@@ -1,6 +1,7 @@
+import { Recurrent } from '@recurra/kernels';
 import { type DType, sigmoid, split, type Tensor, tanh, zeros } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import type { CellParams, DropoutMasks, SequenceKind } from './cell.js';
+import type { CellParams, DropoutMasks, SequenceKernel } from './cell.js';
 import { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
 
 /** Options of {@link GRUCell}. */
@@ -11,6 +12,16 @@ export interface GRUCellOptions extends GatedCellOptions {
 
 /** Rules of {@link GRUCellOptions}. */
 export const GRU_CELL_OPTIONS: Rules<GRUCellOptions> = { ...GATED_CELL_OPTIONS, resetAfter: rules.flag };
+
+const kernel = (resetAfter: boolean): SequenceKernel => ({
+  ...{ kind: resetAfter ? Recurrent.gru : Recurrent.gruBefore, gates: 3, states: 1 },
+  // The reset gate is known before its product, not before the whole one.
+  projectedOnly: !resetAfter,
+  recurrentBias: (bias) => (resetAfter ? bias.at(1) : null),
+  cell: (units) => new GRUCell(units, { resetAfter }),
+});
+const AFTER = kernel(true);
+const BEFORE = kernel(false);
 
 /**
  * The gated recurrent unit (Cho et al. 2014):
@@ -39,9 +50,9 @@ export class GRUCell extends GatedCell<Tensor> {
     return { ...super.gateConfig(), resetAfter: this.resetAfter };
   }
 
-  get sequenceKind(): SequenceKind | null {
+  get sequenceKernel(): SequenceKernel | null {
     if (this.activation !== tanh || this.recurrentActivation !== sigmoid) return null;
-    return this.resetAfter ? 'gru' : 'gruBefore';
+    return this.resetAfter ? AFTER : BEFORE;
   }
 
   protected override get biasShape(): number[] {

@@ -10,7 +10,7 @@ import {
   type NDArray,
   type Primitive,
 } from '@recurra/tensor/extend';
-import type { SequenceKind } from './cell.js';
+import type { SequenceKernel } from './cell.js';
 import { pullbackOf } from './floating.js';
 import { loop, type Walk, walk } from './walk.js';
 
@@ -23,7 +23,7 @@ interface Flows {
 
 /** What parameters of all pairs say. */
 interface PairParams {
-  readonly kind: SequenceKind;
+  readonly kernel: SequenceKernel;
   readonly bias: boolean;
 }
 
@@ -115,8 +115,7 @@ export function definePair<P extends PairParams>(pair: KernelPair<P>): Primitive
     // [ys, h, c?, residual]
     abstract: (inputs, params) => {
       const { batch, time, units } = pair.sizes(inputs, params);
-      const states = params.kind === 'lstm' ? 2 : 1;
-      const shapes = [[batch, time, units], ...new Array<number[]>(states).fill([batch, units]), OPAQUE];
+      const shapes = [[batch, time, units], ...new Array<number[]>(params.kernel.states).fill([batch, units]), OPAQUE];
       return shapes.map((shape) => ({ shape, dtype: 'float32' }));
     },
     evaluate: (inputs, params) => [
@@ -127,11 +126,11 @@ export function definePair<P extends PairParams>(pair: KernelPair<P>): Primitive
       const { outputs, params } = context;
       const [ys, h, c] = outputs as readonly [Block | null, Block | null, Block | null];
       const residual = outputs[outputs.length - 1] ?? null;
-      pair.emitForward(context, { residual, ys, h, c: params.kind === 'lstm' ? c : null });
+      pair.emitForward(context, { residual, ys, h, c: params.kernel.states > 1 ? c : null });
     },
     vjp: ({ inputs, outputs, cotangents, params, bind: apply }) => {
       const [dys, dh, dc] = cotangents as readonly [Tensor, Tensor, Tensor];
-      const flows = { dys: !isZero(dys), dh: !isZero(dh), dc: params.kind === 'lstm' && !isZero(dc) };
+      const flows = { dys: !isZero(dys), dh: !isZero(dh), dc: params.kernel.states > 1 && !isZero(dc) };
       const residual = outputs[outputs.length - 1]!;
       const flowing = [...(flows.dys ? [dys] : []), ...(flows.dh ? [dh] : []), ...(flows.dc ? [dc] : [])];
       const gradients = apply(backward, [...inputs, residual, ...flowing], { ...params, ...flows });

@@ -1,6 +1,7 @@
+import { Recurrent } from '@recurra/kernels';
 import { concat, type DType, ones, sigmoid, split, type Tensor, tanh, zeros } from '@recurra/tensor';
 import { type Rules, rules } from '@recurra/tensor/extend';
-import type { CellParams, DropoutMasks, SequenceKind } from './cell.js';
+import type { CellParams, DropoutMasks, SequenceKernel } from './cell.js';
 import { GATED_CELL_OPTIONS, GatedCell, type GatedCellOptions } from './gated.js';
 import type { InitializeOptions } from './initializers.js';
 
@@ -18,6 +19,12 @@ export interface LSTMState {
   readonly h: Tensor;
   readonly c: Tensor;
 }
+
+const KERNEL: SequenceKernel = {
+  ...{ kind: Recurrent.lstm, gates: 4, states: 2, projectedOnly: false },
+  recurrentBias: () => null,
+  cell: (units) => new LSTMCell(units),
+};
 
 /**
  * Long short-term memory (Hochreiter & Schmidhuber 1997; forget gates: Gers et al. 2000):
@@ -46,8 +53,8 @@ export class LSTMCell extends GatedCell<LSTMState> {
     return { ...super.gateConfig(), unitForgetBias: this.unitForgetBias };
   }
 
-  get sequenceKind(): SequenceKind | null {
-    return this.activation === tanh && this.recurrentActivation === sigmoid ? 'lstm' : null;
+  get sequenceKernel(): SequenceKernel | null {
+    return this.activation === tanh && this.recurrentActivation === sigmoid ? KERNEL : null;
   }
 
   protected override createBias(options: InitializeOptions): Tensor {

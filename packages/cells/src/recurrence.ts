@@ -1,16 +1,16 @@
 import { treeUnflatten } from '@recurra/autograd';
 import { treeLeavesLike } from '@recurra/autograd/extend';
-import { Command, Recurrent } from '@recurra/kernels';
+import { Command } from '@recurra/kernels';
 import { stack, type Tensor } from '@recurra/tensor';
 import { type Aval, type Block, bind, type LowerContext, type Primitive } from '@recurra/tensor/extend';
-import type { Cell, CellParams, SequenceKind } from './cell.js';
+import type { Cell, CellParams, SequenceKernel } from './cell.js';
 import { definePair } from './kernel-pair.js';
-import { type FusedOptions, type FusedResult, finish, GATES, makeCell } from './sequence.js';
+import { type FusedOptions, type FusedResult, finish } from './sequence.js';
 import type { Walk } from './walk.js';
 
 /** Which of the optional inputs there are, and how the sequence is walked. */
 interface RecurrenceParams {
-  readonly kind: SequenceKind;
+  readonly kernel: SequenceKernel;
   readonly reverse: boolean;
   readonly zeroOutput: boolean;
   readonly bias: boolean;
@@ -33,7 +33,7 @@ function named<T>(
     ...next(true, 'recurrent'),
     ...next(params.bias, 'bias'),
     ...next(params.initial, 'h0'),
-    ...next(params.initial && params.kind === 'lstm', 'c0'),
+    ...next(params.initial && params.kernel.states > 1, 'c0'),
     ...next(params.drop, 'drop'),
     ...next(params.mask, 'mask'),
   } as ReturnType<typeof named<T>>;
@@ -41,14 +41,14 @@ function named<T>(
 
 /** What the kernels call [kind, batch, time, units]. */
 function sizes(params: RecurrenceParams, x: Aval, recurrent: Aval): [number, number, number, number] {
-  return [Recurrent[params.kind], x.shape[0]!, x.shape[1]!, recurrent.shape[0]!];
+  return [params.kernel.kind, x.shape[0]!, x.shape[1]!, recurrent.shape[0]!];
 }
 
 /** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */
 function bySteps(inputs: readonly Tensor[], params: RecurrenceParams, by: Walk): Tensor[] {
   const { x, recurrent, bias, h0, c0, drop, mask } = named(inputs, params);
   const units = recurrent.shape[0]!;
-  const cell = makeCell(params.kind, units);
+  const cell = params.kernel.cell(units);
   const zero = cell.initialState(x.shape[0]!, x.dtype);
   const state = h0 ? treeUnflatten(zero, c0 ? [h0, c0] : [h0]) : zero;
   // The inputs come projected, with the bias of that product.
@@ -92,7 +92,7 @@ function head(context: LowerContext<RecurrenceParams>) {
 function workOf(context: LowerContext<RecurrenceParams>): number {
   const { x, recurrent } = named<Block>(context.inputs, context.params);
   const [, batch, time, units] = sizes(context.params, x, recurrent);
-  return batch * time * units * (GATES[context.params.kind] * units * 0.25 + 20);
+  return batch * time * units * (context.params.kernel.gates * units * 0.25 + 20);
 }
 
 /**
@@ -121,7 +121,7 @@ const recurrence: Primitive<RecurrenceParams> = definePair<RecurrenceParams>({
  * product alone (a GRU with `resetAfter`). The state before the first step is `null` for zeros.
  */
 export function recurrent(
-  kind: SequenceKind,
+  kernel: SequenceKernel,
   recurrentKernel: Tensor,
   bias: Tensor | null,
   projected: Tensor,
@@ -137,7 +137,7 @@ export function recurrent(
       ...[...(drop ? [drop] : []), ...(mask ? [mask] : [])],
     ],
     {
-      kind,
+      kernel,
       reverse,
       zeroOutput,
       bias: bias !== null,
@@ -146,5 +146,5 @@ export function recurrent(
       mask: mask !== null,
     },
   );
-  return finish(kind, results, initial, options);
+  return finish(kernel, results, initial, options);
 }

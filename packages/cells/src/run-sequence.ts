@@ -24,7 +24,8 @@ import {
 } from './cell.js';
 import { computeDType } from './dtype.js';
 import { recurrent } from './recurrence.js';
-import { type FusedResult, fused, startsAtZero } from './sequence.js';
+import { type FusedResult, fused } from './sequence.js';
+import { startsAtZero } from './starts.js';
 import { loop, projectSequence, type WalkOptions, walk } from './walk.js';
 
 /** Options of {@link runSequence}. */
@@ -211,9 +212,9 @@ function walkPart<P, S>(
 ): SequenceResult<S> {
   if (!isCompiling()) return walk(cell, params, xs, state ?? zero, options);
   const { dropout } = options;
-  const kind = cell.sequenceKind;
+  const kernel = cell.sequenceKernel;
   const own = params as CellParams;
-  if (!kind || options.constants.length > 0 || treeLeaves(params).some((leaf) => leaf.dtype !== 'float32'))
+  if (!kernel || options.constants.length > 0 || treeLeaves(params).some((leaf) => leaf.dtype !== 'float32'))
     return loop(cell, params, xs, state ?? zero, options);
   if (xs.shape[2] !== own.kernel.shape[0])
     throw new ShapeError(
@@ -222,14 +223,14 @@ function walkPart<P, S>(
   const start = state ?? (startsAtZero(cell) ? null : zero);
   const initial = start === null ? null : treeLeavesLike(zero, start, 'runSequence: initialState');
   let result: FusedResult;
-  if (kind === 'gruBefore' || dropout?.recurrent || (dropout?.input && dropout.input.rank > 2)) {
+  if (kernel.projectedOnly || dropout?.recurrent || (dropout?.input && dropout.input.rank > 2)) {
     const projected = projectSequence(cell, params, xs, dropout);
-    const bias = kind === 'gru' ? (own.bias?.at(1) ?? null) : null;
-    result = recurrent(kind, own.recurrentKernel, bias, projected, dropout?.recurrent ?? null, initial, options);
+    const bias = own.bias ? kernel.recurrentBias(own.bias) : null;
+    result = recurrent(kernel, own.recurrentKernel, bias, projected, dropout?.recurrent ?? null, initial, options);
   } else {
     const cast = xs.cast('float32');
     const seen = dropout?.input ? cast.mul(dropout.input.expandDims(1)) : cast;
-    result = fused(kind, own, seen, initial, options);
+    result = fused(kernel, own, seen, initial, options);
   }
   return {
     outputs: options.returnSequences ? result.outputs : null,

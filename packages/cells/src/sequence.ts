@@ -1,21 +1,15 @@
 import { treeUnflatten } from '@recurra/autograd';
 import { treeLeavesLike } from '@recurra/autograd/extend';
-import { Command, Recurrent } from '@recurra/kernels';
+import { Command } from '@recurra/kernels';
 import type { Tensor } from '@recurra/tensor';
 import { type Aval, type Block, bind, type LowerContext, type Primitive } from '@recurra/tensor/extend';
-import type { AnyCell, Cell, CellParams, SequenceKind } from './cell.js';
-import { GRUCell } from './gru.js';
+import type { CellParams, SequenceKernel } from './cell.js';
 import { definePair } from './kernel-pair.js';
-import { LSTMCell } from './lstm.js';
-import { SimpleRNNCell } from './simple-rnn.js';
 import type { Walk } from './walk.js';
-
-/** The gates of each kind. */
-export const GATES: Readonly<Record<SequenceKind, number>> = { rnnTanh: 1, rnnRelu: 1, lstm: 4, gru: 3, gruBefore: 3 };
 
 /** Which of the optional inputs there are, and how the sequence is walked. */
 interface SequenceParams {
-  readonly kind: SequenceKind;
+  readonly kernel: SequenceKernel;
   readonly reverse: boolean;
   readonly zeroOutput: boolean;
   readonly bias: boolean;
@@ -30,14 +24,13 @@ function named<T>(
 ): Record<'x' | 'kernel' | 'recurrent', T> & Partial<Record<'bias' | 'h0' | 'c0' | 'mask', T>> {
   const rest = [...list];
   const next = (there: boolean, name: string): Record<string, T> => (there ? { [name]: rest.shift()! } : {});
-  const lstm = params.kind === 'lstm';
   return {
     ...next(true, 'x'),
     ...next(true, 'kernel'),
     ...next(true, 'recurrent'),
     ...next(params.bias, 'bias'),
     ...next(params.initial, 'h0'),
-    ...next(params.initial && lstm, 'c0'),
+    ...next(params.initial && params.kernel.states > 1, 'c0'),
     ...next(params.mask, 'mask'),
   } as ReturnType<typeof named<T>>;
 }
@@ -47,26 +40,11 @@ function sizes(x: Aval, recurrent: Aval): { batch: number; time: number; feature
   return { batch, time, features, units: recurrent.shape[0]! };
 }
 
-export function makeCell(kind: SequenceKind, units: number): Cell<CellParams, unknown> {
-  if (kind === 'lstm') return new LSTMCell(units);
-  if (kind === 'gru' || kind === 'gruBefore') return new GRUCell(units, { resetAfter: kind === 'gru' });
-  return new SimpleRNNCell(units, { activation: kind === 'rnnTanh' ? 'tanh' : 'relu' });
-}
-
-const ZERO_STARTS: ReadonlySet<unknown> = new Set(
-  [SimpleRNNCell, LSTMCell, GRUCell].map((c) => c.prototype.initialState),
-);
-
-/** Does the cell start with zeros, as kernels do by themselves? Not where a class of one's own overrides `initialState`. */
-export function startsAtZero({ initialState }: AnyCell): boolean {
-  return ZERO_STARTS.has(initialState);
-}
-
 /** The same results by single steps: [ys, h, c?]. What the kernels have to agree with, and how a gradient is differentiated. */
 function bySteps(inputs: readonly Tensor[], params: SequenceParams, by: Walk): Tensor[] {
   const { x, kernel, recurrent, bias, h0, c0, mask } = named(inputs, params);
   const { batch, units } = sizes(x, recurrent);
-  const cell = makeCell(params.kind, units);
+  const cell = params.kernel.cell(units);
   const zero = cell.initialState(batch, x.dtype);
   const state = h0 ? treeUnflatten(zero, c0 ? [h0, c0] : [h0]) : zero;
   const result = by(cell, { kernel, recurrentKernel: recurrent, ...(bias ? { bias } : {}) }, x, state, {
@@ -85,7 +63,7 @@ function head(context: LowerContext<SequenceParams>) {
   const { params } = context;
   const { x, kernel, recurrent, bias, h0, c0, mask } = named<Block>(context.inputs, params);
   return {
-    ...{ kind: Recurrent[params.kind], ...sizes(x, recurrent) },
+    ...{ kind: params.kernel.kind, ...sizes(x, recurrent) },
     ...{ reverse: params.reverse ? 1 : 0, zeroOutput: params.zeroOutput ? 1 : 0 },
     ...{ x, kernel, recurrent, bias: bias ?? null, h0: h0 ?? null, c0: c0 ?? null, mask: mask ?? null },
   };
@@ -95,7 +73,7 @@ function head(context: LowerContext<SequenceParams>) {
 function workOf(context: LowerContext<SequenceParams>): number {
   const { x, recurrent } = named<Block>(context.inputs, context.params);
   const { batch, time, features, units } = sizes(x, recurrent);
-  return batch * time * units * (GATES[context.params.kind] * (features + units) * 0.25 + 20);
+  return batch * time * units * (context.params.kernel.gates * (features + units) * 0.25 + 20);
 }
 
 /**
@@ -135,7 +113,7 @@ export interface FusedResult {
 
 /** {@link Walk} by the kernel for whole sequences. The state before the first step is `null` for zeros. */
 export function fused(
-  kind: Exclude<SequenceKind, 'gruBefore'>,
+  sequenceKernel: SequenceKernel,
   params: CellParams,
   xs: Tensor,
   initial: readonly Tensor[] | null,
@@ -146,20 +124,27 @@ export function fused(
   const results = bind(
     sequence,
     [xs, kernel, recurrentKernel, ...(bias ? [bias] : []), ...(initial ?? []), ...(mask ? [mask] : [])],
-    { kind, reverse, zeroOutput, bias: bias !== undefined, initial: initial !== null, mask: mask !== null },
+    {
+      kernel: sequenceKernel,
+      reverse,
+      zeroOutput,
+      bias: bias !== undefined,
+      initial: initial !== null,
+      mask: mask !== null,
+    },
   );
-  return finish(kind, results, initial, options);
+  return finish(sequenceKernel, results, initial, options);
 }
 
 /** The result from the outputs [ys, h, c?, residual] of a kernel. */
 export function finish(
-  kind: SequenceKind,
+  { states }: SequenceKernel,
   results: readonly Tensor[],
   initial: readonly Tensor[] | null,
   { reverse, zeroOutputForMask: zeroOutput, mask }: FusedOptions,
 ): FusedResult {
   let [outputs, last] = results as readonly [Tensor, Tensor];
-  const state = results.slice(1, kind === 'lstm' ? 3 : 2);
+  const state = results.slice(1, 1 + states);
   if (mask && zeroOutput)
     last = mask
       .at(reverse ? 0 : -1, 1)

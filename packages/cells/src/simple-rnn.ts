@@ -1,5 +1,14 @@
+import { Recurrent } from '@recurra/kernels';
 import { type DType, relu, type Tensor, tanh, zeros } from '@recurra/tensor';
-import { BaseCell, type CellParams, type DropoutMasks, type SequenceKind } from './cell.js';
+import { BaseCell, type CellParams, type DropoutMasks, type SequenceKernel } from './cell.js';
+
+const kernel = (kind: number, activation: 'tanh' | 'relu'): SequenceKernel => ({
+  ...{ kind, gates: 1, states: 1, projectedOnly: false },
+  recurrentBias: () => null,
+  cell: (units) => new SimpleRNNCell(units, { activation }),
+});
+const TANH = kernel(Recurrent.rnnTanh, 'tanh');
+const RELU = kernel(Recurrent.rnnRelu, 'relu');
 
 /**
  * The fully connected recurrent cell: h_t = activation(x_t W + h_{t-1} U + b).
@@ -11,8 +20,8 @@ export class SimpleRNNCell extends BaseCell<Tensor> {
   readonly className = 'SimpleRNNCell';
   protected readonly gates = 1;
 
-  get sequenceKind(): SequenceKind | null {
-    return this.activation === tanh ? 'rnnTanh' : this.activation === relu ? 'rnnRelu' : null;
+  get sequenceKernel(): SequenceKernel | null {
+    return this.activation === tanh ? TANH : this.activation === relu ? RELU : null;
   }
 
   initialState(batch: number, dtype: DType = 'float32'): Tensor {

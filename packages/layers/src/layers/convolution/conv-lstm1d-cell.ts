@@ -74,7 +74,7 @@ export class ConvLSTM1DCell extends LSTMCell {
   }
 
   /** A loop walks it: the kernels for sequences multiply matrices. */
-  override get sequenceKind(): null {
+  override get sequenceKernel(): null {
     return null;
   }
 
