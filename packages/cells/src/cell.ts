@@ -13,6 +13,7 @@ import {
 import {
   checkRules,
   checkValue,
+  describeActivation,
   describeValue,
   formatShape,
   nextKey,
@@ -240,14 +241,6 @@ export function describeRegularizer(regularizer: Regularizer | null): object | n
 export function describeConstraint(constraint: Constraint | null): object | null {
   return described('keras.constraints', constraint);
 }
-/** The name of an activation. Throws `ValueError` for a function: it cannot be written down. */
-export function describeActivation(activation: unknown, name = 'activation'): string {
-  if (activation === null || activation === undefined) return 'linear';
-  if (typeof activation !== 'string')
-    throw new ValueError(`getConfig: expected a name for ${name}, received a function, which cannot be saved`);
-  return activation;
-}
-
 /** Zeros, at the rate, among 1 / (1 - rate). */
 export function dropoutMask(rate: number, shape: Shape, key: Tensor, dtype: DType): Tensor {
   return randomUniform(shape, { key })

@@ -2,7 +2,6 @@
 export { allowedKeys, MASKED } from './attention.js';
 export {
   CELL_OPTIONS,
-  describeActivation,
   describeCell,
   describeConstraint,
   describeInitializer,

@@ -1,6 +1,6 @@
 import { type Activation, type ActivationIdentifier, resolveActivation } from '@recurra/tensor';
-import type { Rules } from '@recurra/tensor/extend';
-import { BaseCell, CELL_OPTIONS, type CellOptions, describeActivation, IDENTIFIER } from './cell.js';
+import { describeActivation, type Rules } from '@recurra/tensor/extend';
+import { BaseCell, CELL_OPTIONS, type CellOptions, IDENTIFIER } from './cell.js';
 
 /** Options of cells that have gates: LSTM and GRU. */
 export interface GatedCellOptions extends CellOptions {

@@ -143,7 +143,7 @@ describe('errors say what was expected and the way out', () => {
     [
       'function in a configuration',
       () => serializeLayer(new Dense(1, { activation: (t) => t })),
-      /expected a name for activation/,
+      /expected a function with a name of its own for activation/,
     ],
   ])('%s', (_name, f, message) => {
     expect(f).toThrow(message);

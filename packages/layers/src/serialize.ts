@@ -73,6 +73,43 @@ const LAYER_MODULES: ReadonlySet<string> = new Set([
 const DEEPEST = 64;
 let depth = 0;
 
+/** Layers that one description has made: by the numbers by which it says that one is meant again, and by how they were described. */
+interface Made {
+  readonly byId: Map<number, AnyLayer>;
+  readonly byText: Map<string, AnyLayer>;
+}
+let together: Made | null = null;
+
+/** Runs `f`; layers that the descriptions which it reads share are one layer. */
+export function deserializeTogether<R>(f: () => R): R {
+  const before = together;
+  together = { byId: new Map(), byText: new Map() };
+  try {
+    return f();
+  } finally {
+    together = before;
+  }
+}
+
+/** A description without what tells its places apart, to be compared. */
+const textOf = ({ className, config }: SerializedLayer): string =>
+  JSON.stringify([className, config], (key, value: unknown) => (key === 'sharedObjectId' ? undefined : value));
+
+/**
+ * The layer of a description, which may have been described before. Keras marks the second description and those after it, so that the first one is found by what
+ * it says: its class, its name, its configuration.
+ */
+function sharedLayer(given: SerializedLayer, make: () => AnyLayer): AnyLayer {
+  const { sharedObjectId: id } = given;
+  const made = together;
+  if (!made) return make();
+  const known = id === undefined ? undefined : (made.byId.get(id) ?? made.byText.get(textOf(given)));
+  const layer = known ?? make();
+  if (id !== undefined) made.byId.set(id, layer);
+  else made.byText.set(textOf(given), layer);
+  return layer;
+}
+
 /** Is it the description of a layer or a cell? */
 function isSerializedLayer(value: unknown): value is SerializedLayer {
   return (
@@ -95,7 +132,7 @@ export function deserializeLayer(given: SerializedLayer, options: DeserializeOpt
   depth++;
   try {
     return withCustomObjects(options.customObjects, () =>
-      asFormatError(`deserializeLayer: ${given.className}`, () => layerFrom(given, options)),
+      asFormatError(`deserializeLayer: ${given.className}`, () => sharedLayer(given, () => layerFrom(given, options))),
     );
   } finally {
     depth--;

@@ -1,11 +1,14 @@
 import { toFloating } from './dtype.js';
+import { ValueError } from './errors.js';
 import { lookupByName, type SnakeCase } from './names.js';
 import { arange } from './ops/creation.js';
 import { exp, where } from './ops/elementwise.js';
 import { split } from './ops/shape.js';
 import { logSoftmax, softmax } from './ops/softmax.js';
 import { sort } from './ops/sorting.js';
+import { customObject, type Registrable } from './registry.js';
 import { anyNumber, checkRules, flag, orNull, type Rules, required } from './rules.js';
+import { isSerializedFunction, type SerializedFunction } from './serialized-function.js';
 import { asTensor, type Tensor, type TensorLike } from './tensor.js';
 
 /** An activation: a function of one tensor, of the same shape (but for `glu`). */
@@ -301,12 +304,34 @@ export const activations: Record<ActivationName, (x: TensorLike) => Tensor> = {
   tanhShrink,
 };
 
-/** An activation by name (camelCase or Keras' snake_case), or a function of one's own; `null` is linear. */
-export type ActivationIdentifier = ActivationName | SnakeCase<ActivationName> | Activation | null;
+/**
+ * An activation by name (camelCase or Keras' snake_case), or a function of one's own, as it is or as configurations have it; `null` is linear. Functions of one's
+ * own have the name that `registerSerializable` or `customObjects` give them, too.
+ */
+export type ActivationIdentifier = ActivationName | SnakeCase<ActivationName> | Activation | SerializedFunction | null;
+
+function expectFunction(own: Registrable, name: string): Activation {
+  if (typeof own === 'function' && !('fromConfig' in own)) return own as unknown as Activation;
+  throw new ValueError(`activation: expected a function under the name "${name}", received a class`);
+}
 
 /** The activation that an identifier names. Throws `ValueError` with the known names. */
 export function resolveActivation(identifier: ActivationIdentifier | undefined): Activation {
   if (identifier === null || identifier === undefined) return linear;
   if (typeof identifier === 'function') return identifier;
+  if (isSerializedFunction(identifier)) {
+    const own = customObject(identifier.config) ?? (Object.hasOwn(activations, identifier.config) ? null : undefined);
+    if (own === undefined)
+      throw new ValueError(
+        `activation: expected a function that is known, received the description of "${identifier.config}". Pass it as customObjects: { ${JSON.stringify(identifier.config)}: f }, or make it known with registerSerializable.`,
+      );
+    return own === null
+      ? resolveActivation(identifier.config as ActivationName)
+      : expectFunction(own, identifier.config);
+  }
+  if (typeof identifier === 'string') {
+    const own = customObject(identifier);
+    if (own !== null) return expectFunction(own, identifier);
+  }
   return lookupByName<Activation>(activations, identifier, 'activation', 'or a function');
 }

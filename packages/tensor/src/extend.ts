@@ -1,6 +1,7 @@
 /** For those who write operations, layers and engines: what the packages share, beside what users call (`@recurra/tensor`). */
 export { builtin } from './builtin.js';
 export { concatenated } from './bytes.js';
+export { describeActivation } from './describe-activation.js';
 export { isFloating, promoteTypes, toFloating } from './dtype.js';
 export { indexMessage } from './internal/indices.js';
 export { elementsToJSON, type JSONElement } from './internal/json.js';
@@ -41,5 +42,6 @@ export { customNames, customObject, isRegistrable, registeredName, withCustomObj
 export * as rules from './rules.js';
 export { checkRules, checkValue, type Rule, type Rules, withDefaults } from './rules.js';
 export { checkSerialized, isSerialized, type Serialized } from './serialized.js';
+export { isSerializedFunction } from './serialized-function.js';
 export { formatShape, normalizeAxes, normalizeAxis, rowMajorStrides, sameShape, sizeOf } from './shape.js';
 export { asTensor, bind, expectFloating, type Interpreter, nextLevel, promote, type Trace } from './tensor.js';

@@ -62,5 +62,6 @@ export {
   truncatedNormal,
 } from './random.js';
 export { type Registrable, registerSerializable } from './registry.js';
+export type { SerializedFunction } from './serialized-function.js';
 export { type Axes, broadcastShapes, type Shape } from './shape.js';
 export { type NestedNumbers, scalar, Tensor, type TensorLike, tensor } from './tensor.js';

@@ -1,6 +1,5 @@
 import type { Constraint, Initializer, Regularizer } from '@recurra/cells';
 import {
-  describeActivation,
   describeConstraint,
   describeInitializer,
   describeRegularizer,
@@ -12,6 +11,7 @@ import { resolveActivation, ValueError } from '@recurra/tensor';
 import {
   checkOptions,
   checkValue,
+  describeActivation,
   describeValue,
   isSerialized,
   type Rule,

@@ -1,4 +1,3 @@
-import { describeActivation } from '@recurra/cells/extend';
 import {
   type Activation as ActivationFunction,
   type ActivationIdentifier,
@@ -6,6 +5,7 @@ import {
   type Tensor,
   ValueError,
 } from '@recurra/tensor';
+import { describeActivation } from '@recurra/tensor/extend';
 import { keepsSamplesApart } from '../base/independence.js';
 import { Layer } from '../base/layer.js';
 import { type LayerOptions, settle } from '../base/options.js';

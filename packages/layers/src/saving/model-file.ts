@@ -2,14 +2,14 @@ import { withoutInitialValues } from '@recurra/cells/extend';
 import type { JsonObject, KerasObject, ModelFile, NamedTensor, WeightGroup } from '@recurra/formats';
 import { FormatError } from '@recurra/tensor';
 import { registeredName, withCustomObjects } from '@recurra/tensor/extend';
-import { describeLayer, type SerializedLayer } from '../base/describe.js';
+import { describeLayer, describeTogether, type SerializedLayer } from '../base/describe.js';
 import { asFormatError } from '../base/graph-from-config.js';
 import { Model } from '../base/model.js';
 import { Sequential } from '../base/sequential.js';
 import { isRecord } from '../base/tree.js';
 import type { Variable } from '../base/variable.js';
-import { type DeserializeOptions, deserializeLayer, layerClasses } from '../serialize.js';
-import { compileFromKeras, compileToKeras, withoutSharedIds } from './compile-config.js';
+import { type DeserializeOptions, deserializeLayer, deserializeTogether, layerClasses } from '../serialize.js';
+import { compileFromKeras, compileToKeras } from './compile-config.js';
 import { fromKerasNames, toKerasNames } from './keras-names.js';
 import { assignOptimizer, optimizerToFile } from './optimizer-state.js';
 import { withoutMasksWithin } from './recorded-masks.js';
@@ -48,7 +48,7 @@ function withoutForeignModules(value: unknown): unknown {
 
 /** A model as Keras' JSON, without weights and compile configuration. Throws `ValueError` where it holds functions. */
 export function describeModel(model: AnyModel): KerasObject {
-  const described = describeLayer(model as never);
+  const described = describeTogether(() => describeLayer(model as never));
   const known = KERAS_MODELS.has(model.className);
   const build = model.graph ? { inputShape: null } : model.getBuildConfig();
   const registered = registeredName(model.constructor);
@@ -108,7 +108,7 @@ export function modelFromFile(file: ModelFile, options: FromModelFileOptions = {
         );
       const data = expectDescribed(
         label,
-        withoutSharedIds(
+        withSharedLayers(
           fromKerasNames(withoutMasksWithin(withVocabularies(withoutCompile(file.model), file.assets, label))),
         ),
       );
@@ -142,7 +142,7 @@ function named<R>(label: string, f: () => R): R {
 
 /** The model of a description, built, if it says for what. */
 function madeFrom(data: SerializedLayer, options: DeserializeOptions, label: string): AnyModel {
-  const model = deserializeLayer(data, options) as unknown as AnyModel;
+  const model = deserializeTogether(() => deserializeLayer(data, options)) as unknown as AnyModel;
   if (!(model instanceof Model))
     throw new FormatError(`${label}: expected a model, received the layer ${data.className}`);
   if (!model.built && model instanceof Sequential) buildChain(model, data);
@@ -179,6 +179,24 @@ function limitFor(file: ModelFile, label: string): (elements: number) => void {
         `${label}: expected a configuration that asks for ${count === null ? `at most ${most} numbers` : `the ${count} numbers that the file has`} as weights, received one that asks for ${asked} and more. The file is damaged.`,
       );
   };
+}
+
+/** Is it the description of a layer, rather than of a policy, an initializer, ...? */
+const isLayer = ({ module, className, config }: Readonly<Record<string, unknown>>): boolean =>
+  typeof className === 'string' &&
+  isRecord(config) &&
+  typeof config['name'] === 'string' &&
+  !className.endsWith('Policy') &&
+  (module === null || module === undefined || /^keras(\.layers|\.models|\.src\.models\.\w+)?$/.test(String(module)));
+
+/** Descriptions with the numbers that say which layers are one and the same; of other objects each is its own. */
+function withSharedLayers(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withSharedLayers);
+  if (!isRecord(value)) return value;
+  const entries = Object.entries(value)
+    .filter(([key]) => key !== 'sharedObjectId' || isLayer(value))
+    .map(([key, child]) => [key, withSharedLayers(child)]);
+  return Object.fromEntries(entries);
 }
 
 /** Keras writes `compile_config` of models within models, which are not trained by themselves. */

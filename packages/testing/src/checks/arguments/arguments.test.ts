@@ -50,6 +50,8 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
       'isFloating',
       'isRecord',
       'isSerialized',
+      'describeActivation',
+      'isSerializedFunction',
     ],
     ...['knownName', 'lookupByName', 'ndarray', 'nextLevel', 'normalizeAxes', 'normalizeAxis', 'printedAs', 'promote'],
     ...['promoteTypes', 'rowMajorStrides', 'sameShape', 'sizeOf', 'snakeCase', 'toFloating', 'withDefaults'],
@@ -59,7 +61,7 @@ const BUILT_UPON: Readonly<Record<string, readonly string[]>> = {
   ],
   autograd: ['expectTensors'],
   cells: [
-    ...['BaseCell', 'GatedCell', 'describeActivation', 'describeCell', 'describeConstraint', 'describeInitializer'],
+    ...['BaseCell', 'GatedCell', 'describeCell', 'describeConstraint', 'describeInitializer'],
     ...['RecurrentCell', 'computeDType', 'describeRegularizer', 'expectCell', 'resolveSerialized'],
     ...['allowedKeys', 'dropoutMask', 'outputShapeOf', 'startsAtZero', 'stepAxesOf', 'withoutInitialValues'],
   ],
