@@ -152,7 +152,7 @@ test('a layer that two wrappers and the model itself share is one layer again', 
     ],
   ]);
   for (const m of [loaded, model] as readonly { fit(...given: never[]): Promise<unknown> }[])
-    await m.fit(series as never, y as never, { epochs: 2, verbose: 0 });
+    await m.fit(series as never, y as never, { epochs: 2, verbose: 0 } as never);
   near(loaded.apply(series as never), model.apply(series as never));
 });
 
