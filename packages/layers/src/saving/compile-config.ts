@@ -126,7 +126,7 @@ function optimizerFrom(data: Readonly<Record<string, unknown>>): Optimizer {
 }
 
 /** Descriptions without the numbers by which Keras tells objects that are written twice. */
-export function withoutSharedIds<T>(value: T): T {
+function withoutSharedIds<T>(value: T): T {
   if (Array.isArray(value)) return value.map(withoutSharedIds) as T;
   if (!isRecord(value)) return value;
   return Object.fromEntries(

@@ -11,7 +11,7 @@ const LARGEST = 1 << 22;
 /** How many sizes a shape may have. */
 const MOST = 64;
 
-export const constantOf = (value: Tensor, type: ElementType = 'float32'): RaisedConstant => ({
+const constantOf = (value: Tensor, type: ElementType = 'float32'): RaisedConstant => ({
   kind: 'constant',
   constant: { type, value },
 });
@@ -19,7 +19,7 @@ export const constantOf = (value: Tensor, type: ElementType = 'float32'): Raised
 const isWhole = (type: ElementType): boolean => /int/.test(type);
 
 /** A constant of whole numbers. */
-export const integersOf = (list: readonly number[], rank: 0 | 1 = 1): RaisedConstant =>
+const integersOf = (list: readonly number[], rank: 0 | 1 = 1): RaisedConstant =>
   constantOf(tensor(Float64Array.from(list), { shape: rank === 0 ? [] : [list.length] }), 'int64');
 
 /** Sizes as a value: a constant where they are all known. */
