@@ -3,6 +3,7 @@ import { FormatError, type Tensor, ValueError, zeros } from '@recurra/tensor';
 import fc from 'fast-check';
 import { NAMES, operate, surgery } from './json-surgery.js';
 import { changed, changes, type MetadataRange } from './mutation.js';
+import { tfjsReader } from './tfjs-reader.js';
 
 /** What messages call the files. */
 export const FILE = 'the-file';
@@ -183,5 +184,5 @@ const sniff = (files: readonly Uint8Array[]): FormatReader => ({
 /** The readers that are tried, with files of a golden folder. */
 export function formatReaders(golden: Golden): readonly FormatReader[] {
   const files = SAFETENSORS.map(golden);
-  return [safetensors(files), pytorch(files.slice(1)), sniff([...files, ...OTHERS.map(golden)])];
+  return [safetensors(files), pytorch(files.slice(1)), sniff([...files, ...OTHERS.map(golden)]), tfjsReader(golden)];
 }
