@@ -111,7 +111,10 @@ const LAYERS: Readonly<Record<string, Convert>> = {
   LSTMCell: lstm,
   GRU: walk(gru),
   GRUCell: gru,
-  RNN: walk(({ cell = null, ...config }, { layer }) => {
+  RNN: walk(({ cell = null, ...config }, { layer, fail }) => {
+    // It repeats the cells of a stack, and gives their states in the other order.
+    if (config['cells'] !== undefined && config['return_state'] === true)
+      return fail('return_state: false for a stack of cells, whose states TensorFlow.js gives in another order', true);
     // TensorFlow.js repeats what the cell has.
     const own = Object.entries(config).filter(([key]) => OF_RNN.has(key));
     return { ...Object.fromEntries(own), cell: layer(cell, 'cell') };

@@ -231,6 +231,18 @@ describe('what is refused', () => {
       ]),
       /expected 8 bytes|whole numbers of 32 bits/,
     ],
+    [
+      'states of a stack of cells',
+      {
+        modelTopology: {
+          class_name: 'Sequential',
+          config: {
+            layers: [layer('RNN', { name: 'r', return_state: true, cells: [], cell: layer('LSTMCell', { units: 1 }) })],
+          },
+        },
+      },
+      /return_state: false for a stack of cells/,
+    ],
     ['a graph model', { format: 'graph-model' }, /made of layers/],
     ['operations', { modelTopology: { node: [] }, format: undefined }, /made of layers/],
     ['a list as a model', { modelTopology: [] }, /modelTopology to be an object/],
@@ -448,6 +460,16 @@ describe('what is written', () => {
     ],
     ['weights alone', { ...dense, model: null }, /whole model/],
     ['a layer without weights in groups', { ...dense, weights: null }, /weights in groups/],
+    [
+      'states of a stack of cells',
+      chain('RNN', {
+        return_state: true,
+        cell: keras('StackedRNNCells', {
+          cells: [keras('LSTMCell', { units: 1 }), keras('GRUCell', { units: 1, reset_after: false })],
+        }),
+      }),
+      /return_state false for a stack of cells/,
+    ],
     [
       'an optimizer that it lacks',
       { ...dense, compile: { optimizer: { class_name: 'Lion', config: {} }, loss: 'mse' } },

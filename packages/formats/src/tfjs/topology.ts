@@ -78,6 +78,9 @@ class Topology {
         if (!(className === 'Bidirectional' && key === 'backward_layer')) fail(`no ${key}`, value);
     }
     if (className === 'Bidirectional') this.checkMirrored(given, where);
+    const { cell = null, return_state: states = false } = given;
+    if (states === true && isObject(cell) && cell['class_name'] === 'StackedRNNCells')
+      fail('return_state false for a stack of cells, whose states it gives in another order', states);
     return { class_name: other.className, config };
   }
 
