@@ -1,8 +1,8 @@
-/** Makes pages of both languages before the site is built: those of the packages from their READMEs, the names of Keras from what is exported. */
+/** Makes pages of both languages before the site is built: those of the packages from their READMEs, the names of Keras from what is exported, the figures of formats from what was measured. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { kerasPage } from '@recurra/testing';
+import { formatsPage, kerasPage } from '@recurra/testing';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const chinese = JSON.parse(readFileSync(join(here, 'zh', 'package-summaries.json'), 'utf8'));
@@ -23,3 +23,7 @@ for (const [name, summary] of Object.entries(chinese)) {
 const names = JSON.parse(readFileSync(join(here, '..', 'packages', 'testing', 'keras', 'names.json'), 'utf8'));
 writeFileSync(join(here, 'keras.md'), kerasPage(names));
 writeFileSync(join(here, 'zh', 'keras.md'), kerasPage(names, 'zh'));
+
+const matrix = JSON.parse(readFileSync(join(here, '..', 'packages', 'testing', 'formats', 'matrix.json'), 'utf8'));
+writeFileSync(join(here, 'formats.md'), formatsPage(matrix));
+writeFileSync(join(here, 'zh', 'formats.md'), formatsPage(matrix, 'zh'));

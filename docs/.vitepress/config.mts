@@ -22,6 +22,7 @@ const sidebar = (
     data: string;
     callbacks: string;
     keras: string;
+    formats: string;
     course: string;
     chapter: string;
     second: string;
@@ -37,6 +38,7 @@ const sidebar = (
       { text: text.data, link: `${base}/data` },
       { text: text.callbacks, link: `${base}/callbacks` },
       { text: text.keras, link: `${base}/keras` },
+      { text: text.formats, link: `${base}/formats` },
       { text: text.architecture, link: `${base}/architecture` },
     ],
   },
@@ -80,6 +82,7 @@ export default defineConfig({
           data: 'Data and text',
           callbacks: 'Long work',
           keras: 'Names of Keras',
+          formats: 'Formats: there and back',
           architecture: 'Architecture',
           course: 'Course',
           chapter: '1. Recurrent networks',
@@ -104,6 +107,7 @@ export default defineConfig({
           data: '数据与文本',
           callbacks: '长时间训练',
           keras: 'Keras 的名称',
+          formats: '格式：往返对照',
           architecture: '架构',
           course: '课程',
           chapter: '第一章 循环神经网络',

@@ -149,7 +149,7 @@ test('paths and names promise formats', () => {
     /a path of weights \(.weights.h5, .safetensors\), received "a.onnx", which promises a whole model. Use save/,
   );
   expect(() => formatOfName('onx', 'test')).toThrow(
-    /expected format keras, weights.h5, h5, safetensors, onnx, received "onx". Did you mean "onnx"/,
+    /expected format keras, weights.h5, h5, safetensors, onnx.*, received "onx". Did you mean "onnx"/,
   );
   // What ends a longer ending comes after it, and no two formats want one.
   const endings = formats().flatMap((format) => format.endings);

@@ -12,6 +12,7 @@ import {
   type Limits,
   type Value,
 } from './graph.js';
+import { isObject } from './layer-call.js';
 import { describeWeights, METADATA } from './own.js';
 import { DATA_TYPES, writeModel } from './proto.js';
 
@@ -57,8 +58,11 @@ export function graphOf(file: Pick<ModelFile, 'model' | 'weights'>, limits?: Lim
 function outputNames(given: unknown, count: number, inputs: readonly Value[]): string[] {
   const found: string[] = [];
   const visit = (node: unknown): void => {
-    if (!Array.isArray(node)) return;
-    if (typeof node[0] === 'string') found.push(inputs.some((x) => x.name === node[0]) ? `${node[0]}_output` : node[0]);
+    if (!Array.isArray(node)) {
+      // Outputs by names, in the order in which the graph gives them.
+      if (isObject(node)) Object.values(node).forEach(visit);
+    } else if (typeof node[0] === 'string')
+      found.push(inputs.some((x) => x.name === node[0]) ? `${node[0]}_output` : node[0]);
     else node.forEach(visit);
   };
   visit(given);

@@ -464,3 +464,16 @@ test('a .keras file that is torn or edited is refused, or holds what it held', a
   }
   expect(refused).toBeGreaterThan(bytes.length / 60);
 });
+
+test('outputs by names are outputs of those names in ONNX', async () => {
+  const input = Input({ shape: [2], name: 'x' });
+  const model = new Model({
+    inputs: input,
+    outputs: {
+      second: new Dense(1, { name: 'kind' }).apply(input),
+      first: new Dense(2, { name: 'value' }).apply(input),
+    },
+  });
+  const text = new TextDecoder('latin1').decode(await encodeModel(model as never, { format: 'onnx' }));
+  for (const name of ['output/kind', 'output/value']) expect(text).toContain(name);
+});

@@ -209,6 +209,17 @@ test('what cannot be carried over is told, or refused', async () => {
   expect(Object.keys(await r.loadAssets(at('a.keras')))).toEqual(['tokenizer', 'blob']);
 });
 
+test('a format of several files is written beside its path, and read from there', async () => {
+  const { code, out } = await recurra('convert', at('m.keras'), at('web/model.json'));
+  expect(code).toBe(0);
+  expect(out).toMatch(/-> .*model.json, .*bin \(tfjs, /);
+  expect(out).toMatch(/Not carried over: the optimizer's state/);
+  expect((await recurra('inspect', at('web/model.json'))).out).toMatch(/Assets: tokenizer \(Tokenizer/);
+  const back = at('from-web.keras');
+  expect((await recurra('convert', at('web/model.json'), back)).code).toBe(0);
+  expect((await (await r.loadModel(back)).predict(data)).data).toEqual(expected);
+});
+
 test('a class that is not known here goes along as it stands', async () => {
   expect((await recurra('convert', at('own.keras'), at('own2.keras'))).code).toBe(0);
   expect((await r.loadModel(at('own2.keras'), { customObjects: { Mine } })).layers[0]).toBeInstanceOf(Mine);
