@@ -1,0 +1,42 @@
+//! GFLOP/s of sgemm by size, on one thread: `cargo bench --no-default-features`. `RECURRA_SIMD` chooses the instruction set.
+use recurra_native::kernels::gemm::{gemm, Product};
+use recurra_native::scratch::Scratch;
+use recurra_native::simd::Level;
+use recurra_native::testing::Random;
+use std::time::Instant;
+
+fn main() {
+    let level = Level::choose(std::env::var("RECURRA_SIMD").ok().as_deref()).expect("an instruction set of this processor");
+    println!("{}", level.name());
+    let mut random = Random::new(7);
+    let mut scratch = Scratch::new();
+    let sizes = [
+        (512, 512, 512), (1024, 1024, 1024), (32, 128, 32), (32, 512, 128), (64, 2048, 512), (6400, 512, 32), (1, 512, 128), (2, 512, 512), (3, 100, 100), (7, 300, 200),
+        (8, 64, 64), (16, 16, 16), (128, 1, 128), (33, 33, 33), (256, 65, 512),
+    ];
+    for (m, n, k) in sizes {
+        let (a, b) = (random.floats(m * k), random.floats(k * n));
+        let mut c = vec![0f32; m * n];
+        for variant in ["nn", "tn", "nt"] {
+            let mut p = Product::new(m, n, k, a.as_ptr(), k, b.as_ptr(), n, c.as_mut_ptr(), n);
+            if variant == "tn" {
+                (p.a_row, p.a_column) = (1, m as isize);
+            }
+            if variant == "nt" {
+                (p.b_row, p.b_column) = (1, k as isize);
+            }
+            let mut best = f64::MAX;
+            let rounds = (2e8 / (2.0 * (m * n * k) as f64)).max(1.0) as usize;
+            for _ in 0..7 {
+                let start = Instant::now();
+                for _ in 0..rounds {
+                    // SAFETY: the matrices are as large as the product says.
+                    recurra_native::dispatch!(level, s => unsafe { gemm(s, &p, &mut scratch) });
+                }
+                best = best.min(start.elapsed().as_secs_f64() / rounds as f64);
+            }
+            print!("{m}x{n}x{k} {variant}: {:.1} GFLOP/s   ", 2.0 * (m * n * k) as f64 / best / 1e9);
+        }
+        println!();
+    }
+}

@@ -1,0 +1,401 @@
+//! Scaled dot-product attention over [batch, time, heads, depth], a block of queries and keys at a time: the matrix of all scores is
+//! never kept. The forward pass leaves the logarithm of each row's sum; from it the backward pass computes the block's
+//! probabilities again (Dao et al. 2022). Workers share the heads of all samples.
+
+use super::gemm::{gemm, Product};
+use crate::kernel;
+use crate::math;
+use crate::memory::{elements, Checked, Operands};
+use crate::simd::Simd;
+use crate::team::Worker;
+
+/// Rows and columns of a block of scores.
+const QUERIES: usize = 64;
+const KEYS: usize = 256;
+/// From one row of a block to the next: no power of two, or a column's rows would share a few sets of the first-level cache.
+const LINE: usize = KEYS + 16;
+/// What stands for scores that do not count: below all others. Where no score of a row counts, all of them are this, and their shares are equal
+/// (Keras); from such a row, nothing flows back to queries and keys.
+const MASKED: f32 = -2.381_976_3e38;
+
+struct Attention {
+    batch: usize,
+    heads: usize,
+    queries: usize,
+    keys: usize,
+    depth: usize,
+    value_depth: usize,
+    causal: bool,
+    scale: f32,
+    mask_sample: usize,
+    mask_head: usize,
+    mask_query: usize,
+    q: *const f32,
+    k: *const f32,
+    v: *const f32,
+    mask: *const u8,
+    out: *mut f32,
+    sums: *mut f32,
+}
+
+impl Attention {
+    /// [batch, heads, queries, keys, depth, value depth, causal, scale, bytes of the mask a sample, a head, a query, q, k, v, mask, out, sums]
+    fn read(o: &Operands) -> Checked<Attention> {
+        let [batch, heads, queries, keys] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?];
+        let [depth, value_depth] = [o.size(4)?, o.size(5)?];
+        let [mask_sample, mask_head, mask_query] = [o.size(8)?, o.size(9)?, o.size(10)?];
+        let mask = if o.int(14)? == 0 {
+            std::ptr::null_mut()
+        } else {
+            let strides = [mask_sample as isize, mask_head as isize, mask_query as isize, 1];
+            o.walked(14, &[batch, heads, queries, keys], &strides, 1)?
+        };
+        Ok(Attention {
+            batch,
+            heads,
+            queries,
+            keys,
+            depth,
+            value_depth,
+            causal: o.flag(6)?,
+            scale: o.float(7)?,
+            mask_sample,
+            mask_head,
+            mask_query,
+            q: o.floats(11, elements(&[batch, queries, heads, depth])?)?,
+            k: o.floats(12, elements(&[batch, keys, heads, depth])?)?,
+            v: o.floats(13, elements(&[batch, keys, heads, value_depth])?)?,
+            mask,
+            out: o.floats(15, elements(&[batch, queries, heads, value_depth])?)?,
+            sums: o.floats(16, elements(&[batch, heads, queries])?)?,
+        })
+    }
+
+    /// Floats from the start to step t of head n of sample b.
+    fn at(&self, time: usize, depth: usize, b: usize, n: usize, t: usize) -> usize {
+        ((b * time + t) * self.heads + n) * depth
+    }
+
+    /// What the scores are still to be multiplied by: the scale, where it is positive and nothing is masked.
+    fn factor(&self) -> f32 {
+        if self.mask.is_null() && !self.causal && self.scale > 0.0 {
+            self.scale
+        } else {
+            1.0
+        }
+    }
+
+    /// Scores of queries i0 .. i0 + rows for keys j0 .. j0 + columns, masked, into `scores` [rows, LINE].
+    ///
+    /// # Safety
+    /// All that the operands name must be valid, and the scores have room.
+    unsafe fn score<S: Simd>(&self, s: S, worker: &mut Worker, scores: *mut f32, b: usize, n: usize, i0: usize, rows: usize, j0: usize, columns: usize) {
+        let row = self.heads * self.depth;
+        let q = self.q.add(self.at(self.queries, self.depth, b, n, i0));
+        let k = self.k.add(self.at(self.keys, self.depth, b, n, j0));
+        let p = Product::new(rows, columns, self.depth, q, row, k, row, scores, LINE).transpose_b();
+        gemm(s, &p, worker.products);
+        if self.mask.is_null() && !self.causal && self.scale > 0.0 {
+            return;
+        }
+        for i in 0..rows {
+            let line = scores.add(i * LINE);
+            let mask = if self.mask.is_null() {
+                self.mask
+            } else {
+                self.mask.add(b * self.mask_sample + n * self.mask_head + (i0 + i) * self.mask_query + j0)
+            };
+            let from = if self.causal { (i0 + i + 1).saturating_sub(j0).min(columns) } else { columns };
+            mask_row(s, line, mask, columns, self.scale, from);
+        }
+    }
+}
+
+kernel! {
+    /// A row of scores times the scale; where the mask's byte is 0, and from `last` on, it does not count.
+    ///
+    /// # Safety
+    /// `columns` values, and as many bytes of the mask unless it is null, must be valid.
+    unsafe fn mask_row(s, row: *mut f32, mask: *const u8, columns: usize, scale: f32, last: usize) {
+        let _ = s;
+        let row = std::slice::from_raw_parts_mut(row, columns);
+        for v in row.iter_mut() {
+            *v *= scale;
+        }
+        if !mask.is_null() {
+            for (v, kept) in row.iter_mut().zip(std::slice::from_raw_parts(mask, columns)) {
+                if *kept == 0 {
+                    *v = MASKED;
+                }
+            }
+        }
+        for v in &mut row[last..] {
+            *v = MASKED;
+        }
+    }
+}
+
+kernel! {
+    /// e^(score * factor - shift) for one row; returns the total.
+    ///
+    /// # Safety
+    /// `columns` values must be valid.
+    unsafe fn exponentials(s, row: *mut f32, columns: usize, factor: f32, shift: f32) -> f32 {
+        let (scaled, low) = (s.splat(factor), s.splat(-shift));
+        let mut total = s.splat(0.0);
+        let mut j = 0;
+        while j + S::LANES <= columns {
+            let e = math::exp_negative(s, s.fma(s.load(row.add(j)), scaled, low));
+            s.store(row.add(j), e);
+            total = s.add(total, e);
+            j += S::LANES;
+        }
+        if j < columns {
+            let e = math::exp_negative(s, s.fma(s.load_part(row.add(j), columns - j), scaled, low));
+            s.store_part(row.add(j), e, columns - j);
+            total = s.add(total, s.load_part(row.add(j), columns - j));
+        }
+        s.total(total)
+    }
+}
+
+kernel! {
+    /// The largest of a row's scores.
+    ///
+    /// # Safety
+    /// `columns` values must be valid.
+    unsafe fn largest(s, row: *const f32, columns: usize) -> f32 {
+        let mut best = s.splat(f32::NEG_INFINITY);
+        let mut j = 0;
+        while j + S::LANES <= columns {
+            best = s.pmax(best, s.load(row.add(j)));
+            j += S::LANES;
+        }
+        let mut one = f32::NEG_INFINITY;
+        for v in s.lanes(best).iter().take(S::LANES) {
+            one = one.max(*v);
+        }
+        for j in j..columns {
+            one = one.max(*row.add(j));
+        }
+        one
+    }
+}
+
+kernel! {
+    /// # Safety
+    /// None needed.
+    unsafe fn logarithm(s, x: f32) -> f32 {
+        s.lanes(math::log(s, s.splat(x)))[0]
+    }
+}
+
+kernel! {
+    /// d = p * (d - dot) * scale
+    ///
+    /// # Safety
+    /// `columns` values at both places must be valid.
+    unsafe fn slope_row(s, p: *const f32, d: *mut f32, columns: usize, dot: f32, scale: f32) {
+        let _ = s;
+        let (p, d) = (std::slice::from_raw_parts(p, columns), std::slice::from_raw_parts_mut(d, columns));
+        for (p, d) in p.iter().zip(d) {
+            *d = *p * (*d - dot) * scale;
+        }
+    }
+}
+
+kernel! {
+    /// # Safety
+    /// `n` values must be valid.
+    unsafe fn scale_row(s, row: *mut f32, n: usize, factor: f32) {
+        let _ = s;
+        for v in std::slice::from_raw_parts_mut(row, n) {
+            *v *= factor;
+        }
+    }
+}
+
+kernel! {
+    /// # Safety
+    /// `n` values at both places must be valid.
+    unsafe fn dot_row(s, a: *const f32, b: *const f32, n: usize) -> f32 {
+        let mut sum = s.splat(0.0);
+        let mut j = 0;
+        while j < n {
+            let lanes = S::LANES.min(n - j);
+            sum = s.fma(s.load_part(a.add(j), lanes), s.load_part(b.add(j), lanes), sum);
+            j += S::LANES;
+        }
+        s.total(sum)
+    }
+}
+
+/// Shares of one row, from the logarithm of its sum over all keys.
+///
+/// # Safety
+/// `columns` values must be valid.
+unsafe fn shares<S: Simd>(s: S, row: *mut f32, columns: usize, factor: f32, lse: f32, keys: usize) {
+    if lse <= MASKED {
+        std::slice::from_raw_parts_mut(row, columns).fill(1.0 / keys as f32);
+    } else {
+        exponentials(s, row, columns, factor, lse);
+    }
+}
+
+/// Zeros for all steps of one head: what comes of no queries, or no keys.
+///
+/// # Safety
+/// They must be valid.
+unsafe fn clear(a: &Attention, base: *mut f32, time: usize, depth: usize, b: usize, n: usize) {
+    if base.is_null() {
+        return;
+    }
+    for t in 0..time {
+        std::ptr::write_bytes(base.add(a.at(time, depth, b, n, t)), 0, depth);
+    }
+}
+
+pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let a = Attention::read(o)?;
+    let (heads, factor) = (a.heads, a.factor());
+    let values = a.heads * a.value_depth;
+    let (first, last) = worker.share(a.batch * heads);
+    let scores = worker.own.floats(QUERIES * LINE);
+    for h in first..last {
+        let (b, n) = (h / heads, h % heads);
+        // SAFETY: all operands were checked to lie in memory; workers have different heads.
+        unsafe {
+            if a.keys == 0 {
+                clear(&a, a.out, a.queries, a.value_depth, b, n);
+                continue;
+            }
+            let mut i0 = 0;
+            while i0 < a.queries {
+                let rows = QUERIES.min(a.queries - i0);
+                let lse = a.sums.add(h * a.queries + i0);
+                let to = a.out.add(a.at(a.queries, a.value_depth, b, n, i0));
+                let mut best = [f32::NEG_INFINITY; QUERIES];
+                let mut total = [0f32; QUERIES];
+                let single = a.keys <= KEYS;
+                let mut j0 = 0;
+                while j0 < a.keys {
+                    let columns = KEYS.min(a.keys - j0);
+                    a.score(s, worker, scores, b, n, i0, rows, j0, columns);
+                    for i in 0..rows {
+                        let row = scores.add(i * LINE);
+                        let m = best[i].max(largest(s, row, columns) * factor);
+                        let before = if best[i] == f32::NEG_INFINITY { 0.0 } else { (best[i] - m).exp() };
+                        total[i] = total[i] * before + exponentials(s, row, columns, factor, m);
+                        best[i] = m;
+                    }
+                    j0 += KEYS;
+                }
+                for i in 0..rows {
+                    *lse.add(i) = best[i] + logarithm(s, total[i]);
+                }
+                if single {
+                    // One block of keys: its scores are computed once, and divided by the sums at the end: there are fewer values than scores.
+                    let v = a.v.add(a.at(a.keys, a.value_depth, b, n, 0));
+                    gemm(s, &Product::new(rows, a.value_depth, a.keys, scores, LINE, v, values, to, values), worker.products);
+                    for i in 0..rows {
+                        scale_row(s, to.add(i * values), a.value_depth, 1.0 / total[i]);
+                    }
+                } else {
+                    let mut j0 = 0;
+                    while j0 < a.keys {
+                        let columns = KEYS.min(a.keys - j0);
+                        a.score(s, worker, scores, b, n, i0, rows, j0, columns);
+                        for i in 0..rows {
+                            shares(s, scores.add(i * LINE), columns, factor, *lse.add(i), a.keys);
+                        }
+                        let v = a.v.add(a.at(a.keys, a.value_depth, b, n, j0));
+                        let p = Product::new(rows, a.value_depth, columns, scores, LINE, v, values, to, values);
+                        gemm(s, &p.accumulate(j0 > 0), worker.products);
+                        j0 += KEYS;
+                    }
+                }
+                i0 += QUERIES;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// ... then [gradient of out, dq, dk, dv].
+pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let a = Attention::read(o)?;
+    let g = o.floats(17, elements(&[a.batch, a.queries, a.heads, a.value_depth])?)?;
+    let dq = o.optional(18, elements(&[a.batch, a.queries, a.heads, a.depth])?)?;
+    let dk = o.optional(19, elements(&[a.batch, a.keys, a.heads, a.depth])?)?;
+    let dv = o.optional(20, elements(&[a.batch, a.keys, a.heads, a.value_depth])?)?;
+    let (heads, factor) = (a.heads, a.factor());
+    let (row, values) = (a.heads * a.depth, a.heads * a.value_depth);
+    let (first, last) = worker.share(a.batch * heads);
+    let scores = worker.own.floats(2 * QUERIES * LINE);
+    let slopes = scores.wrapping_add(QUERIES * LINE);
+    for h in first..last {
+        let (b, n) = (h / heads, h % heads);
+        // SAFETY: all operands were checked to lie in memory; workers have different heads.
+        unsafe {
+            if a.queries == 0 || a.keys == 0 {
+                clear(&a, dq, a.queries, a.depth, b, n);
+                clear(&a, dk, a.keys, a.depth, b, n);
+                clear(&a, dv, a.keys, a.value_depth, b, n);
+                continue;
+            }
+            let mut i0 = 0;
+            while i0 < a.queries {
+                let rows = QUERIES.min(a.queries - i0);
+                let lse = a.sums.add(h * a.queries + i0);
+                let from = a.at(a.queries, a.value_depth, b, n, i0);
+                let (go, out) = (g.add(from), a.out.add(from));
+                let mut dots = [0f32; QUERIES];
+                for (i, dot) in dots.iter_mut().enumerate().take(rows) {
+                    *dot = dot_row(s, go.add(i * values), out.add(i * values), a.value_depth);
+                }
+                let mut j0 = 0;
+                while j0 < a.keys {
+                    let columns = KEYS.min(a.keys - j0);
+                    a.score(s, worker, scores, b, n, i0, rows, j0, columns);
+                    for i in 0..rows {
+                        shares(s, scores.add(i * LINE), columns, factor, *lse.add(i), a.keys);
+                    }
+                    let more = i0 > 0;
+                    if !dv.is_null() {
+                        let to = dv.add(a.at(a.keys, a.value_depth, b, n, j0));
+                        let p = Product::new(columns, a.value_depth, rows, scores, LINE, go, values, to, values);
+                        gemm(s, &p.transpose_a().accumulate(more), worker.products);
+                    }
+                    if !dq.is_null() || !dk.is_null() {
+                        let v = a.v.add(a.at(a.keys, a.value_depth, b, n, j0));
+                        let p = Product::new(rows, columns, a.value_depth, go, values, v, values, slopes, LINE);
+                        gemm(s, &p.transpose_b(), worker.products);
+                        for i in 0..rows {
+                            let d = slopes.add(i * LINE);
+                            if *lse.add(i) <= MASKED {
+                                std::ptr::write_bytes(d, 0, columns);
+                            } else {
+                                slope_row(s, scores.add(i * LINE), d, columns, dots[i], a.scale);
+                            }
+                        }
+                    }
+                    if !dq.is_null() {
+                        let k = a.k.add(a.at(a.keys, a.depth, b, n, j0));
+                        let to = dq.add(a.at(a.queries, a.depth, b, n, i0));
+                        let p = Product::new(rows, a.depth, columns, slopes, LINE, k, row, to, row);
+                        gemm(s, &p.accumulate(j0 > 0), worker.products);
+                    }
+                    if !dk.is_null() {
+                        let q = a.q.add(a.at(a.queries, a.depth, b, n, i0));
+                        let to = dk.add(a.at(a.keys, a.depth, b, n, j0));
+                        let p = Product::new(columns, a.depth, rows, slopes, LINE, q, row, to, row);
+                        gemm(s, &p.transpose_a().accumulate(more), worker.products);
+                    }
+                    j0 += KEYS;
+                }
+                i0 += QUERIES;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,455 @@
+//! Chains of element-wise operations in one pass: an interpreter whose registers are blocks in the first-level cache, so that the cost of interpreting
+//! is paid once a block, and intermediate values never leave the cache. Dense operands are read and written where they lie.
+//!
+//! A chain: [count, inputs, outputs, operations, registers, d0..d3, slot, row], then per input and output [register, layout, pointer, bytes, s0..s3],
+//! then per operation [number, to, a, b, c]. Strides are in elements. The slot, a compiled function of the WebAssembly engine, is not used here.
+
+use super::random::{philox, uniform};
+use crate::commands as op;
+use crate::kernel;
+use crate::math;
+use crate::memory::{elements, Checked, Operands};
+use crate::simd::Simd;
+use crate::team::Worker;
+
+/// Elements of a block; workers share whole ones.
+const BLOCK: usize = 512;
+
+const DENSE: i32 = 0;
+const SCALAR: i32 = 1;
+const STRIDED: i32 = 2;
+/// An output that shares memory with an input: written when its block is done.
+const STAGED: i32 = 3;
+/// An input that is drawn, not read: uniform numbers of the key at its pointer; its stream stands in s0.
+const RANDOM: i32 = 4;
+
+struct Operand {
+    register: usize,
+    layout: i32,
+    at: *mut u8,
+    bytes: usize,
+    strides: [isize; 4],
+    stream: u32,
+}
+
+struct Operation {
+    code: i32,
+    to: usize,
+    a: usize,
+    b: usize,
+    c: usize,
+}
+
+fn operand(o: &Operands, at: usize, count: usize, registers: usize, dims: &[usize; 4]) -> Checked<Operand> {
+    let register = o.size(at)?;
+    let layout = o.int(at + 1)?;
+    let bytes = o.size(at + 3)?;
+    if register >= registers || !(bytes == 1 || bytes == 4) {
+        return Err(format!("operand {at}: register {register} of {registers}, {bytes} bytes"));
+    }
+    let mut strides = [0isize; 4];
+    for (k, stride) in strides.iter_mut().enumerate() {
+        *stride = o.int(at + 4 + k)? as isize;
+    }
+    let place = |n: usize| if bytes == 1 { o.bytes(at + 2, n) } else { o.floats(at + 2, n).map(<*mut f32>::cast) };
+    let at = match layout {
+        DENSE | STAGED => place(count)?,
+        SCALAR => place(1)?,
+        RANDOM => o.floats(at + 2, 2)?.cast(),
+        STRIDED => {
+            if elements(dims)? < count {
+                return Err(format!("operand {at}: {count} elements of {dims:?}"));
+            }
+            o.walked(at + 2, dims, &strides, bytes)?
+        }
+        _ => return Err(format!("operand {at}: layout {layout}")),
+    };
+    Ok(Operand { register, layout, at, bytes, strides, stream: strides[0] as i32 as u32 })
+}
+
+/// Runs a chain over this worker's share of the elements.
+pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let [count, inputs, outputs, operations, registers] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?, o.size(4)?];
+    let dims = [o.size(5)?, o.size(6)?, o.size(7)?, o.size(8)?];
+    let mut at = 11;
+    let mut read = |n: usize| -> Checked<Vec<Operand>> {
+        (0..n)
+            .map(|_| {
+                at += 8;
+                operand(o, at - 8, count, registers, &dims)
+            })
+            .collect()
+    };
+    let ins = read(inputs)?;
+    let outs = read(outputs)?;
+    let mut steps = Vec::with_capacity(operations);
+    for k in 0..operations {
+        let at = at + 5 * k;
+        let step = Operation { code: o.int(at)?, to: o.size(at + 1)?, a: o.size(at + 2)?, b: o.size(at + 3)?, c: o.size(at + 4)? };
+        if [step.to, step.a, step.b, step.c].iter().any(|r| *r >= registers) || !is_known(step.code) {
+            return Err(format!("operation {} of registers {}, {}, {}, {} of {registers}", step.code, step.to, step.a, step.b, step.c));
+        }
+        steps.push(step);
+    }
+    let (first, last) = worker.share(count.div_ceil(BLOCK));
+    let (from, until) = (first * BLOCK, count.min(last * BLOCK));
+    if from >= until {
+        return Ok(());
+    }
+    let blocks = worker.own.floats(registers * BLOCK);
+    // SAFETY: all operands were checked to lie in memory, registers in the scratch memory, and workers' shares do not overlap.
+    unsafe {
+        let mut table: Vec<*mut f32> = (0..registers).map(|r| blocks.add(r * BLOCK)).collect();
+        for input in ins.iter().filter(|input| input.layout == SCALAR) {
+            let value = if input.bytes == 1 { f32::from_bits(u32::from(*input.at)) } else { *input.at.cast::<f32>() };
+            std::slice::from_raw_parts_mut(table[input.register], BLOCK).fill(value);
+        }
+        let mut i = from;
+        while i < until {
+            let n = BLOCK.min(until - i);
+            for input in &ins {
+                let block = blocks.add(input.register * BLOCK);
+                match input.layout {
+                    DENSE | STAGED if input.bytes == 4 => table[input.register] = input.at.cast::<f32>().add(i),
+                    DENSE | STAGED => widen(s, input.at.add(i), block.cast(), n),
+                    STRIDED => walk(input, &dims, i, n, block.cast(), false),
+                    RANDOM => {
+                        let key = input.at.cast::<u32>();
+                        draw(block, n, i, input.stream, *key, *key.add(1));
+                    }
+                    _ => {}
+                }
+            }
+            for output in &outs {
+                if output.layout == DENSE && output.bytes == 4 {
+                    table[output.register] = output.at.cast::<f32>().add(i);
+                }
+            }
+            for step in &steps {
+                apply(s, step.code, table[step.a], table[step.b], table[step.c], table[step.to], n);
+            }
+            for output in &outs {
+                let block = table[output.register];
+                match (output.layout, output.bytes) {
+                    (DENSE, 4) => {}
+                    (STRIDED, _) => walk(output, &dims, i, n, block.cast(), true),
+                    (_, 4) => std::ptr::copy_nonoverlapping(block, output.at.cast::<f32>().add(i), n),
+                    _ => narrow(s, block.cast(), output.at.add(i), n),
+                }
+            }
+            i += BLOCK;
+        }
+    }
+    Ok(())
+}
+
+/// Elements i .. i + n of the uniform numbers of a key; i is a multiple of 4.
+///
+/// # Safety
+/// `n` values at `to` must be writable.
+unsafe fn draw(to: *mut f32, n: usize, i: usize, stream: u32, key0: u32, key1: u32) {
+    let mut done = 0;
+    while done < n {
+        let words = philox(((i + done) / 4) as u32, stream, key0, key1);
+        for word in words.iter().take((n - done).min(4)) {
+            *to.add(done) = uniform(*word);
+            done += 1;
+        }
+    }
+}
+
+kernel! {
+    /// Booleans as lanes of 0 or 1.
+    ///
+    /// # Safety
+    /// `n` values at both places must be valid.
+    unsafe fn widen(s, from: *const u8, to: *mut i32, n: usize) {
+        let mut i = 0;
+        while i + S::LANES <= n {
+            s.istore(to.add(i), s.load_bytes(from.add(i)));
+            i += S::LANES;
+        }
+        for i in i..n {
+            *to.add(i) = i32::from(*from.add(i));
+        }
+    }
+}
+
+kernel! {
+    /// Lanes of 0 or 1 as booleans.
+    ///
+    /// # Safety
+    /// `n` values at both places must be valid.
+    unsafe fn narrow(s, from: *const i32, to: *mut u8, n: usize) {
+        let mut i = 0;
+        while i + S::LANES <= n {
+            s.store_bytes(to.add(i), s.iload(from.add(i)));
+            i += S::LANES;
+        }
+        for i in i..n {
+            *to.add(i) = *from.add(i) as u8;
+        }
+    }
+}
+
+/// Elements i .. i + n of a strided operand, in row-major order of the dimensions, into (or out of) a block.
+///
+/// # Safety
+/// The operand's walk and the block must be valid.
+unsafe fn walk(operand: &Operand, dims: &[usize; 4], i: usize, n: usize, mut block: *mut u32, out: bool) {
+    let [_, d1, d2, d3] = *dims;
+    let [s0, s1, s2, s3] = operand.strides;
+    let mut i3 = i % d3;
+    let rest = i / d3;
+    let mut i2 = rest % d2;
+    let rest = rest / d2;
+    let mut i1 = rest % d1;
+    let mut i0 = rest / d1;
+    let mut left = n;
+    while left > 0 {
+        let run = left.min(d3 - i3);
+        let offset = i0 as isize * s0 + i1 as isize * s1 + i2 as isize * s2 + i3 as isize * s3;
+        if operand.bytes == 4 {
+            let p = operand.at.cast::<u32>().offset(offset);
+            match (out, s3) {
+                (true, 1) => std::ptr::copy_nonoverlapping(block, p, run),
+                (false, 1) => std::ptr::copy_nonoverlapping(p, block, run),
+                (true, _) => (0..run).for_each(|k| *p.offset(k as isize * s3) = *block.add(k)),
+                (false, 0) => std::slice::from_raw_parts_mut(block, run).fill(*p),
+                (false, _) => (0..run).for_each(|k| *block.add(k) = *p.offset(k as isize * s3)),
+            }
+        } else {
+            let p = operand.at.offset(offset);
+            if out {
+                (0..run).for_each(|k| *p.offset(k as isize * s3) = *block.add(k) as u8);
+            } else {
+                (0..run).for_each(|k| *block.add(k) = u32::from(*p.offset(k as isize * s3)));
+            }
+        }
+        block = block.add(run);
+        left -= run;
+        i3 += run;
+        if i3 == d3 {
+            i3 = 0;
+            i2 += 1;
+            if i2 == d2 {
+                i2 = 0;
+                i1 += 1;
+                if i1 == d1 {
+                    i1 = 0;
+                    i0 += 1;
+                }
+            }
+        }
+    }
+}
+
+fn is_known(code: i32) -> bool {
+    (op::F32_NEG..=op::F32_GELU).contains(&code)
+        || (op::F32_ADD..=op::F32_FLOOR_DIVIDE).contains(&code)
+        || (op::I32_NEG..=op::I32_LOGICAL_NOT).contains(&code)
+        || (op::I32_ADD..=op::I32_FLOOR_DIVIDE).contains(&code)
+        || (op::CAST_F32_TO_I32..=op::SELECT).contains(&code)
+}
+
+/// IEEE pow, where 1 to whatever power, and -1 to an infinite one, is 1.
+fn power(x: f32, y: f32) -> f32 {
+    if x == 1.0 || (x == -1.0 && y.is_infinite()) {
+        return 1.0;
+    }
+    f64::from(x).powf(f64::from(y)) as f32
+}
+
+/// Python's remainder: the sign of the divisor, also of a remainder of 0.
+fn floor_mod(a: f64, b: f64) -> f64 {
+    let r = a % b;
+    if r == 0.0 {
+        return if b < 0.0 { -0.0 } else { 0.0 };
+    }
+    if (r < 0.0) == (b < 0.0) {
+        r
+    } else {
+        r + b
+    }
+}
+
+/// Python's quotient, from the exact remainder: the rounded quotient may be the integer above.
+fn floor_divide(a: f64, b: f64) -> f64 {
+    if b == 0.0 {
+        return a / b;
+    }
+    let r = a % b;
+    let q = (a - r) / b - if r != 0.0 && (r < 0.0) != (b < 0.0) { 1.0 } else { 0.0 };
+    // The sign of the quotient, which is below 1.
+    if q == 0.0 {
+        return (a / b) * 0.0;
+    }
+    let low = q.floor();
+    if q - low > 0.5 {
+        low + 1.0
+    } else {
+        low
+    }
+}
+
+/// A float64 as int32: what is no number is 0.
+fn to_int(v: f64) -> i32 {
+    if v.is_finite() {
+        v as i64 as i32
+    } else {
+        0
+    }
+}
+
+kernel! {
+    /// One operation over `n` elements. What it writes may be what it reads.
+    ///
+    /// # Safety
+    /// `n` values at all four places must be valid.
+    unsafe fn apply(s, code: i32, a: *const f32, b: *const f32, c: *const f32, to: *mut f32, n: usize) {
+        macro_rules! lanes {
+            (|$x:ident| $value:expr) => {{
+                let mut i = 0;
+                while i + S::LANES <= n {
+                    let $x = s.load(a.add(i));
+                    s.store(to.add(i), $value);
+                    i += S::LANES;
+                }
+                if i < n {
+                    let $x = s.load_part(a.add(i), n - i);
+                    s.store_part(to.add(i), $value, n - i);
+                }
+            }};
+            (|$x:ident, $y:ident| $value:expr) => {{
+                let mut i = 0;
+                while i + S::LANES <= n {
+                    let ($x, $y) = (s.load(a.add(i)), s.load(b.add(i)));
+                    s.store(to.add(i), $value);
+                    i += S::LANES;
+                }
+                if i < n {
+                    let ($x, $y) = (s.load_part(a.add(i), n - i), s.load_part(b.add(i), n - i));
+                    s.store_part(to.add(i), $value, n - i);
+                }
+            }};
+        }
+        macro_rules! integers {
+            (|$x:ident| $value:expr) => {
+                lanes!(|x| {
+                    let $x = s.bits(x);
+                    s.floats($value)
+                })
+            };
+            (|$x:ident, $y:ident| $value:expr) => {
+                lanes!(|x, y| {
+                    let ($x, $y) = (s.bits(x), s.bits(y));
+                    s.floats($value)
+                })
+            };
+        }
+        macro_rules! each {
+            (|$x:ident, $y:ident| $value:expr) => {
+                for i in 0..n {
+                    let ($x, $y) = (*a.add(i), *b.add(i));
+                    *to.add(i) = $value;
+                }
+            };
+        }
+        let zero = s.splat(0.0);
+        let one = s.splat(1.0);
+        let infinite = s.splat(f32::INFINITY);
+        let izero = s.isplat(0);
+        match code {
+            op::F32_NEG => lanes!(|x| s.neg(x)),
+            op::F32_ABS => lanes!(|x| s.abs(x)),
+            op::F32_SIGN => lanes!(|x| {
+                // Signed zeros and NaN stay.
+                let r = s.select(s.lt(x, zero), s.splat(-1.0), x);
+                s.select(s.lt(zero, x), one, r)
+            }),
+            op::F32_SQUARE => lanes!(|x| s.mul(x, x)),
+            op::F32_RELU => lanes!(|x| s.pmax(x, zero)),
+            op::F32_FLOOR => lanes!(|x| s.floor(x)),
+            op::F32_CEIL => lanes!(|x| s.ceil(x)),
+            op::F32_TRUNC => lanes!(|x| s.trunc(x)),
+            op::F32_ROUND => lanes!(|x| s.round(x)),
+            op::F32_EXP => lanes!(|x| math::exp(s, x)),
+            op::F32_EXPM1 => lanes!(|x| math::expm1(s, x)),
+            op::F32_LOG => lanes!(|x| math::log(s, x)),
+            op::F32_LOG1P => lanes!(|x| math::log1p(s, x)),
+            op::F32_SQRT => lanes!(|x| s.sqrt(x)),
+            op::F32_RSQRT => lanes!(|x| s.div(one, s.sqrt(x))),
+            op::F32_RECIPROCAL => lanes!(|x| s.div(one, x)),
+            op::F32_TANH => lanes!(|x| math::tanh(s, x)),
+            op::F32_SIGMOID => lanes!(|x| math::sigmoid(s, x)),
+            op::F32_SOFTPLUS => lanes!(|x| math::softplus(s, x)),
+            op::F32_ERF => lanes!(|x| math::erf(s, x)),
+            op::F32_GELU => lanes!(|x| math::gelu(s, x)),
+            op::F32_LOGICAL_NOT => lanes!(|x| s.floats(s.truth(s.eq(x, zero)))),
+            op::F32_ISNAN => lanes!(|x| s.floats(s.truth(s.ne(x, x)))),
+            op::F32_ISINF => lanes!(|x| s.floats(s.truth(s.eq(s.abs(x), infinite)))),
+            op::F32_ISFINITE => lanes!(|x| s.floats(s.truth(s.lt(s.abs(x), infinite)))),
+            op::I32_NEG => integers!(|x| s.isub(izero, x)),
+            op::I32_ABS => integers!(|x| s.imax(x, s.isub(izero, x))),
+            op::I32_SQUARE => integers!(|x| s.imul(x, x)),
+            op::I32_RELU => integers!(|x| s.imax(x, izero)),
+            op::I32_LOGICAL_NOT => integers!(|x| s.truth(s.ieq(x, izero))),
+            op::CAST_F32_TO_I32 => lanes!(|x| s.floats(s.truncate_sat(x))),
+            op::CAST_I32_TO_F32 => lanes!(|x| s.convert(s.bits(x))),
+            op::CAST_F32_TO_BOOL => lanes!(|x| s.floats(s.truth(s.ne(x, zero)))),
+            op::CAST_I32_TO_BOOL => integers!(|x| s.xor(s.truth(s.ieq(x, izero)), s.isplat(1))),
+            op::CAST_COPY => std::ptr::copy(a, to, n),
+            op::F32_ADD => lanes!(|x, y| s.add(x, y)),
+            op::F32_SUB => lanes!(|x, y| s.sub(x, y)),
+            op::F32_MUL => lanes!(|x, y| s.mul(x, y)),
+            op::F32_DIV => lanes!(|x, y| s.div(x, y)),
+            op::F32_MAXIMUM => lanes!(|x, y| s.maximum(x, y)),
+            op::F32_MINIMUM => lanes!(|x, y| s.minimum(x, y)),
+            op::F32_DIVIDE_NO_NAN => lanes!(|x, y| s.select(s.eq(y, zero), zero, s.div(x, y))),
+            op::F32_EQUAL => lanes!(|x, y| s.floats(s.truth(s.eq(x, y)))),
+            op::F32_NOT_EQUAL => lanes!(|x, y| s.floats(s.truth(s.ne(x, y)))),
+            op::F32_LESS => lanes!(|x, y| s.floats(s.truth(s.lt(x, y)))),
+            op::F32_LESS_EQUAL => lanes!(|x, y| s.floats(s.truth(s.le(x, y)))),
+            op::F32_GREATER => lanes!(|x, y| s.floats(s.truth(s.lt(y, x)))),
+            op::F32_GREATER_EQUAL => lanes!(|x, y| s.floats(s.truth(s.le(y, x)))),
+            op::F32_POW => each!(|x, y| power(x, y)),
+            op::F32_MOD => each!(|x, y| floor_mod(f64::from(x), f64::from(y)) as f32),
+            op::F32_FLOOR_DIVIDE => each!(|x, y| floor_divide(f64::from(x), f64::from(y)) as f32),
+            op::I32_ADD => integers!(|x, y| s.iadd(x, y)),
+            op::I32_SUB => integers!(|x, y| s.isub(x, y)),
+            op::I32_MUL => integers!(|x, y| s.imul(x, y)),
+            op::I32_MAXIMUM => integers!(|x, y| s.imax(x, y)),
+            op::I32_MINIMUM => integers!(|x, y| s.imin(x, y)),
+            op::I32_EQUAL => integers!(|x, y| s.truth(s.ieq(x, y))),
+            op::I32_NOT_EQUAL => integers!(|x, y| s.xor(s.truth(s.ieq(x, y)), s.isplat(1))),
+            op::I32_LESS => integers!(|x, y| s.truth(s.igt(y, x))),
+            op::I32_LESS_EQUAL => integers!(|x, y| s.xor(s.truth(s.igt(x, y)), s.isplat(1))),
+            op::I32_GREATER => integers!(|x, y| s.truth(s.igt(x, y))),
+            op::I32_GREATER_EQUAL => integers!(|x, y| s.xor(s.truth(s.igt(y, x)), s.isplat(1))),
+            op::I32_LOGICAL_AND => integers!(|x, y| s.and(x, y)),
+            op::I32_LOGICAL_OR => integers!(|x, y| s.or(x, y)),
+            op::I32_LOGICAL_XOR => integers!(|x, y| s.xor(x, y)),
+            op::I32_MOD => each!(|x, y| {
+                let r = floor_mod(f64::from(x.to_bits() as i32), f64::from(y.to_bits() as i32));
+                f32::from_bits(to_int(r) as u32)
+            }),
+            op::I32_FLOOR_DIVIDE => each!(|x, y| {
+                let q = (f64::from(x.to_bits() as i32) / f64::from(y.to_bits() as i32)).floor();
+                f32::from_bits(to_int(q) as u32)
+            }),
+            op::SELECT => {
+                // a where it is not 0 chooses b, else c.
+                let mut i = 0;
+                while i + S::LANES <= n {
+                    let m = s.ieq(s.bits(s.load(a.add(i))), izero);
+                    s.store(to.add(i), s.select(m, s.load(c.add(i)), s.load(b.add(i))));
+                    i += S::LANES;
+                }
+                for i in i..n {
+                    *to.add(i) = if (*a.add(i)).to_bits() == 0 { *c.add(i) } else { *b.add(i) };
+                }
+            }
+            _ => unreachable!("operations are checked before they run"),
+        }
+    }
+}

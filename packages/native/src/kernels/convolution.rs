@@ -1,0 +1,139 @@
+//! Convolution over time, [batch, time, channels] with a kernel [size, channels, filters], and its two gradients, as products of matrices
+//! that are never laid out: the windows of a sequence are rows that overlap, a stride of channels apart. Padding has been added before.
+
+use super::gemm::{gemm, Product};
+use crate::memory::{elements, Checked, Operands};
+use crate::simd::Simd;
+use crate::team::{part, Worker};
+
+/// [batch, time, channels, windows, filters, size, stride, dilation, ...]
+struct Sizes {
+    batch: usize,
+    time: usize,
+    channels: usize,
+    windows: usize,
+    filters: usize,
+    size: usize,
+    stride: usize,
+    dilation: usize,
+}
+
+impl Sizes {
+    fn read(o: &Operands) -> Checked<Sizes> {
+        let [batch, time, channels, windows] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?];
+        let [filters, size, stride, dilation] = [o.size(4)?, o.size(5)?, o.size(6)?, o.size(7)?];
+        if batch > 0 && windows > 0 && size > 0 && (windows - 1) * stride + (size - 1) * dilation >= time {
+            return Err(format!("{windows} windows of {size} leave a sequence of {time} steps"));
+        }
+        Ok(Sizes { batch, time, channels, windows, filters, size, stride, dilation })
+    }
+    fn sequence(&self) -> Checked<usize> {
+        elements(&[self.batch, self.time, self.channels])
+    }
+    fn results(&self) -> Checked<usize> {
+        elements(&[self.batch, self.windows, self.filters])
+    }
+    fn weights(&self) -> Checked<usize> {
+        elements(&[self.size, self.channels, self.filters])
+    }
+}
+
+/// A worker's share: of the samples, or of a line of `size` in each of them, in whole tiles; never of what is summed.
+fn share(batch: usize, size: usize, tile: usize, worker: &Worker) -> (usize, usize, usize, usize) {
+    if batch >= worker.count {
+        let (first, last) = worker.share(batch);
+        return (first, last, 0, size);
+    }
+    let (start, end) = line(size, tile, worker);
+    (0, batch, start, end)
+}
+
+fn line(size: usize, tile: usize, worker: &Worker) -> (usize, usize) {
+    let (start, end) = part(size.div_ceil(tile), worker.index, worker.count);
+    ((start * tile).min(size), (end * tile).min(size))
+}
+
+/// [..., x, kernel, y]
+pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let z = Sizes::read(o)?;
+    let (x, w, y) = (o.floats(8, z.sequence()?)?, o.floats(9, z.weights()?)?, o.floats(10, z.results()?)?);
+    let (first, last, start, end) = share(z.batch, z.windows, 6, worker);
+    // The elements of a window lie side by side unless it is dilated: then each of its steps is a product.
+    let (parts, depth) = if z.dilation == 1 { (1, z.size * z.channels) } else { (z.size, z.channels) };
+    for b in first..last {
+        for j in 0..parts {
+            // SAFETY: sequence, kernel and result were checked to lie in memory, and all windows to lie in the sequence.
+            unsafe {
+                let a = x.add((b * z.time + start * z.stride + j * z.dilation) * z.channels);
+                let c = y.add((b * z.windows + start) * z.filters);
+                let kernel = w.add(j * z.channels * z.filters);
+                let p = Product::new(end - start, z.filters, depth, a, z.stride * z.channels, kernel, z.filters, c, z.filters);
+                gemm(s, &p.accumulate(j > 0), worker.products);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// [..., gradient of y, kernel, gradient of x]
+pub fn input<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let z = Sizes::read(o)?;
+    let (g, w, dx) = (o.floats(8, z.results()?)?, o.floats(9, z.weights()?)?, o.floats(10, z.sequence()?)?);
+    let (first, last, start, end) = share(z.batch, z.channels, 16, worker);
+    if start >= end {
+        return Ok(());
+    }
+    for b in first..last {
+        // SAFETY: as above; windows that overlap are added one step of the kernel after the other.
+        unsafe {
+            for t in 0..z.time {
+                std::ptr::write_bytes(dx.add((b * z.time + t) * z.channels + start), 0, end - start);
+            }
+            for j in 0..z.size {
+                let a = g.add(b * z.windows * z.filters);
+                let kernel = w.add((j * z.channels + start) * z.filters);
+                let c = dx.wrapping_add((b * z.time + j * z.dilation) * z.channels + start);
+                let p = Product::new(z.windows, end - start, z.filters, a, z.filters, kernel, z.filters, c, z.stride * z.channels);
+                gemm(s, &p.transpose_b().accumulate(true), worker.products);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// [..., x, gradient of y, gradient of the kernel]
+pub fn kernel<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let z = Sizes::read(o)?;
+    let (x, g, dw) = (o.floats(8, z.sequence()?)?, o.floats(9, z.results()?)?, o.floats(10, z.weights()?)?);
+    let (parts, rows) = if z.dilation == 1 { (1, z.size * z.channels) } else { (z.size, z.channels) };
+    let (start, end) = line(rows, 6, worker);
+    if start >= end {
+        return Ok(());
+    }
+    for j in 0..parts {
+        // SAFETY: as above; workers have different rows of the gradient.
+        unsafe {
+            let to = dw.add((j * rows + start) * z.filters);
+            if z.batch == 0 || z.windows == 0 {
+                std::ptr::write_bytes(to, 0, (end - start) * z.filters);
+                continue;
+            }
+            for b in 0..z.batch {
+                let a = x.add((b * z.time + j * z.dilation) * z.channels + start);
+                let p = Product::new(
+                    end - start,
+                    z.filters,
+                    z.windows,
+                    a,
+                    z.stride * z.channels,
+                    g.add(b * z.windows * z.filters),
+                    z.filters,
+                    to,
+                    z.filters,
+                );
+                gemm(s, &p.transpose_a().accumulate(b > 0), worker.products);
+            }
+        }
+    }
+    Ok(())
+}

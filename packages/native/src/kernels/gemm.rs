@@ -1,0 +1,717 @@
+//! Matrix products of any strides.
+//!
+//! A register tile has `ROWS` x `VECTORS` vectors. B is packed into panels of `VECTORS` vectors, blocked for the second-level cache; a few rows of A stay in
+//! the first level while all panels stream by. Every element of C is one chain of multiply-adds along k, whichever tile computes it: a result does not
+//! depend on how rows and columns were divided among tiles or threads.
+
+use crate::kernel;
+use crate::math;
+use crate::memory::{elements, Checked, Operands};
+use crate::scratch::Scratch;
+use crate::simd::Simd;
+use crate::team::{part, Worker};
+
+/// Depth and columns of a block of B (256 KiB): it stays in the second-level cache.
+pub const KC: usize = 256;
+const NC: usize = 256;
+/// The most rows that a tile of any instruction set has.
+const MOST_ROWS: usize = 14;
+
+/// C[m, n] = activation(A[m, k] B[k, n] + bias), or C += A B (then without bias and activation). Strides in floats; columns of C are dense.
+#[derive(Clone, Copy)]
+pub struct Product {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+    pub a: *const f32,
+    pub a_row: isize,
+    pub a_column: isize,
+    pub b: *const f32,
+    pub b_row: isize,
+    pub b_column: isize,
+    pub c: *mut f32,
+    pub ldc: usize,
+    pub bias: *const f32,
+    /// 0 none, 1 ReLU, 2 tanh, 3 sigmoid
+    pub activation: i32,
+    pub accumulate: bool,
+}
+
+impl Product {
+    /// Dense rows: A [m, k], B [k, n].
+    pub fn new(m: usize, n: usize, k: usize, a: *const f32, a_row: usize, b: *const f32, b_row: usize, c: *mut f32, ldc: usize) -> Product {
+        Product {
+            m,
+            n,
+            k,
+            a,
+            a_row: a_row as isize,
+            a_column: 1,
+            b,
+            b_row: b_row as isize,
+            b_column: 1,
+            c,
+            ldc,
+            bias: std::ptr::null(),
+            activation: 0,
+            accumulate: false,
+        }
+    }
+
+    /// A is given as its transpose [k, m].
+    pub fn transpose_a(mut self) -> Product {
+        std::mem::swap(&mut self.a_row, &mut self.a_column);
+        self
+    }
+
+    /// B is given as its transpose [n, k].
+    pub fn transpose_b(mut self) -> Product {
+        std::mem::swap(&mut self.b_row, &mut self.b_column);
+        self
+    }
+
+    pub fn accumulate(mut self, accumulate: bool) -> Product {
+        self.accumulate = accumulate;
+        self
+    }
+}
+
+/// C[M, N vectors] (+)= A B over k. `columns`: those of C that are written. PACKED: A is [k][M].
+///
+/// # Safety
+/// A, B (whole vectors) and the named part of C must be valid.
+#[inline(always)]
+pub unsafe fn tile<S: Simd, const M: usize, const N: usize, const PACKED: bool>(
+    s: S,
+    k: usize,
+    mut a: *const f32,
+    a_row: isize,
+    a_column: isize,
+    mut b: *const f32,
+    b_row: isize,
+    c: *mut f32,
+    ldc: usize,
+    columns: usize,
+    accumulate: bool,
+) {
+    let mut sums = [[s.splat(0.0); N]; M];
+    let whole = columns == N * S::LANES;
+    if accumulate {
+        for (i, row) in sums.iter_mut().enumerate() {
+            for (j, sum) in row.iter_mut().enumerate() {
+                let p = c.add(i * ldc + j * S::LANES);
+                *sum = if whole { s.load(p) } else { s.load_part(p, left::<S>(columns, j)) };
+            }
+        }
+    }
+    let (row, column) = if PACKED { (1, M as isize) } else { (a_row, a_column) };
+    for _ in 0..k {
+        let mut line = [s.splat(0.0); N];
+        for (j, v) in line.iter_mut().enumerate() {
+            *v = s.load(b.add(j * S::LANES));
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            let x = s.splat(*a.offset(i as isize * row));
+            for (sum, v) in sums.iter_mut().zip(line) {
+                *sum = s.fma(x, v, *sum);
+            }
+        }
+        a = a.wrapping_offset(column);
+        b = b.wrapping_offset(b_row);
+    }
+    for (i, row) in sums.iter().enumerate() {
+        for (j, sum) in row.iter().enumerate() {
+            let p = c.add(i * ldc + j * S::LANES);
+            if whole {
+                s.store(p, *sum);
+            } else {
+                s.store_part(p, *sum, left::<S>(columns, j));
+            }
+        }
+    }
+}
+
+/// The columns that vector j of a tile has.
+#[inline(always)]
+fn left<S: Simd>(columns: usize, j: usize) -> usize {
+    columns.saturating_sub(j * S::LANES).min(S::LANES)
+}
+
+/// A tile of `rows` rows and as many vectors as `columns` take.
+///
+/// # Safety
+/// As of [`tile`].
+#[inline(always)]
+unsafe fn choose<S: Simd, const PACKED: bool>(
+    s: S,
+    rows: usize,
+    columns: usize,
+    k: usize,
+    a: *const f32,
+    a_row: isize,
+    a_column: isize,
+    b: *const f32,
+    b_row: isize,
+    c: *mut f32,
+    ldc: usize,
+    accumulate: bool,
+) {
+    macro_rules! run {
+        ($m:literal, $n:literal) => {
+            tile::<S, $m, $n, PACKED>(s, k, a, a_row, a_column, b, b_row, c, ldc, columns, accumulate)
+        };
+    }
+    macro_rules! rows {
+        ($n:literal) => {
+            match rows {
+                1 => run!(1, $n),
+                2 => run!(2, $n),
+                3 => run!(3, $n),
+                4 => run!(4, $n),
+                5 if S::ROWS >= 5 => run!(5, $n),
+                6 if S::ROWS >= 6 => run!(6, $n),
+                7 if S::ROWS >= 7 && PACKED => run!(7, $n),
+                8 if S::ROWS >= 8 && PACKED => run!(8, $n),
+                9 if S::ROWS >= 9 && PACKED => run!(9, $n),
+                10 if S::ROWS >= 10 && PACKED => run!(10, $n),
+                11 if S::ROWS >= 11 && PACKED => run!(11, $n),
+                12 if S::ROWS >= 12 && PACKED => run!(12, $n),
+                13 if S::ROWS >= 13 && PACKED => run!(13, $n),
+                14 if S::ROWS >= 14 && PACKED => run!(14, $n),
+                _ => unreachable!("a tile of more rows than the instruction set has"),
+            }
+        };
+    }
+    match columns.div_ceil(S::LANES) {
+        1 => rows!(1),
+        2 => rows!(2),
+        3 if S::VECTORS >= 3 => rows!(3),
+        4 if S::VECTORS >= 4 => rows!(4),
+        _ => unreachable!("a tile of more vectors than the instruction set has"),
+    }
+}
+
+kernel! {
+    /// A tile of rows of A as they lie.
+    ///
+    /// # Safety
+    /// As of [`tile`].
+    pub unsafe fn tile_direct(
+        s, rows: usize, columns: usize, k: usize, a: *const f32, a_row: isize, a_column: isize, b: *const f32, b_row: isize, c: *mut f32, ldc: usize,
+        accumulate: bool,
+    ) {
+        choose::<S, false>(s, rows, columns, k, a, a_row, a_column, b, b_row, c, ldc, accumulate);
+    }
+}
+
+kernel! {
+    /// A tile of rows of A that are packed [k][rows].
+    ///
+    /// # Safety
+    /// As of [`tile`].
+    unsafe fn tile_packed(
+        s, rows: usize, columns: usize, k: usize, a: *const f32, b: *const f32, b_row: isize, c: *mut f32, ldc: usize, accumulate: bool,
+    ) {
+        choose::<S, true>(s, rows, columns, k, a, 0, 0, b, b_row, c, ldc, accumulate);
+    }
+}
+
+/// Splits `count` rows evenly into as few chunks of at most `most` as there must be.
+#[derive(Clone, Copy)]
+pub struct Chunks {
+    at: usize,
+    end: usize,
+    left: usize,
+}
+
+impl Chunks {
+    #[inline(always)]
+    pub fn new(count: usize, most: usize) -> Chunks {
+        Chunks { at: 0, end: count, left: count.div_ceil(most) }
+    }
+}
+
+impl Iterator for Chunks {
+    /// Where it begins, and how long it is.
+    type Item = (usize, usize);
+    #[inline(always)]
+    fn next(&mut self) -> Option<(usize, usize)> {
+        if self.at == self.end {
+            return None;
+        }
+        let size = (self.end - self.at).div_ceil(self.left);
+        let first = self.at;
+        self.at += size;
+        self.left -= 1;
+        Some((first, size))
+    }
+}
+
+/// Packs `columns` columns and `depth` rows of B into [depth][width], padded with zeros.
+///
+/// # Safety
+/// B and the packed panel must be valid.
+#[inline(always)]
+unsafe fn pack_panel<S: Simd>(s: S, b: *const f32, row: isize, column: isize, columns: usize, width: usize, depth: usize, to: *mut f32) {
+    if column == 1 {
+        for q in 0..depth {
+            let from = b.offset(q as isize * row);
+            let at = to.add(q * width);
+            let mut j = 0;
+            while j + S::LANES <= columns {
+                s.store(at.add(j), s.load(from.add(j)));
+                j += S::LANES;
+            }
+            if j < width {
+                s.store(at.add(j), s.load_part(from.add(j), columns - j));
+            }
+        }
+        return;
+    }
+    let mut done = 0;
+    if row == 1 && column >= 0 {
+        // Whole squares of lanes.
+        let squares = columns / S::LANES;
+        for j in 0..squares {
+            let mut q = 0;
+            while q + S::LANES <= depth {
+                s.transpose(b.offset((j * S::LANES) as isize * column + q as isize), column as usize, to.add(q * width + j * S::LANES), width);
+                q += S::LANES;
+            }
+            for q in q..depth {
+                for i in 0..S::LANES {
+                    *to.add(q * width + j * S::LANES + i) = *b.offset((j * S::LANES + i) as isize * column + q as isize);
+                }
+            }
+        }
+        done = squares * S::LANES;
+    }
+    for j in done..width {
+        for q in 0..depth {
+            *to.add(q * width + j) = if j < columns { *b.offset(q as isize * row + j as isize * column) } else { 0.0 };
+        }
+    }
+}
+
+/// Packs `rows` rows and `depth` columns of A into [depth][rows].
+///
+/// # Safety
+/// A and the packed rows, and one vector more, must be valid; `below`: rows of A from here on.
+#[inline(always)]
+unsafe fn pack_rows<S: Simd>(s: S, a: *const f32, row: isize, column: isize, rows: usize, below: usize, depth: usize, to: *mut f32) {
+    let mut q = 0;
+    if row == 1 {
+        for q in 0..depth {
+            std::ptr::copy_nonoverlapping(a.offset(q as isize * column), to.add(q * rows), rows);
+        }
+        return;
+    }
+    if column == 1 && row >= 0 && rows <= S::LANES && below >= S::LANES {
+        let mut square = [0f32; 256];
+        while q + S::LANES <= depth {
+            s.transpose(a.add(q), row as usize, square.as_mut_ptr(), S::LANES);
+            // Each vector is written over the end of the one before.
+            for i in 0..S::LANES {
+                s.store(to.add((q + i) * rows), s.load(square.as_ptr().add(i * S::LANES)));
+            }
+            q += S::LANES;
+        }
+    }
+    for q in q..depth {
+        for i in 0..rows {
+            *to.add(q * rows + i) = *a.offset(i as isize * row + q as isize * column);
+        }
+    }
+}
+
+kernel! {
+    /// activation(C + bias) of a block.
+    ///
+    /// # Safety
+    /// The block of C, and `columns` values of the bias unless it is null, must be valid.
+    unsafe fn finish(s, c: *mut f32, rows: usize, columns: usize, ldc: usize, bias: *const f32, activation: i32) {
+        for i in 0..rows {
+            let row = c.add(i * ldc);
+            let mut j = 0;
+            while j < columns {
+                let n = S::LANES.min(columns - j);
+                let whole = n == S::LANES;
+                let mut v = if whole { s.load(row.add(j)) } else { s.load_part(row.add(j), n) };
+                if !bias.is_null() {
+                    v = s.add(v, if whole { s.load(bias.add(j)) } else { s.load_part(bias.add(j), n) });
+                }
+                v = match activation {
+                    1 => s.pmax(v, s.splat(0.0)),
+                    2 => math::tanh(s, v),
+                    3 => math::sigmoid(s, v),
+                    _ => v,
+                };
+                if whole {
+                    s.store(row.add(j), v);
+                } else {
+                    s.store_part(row.add(j), v, n);
+                }
+                j += S::LANES;
+            }
+        }
+    }
+}
+
+/// Floats of scratch memory: a block of B, and rows of A.
+pub const SCRATCH: usize = KC * (NC + 128) + KC * MOST_ROWS + 1024;
+
+/// A product.
+///
+/// # Safety
+/// All elements of A, B, C and the bias must be valid memory, and C must not overlap the others.
+pub unsafe fn gemm<S: Simd>(s: S, p: &Product, scratch: &mut Scratch) {
+    if p.m == 0 || p.n == 0 {
+        return;
+    }
+    if p.k == 0 {
+        if p.accumulate {
+            return;
+        }
+        for i in 0..p.m {
+            std::ptr::write_bytes(p.c.add(i * p.ldc), 0, p.n);
+        }
+    } else {
+        product(s, *p, scratch.floats(SCRATCH));
+        return;
+    }
+    if !p.bias.is_null() || p.activation != 0 {
+        finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
+    }
+}
+
+kernel! {
+    /// # Safety
+    /// As of [`gemm`]; `scratch` has `SCRATCH` floats.
+    unsafe fn product(s, p: Product, scratch: *mut f32) {
+        let width = S::VECTORS * S::LANES;
+        let finishing = !p.bias.is_null() || p.activation != 0;
+        if p.m <= 2 * S::ROWS.min(6) && p.b_column == 1 && p.n >= S::LANES {
+            narrow(s, p, scratch);
+            if finishing {
+                finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
+            }
+            return;
+        }
+        let packed = scratch;
+        let rows_at = packed.add(KC * (NC + 128));
+        // Few rows are read where they lie; many, or those whose columns are apart, are packed.
+        let direct = p.a_column == 1 && (S::ROWS <= 6 || p.m <= 6);
+        let most = if direct { S::ROWS.min(6) } else { S::ROWS };
+        let mut j0 = 0;
+        while j0 < p.n {
+            let columns = NC.min(p.n - j0);
+            let mut q0 = 0;
+            while q0 < p.k {
+                let depth = KC.min(p.k - q0);
+                let b = p.b.offset(q0 as isize * p.b_row + j0 as isize * p.b_column);
+                let mut j = 0;
+                while j < columns {
+                    let n = width.min(columns - j);
+                    let lanes = n.div_ceil(S::LANES) * S::LANES;
+                    pack_panel(s, b.offset(j as isize * p.b_column), p.b_row, p.b_column, n, lanes, depth, packed.add(j * depth));
+                    j += width;
+                }
+                let more = p.accumulate || q0 > 0;
+                for (i, rows) in Chunks::new(p.m, most) {
+                    let mut a = p.a.offset(i as isize * p.a_row + q0 as isize * p.a_column);
+                    if !direct {
+                        pack_rows(s, a, p.a_row, p.a_column, rows, p.m - i, depth, rows_at);
+                        a = rows_at;
+                    }
+                    let c = p.c.add(i * p.ldc + j0);
+                    let mut j = 0;
+                    while j < columns {
+                        let n = width.min(columns - j);
+                        let lanes = (n.div_ceil(S::LANES) * S::LANES) as isize;
+                        let panel = packed.add(j * depth);
+                        if direct {
+                            tile_direct(s, rows, n, depth, a, p.a_row, 1, panel, lanes, c.add(j), p.ldc, more);
+                        } else {
+                            tile_packed(s, rows, n, depth, a, panel, lanes, c.add(j), p.ldc, more);
+                        }
+                        j += width;
+                    }
+                    if finishing && q0 + depth == p.k {
+                        finish(s, c, rows, columns, p.ldc, if p.bias.is_null() { p.bias } else { p.bias.add(j0) }, p.activation);
+                    }
+                }
+                q0 += KC;
+            }
+            j0 += NC;
+        }
+    }
+}
+
+/// Few rows, and rows of B that are dense: packing B would cost as much as the product.
+///
+/// # Safety
+/// As of [`gemm`].
+#[inline(always)]
+unsafe fn narrow<S: Simd>(s: S, p: Product, scratch: *mut f32) {
+    let lanes = S::LANES;
+    let (whole, width) = (p.n - p.n % lanes, S::VECTORS * lanes);
+    for (i, rows) in Chunks::new(p.m, S::ROWS.min(6)) {
+        let a = p.a.offset(i as isize * p.a_row);
+        let c = p.c.add(i * p.ldc);
+        let mut j = 0;
+        // One to three rows: enough sums at a time to hide the latency of an addition.
+        if rows <= 3 {
+            let n = if rows == 1 { 8 } else { 4 };
+            while j + n * lanes <= whole {
+                let b = p.b.add(j);
+                match rows {
+                    1 => tile::<S, 1, 8, false>(s, p.k, a, p.a_row, p.a_column, b, p.b_row, c.add(j), p.ldc, n * lanes, p.accumulate),
+                    2 => tile::<S, 2, 4, false>(s, p.k, a, p.a_row, p.a_column, b, p.b_row, c.add(j), p.ldc, n * lanes, p.accumulate),
+                    _ => tile::<S, 3, 4, false>(s, p.k, a, p.a_row, p.a_column, b, p.b_row, c.add(j), p.ldc, n * lanes, p.accumulate),
+                }
+                j += n * lanes;
+            }
+        }
+        while j < whole {
+            let n = width.min(whole - j);
+            tile_direct(s, rows, n, p.k, a, p.a_row, p.a_column, p.b.add(j), p.b_row, c.add(j), p.ldc, p.accumulate);
+            j += n;
+        }
+        if whole < p.n {
+            // What is less than a vector wide.
+            let mut q = 0;
+            while q < p.k {
+                let depth = KC.min(p.k - q);
+                pack_panel(s, p.b.offset(q as isize * p.b_row + whole as isize), p.b_row, 1, p.n - whole, lanes, depth, scratch);
+                let a = a.offset(q as isize * p.a_column);
+                let more = p.accumulate || q > 0;
+                tile_direct(s, rows, p.n - whole, depth, a, p.a_row, p.a_column, scratch, lanes as isize, c.add(whole), p.ldc, more);
+                q += KC;
+            }
+        }
+    }
+}
+
+/// Floats of a matrix of `depth` rows and `columns` columns, packed for [`multiply`].
+pub fn packed_size<S: Simd>(depth: usize, columns: usize) -> usize {
+    depth * columns.div_ceil(S::LANES) * S::LANES
+}
+
+kernel! {
+    /// Packs panels `first` .. `last` (of `VECTORS` vectors) of B [depth, columns] for [`multiply`].
+    ///
+    /// # Safety
+    /// B and the packed matrix must be valid.
+    pub unsafe fn pack(s, b: *const f32, row: isize, column: isize, columns: usize, depth: usize, to: *mut f32, first: usize, last: usize) {
+        let width = S::VECTORS * S::LANES;
+        for p in first..last {
+            let j = p * width;
+            if j >= columns {
+                break;
+            }
+            let n = width.min(columns - j);
+            let lanes = n.div_ceil(S::LANES) * S::LANES;
+            pack_panel(s, b.offset(j as isize * column), row, column, n, lanes, depth, to.add(j * depth));
+        }
+    }
+}
+
+kernel! {
+    /// C[m, columns] (+)= A[m, depth] B, with B packed by [`pack`], and dense columns of A.
+    ///
+    /// # Safety
+    /// A, C and the packed B must be valid.
+    pub unsafe fn multiply(
+        s, m: usize, columns: usize, depth: usize, a: *const f32, a_row: usize, packed: *const f32, c: *mut f32, ldc: usize, accumulate: bool,
+    ) {
+        let width = S::VECTORS * S::LANES;
+        if depth == 0 && !accumulate {
+            for i in 0..m {
+                std::ptr::write_bytes(c.add(i * ldc), 0, columns);
+            }
+        }
+        let mut j = 0;
+        while j < columns {
+            let n = width.min(columns - j);
+            let lanes = n.div_ceil(S::LANES) * S::LANES;
+            let panel = packed.add(j * depth);
+            let mut q = 0;
+            while q < depth {
+                let part = KC.min(depth - q);
+                for (i, rows) in Chunks::new(m, S::ROWS.min(6)) {
+                    let (a, c) = (a.add(i * a_row + q), c.add(i * ldc + j));
+                    tile_direct(s, rows, n, part, a, a_row as isize, 1, panel.add(q * lanes), lanes as isize, c, ldc, accumulate || q > 0);
+                }
+                q += KC;
+            }
+            j += width;
+        }
+    }
+}
+
+/// [b0, b1, m, n, k, a, its row and column, b, its row and column, c, its row, bias, activation, from one matrix to the next: a0, a1, s0, s1], strides in bytes.
+pub fn command<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let [b0, b1, m, n, k] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?, o.size(4)?];
+    let [a_row, a_column, b_row, b_column] = [o.stride(6)?, o.stride(7)?, o.stride(9)?, o.stride(10)?];
+    let [a0, a1, s0, s1] = [o.stride(15)?, o.stride(16)?, o.stride(17)?, o.stride(18)?];
+    let a = o.strided(5, &[b0, b1, m, k], &[a0, a1, a_row, a_column])?;
+    let b = o.strided(8, &[b0, b1, k, n], &[s0, s1, b_row, b_column])?;
+    let ldc = usize::try_from(o.stride(12)?).map_err(|_| "rows of the result are apart by less than nothing")?;
+    if ldc < n {
+        return Err(format!("rows of {n} elements that are {ldc} apart"));
+    }
+    let batches = elements(&[b0, b1])?;
+    let c = o.floats(11, elements(&[batches, m, ldc])?)?;
+    let bias = o.optional(13, n)?;
+    let whole = Product { m, n, k, a, a_row, a_column, b, b_row, b_column, c, ldc, bias, activation: o.int(14)?, accumulate: false };
+    // Shares are of whole matrices, or of rows or columns of the one matrix: never of the summed dimension.
+    let (index, count) = (worker.index, worker.count);
+    let (first, last) = if batches > 1 { worker.share(batches) } else { (0, batches) };
+    for i in first..last {
+        let mut p = whole;
+        p.a = p.a.wrapping_offset((i / b1) as isize * a0 + (i % b1) as isize * a1);
+        p.b = p.b.wrapping_offset((i / b1) as isize * s0 + (i % b1) as isize * s1);
+        p.c = p.c.wrapping_add(i * m * ldc);
+        if batches == 1 && count > 1 {
+            if m >= n {
+                let (r0, r1) = part(m, index, count);
+                p.m = r1 - r0;
+                p.a = p.a.wrapping_offset(r0 as isize * a_row);
+                p.c = p.c.wrapping_add(r0 * ldc);
+            } else {
+                let (j0, j1) = part(n.div_ceil(16), index, count);
+                let (j0, j1) = ((j0 * 16).min(n), (j1 * 16).min(n));
+                p.n = j1 - j0;
+                p.b = p.b.wrapping_offset(j0 as isize * b_column);
+                p.c = p.c.wrapping_add(j0);
+                if !p.bias.is_null() {
+                    p.bias = p.bias.wrapping_add(j0);
+                }
+            }
+        }
+        // SAFETY: all elements of the whole product were checked to lie in memory, and workers' shares of C do not overlap.
+        unsafe { gemm(s, &p, worker.products) };
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Level;
+    use crate::testing::Random;
+
+    fn wanted(p: &Product, before: &[f32]) -> Vec<f64> {
+        let mut out = vec![0f64; p.m * p.n];
+        for i in 0..p.m {
+            for j in 0..p.n {
+                let mut sum = if p.accumulate { f64::from(before[i * p.ldc + j]) } else { 0.0 };
+                for q in 0..p.k {
+                    // SAFETY: the tests' matrices are as large as their sizes say.
+                    let (x, y) = unsafe {
+                        (
+                            *p.a.offset(i as isize * p.a_row + q as isize * p.a_column),
+                            *p.b.offset(q as isize * p.b_row + j as isize * p.b_column),
+                        )
+                    };
+                    sum += f64::from(x) * f64::from(y);
+                }
+                if !p.bias.is_null() {
+                    // SAFETY: the bias has n values.
+                    sum += f64::from(unsafe { *p.bias.add(j) });
+                }
+                out[i * p.n + j] = match p.activation {
+                    1 => sum.max(0.0),
+                    2 => sum.tanh(),
+                    3 => 1.0 / (1.0 + (-sum).exp()),
+                    _ => sum,
+                };
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn products_of_all_kinds() {
+        let mut random = Random::new(1);
+        let sizes: &[(usize, usize, usize)] = if cfg!(miri) {
+            &[(3, 5, 4), (7, 9, 2)]
+        } else {
+            &[
+                (1, 1, 1), (1, 33, 7), (2, 16, 300), (3, 70, 5), (5, 8, 9), (6, 16, 16), (7, 17, 31), (13, 29, 64), (14, 32, 257), (15, 33, 3),
+                (33, 300, 40), (64, 20, 520), (31, 1, 100), (100, 3, 17), (4, 1000, 2), (12, 48, 1), (29, 40, 0), (65, 270, 260),
+            ]
+        };
+        for level in Level::available() {
+            let mut scratch = Scratch::new();
+            for &(m, n, k) in sizes {
+                let a = random.floats(m * k + 1);
+                let b = random.floats(n * k + 1);
+                let bias = random.floats(n);
+                for variant in 0..16 {
+                    let ldc = n + variant % 3;
+                    let before = random.floats(m * ldc);
+                    let mut c = before.clone();
+                    let mut p = Product::new(m, n, k, a.as_ptr(), k, b.as_ptr(), n, c.as_mut_ptr(), ldc);
+                    if variant & 1 != 0 {
+                        p.a_row = m as isize;
+                        p.a_row = 1;
+                        p.a_column = m as isize;
+                    }
+                    if variant & 2 != 0 {
+                        p.b_row = 1;
+                        p.b_column = k as isize;
+                    }
+                    p.accumulate = variant & 4 != 0;
+                    if !p.accumulate && variant & 8 != 0 {
+                        p.bias = bias.as_ptr();
+                        p.activation = (m % 4) as i32;
+                    }
+                    let wanted = wanted(&p, &before);
+                    // SAFETY: the matrices are as large as the product says.
+                    crate::dispatch!(level, s => unsafe { gemm(s, &p, &mut scratch) });
+                    for i in 0..m {
+                        for j in 0..ldc {
+                            let got = c[i * ldc + j];
+                            if j >= n {
+                                assert_eq!(got, before[i * ldc + j], "written beyond the columns");
+                                continue;
+                            }
+                            let want = wanted[i * n + j];
+                            let error = (f64::from(got) - want).abs();
+                            assert!(error <= 1e-6 * (k as f64 + 4.0), "{} {m}x{n}x{k} variant {variant}: {got} for {want}", level.name());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_have_the_bits_of_the_whole() {
+        let mut random = Random::new(2);
+        let (m, n, k) = if cfg!(miri) { (9, 10, 5) } else { (37, 61, 300) };
+        let (a, b) = (random.floats(m * k), random.floats(n * k));
+        for level in Level::available() {
+            let mut scratch = Scratch::new();
+            let mut whole = vec![0f32; m * n];
+            let p = Product::new(m, n, k, a.as_ptr(), k, b.as_ptr(), n, whole.as_mut_ptr(), n);
+            // SAFETY: the matrices are as large as the product says.
+            crate::dispatch!(level, s => unsafe { gemm(s, &p, &mut scratch) });
+            for split in [1, 2, 5, 8] {
+                let mut parts = vec![0f32; m * n];
+                for (first, rows) in [(0, split), (split, m - split)] {
+                    let part = Product {
+                        m: rows,
+                        a: a[first * k..].as_ptr(),
+                        c: parts[first * n..].as_mut_ptr(),
+                        ..p
+                    };
+                    // SAFETY: rows of the same matrices.
+                    crate::dispatch!(level, s => unsafe { gemm(s, &part, &mut scratch) });
+                }
+                assert_eq!(whole, parts, "{} split at {split}", level.name());
+            }
+        }
+    }
+}

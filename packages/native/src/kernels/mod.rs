@@ -1,0 +1,12 @@
+//! The commands of compiled steps, one family a file. Each checks that all of its operands lie in memory before it reads or writes any.
+pub mod attention;
+pub mod chain;
+pub mod convolution;
+pub mod gemm;
+pub mod indexing;
+pub mod pooling;
+pub mod random;
+pub mod recurrence;
+pub mod reduce;
+pub mod rows;
+pub mod sequence;

@@ -1,0 +1,118 @@
+//! Windows over time of [batch, time, channels]: the place of the largest element, sums, and the way back of both. Windows end where the sequence does.
+
+use crate::kernel;
+use crate::memory::{elements, Checked, Operands};
+use crate::simd::Simd;
+use crate::team::Worker;
+
+/// Picks along windows, largest and sum, there and back: the kinds of the command.
+const PICK: i32 = 0;
+const UNPICK: i32 = 1;
+const SUM: i32 = 2;
+const SPREAD: i32 = 3;
+
+kernel! {
+    /// A window of `steps` rows, `row` floats apart: y = v where the compared value is largest, the first of equals; back: dx += g there.
+    ///
+    /// # Safety
+    /// All rows of the window must be valid.
+    unsafe fn window(
+        s, kind: i32, compared: *const f32, from: *const f32, to: *mut f32, steps: usize, row: usize, channels: usize,
+    ) {
+        let mut c = 0;
+        while c < channels {
+            let n = S::LANES.min(channels - c);
+            let get = |p: *const f32| if n == S::LANES { s.load(p) } else { s.load_part(p, n) };
+            let put = |p: *mut f32, v: S::F| if n == S::LANES { s.store(p, v) } else { s.store_part(p, v, n) };
+            match kind {
+                PICK | UNPICK => {
+                    let mut best = get(compared.add(c));
+                    let mut at = s.isplat(0);
+                    for t in 1..steps {
+                        let x = get(compared.add(t * row + c));
+                        // What stays the largest: it is not less, or NaN, which counts as larger than all.
+                        let stays = s.or_masks(s.le(x, best), s.ne(best, best));
+                        best = s.select(stays, best, x);
+                        at = s.iselect(stays, at, s.isplat(t as i32));
+                    }
+                    let places = s.lanes(s.floats(at));
+                    for (j, place) in places.iter().enumerate().take(n) {
+                        let t = place.to_bits() as usize;
+                        if kind == PICK {
+                            *to.add(c + j) = *from.add(t * row + c + j);
+                        } else {
+                            *to.add(t * row + c + j) += *from.add(c + j);
+                        }
+                    }
+                }
+                SUM => {
+                    let mut total = s.splat(0.0);
+                    for t in 0..steps {
+                        total = s.add(total, get(from.add(t * row + c)));
+                    }
+                    put(to.add(c), total);
+                }
+                _ => {
+                    let g = get(from.add(c));
+                    for t in 0..steps {
+                        let p = to.add(t * row + c);
+                        put(p, s.add(get(p), g));
+                    }
+                }
+            }
+            c += S::LANES;
+        }
+    }
+}
+
+/// [kind, batch, time, channels, windows, size, stride, before, what is compared, what is read, what is written]
+pub fn pooling<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let kind = o.int(0)?;
+    let [batch, time, channels, windows, size, stride] = [o.size(1)?, o.size(2)?, o.size(3)?, o.size(4)?, o.size(5)?, o.size(6)?];
+    let before = o.int(7)? as i64;
+    if !(PICK..=SPREAD).contains(&kind) {
+        return Err(format!("pooling of kind {kind}"));
+    }
+    let back = kind == UNPICK || kind == SPREAD;
+    let long = elements(&[batch, time, channels])?;
+    let short = elements(&[batch, windows, channels])?;
+    let compared = if kind <= UNPICK { o.floats(8, long)? } else { std::ptr::null_mut() };
+    let from = o.floats(9, if back { short } else { long })?;
+    let to = o.floats(10, if back { long } else { short })?;
+    // Shares are of samples, or of channels in sixteens.
+    let mut samples = (0, batch);
+    let mut span = (0, channels);
+    if batch >= worker.count {
+        samples = worker.share(batch);
+    } else {
+        let (c0, c1) = worker.share(channels.div_ceil(16));
+        span = ((c0 * 16).min(channels), (c1 * 16).min(channels));
+    }
+    let (c0, width) = (span.0, span.1 - span.0);
+    if width == 0 {
+        return Ok(());
+    }
+    for b in samples.0..samples.1 {
+        // SAFETY: the ranges were checked, windows are cut to the sequence, and workers' shares do not overlap.
+        unsafe {
+            if back {
+                for t in 0..time {
+                    std::ptr::write_bytes(to.add((b * time + t) * channels + c0), 0, width);
+                }
+            }
+            for n in 0..windows {
+                let start = (n * stride) as i64 - before;
+                let begin = start.clamp(0, time as i64) as usize;
+                let steps = ((start + size as i64).clamp(0, time as i64) as usize).saturating_sub(begin);
+                let wide = (b * time + begin) * channels + c0;
+                let one = (b * windows + n) * channels + c0;
+                if steps == 0 && kind <= UNPICK {
+                    continue;
+                }
+                let (from, to) = if back { (from.add(one), to.wrapping_add(wide)) } else { (from.wrapping_add(wide).cast_const().cast_mut(), to.add(one)) };
+                window(s, kind, compared.wrapping_add(wide), from, to, steps, channels, width);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,644 @@
+//! The part of SimpleRNN, LSTM and GRU that runs along time, on inputs that have been projected (x W + b) before: for what the kernels of
+//! whole sequences (sequence.rs) leave out, since it gives each gate an operand of its own: recurrent dropout, and a GRU that resets
+//! the state before its product.
+//!
+//! What the forward pass keeps: gates [time][batch][kept][units], states c [time + 1][batch][units] (LSTM), states h [time + 1][batch][units].
+
+use super::gemm::{gemm, multiply, pack, packed_size, Product};
+use super::sequence::sum_rows;
+use crate::kernel;
+use crate::math;
+use crate::memory::{elements, Checked, Operands};
+use crate::simd::Simd;
+use crate::team::{part, Worker};
+
+const RNN_TANH: i32 = 0;
+const RNN_RELU: i32 = 1;
+const LSTM: i32 = 2;
+const GRU: i32 = 3;
+const GRU_BEFORE: i32 = 4;
+
+/// Rows of the products that give the weights' gradients.
+const ROWS: usize = 256;
+
+/// Everything that both passes share.
+#[derive(Clone, Copy)]
+struct Shape {
+    kind: i32,
+    batch: usize,
+    time: usize,
+    units: usize,
+    reverse: bool,
+    drop: *const f32,
+    mask: *const u8,
+    zero_output: bool,
+}
+
+impl Shape {
+    fn read(o: &Operands) -> Checked<Shape> {
+        let kind = o.int(0)?;
+        if !(RNN_TANH..=GRU_BEFORE).contains(&kind) {
+            return Err(format!("a recurrence of kind {kind}"));
+        }
+        let [batch, time, units] = [o.size(1)?, o.size(2)?, o.size(3)?];
+        let mut z =
+            Shape { kind, batch, time, units, reverse: o.flag(4)?, drop: std::ptr::null(), mask: std::ptr::null(), zero_output: o.flag(12)? };
+        z.drop = o.optional(8, elements(&[z.gates(), batch, units])?)?;
+        z.mask = o.optional_bytes(11, elements(&[batch, time])?)?;
+        Ok(z)
+    }
+    fn gates(&self) -> usize {
+        match self.kind {
+            LSTM => 4,
+            GRU | GRU_BEFORE => 3,
+            _ => 1,
+        }
+    }
+    fn kept(&self) -> usize {
+        match self.kind {
+            LSTM | GRU => 4,
+            GRU_BEFORE => 3,
+            _ => 0,
+        }
+    }
+    fn cells(&self) -> usize {
+        usize::from(self.kind == LSTM)
+    }
+    fn step(&self) -> usize {
+        self.batch * self.units
+    }
+    fn residual(&self) -> Checked<usize> {
+        let states = elements(&[self.time + 1, self.batch, self.units, 1 + self.cells()])?;
+        Ok(elements(&[self.time, self.batch, self.units, self.kept()])? + states)
+    }
+    fn time_of(&self, s: usize) -> usize {
+        if self.reverse {
+            self.time - 1 - s
+        } else {
+            s
+        }
+    }
+    /// # Safety
+    /// The mask must be valid.
+    unsafe fn skipped(&self, row: usize, t: usize) -> bool {
+        !self.mask.is_null() && *self.mask.add(row * self.time + t) == 0
+    }
+    /// The dropout mask of a gate's operand for a row, null where there is none.
+    fn dropped(&self, gate: usize, row: usize) -> *const f32 {
+        if self.drop.is_null() {
+            self.drop
+        } else {
+            self.drop.wrapping_add((gate * self.batch + row) * self.units)
+        }
+    }
+}
+
+/// # Safety
+/// `n` of `LANES` values at p must be readable.
+#[inline(always)]
+unsafe fn some<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
+    if n == S::LANES {
+        s.load(p)
+    } else {
+        s.load_part(p, n)
+    }
+}
+
+/// # Safety
+/// `n` of `LANES` values at p must be writable.
+#[inline(always)]
+unsafe fn keep<S: Simd>(s: S, p: *mut f32, v: S::F, n: usize) {
+    if n == S::LANES {
+        s.store(p, v);
+    } else {
+        s.store_part(p, v, n);
+    }
+}
+
+kernel! {
+    /// to = a * b * c; null factors are left out.
+    ///
+    /// # Safety
+    /// `n` values at all places must be valid.
+    unsafe fn times(s, to: *mut f32, a: *const f32, b: *const f32, c: *const f32, n: usize) {
+        let mut i = 0;
+        while i < n {
+            let lanes = S::LANES.min(n - i);
+            let mut v = some(s, a.add(i), lanes);
+            for factor in [b, c] {
+                if !factor.is_null() {
+                    v = s.mul(v, some(s, factor.add(i), lanes));
+                }
+            }
+            keep(s, to.add(i), v, lanes);
+            i += S::LANES;
+        }
+    }
+}
+
+kernel! {
+    /// to += a * b (of a alone where b is null)
+    ///
+    /// # Safety
+    /// `n` values at all places must be valid.
+    unsafe fn add_times(s, to: *mut f32, a: *const f32, b: *const f32, n: usize) {
+        let mut i = 0;
+        while i < n {
+            let lanes = S::LANES.min(n - i);
+            let factor = if b.is_null() { s.splat(1.0) } else { some(s, b.add(i), lanes) };
+            keep(s, to.add(i), s.fma(some(s, a.add(i), lanes), factor, some(s, to.add(i), lanes)), lanes);
+            i += S::LANES;
+        }
+    }
+}
+
+kernel! {
+    /// A gate of one row, in place: of the product z, the projected input x and the bias (or null).
+    ///
+    /// # Safety
+    /// `n` values at all places must be valid.
+    unsafe fn activate(s, z: *mut f32, x: *const f32, bias: *const f32, candidate: bool, n: usize) {
+        let mut i = 0;
+        while i < n {
+            let lanes = S::LANES.min(n - i);
+            let mut v = some(s, z.add(i), lanes);
+            if !bias.is_null() {
+                v = s.add(v, some(s, bias.add(i), lanes));
+            }
+            v = s.add(v, some(s, x.add(i), lanes));
+            keep(s, z.add(i), if candidate { math::tanh(s, v) } else { math::gate(s, v) }, lanes);
+            i += S::LANES;
+        }
+    }
+}
+
+/// Where one row of a step reads and writes.
+#[derive(Clone, Copy)]
+struct Row {
+    kind: i32,
+    units: usize,
+    skipped: bool,
+    zero_output: bool,
+    x: *const f32,
+    /// Products of all gates; then the gates.
+    z: *mut f32,
+    bias: *const f32,
+    h: *const f32,
+    h_next: *mut f32,
+    c: *const f32,
+    c_next: *mut f32,
+    y: *mut f32,
+    /// The candidate's recurrent part, of a GRU that resets after; null where it is not kept.
+    inner: *mut f32,
+}
+
+kernel! {
+    /// The new state and the output of one row.
+    ///
+    /// # Safety
+    /// All places must be valid for `units` values a gate.
+    unsafe fn finish_row(s, r: *const Row) {
+        let r = *r;
+        let u = r.units;
+        let mut i = 0;
+        while i < u {
+            let n = S::LANES.min(u - i);
+            let z = |gate: usize| some(s, r.z.add(gate * u + i), n);
+            let before = some(s, r.h.add(i), n);
+            let h = match r.kind {
+                RNN_TANH => math::tanh(s, s.add(z(0), some(s, r.x.add(i), n))),
+                RNN_RELU => s.pmax(s.add(z(0), some(s, r.x.add(i), n)), s.splat(0.0)),
+                LSTM => {
+                    let c_before = some(s, r.c.add(i), n);
+                    let c = s.fma(z(1), c_before, s.mul(z(0), z(2)));
+                    keep(s, r.c_next.add(i), if r.skipped { c_before } else { c }, n);
+                    s.mul(z(3), math::tanh(s, c))
+                }
+                _ => {
+                    if r.kind == GRU {
+                        let bias = if r.bias.is_null() { s.splat(0.0) } else { some(s, r.bias.add(2 * u + i), n) };
+                        let inner = s.add(z(2), bias);
+                        if !r.inner.is_null() {
+                            keep(s, r.inner.add(i), inner, n);
+                        }
+                        keep(s, r.z.add(2 * u + i), s.mul(z(1), inner), n);
+                    }
+                    let candidate = math::tanh(s, s.add(z(2), some(s, r.x.add(2 * u + i), n)));
+                    keep(s, r.z.add(2 * u + i), candidate, n);
+                    s.fma(z(0), s.sub(before, candidate), candidate)
+                }
+            };
+            let state = if r.skipped { before } else { h };
+            keep(s, r.h_next.add(i), state, n);
+            if !r.y.is_null() {
+                keep(s, r.y.add(i), if r.skipped && r.zero_output { s.splat(0.0) } else { state }, n);
+            }
+            i += S::LANES;
+        }
+    }
+}
+
+/// A state before the first step: what is given, or zeros.
+///
+/// # Safety
+/// `n` values at `to`, and at `given` unless it is null, must be valid.
+unsafe fn state(to: *mut f32, given: *const f32, at: usize, n: usize) {
+    if given.is_null() {
+        std::ptr::write_bytes(to.add(at), 0, n);
+    } else {
+        std::ptr::copy_nonoverlapping(given.add(at), to.add(at), n);
+    }
+}
+
+pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let q = Shape::read(o)?;
+    let Shape { kind, batch, time, units, .. } = q;
+    let gates = q.gates();
+    let states = elements(&[batch, units])?;
+    let columns = elements(&[gates, units])?;
+    let xs = o.floats(5, elements(&[batch, time, columns])?)?;
+    let recurrent = o.floats(6, elements(&[units, columns])?)?;
+    let bias = o.optional(7, columns)?;
+    let h0 = o.optional(9, states)?;
+    let c0 = o.optional(10, states)?;
+    let residual = o.optional(13, q.residual()?)?;
+    let ys = o.optional(15, elements(&[batch, time, units])?)?;
+    let h_last = o.optional(16, states)?;
+    let c_last = o.optional(17, states)?;
+
+    let keeps = !residual.is_null();
+    let packed_gate = packed_size::<S>(units, units);
+    let weights = worker.shared(gates * packed_gate + if keeps { 0 } else { 2 * states })?;
+    let beside = weights.wrapping_add(gates * packed_gate);
+    let cells = if keeps { residual.wrapping_add(time * batch * units * q.kept()) } else { beside };
+    let hidden = if keeps { cells.wrapping_add((time + 1) * states * q.cells()) } else { beside.wrapping_add(states) };
+    let (r0, r1) = worker.share(batch);
+    let rows = r1 - r0;
+    let own = worker.own.floats(rows * columns + rows * units + 1);
+    let (z, operand) = (own, own.wrapping_add(rows * columns));
+    // SAFETY: all operands were checked to lie in memory, the other memory is as large as its parts, and workers pack and compute different panels and rows.
+    unsafe {
+        let panels = units.div_ceil(S::VECTORS * S::LANES);
+        let (first, last) = worker.share(panels);
+        for g in 0..gates {
+            pack(s, recurrent.add(g * units), columns as isize, 1, units, units, weights.add(g * packed_gate), first, last);
+        }
+        for row in r0..r1 {
+            state(hidden, h0, row * units, units);
+            if kind == LSTM {
+                state(cells, c0, row * units, units);
+            }
+        }
+        worker.meet()?;
+        for step in 0..time {
+            let t = q.time_of(step);
+            let (from, into) = if keeps { (step * states, (step + 1) * states) } else { (0, 0) };
+            let h = hidden.add(from);
+            let product = |g: usize, a: *const f32| {
+                multiply(s, rows, units, units, a, units, weights.add(g * packed_gate), z.add(g * units), columns, false);
+            };
+            // A GRU that resets before its product computes its candidate below.
+            for g in 0..if kind == GRU_BEFORE { 2 } else { gates } {
+                if q.drop.is_null() {
+                    product(g, h.add(r0 * units));
+                    continue;
+                }
+                for row in r0..r1 {
+                    times(s, operand.add((row - r0) * units), h.add(row * units), q.dropped(g, row), std::ptr::null(), units);
+                }
+                product(g, operand);
+            }
+            let active = match kind {
+                LSTM => 4,
+                GRU | GRU_BEFORE => 2,
+                _ => 0,
+            };
+            for row in r0..r1 {
+                let x = xs.add((row * time + t) * columns);
+                for g in 0..active {
+                    let bias = if bias.is_null() { bias } else { bias.add(g * units) };
+                    activate(s, z.add((row - r0) * columns + g * units), x.add(g * units), bias, kind == LSTM && g == 2, units);
+                }
+            }
+            if kind == GRU_BEFORE {
+                for row in r0..r1 {
+                    let reset = z.add((row - r0) * columns + units);
+                    times(s, operand.add((row - r0) * units), h.add(row * units), reset, q.dropped(2, row), units);
+                }
+                product(2, operand);
+            }
+            for row in r0..r1 {
+                let kept = if keeps { residual.add((step * batch + row) * q.kept() * units) } else { std::ptr::null_mut() };
+                let r = Row {
+                    kind,
+                    units,
+                    skipped: q.skipped(row, t),
+                    zero_output: q.zero_output,
+                    x: xs.add((row * time + t) * columns),
+                    z: z.add((row - r0) * columns),
+                    bias,
+                    h: h.add(row * units),
+                    h_next: hidden.add(into + row * units),
+                    c: cells.wrapping_add(from + row * units),
+                    c_next: cells.wrapping_add(into + row * units),
+                    y: if ys.is_null() { ys } else { ys.add((row * time + t) * units) },
+                    inner: if keeps && kind == GRU { kept.add(3 * units) } else { std::ptr::null_mut() },
+                };
+                finish_row(s, &r);
+                if keeps && kind >= LSTM {
+                    std::ptr::copy_nonoverlapping(r.z, kept, gates * units);
+                }
+            }
+        }
+        let last = if keeps { time * states } else { 0 };
+        let (at, count) = (r0 * units, rows * units);
+        if !h_last.is_null() {
+            std::ptr::copy_nonoverlapping(hidden.add(last + at), h_last.add(at), count);
+        }
+        if !c_last.is_null() && kind == LSTM {
+            std::ptr::copy_nonoverlapping(cells.add(last + at), c_last.add(at), count);
+        }
+    }
+    Ok(())
+}
+
+/// Where one row of a step backward reads and writes.
+#[derive(Clone, Copy)]
+struct BackRow {
+    kind: i32,
+    units: usize,
+    gates: usize,
+    skipped: bool,
+    /// Null where no gradient flows from the output.
+    dy: *const f32,
+    /// The gradient of the projected inputs, null where it is not wanted.
+    dx: *mut f32,
+    kept: *const f32,
+    before: *const f32,
+    after: *const f32,
+    c_before: *const f32,
+    c_after: *const f32,
+    carry: *mut f32,
+    dc: *mut f32,
+    dz: *mut f32,
+}
+
+kernel! {
+    /// Gradients of the gates of one row, as their inputs (dx) and their recurrent products (dz) see them.
+    ///
+    /// # Safety
+    /// All places must be valid for `units` values a gate.
+    unsafe fn back_row(s, r: *const BackRow) {
+        let r = *r;
+        let u = r.units;
+        let (one, zero) = (s.splat(1.0), s.splat(0.0));
+        let slope = |v: S::F| s.mul(v, s.sub(one, v));
+        let steep = |v: S::F| s.sub(one, s.mul(v, v));
+        let mut i = 0;
+        while i < u {
+            let n = S::LANES.min(u - i);
+            let mut g = some(s, r.carry.add(i), n);
+            if !r.dy.is_null() {
+                g = s.add(g, some(s, r.dy.add(i), n));
+            }
+            let put = |gate: usize, input: S::F, recurrent: S::F| {
+                keep(s, r.dz.add(gate * u + i), recurrent, n);
+                if !r.dx.is_null() {
+                    keep(s, r.dx.add(gate * u + i), input, n);
+                }
+            };
+            let kept = |gate: usize| some(s, r.kept.add(gate * u + i), n);
+            if r.skipped {
+                // Its gradient goes on, that of its gates is 0.
+                keep(s, r.carry.add(i), g, n);
+                for gate in 0..r.gates {
+                    put(gate, zero, zero);
+                }
+            } else if r.kind <= RNN_RELU {
+                let h = some(s, r.after.add(i), n);
+                let d = if r.kind == RNN_TANH { s.mul(g, steep(h)) } else { s.select(s.lt(zero, h), g, zero) };
+                keep(s, r.carry.add(i), zero, n);
+                put(0, d, d);
+            } else if r.kind == LSTM {
+                let (a, forget, candidate, o) = (kept(0), kept(1), kept(2), kept(3));
+                let tanh = math::tanh(s, some(s, r.c_after.add(i), n));
+                let dc = s.fma(s.mul(g, o), steep(tanh), some(s, r.dc.add(i), n));
+                let di = s.mul(s.mul(dc, candidate), slope(a));
+                let df = s.mul(s.mul(dc, some(s, r.c_before.add(i), n)), slope(forget));
+                let dn = s.mul(s.mul(dc, a), steep(candidate));
+                let d_out = s.mul(s.mul(g, tanh), slope(o));
+                put(0, di, di);
+                put(1, df, df);
+                put(2, dn, dn);
+                put(3, d_out, d_out);
+                keep(s, r.dc.add(i), s.mul(dc, forget), n);
+                keep(s, r.carry.add(i), zero, n);
+            } else {
+                let (update, candidate) = (kept(0), kept(2));
+                let before = some(s, r.before.add(i), n);
+                let dn = s.mul(s.mul(g, s.sub(one, update)), steep(candidate));
+                let du = s.mul(s.mul(g, s.sub(before, candidate)), slope(update));
+                put(0, du, du);
+                keep(s, r.carry.add(i), s.mul(g, update), n);
+                if r.kind == GRU_BEFORE {
+                    put(2, dn, dn);
+                } else {
+                    let reset = kept(1);
+                    let dr = s.mul(s.mul(dn, kept(3)), slope(reset));
+                    put(1, dr, dr);
+                    // The candidate's input sees dn, its recurrent part dn * r.
+                    put(2, dn, s.mul(dn, reset));
+                }
+            }
+            i += S::LANES;
+        }
+    }
+}
+
+kernel! {
+    /// What flows back through the product of a candidate that saw reset * state: `partial` is the gradient of that (and becomes it, without what was dropped).
+    ///
+    /// # Safety
+    /// All places must be valid for `units` values.
+    unsafe fn back_reset(s, r: *const BackRow, partial: *const f32, drop: *const f32) {
+        let r = *r;
+        let u = r.units;
+        let mut i = 0;
+        while i < u {
+            let n = S::LANES.min(u - i);
+            let mut d = some(s, partial.add(i), n);
+            if !drop.is_null() {
+                d = s.mul(d, some(s, drop.add(i), n));
+            }
+            let reset = some(s, r.kept.add(u + i), n);
+            keep(s, r.carry.add(i), s.fma(d, reset, some(s, r.carry.add(i), n)), n);
+            let dr = s.mul(s.mul(d, some(s, r.before.add(i), n)), s.mul(reset, s.sub(s.splat(1.0), reset)));
+            keep(s, r.dz.add(u + i), dr, n);
+            if !r.dx.is_null() {
+                keep(s, r.dx.add(u + i), dr, n);
+            }
+            i += S::LANES;
+        }
+    }
+}
+
+pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let q = Shape::read(o)?;
+    let Shape { kind, batch, time, units, .. } = q;
+    let gates = q.gates();
+    let states = elements(&[batch, units])?;
+    let columns = elements(&[gates, units])?;
+    let inputs = elements(&[batch, time, columns])?;
+    let recurrent = o.floats(6, elements(&[units, columns])?)?;
+    let residual = o.floats(13, q.residual()?)?;
+    let dys = o.optional(15, elements(&[batch, time, units])?)?;
+    let dh_last = o.optional(16, states)?;
+    let dc_last = o.optional(17, states)?;
+    let dx = o.optional(18, inputs)?;
+    let d_recurrent = o.optional(19, units * columns)?;
+    let d_bias = o.optional(20, columns)?;
+    let dh0 = o.optional(21, states)?;
+    let dc0 = o.optional(22, states)?;
+
+    let zeros = |worker: &Worker| {
+        for (to, n) in [(d_recurrent, units * columns), (d_bias, columns)] {
+            if !to.is_null() && worker.index == 0 {
+                // SAFETY: the ranges were checked; the first worker alone writes.
+                unsafe { std::ptr::write_bytes(to, 0, n) };
+            }
+        }
+    };
+    if batch == 0 || units == 0 {
+        zeros(worker);
+        return Ok(());
+    }
+    let wanted = !d_recurrent.is_null() || !d_bias.is_null();
+    let chunk = (ROWS / batch).clamp(1, time.max(1));
+    let packed_gate = packed_size::<S>(units, units);
+    let history = chunk * batch * columns;
+    // What the gates' products saw, where that is not the state itself.
+    let own_operand = |g: usize| !q.drop.is_null() || (kind == GRU_BEFORE && g == 2);
+    let seen_size = if (0..gates).any(own_operand) { gates * chunk * states } else { 0 };
+    let weights = worker.shared(gates * packed_gate + 2 * states + 2 * (history + seen_size))?;
+    let dh = weights.wrapping_add(gates * packed_gate);
+    let dc = dh.wrapping_add(states);
+    let dz = dc.wrapping_add(states);
+    let seen = dz.wrapping_add(2 * history);
+    let cells = residual.wrapping_add(time * batch * units * q.kept());
+    let hidden = cells.wrapping_add((time + 1) * states * q.cells());
+    let (r0, r1) = worker.share(batch);
+    let rows = r1 - r0;
+    // SAFETY: all operands were checked to lie in memory, the other memory is as large as its parts, and workers pack and compute different panels, rows and columns.
+    unsafe {
+        let partial = worker.own.floats(rows * units + 1);
+        let (first, last) = worker.share(units.div_ceil(S::VECTORS * S::LANES));
+        for g in 0..gates {
+            pack(s, recurrent.add(g * units), 1, columns as isize, units, units, weights.add(g * packed_gate), first, last);
+        }
+        for row in r0..r1 {
+            state(dh, dh_last, row * units, units);
+            state(dc, dc_last, row * units, units);
+        }
+        worker.meet()?;
+        for step in (0..time).rev() {
+            let t = q.time_of(step);
+            let first = step - step % chunk;
+            let side = step / chunk % 2;
+            let current = dz.add(side * history);
+            let operands = seen.wrapping_add(side * seen_size);
+            let own = current.add((step - first) * batch * columns);
+            let row_of = |row: usize| {
+                let skipped = q.skipped(row, t);
+                let at = row * units;
+                BackRow {
+                    kind,
+                    units,
+                    gates,
+                    skipped,
+                    dy: if dys.is_null() || (skipped && q.zero_output) { std::ptr::null() } else { dys.add((row * time + t) * units) },
+                    dx: if dx.is_null() { dx } else { dx.add((row * time + t) * columns) },
+                    kept: residual.add((step * batch + row) * q.kept() * units),
+                    before: hidden.add(step * states + at),
+                    after: hidden.add((step + 1) * states + at),
+                    c_before: cells.wrapping_add(step * states + at),
+                    c_after: cells.wrapping_add((step + 1) * states + at),
+                    carry: dh.add(at),
+                    dc: dc.add(at),
+                    dz: own.add(row * columns),
+                }
+            };
+            for row in r0..r1 {
+                back_row(s, &row_of(row));
+            }
+            let product = |g: usize, to: *mut f32, accumulate: bool| {
+                multiply(s, rows, units, units, own.add(r0 * columns + g * units), columns, weights.add(g * packed_gate), to, units, accumulate);
+            };
+            if kind == GRU_BEFORE {
+                product(2, partial, false);
+                for row in r0..r1 {
+                    let r = row_of(row);
+                    if !r.skipped {
+                        back_reset(s, &r, partial.add((row - r0) * units), q.dropped(2, row));
+                    }
+                }
+            }
+            for g in 0..if kind == GRU_BEFORE { 2 } else { gates } {
+                if q.drop.is_null() {
+                    product(g, dh.add(r0 * units), true);
+                    continue;
+                }
+                product(g, partial, false);
+                for row in r0..r1 {
+                    add_times(s, dh.add(row * units), partial.add((row - r0) * units), q.dropped(g, row), units);
+                }
+            }
+            if !wanted {
+                continue;
+            }
+            for g in (0..gates).filter(|g| own_operand(*g)) {
+                for row in r0..r1 {
+                    let to = operands.add(((g * chunk + step - first) * batch + row) * units);
+                    let r = row_of(row);
+                    let reset = if kind == GRU_BEFORE && g == 2 { r.kept.add(units) } else { std::ptr::null() };
+                    times(s, to, r.before, q.dropped(g, row), reset, units);
+                }
+            }
+            if step == first {
+                worker.meet()?;
+                let count = chunk.min(time - first) * batch;
+                let more = first + chunk.min(time - first) < time;
+                let (index, team) = (worker.index, worker.count);
+                let share = |n: usize| {
+                    let (a, b) = part(n.div_ceil(16), index, team);
+                    ((a * 16).min(n), (b * 16).min(n))
+                };
+                for g in 0..gates {
+                    let (j0, j1) = share(units);
+                    if j1 == j0 {
+                        continue;
+                    }
+                    let b = current.add(g * units + j0);
+                    if !d_recurrent.is_null() {
+                        let a = if own_operand(g) { operands.add(g * chunk * states).cast_const() } else { hidden.add(first * states).cast_const() };
+                        let p = Product::new(units, j1 - j0, count, a, units, b, columns, d_recurrent.add(g * units + j0), columns);
+                        gemm(s, &p.transpose_a().accumulate(more), worker.products);
+                    }
+                    if !d_bias.is_null() {
+                        sum_rows(s, b, count, columns, j1 - j0, d_bias.add(g * units + j0), more);
+                    }
+                }
+            }
+        }
+        let (at, count) = (r0 * units, rows * units);
+        if !dh0.is_null() {
+            std::ptr::copy_nonoverlapping(dh.add(at), dh0.add(at), count);
+        }
+        if !dc0.is_null() && kind == LSTM {
+            std::ptr::copy_nonoverlapping(dc.add(at), dc0.add(at), count);
+        }
+        if time == 0 {
+            zeros(worker);
+        }
+    }
+    Ok(())
+}

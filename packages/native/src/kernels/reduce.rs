@@ -1,0 +1,297 @@
+//! Reductions of a dense [outer, n, inner] to [outer, inner]. Sums and products of integers run in int32, modulo 2^32; those of floats in float64: along n in
+//! sixteen interleaved partial sums (inner = 1), or one sum a column (inner > 1), from the first element to the last; rounded once.
+
+use crate::kernel;
+use crate::memory::{elements, Checked, Operands};
+use crate::simd::Simd;
+use crate::team::Worker;
+
+const SUM: i32 = 0;
+const PROD: i32 = 1;
+const MAX: i32 = 2;
+const MIN: i32 = 3;
+const ANY: i32 = 4;
+const ALL: i32 = 5;
+
+const F32: i32 = 0;
+const I32: i32 = 1;
+const BOOL: i32 = 2;
+
+/// Bytes of an element of a type.
+fn bytes_of(kind: i32) -> Checked<usize> {
+    match kind {
+        F32 | I32 => Ok(4),
+        BOOL => Ok(1),
+        _ => Err(format!("elements of type {kind}")),
+    }
+}
+
+/// An operand of elements of a type.
+fn typed(o: &Operands, i: usize, count: usize, kind: i32) -> Checked<*mut u8> {
+    if bytes_of(kind)? == 4 {
+        Ok(o.floats(i, count)?.cast())
+    } else {
+        o.bytes(i, count)
+    }
+}
+
+/// # Safety
+/// Element i must be readable.
+#[inline(always)]
+unsafe fn read(p: *const u8, i: usize, kind: i32) -> f64 {
+    match kind {
+        F32 => f64::from(*p.cast::<f32>().add(i)),
+        I32 => f64::from(*p.cast::<i32>().add(i)),
+        _ => f64::from(*p.add(i)),
+    }
+}
+
+/// # Safety
+/// Element i must be writable.
+unsafe fn write(p: *mut u8, i: usize, value: f64, kind: i32) {
+    match kind {
+        F32 => *p.cast::<f32>().add(i) = value as f32,
+        I32 => *p.cast::<i32>().add(i) = value as i32,
+        _ => *p.add(i) = u8::from(value != 0.0),
+    }
+}
+
+#[inline(always)]
+fn fold(kind: i32, sum: f64, v: f64) -> f64 {
+    match kind {
+        SUM => sum + v,
+        PROD => sum * v,
+        MAX => larger(sum, v),
+        MIN => -larger(-sum, -v),
+        ANY => {
+            if v != 0.0 {
+                1.0
+            } else {
+                sum
+            }
+        }
+        _ => {
+            if v == 0.0 {
+                0.0
+            } else {
+                sum
+            }
+        }
+    }
+}
+
+/// NaN where either is.
+#[inline(always)]
+fn larger(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else if a > b || (a == b && b.is_sign_negative()) {
+        a
+    } else {
+        b
+    }
+}
+
+fn start(kind: i32) -> f64 {
+    match kind {
+        PROD | ALL => 1.0,
+        MAX => f64::NEG_INFINITY,
+        MIN => f64::INFINITY,
+        _ => 0.0,
+    }
+}
+
+kernel! {
+    /// The sum of n dense float32, in float64.
+    ///
+    /// # Safety
+    /// They must be readable.
+    pub unsafe fn sum(s, p: *const f32, n: usize) -> f64 {
+        let _ = s;
+        let values = std::slice::from_raw_parts(p, n);
+        let mut sums = [0f64; 16];
+        let chunks = values.chunks_exact(16);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            for (sum, v) in sums.iter_mut().zip(chunk) {
+                *sum += f64::from(*v);
+            }
+        }
+        let mut width = 16;
+        while width > 1 {
+            width /= 2;
+            for i in 0..width {
+                sums[i] += sums[i + width];
+            }
+        }
+        rest.iter().fold(sums[0], |sum, v| sum + f64::from(*v))
+    }
+}
+
+kernel! {
+    /// Largest or smallest of n dense float32; NaN if any is.
+    ///
+    /// # Safety
+    /// They must be readable, and at least one.
+    pub unsafe fn extreme(s, p: *const f32, n: usize, largest: bool) -> f32 {
+        let mut best = s.splat(*p);
+        let mut i = 0;
+        while i < n {
+            let v = if i + S::LANES <= n { s.load(p.add(i)) } else { s.splat(*p.add(i)) };
+            best = if largest { s.maximum(best, v) } else { s.minimum(best, v) };
+            i += if i + S::LANES <= n { S::LANES } else { 1 };
+        }
+        let lanes = s.lanes(best);
+        let mut one = f64::from(lanes[0]);
+        for v in lanes.iter().take(S::LANES) {
+            one = fold(if largest { MAX } else { MIN }, one, f64::from(*v));
+        }
+        one as f32
+    }
+}
+
+kernel! {
+    /// Adds a row to float64 sums.
+    ///
+    /// # Safety
+    /// `n` values at both places must be valid.
+    unsafe fn add_row(s, from: *const f32, sums: *mut f64, n: usize) {
+        let _ = s;
+        let (from, sums) = (std::slice::from_raw_parts(from, n), std::slice::from_raw_parts_mut(sums, n));
+        for (sum, v) in sums.iter_mut().zip(from) {
+            *sum += f64::from(*v);
+        }
+    }
+}
+
+/// Columns of a block whose sums are taken together.
+const COLUMNS: usize = 64;
+
+/// [kind, outer, n, inner, from, to, type of the input, type of the output]
+pub fn reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let kind = o.int(0)?;
+    let [outer, n, inner] = [o.size(1)?, o.size(2)?, o.size(3)?];
+    let (kind_in, kind_out) = (o.int(6)?, o.int(7)?);
+    if !(SUM..=ALL).contains(&kind) {
+        return Err(format!("a reduction of kind {kind}"));
+    }
+    let from = typed(o, 4, elements(&[outer, n, inner])?, kind_in)?;
+    let total = elements(&[outer, inner])?;
+    let to = typed(o, 5, total, kind_out)?;
+    // SAFETY: input and output were checked to lie in memory; workers' shares of the output do not overlap.
+    unsafe {
+        if kind_out == I32 && kind <= PROD {
+            let (first, last) = worker.share(total);
+            for r in first..last {
+                let at = r / inner * n * inner + r % inner;
+                let value = |k: usize| if kind_in == BOOL { i32::from(*from.add(at + k * inner)) } else { *from.cast::<i32>().add(at + k * inner) };
+                *to.cast::<i32>().add(r) = if kind == PROD { (0..n).fold(1, |a, k| value(k).wrapping_mul(a)) } else { (0..n).fold(0, |a, k| value(k).wrapping_add(a)) };
+            }
+            return Ok(());
+        }
+        if inner == 1 {
+            let (first, last) = worker.share(outer);
+            for i in first..last {
+                let row = from.cast::<f32>().wrapping_add(i * n);
+                let value = match kind {
+                    SUM if kind_in == F32 => sum(s, row, n),
+                    MAX | MIN if kind_in == F32 && n > 0 => f64::from(extreme(s, row, n, kind == MAX)),
+                    _ => (0..n).fold(start(kind), |sum, k| fold(kind, sum, read(from, i * n + k, kind_in))),
+                };
+                write(to, i, value, kind_out);
+            }
+            return Ok(());
+        }
+        let blocks = inner.div_ceil(COLUMNS);
+        let (first, last) = worker.share(outer * blocks);
+        let mut sums = [0f64; COLUMNS];
+        for task in first..last {
+            let i = task / blocks;
+            let c = task % blocks * COLUMNS;
+            let width = COLUMNS.min(inner - c);
+            sums.fill(start(kind));
+            for k in 0..n {
+                let row = (i * n + k) * inner + c;
+                if kind_in == F32 && kind == SUM {
+                    add_row(s, from.cast::<f32>().add(row), sums.as_mut_ptr(), width);
+                } else {
+                    for (j, sum) in sums.iter_mut().enumerate().take(width) {
+                        *sum = fold(kind, *sum, read(from, row + j, kind_in));
+                    }
+                }
+            }
+            for (j, sum) in sums.iter().enumerate().take(width) {
+                write(to, i * inner + c + j, *sum, kind_out);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The index of the first largest (or smallest) of n, or of the first NaN: [largest, outer, n, inner, from, to, type]
+pub fn arg_reduce(worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let largest = o.flag(0)?;
+    let [outer, n, inner] = [o.size(1)?, o.size(2)?, o.size(3)?];
+    let kind = o.int(6)?;
+    let from = typed(o, 4, elements(&[outer, n, inner])?, kind)?;
+    let total = elements(&[outer, inner])?;
+    let to = o.ints(5, total)?;
+    let (first, last) = worker.share(total);
+    for r in first..last {
+        let at = r / inner * n * inner + r % inner;
+        // SAFETY: input and output were checked to lie in memory; workers' shares of the output do not overlap.
+        unsafe {
+            let mut best = if n > 0 { read(from, at, kind) } else { 0.0 };
+            let mut place = 0;
+            for k in 1..n {
+                let v = read(from, at + k * inner, kind);
+                if best.is_nan() {
+                    break;
+                }
+                if if largest { v > best } else { v < best } || v.is_nan() {
+                    best = v;
+                    place = k;
+                }
+            }
+            *to.add(r) = place as i32;
+        }
+    }
+    Ok(())
+}
+
+/// Running sums or products along n, rounded at every step: [product, exclusive, reverse, outer, n, inner, from, to, type]. float32
+/// totals run in float64, int32 ones modulo 2^32.
+pub fn cumulate(worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let [product, exclusive, reverse] = [o.flag(0)?, o.flag(1)?, o.flag(2)?];
+    let [outer, n, inner] = [o.size(3)?, o.size(4)?, o.size(5)?];
+    let count = elements(&[outer, n, inner])?;
+    let (from, to) = (o.floats(6, count)?, o.floats(7, count)?);
+    let integers = o.int(8)? == I32;
+    let (first, last) = worker.share(elements(&[outer, inner])?);
+    for r in first..last {
+        let at = r / inner * n * inner + r % inner;
+        let place = |k: usize| at + (if reverse { n - 1 - k } else { k }) * inner;
+        // SAFETY: input and output were checked to lie in memory; workers' shares do not overlap.
+        unsafe {
+            if integers {
+                let (from, to) = (from.cast::<i32>(), to.cast::<i32>());
+                let mut total = i32::from(product);
+                for k in 0..n {
+                    let v = *from.add(place(k));
+                    let next = if product { total.wrapping_mul(v) } else { total.wrapping_add(v) };
+                    *to.add(place(k)) = if exclusive { total } else { next };
+                    total = next;
+                }
+            } else {
+                let mut total = f64::from(u8::from(product));
+                for k in 0..n {
+                    let v = f64::from(*from.add(place(k)));
+                    let next = if product { total * v } else { total + v };
+                    *to.add(place(k)) = if exclusive { total } else { next } as f32;
+                    total = next;
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! Functions of whole rows [rows, n], forward and backward: softmax, its logarithm, and normalization to mean 0 and variance 1. A row stays in the
+//! first-level cache from its first pass to its last. Sums run in float32 over parts of 256 elements, and in float64 over those.
+
+use super::reduce::extreme;
+use crate::kernel;
+use crate::math;
+use crate::memory::{elements, Checked, Operands};
+use crate::simd::Simd;
+use crate::team::Worker;
+
+const SOFTMAX: i32 = 0;
+const LOG_SOFTMAX: i32 = 1;
+const NORMALIZE: i32 = 2;
+const SOFTMAX_BACKWARD: i32 = 3;
+const LOG_SOFTMAX_BACKWARD: i32 = 4;
+const NORMALIZE_BACKWARD: i32 = 5;
+
+/// Elements of a row whose sum is float32.
+const PART: usize = 256;
+
+/// Calls `f` with the index and the number of lanes of each vector of n.
+#[inline(always)]
+fn vectors<S: Simd>(_: S, n: usize, mut f: impl FnMut(usize, usize)) {
+    let mut i = 0;
+    while i < n {
+        let lanes = S::LANES.min(n - i);
+        f(i, lanes);
+        i += S::LANES;
+    }
+}
+
+/// # Safety
+/// `n` of `LANES` values at p must be readable.
+#[inline(always)]
+unsafe fn some<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
+    if n == S::LANES {
+        s.load(p)
+    } else {
+        s.load_part(p, n)
+    }
+}
+
+/// # Safety
+/// `n` of `LANES` values at p must be writable.
+#[inline(always)]
+unsafe fn keep<S: Simd>(s: S, p: *mut f32, v: S::F, n: usize) {
+    if n == S::LANES {
+        s.store(p, v);
+    } else {
+        s.store_part(p, v, n);
+    }
+}
+
+/// The sum over a row of what `f` gives for each vector; lanes that are not of the row must give 0.
+#[inline(always)]
+fn total<S: Simd>(s: S, n: usize, mut f: impl FnMut(usize, usize) -> S::F) -> f64 {
+    let mut sum = 0f64;
+    let mut first = 0;
+    while first < n {
+        let end = n.min(first + PART);
+        let mut sums = [s.splat(0.0); 2];
+        let mut i = first;
+        while i + 2 * S::LANES <= end {
+            sums[0] = s.add(sums[0], f(i, S::LANES));
+            sums[1] = s.add(sums[1], f(i + S::LANES, S::LANES));
+            i += 2 * S::LANES;
+        }
+        while i < end {
+            sums[0] = s.add(sums[0], f(i, S::LANES.min(end - i)));
+            i += S::LANES;
+        }
+        sum += s.total64(s.add(sums[0], sums[1]));
+        first = end;
+    }
+    sum
+}
+
+kernel! {
+    /// One row of any kind.
+    ///
+    /// # Safety
+    /// `n` values of x, out, and (backward) of the gradient must be valid.
+    unsafe fn row(s, kind: i32, n: usize, x: *const f32, g: *const f32, out: *mut f32, epsilon: f32) {
+        let size = n as f64;
+        match kind {
+            SOFTMAX | LOG_SOFTMAX => {
+                let best = extreme(s, x, n, true);
+                let largest = s.splat(best);
+                let sum = total(s, n, |i, lanes| {
+                    let e = math::exp_negative(s, s.sub(some(s, x.add(i), lanes), largest));
+                    if kind == SOFTMAX {
+                        keep(s, out.add(i), e, lanes);
+                        some(s, out.add(i), lanes)
+                    } else if lanes == S::LANES {
+                        e
+                    } else {
+                        // Lanes beyond the row do not count.
+                        let values = s.lanes(e);
+                        s.load_part(values.as_ptr(), lanes)
+                    }
+                });
+                if kind == SOFTMAX {
+                    let scale = s.splat((1.0 / sum) as f32);
+                    vectors(s, n, |i, lanes| keep(s, out.add(i), s.mul(some(s, out.add(i), lanes), scale), lanes));
+                } else {
+                    // The largest first: x - m is exact where it matters, next to the largest.
+                    let low = math::log(s, s.splat(sum as f32));
+                    vectors(s, n, |i, lanes| keep(s, out.add(i), s.sub(s.sub(some(s, x.add(i), lanes), largest), low), lanes));
+                }
+            }
+            SOFTMAX_BACKWARD => {
+                let dot = s.splat(total(s, n, |i, lanes| s.mul(some(s, g.add(i), lanes), some(s, x.add(i), lanes))) as f32);
+                vectors(s, n, |i, lanes| {
+                    keep(s, out.add(i), s.mul(some(s, x.add(i), lanes), s.sub(some(s, g.add(i), lanes), dot)), lanes);
+                });
+            }
+            LOG_SOFTMAX_BACKWARD => {
+                let sum = s.splat(total(s, n, |i, lanes| some(s, g.add(i), lanes)) as f32);
+                vectors(s, n, |i, lanes| {
+                    let e = s.mul(math::exp_negative(s, some(s, x.add(i), lanes)), sum);
+                    keep(s, out.add(i), s.sub(some(s, g.add(i), lanes), e), lanes);
+                });
+            }
+            _ => {
+                let mean = s.splat((total(s, n, |i, lanes| some(s, x.add(i), lanes)) / size) as f32);
+                let squares = total(s, n, |i, lanes| {
+                    if lanes == S::LANES {
+                        let d = s.sub(s.load(x.add(i)), mean);
+                        return s.mul(d, d);
+                    }
+                    let d = s.lanes(s.sub(s.load_part(x.add(i), lanes), mean));
+                    let d = s.load_part(d.as_ptr(), lanes);
+                    s.mul(d, d)
+                });
+                let r = s.splat((1.0 / (squares / size + f64::from(epsilon)).sqrt()) as f32);
+                // y; backward, where the result will be.
+                vectors(s, n, |i, lanes| keep(s, out.add(i), s.mul(s.sub(some(s, x.add(i), lanes), mean), r), lanes));
+                if kind == NORMALIZE_BACKWARD {
+                    let a = s.splat((total(s, n, |i, lanes| some(s, g.add(i), lanes)) / size) as f32);
+                    let b = s.splat((total(s, n, |i, lanes| s.mul(some(s, g.add(i), lanes), some(s, out.add(i), lanes))) / size) as f32);
+                    vectors(s, n, |i, lanes| {
+                        let d = s.sub(s.sub(some(s, g.add(i), lanes), a), s.mul(some(s, out.add(i), lanes), b));
+                        keep(s, out.add(i), s.mul(d, r), lanes);
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// [kind, rows, n, x (forward, normalization) or y (backward), gradient, out, epsilon]
+pub fn rows<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    let kind = o.int(0)?;
+    if !(SOFTMAX..=NORMALIZE_BACKWARD).contains(&kind) {
+        return Err(format!("a function of rows of kind {kind}"));
+    }
+    let [count, n] = [o.size(1)?, o.size(2)?];
+    let all = elements(&[count, n])?;
+    let x = o.floats(3, all)?;
+    let g = if kind > NORMALIZE { o.floats(4, all)? } else { std::ptr::null_mut() };
+    let out = o.floats(5, all)?;
+    let epsilon = o.float(6)?;
+    if n == 0 {
+        return Ok(());
+    }
+    let (first, last) = worker.share(count);
+    for i in first..last {
+        // SAFETY: the rows were checked to lie in memory; workers' shares do not overlap.
+        unsafe { row(s, kind, n, x.add(i * n), g.wrapping_add(i * n), out.add(i * n), epsilon) };
+    }
+    Ok(())
+}

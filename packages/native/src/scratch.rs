@@ -1,0 +1,62 @@
+//! Memory of the engine's own: grows, is kept from one command to the next, and begins on a cache line.
+
+use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
+
+const LINE: usize = 64;
+
+/// Floats whose content is undefined whenever it has grown.
+pub struct Scratch {
+    at: *mut f32,
+    floats: usize,
+}
+
+// SAFETY: it owns its memory, like a Vec.
+unsafe impl Send for Scratch {}
+
+impl Scratch {
+    pub const fn new() -> Scratch {
+        Scratch { at: std::ptr::null_mut(), floats: 0 }
+    }
+
+    /// At least so many floats; valid until the next call.
+    pub fn floats(&mut self, count: usize) -> *mut f32 {
+        if count > self.floats {
+            self.free();
+            let layout = Layout::from_size_align(count * 4, LINE).expect("a size that memory can have");
+            // SAFETY: the layout is not empty, since count > floats >= 0.
+            let at = unsafe { alloc(layout) };
+            if at.is_null() {
+                handle_alloc_error(layout);
+            }
+            self.at = at.cast();
+            self.floats = count;
+        }
+        self.at
+    }
+
+    /// Where they are.
+    pub fn address(&self) -> *mut f32 {
+        self.at
+    }
+
+    fn free(&mut self) {
+        if self.floats > 0 {
+            let layout = Layout::from_size_align(self.floats * 4, LINE).expect("the layout it was made with");
+            // SAFETY: the memory was had with this layout, and is given back once.
+            unsafe { dealloc(self.at.cast(), layout) };
+            self.floats = 0;
+        }
+    }
+}
+
+impl Default for Scratch {
+    fn default() -> Scratch {
+        Scratch::new()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.free();
+    }
+}

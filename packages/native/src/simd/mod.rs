@@ -1,0 +1,324 @@
+//! Lanes of float32 and int32 at the width that the machine has: one small trait, four implementations.
+//!
+//! A value of an implementing type is proof that the processor has its instructions (it is only had by `detect`), so that arithmetic is safe;
+//! only reading and writing memory is not. Kernels are generic, wholly inlined into one function per instruction set by [`kernel!`].
+
+#[cfg(target_arch = "x86_64")]
+pub mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub mod avx512;
+#[cfg(target_arch = "aarch64")]
+pub mod neon;
+pub mod portable;
+
+/// Work that is inlined into a function that has the instruction set.
+pub trait Task {
+    type Output;
+    fn call(self) -> Self::Output;
+}
+
+/// Vectors of `LANES` float32 or int32. Comparisons give masks `M`; `max` and `min` return the second operand where either is NaN (as x86).
+pub trait Simd: Copy + Send + Sync + 'static {
+    type F: Copy;
+    type I: Copy;
+    type M: Copy;
+    const LANES: usize;
+    /// Rows and vectors of the register tile of matrix products.
+    const ROWS: usize;
+    const VECTORS: usize;
+    /// Rows of tiles of three and of four vectors, as cells with gates have them.
+    const ROWS_OF_THREE: usize;
+    const ROWS_OF_FOUR: usize;
+
+    /// Runs a task in a function that may use the instruction set.
+    fn vectorize<T: Task>(self, task: T) -> T::Output;
+
+    fn splat(self, x: f32) -> Self::F;
+    /// # Safety
+    /// `LANES` values at `p` must be readable.
+    unsafe fn load(self, p: *const f32) -> Self::F;
+    /// # Safety
+    /// `LANES` values at `p` must be writable.
+    unsafe fn store(self, p: *mut f32, v: Self::F);
+    /// The first `n` lanes, the others 0.
+    /// # Safety
+    /// `n <= LANES` values at `p` must be readable.
+    unsafe fn load_part(self, p: *const f32, n: usize) -> Self::F;
+    /// # Safety
+    /// `n <= LANES` values at `p` must be writable.
+    unsafe fn store_part(self, p: *mut f32, v: Self::F, n: usize);
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a * b + c, rounded once (the portable build rounds twice)
+    fn fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    fn sqrt(self, a: Self::F) -> Self::F;
+    fn floor(self, a: Self::F) -> Self::F;
+    fn ceil(self, a: Self::F) -> Self::F;
+    fn trunc(self, a: Self::F) -> Self::F;
+    /// To the nearest integer, ties to even.
+    fn round(self, a: Self::F) -> Self::F;
+    /// a where a > b, else b
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// a where a < b, else b
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    fn eq(self, a: Self::F, b: Self::F) -> Self::M;
+    /// Not equal, or not comparable.
+    fn ne(self, a: Self::F, b: Self::F) -> Self::M;
+    fn lt(self, a: Self::F, b: Self::F) -> Self::M;
+    fn le(self, a: Self::F, b: Self::F) -> Self::M;
+    fn select(self, m: Self::M, yes: Self::F, no: Self::F) -> Self::F;
+    fn or_masks(self, a: Self::M, b: Self::M) -> Self::M;
+
+    fn bits(self, a: Self::F) -> Self::I;
+    fn floats(self, a: Self::I) -> Self::F;
+    fn isplat(self, x: i32) -> Self::I;
+    /// # Safety
+    /// `LANES` values at `p` must be readable.
+    #[inline(always)]
+    unsafe fn iload(self, p: *const i32) -> Self::I {
+        self.bits(self.load(p.cast()))
+    }
+    /// # Safety
+    /// `LANES` values at `p` must be writable.
+    #[inline(always)]
+    unsafe fn istore(self, p: *mut i32, v: Self::I) {
+        self.store(p.cast(), self.floats(v));
+    }
+    fn iadd(self, a: Self::I, b: Self::I) -> Self::I;
+    fn isub(self, a: Self::I, b: Self::I) -> Self::I;
+    fn imul(self, a: Self::I, b: Self::I) -> Self::I;
+    fn imax(self, a: Self::I, b: Self::I) -> Self::I;
+    fn imin(self, a: Self::I, b: Self::I) -> Self::I;
+    fn and(self, a: Self::I, b: Self::I) -> Self::I;
+    fn or(self, a: Self::I, b: Self::I) -> Self::I;
+    fn xor(self, a: Self::I, b: Self::I) -> Self::I;
+    fn shl(self, a: Self::I, n: i32) -> Self::I;
+    /// Arithmetic and logical shifts to the right.
+    fn sra(self, a: Self::I, n: i32) -> Self::I;
+    fn srl(self, a: Self::I, n: i32) -> Self::I;
+    fn ieq(self, a: Self::I, b: Self::I) -> Self::M;
+    fn igt(self, a: Self::I, b: Self::I) -> Self::M;
+    fn iselect(self, m: Self::M, yes: Self::I, no: Self::I) -> Self::I;
+    /// The nearest float32 of each integer.
+    fn convert(self, a: Self::I) -> Self::F;
+    /// Towards zero; any value where it does not fit.
+    fn truncate(self, a: Self::F) -> Self::I;
+    /// `LANES` bytes as integers.
+    /// # Safety
+    /// `LANES` bytes at `p` must be readable.
+    #[inline(always)]
+    unsafe fn load_bytes(self, p: *const u8) -> Self::I {
+        let mut words = [0i32; 16];
+        for (i, word) in words.iter_mut().enumerate().take(Self::LANES) {
+            *word = i32::from(*p.add(i));
+        }
+        self.iload(words.as_ptr())
+    }
+    /// The low bytes of integers.
+    /// # Safety
+    /// `LANES` bytes at `p` must be writable.
+    #[inline(always)]
+    unsafe fn store_bytes(self, p: *mut u8, v: Self::I) {
+        let mut words = [0i32; 16];
+        self.istore(words.as_mut_ptr(), v);
+        for (i, word) in words.iter().enumerate().take(Self::LANES) {
+            *p.add(i) = *word as u8;
+        }
+    }
+    /// Element (i, j) of `LANES` x `LANES` at from + i * from_row + j goes to to + j * to_row + i.
+    /// # Safety
+    /// All of these must be readable and writable.
+    #[inline(always)]
+    unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        for i in 0..Self::LANES {
+            for j in 0..Self::LANES {
+                *to.add(j * to_row + i) = *from.add(i * from_row + j);
+            }
+        }
+    }
+
+    // ---- in terms of the others
+    #[inline(always)]
+    fn neg(self, a: Self::F) -> Self::F {
+        self.floats(self.xor(self.bits(a), self.isplat(i32::MIN)))
+    }
+    #[inline(always)]
+    fn abs(self, a: Self::F) -> Self::F {
+        self.floats(self.and(self.bits(a), self.isplat(i32::MAX)))
+    }
+    /// The sign bit of a on top of b, which has none.
+    #[inline(always)]
+    fn with_sign(self, b: Self::F, a: Self::F) -> Self::F {
+        self.floats(self.or(self.bits(b), self.and(self.bits(a), self.isplat(i32::MIN))))
+    }
+    /// The larger; a where it is NaN.
+    #[inline(always)]
+    fn pmax(self, a: Self::F, b: Self::F) -> Self::F {
+        self.max(b, a)
+    }
+    /// The smaller; a where it is NaN.
+    #[inline(always)]
+    fn pmin(self, a: Self::F, b: Self::F) -> Self::F {
+        self.min(b, a)
+    }
+    /// IEEE maximum: NaN where either is, and +0 over -0.
+    #[inline(always)]
+    fn maximum(self, a: Self::F, b: Self::F) -> Self::F {
+        let both = self.floats(self.and(self.bits(self.max(a, b)), self.bits(self.max(b, a))));
+        let nan = self.or_masks(self.ne(a, a), self.ne(b, b));
+        self.select(nan, self.add(a, b), both)
+    }
+    /// IEEE minimum: NaN where either is, and -0 under +0.
+    #[inline(always)]
+    fn minimum(self, a: Self::F, b: Self::F) -> Self::F {
+        let both = self.floats(self.or(self.bits(self.min(a, b)), self.bits(self.min(b, a))));
+        let nan = self.or_masks(self.ne(a, a), self.ne(b, b));
+        self.select(nan, self.add(a, b), both)
+    }
+    /// Lanes of 1 where a mask is set, else 0.
+    #[inline(always)]
+    fn truth(self, m: Self::M) -> Self::I {
+        self.iselect(m, self.isplat(1), self.isplat(0))
+    }
+    /// Towards zero; what does not fit becomes the nearest end, NaN 0.
+    #[inline(always)]
+    fn truncate_sat(self, a: Self::F) -> Self::I {
+        let r = self.truncate(a);
+        let r = self.iselect(self.le(self.splat(2_147_483_648.0), a), self.isplat(i32::MAX), r);
+        let r = self.iselect(self.le(a, self.splat(-2_147_483_648.0)), self.isplat(i32::MIN), r);
+        self.iselect(self.ne(a, a), self.isplat(0), r)
+    }
+    /// The lanes' values.
+    #[inline(always)]
+    fn lanes(self, a: Self::F) -> [f32; 16] {
+        let mut values = [0f32; 16];
+        // SAFETY: sixteen values have room for the widest vector.
+        unsafe { self.store(values.as_mut_ptr(), a) };
+        values
+    }
+    /// The sum of the lanes, pair by pair.
+    #[inline(always)]
+    fn total(self, a: Self::F) -> f32 {
+        let mut values = self.lanes(a);
+        let mut n = Self::LANES;
+        while n > 1 {
+            n /= 2;
+            for i in 0..n {
+                values[i] += values[i + n];
+            }
+        }
+        values[0]
+    }
+    /// The sum of the lanes in float64.
+    #[inline(always)]
+    fn total64(self, a: Self::F) -> f64 {
+        let values = self.lanes(a);
+        let mut sum = 0f64;
+        for value in values.iter().take(Self::LANES) {
+            sum += f64::from(*value);
+        }
+        sum
+    }
+}
+
+/// A generic function whose body is inlined into a function with the instruction set of its first argument.
+#[macro_export]
+macro_rules! kernel {
+    ($(#[$attribute:meta])* $visibility:vis unsafe fn $name:ident($s:ident $(, $argument:ident : $type:ty)* $(,)?) $(-> $output:ty)? $body:block) => {
+        $(#[$attribute])*
+        #[allow(unused_parens, non_camel_case_types)]
+        $visibility unsafe fn $name<S: $crate::simd::Simd>($s: S $(, $argument: $type)*) $(-> $output)? {
+            struct Call<S>(S $(, $type)*);
+            impl<S: $crate::simd::Simd> $crate::simd::Task for Call<S> {
+                type Output = ($($output)?);
+                #[inline(always)]
+                fn call(self) -> Self::Output {
+                    let Call($s $(, $argument)*) = self;
+                    // SAFETY: the caller of the function keeps what its documentation asks for.
+                    unsafe { $body }
+                }
+            }
+            $s.vectorize(Call($s $(, $argument)*))
+        }
+    };
+}
+
+/// An instruction set that can be asked for by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    Portable,
+    Avx2,
+    Avx512,
+    Neon,
+}
+
+impl Level {
+    /// Those that this processor has, the widest first.
+    pub fn available() -> Vec<Level> {
+        let mut found = Vec::new();
+        #[cfg(target_arch = "x86_64")]
+        {
+            if avx512::Avx512::detect().is_some() {
+                found.push(Level::Avx512);
+            }
+            if avx2::Avx2::detect().is_some() {
+                found.push(Level::Avx2);
+            }
+        }
+        #[cfg(target_arch = "aarch64")]
+        found.push(Level::Neon);
+        found.push(Level::Portable);
+        found
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+            Level::Neon => "neon",
+        }
+    }
+
+    /// The widest, or the one that is named (`RECURRA_SIMD`, for tests). `Err`: what was asked for is not to be had here.
+    pub fn choose(name: Option<&str>) -> Result<Level, String> {
+        let all = Level::available();
+        match name {
+            None | Some("") => Ok(all[0]),
+            Some(name) => all.iter().copied().find(|level| level.name() == name).ok_or_else(|| {
+                let names: Vec<_> = all.iter().map(|level| level.name()).collect();
+                format!("RECURRA_SIMD: expected one of {}, received {name}", names.join(", "))
+            }),
+        }
+    }
+}
+
+/// Calls a generic function with the instruction set of a level.
+#[macro_export]
+macro_rules! dispatch {
+    ($level:expr, $s:ident => $body:expr) => {
+        match $level {
+            #[cfg(target_arch = "x86_64")]
+            $crate::simd::Level::Avx512 => {
+                let $s = $crate::simd::avx512::Avx512::detect().expect("a level that is available");
+                $body
+            }
+            #[cfg(target_arch = "x86_64")]
+            $crate::simd::Level::Avx2 => {
+                let $s = $crate::simd::avx2::Avx2::detect().expect("a level that is available");
+                $body
+            }
+            #[cfg(target_arch = "aarch64")]
+            $crate::simd::Level::Neon => {
+                let $s = $crate::simd::neon::Neon::detect().expect("a level that is available");
+                $body
+            }
+            _ => {
+                let $s = $crate::simd::portable::Portable;
+                $body
+            }
+        }
+    };
+}
