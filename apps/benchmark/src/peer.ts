@@ -22,10 +22,10 @@ const torch = process.env['BENCH_PYT'] ?? join(environment, 'torch/bin/python');
 const before = process.env['BENCH_BEFORE'];
 const packages = process.env['BENCH_JS'] ?? join(environment, 'js');
 
-const ours = (command: string, flags: readonly string[], suffix: string, from = folder): Recipe => ({
+const ours = (command: string, flags: readonly string[], suffix: string, from = folder, engine = 'wasm'): Recipe => ({
   command,
   args: [...flags, join(from, 'dist/ours.js')],
-  env: { BENCH_SUFFIX: suffix },
+  env: { BENCH_SUFFIX: suffix, RECURRA_ENGINE: engine },
 });
 const javascript = (file: string, env: Readonly<Record<string, string>> = {}): Recipe => ({
   command: node,
@@ -38,11 +38,12 @@ const python = (command: string, file: string, env: Readonly<Record<string, stri
   env: { PYTHONDONTWRITEBYTECODE: '1', ...env },
 });
 
-/** The peers by name. Node 20 has relaxed SIMD behind a flag: `ours-relaxed`; `ours-new` runs in BENCH_NODE_NEW. `ours-before` is another checkout. */
+/** The peers by name. `ours-native` is the native engine (`pnpm build:native`). Node 20 has relaxed SIMD behind a flag: `ours-relaxed`; `ours-new` runs in BENCH_NODE_NEW. `ours-before` is another checkout. */
 const PEERS: Readonly<Record<string, () => Recipe>> = {
   ours: () => ours(node, [], ''),
   'ours-relaxed': () => ours(node, ['--experimental-wasm-relaxed-simd'], '-relaxed'),
   'ours-new': () => ours(newest ?? 'absent', [], '-new'),
+  'ours-native': () => ours(node, [], '-native', folder, 'native'),
   'ours-before': () =>
     ours(before === undefined ? 'absent' : node, [], '-before', join(before ?? '', 'apps/benchmark')),
   'tfjs-cpu': () => javascript('tfjs.mjs', { BENCH_BACKEND: 'cpu' }),

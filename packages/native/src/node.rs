@@ -74,7 +74,8 @@ impl NativeEngine {
     #[napi]
     pub fn start(&mut self, threads: u32) -> Result<()> {
         self.pool = None;
-        let pool = Pool::start(self.level, (threads as usize).max(1)).map_err(|error| Error::from_reason(format!("native engine: {error}")))?;
+        let pool =
+            Pool::start(self.level, (threads as usize).max(1)).map_err(|error| Error::from_reason(format!("native engine: {error}")))?;
         self.pool = Some(pool);
         Ok(())
     }

@@ -1,10 +1,10 @@
 //! Memory of the engine's own: grows, is kept from one command to the next, and begins on a cache line.
 
-use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
+use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error, Layout};
 
 const LINE: usize = 64;
 
-/// Floats whose content is undefined whenever it has grown.
+/// Floats: zeros when it has grown, then what was left there.
 pub struct Scratch {
     at: *mut f32,
     floats: usize,
@@ -18,13 +18,13 @@ impl Scratch {
         Scratch { at: std::ptr::null_mut(), floats: 0 }
     }
 
-    /// At least so many floats; valid until the next call.
+    /// At least so many floats; valid until it grows.
     pub fn floats(&mut self, count: usize) -> *mut f32 {
         if count > self.floats {
             self.free();
             let layout = Layout::from_size_align(count * 4, LINE).expect("a size that memory can have");
             // SAFETY: the layout is not empty, since count > floats >= 0.
-            let at = unsafe { alloc(layout) };
+            let at = unsafe { alloc_zeroed(layout) };
             if at.is_null() {
                 handle_alloc_error(layout);
             }

@@ -1,4 +1,6 @@
-//! Numbers for tests and benchmarks.
+//! Numbers and memory for tests and benchmarks.
+
+use crate::memory::Memory;
 
 /// A small generator (SplitMix64), for reproducible inputs.
 pub struct Random(u64);
@@ -28,4 +30,74 @@ impl Random {
     pub fn below(&mut self, n: usize) -> usize {
         (self.word() % n as u64) as usize
     }
+}
+
+/// A memory for commands, filled from the bottom.
+pub struct Heap {
+    words: Vec<u32>,
+    next: usize,
+}
+
+impl Heap {
+    pub fn new(words: usize) -> Heap {
+        Heap { words: vec![0; words], next: 64 }
+    }
+
+    /// Its whole range. Nothing else may be done with the heap while commands run on it.
+    pub fn memory(&mut self) -> Memory {
+        // SAFETY: the vector does not grow; callers keep the heap while they use the memory.
+        unsafe { Memory::new(self.words.as_mut_ptr().cast(), self.words.len() * 4) }
+    }
+
+    /// The address of so many floats.
+    pub fn block(&mut self, floats: usize) -> i32 {
+        let at = self.next;
+        self.next += floats.div_ceil(16) * 16;
+        (at * 4) as i32
+    }
+
+    pub fn floats(&mut self, values: &[f32]) -> i32 {
+        let at = self.block(values.len());
+        for (i, value) in values.iter().enumerate() {
+            self.words[at as usize / 4 + i] = value.to_bits();
+        }
+        at
+    }
+
+    pub fn ints(&mut self, values: &[i32]) -> i32 {
+        let at = self.block(values.len());
+        for (i, value) in values.iter().enumerate() {
+            self.words[at as usize / 4 + i] = *value as u32;
+        }
+        at
+    }
+
+    pub fn bytes(&mut self, values: &[u8]) -> i32 {
+        let at = self.block(values.len().div_ceil(4));
+        for (i, value) in values.iter().enumerate() {
+            self.words[at as usize / 4 + i / 4] |= u32::from(*value) << (8 * (i % 4));
+        }
+        at
+    }
+
+    pub fn random(&mut self, floats: usize, random: &mut Random) -> i32 {
+        let values: Vec<f32> = (0..floats).map(|_| random.float() * 0.1).collect();
+        self.floats(&values)
+    }
+
+    pub fn read(&self, at: i32, floats: usize) -> Vec<f32> {
+        let first = at as usize / 4;
+        self.words[first..first + floats].iter().map(|word| f32::from_bits(*word)).collect()
+    }
+
+    /// Where a program begins and ends.
+    pub fn program(&mut self, words: &[i32]) -> (usize, usize) {
+        let at = self.ints(words) as usize;
+        (at, at + words.len() * 4)
+    }
+}
+
+/// The words of a command that workers share.
+pub fn command(number: i32, operands: &[i32]) -> Vec<i32> {
+    [&[number, operands.len() as i32 + 2], operands].concat()
 }

@@ -89,7 +89,18 @@ impl Attention {
     ///
     /// # Safety
     /// All that the operands name must be valid, and the scores have room.
-    unsafe fn score<S: Simd>(&self, s: S, worker: &mut Worker, scores: *mut f32, b: usize, n: usize, i0: usize, rows: usize, j0: usize, columns: usize) {
+    unsafe fn score<S: Simd>(
+        &self,
+        s: S,
+        worker: &mut Worker,
+        scores: *mut f32,
+        b: usize,
+        n: usize,
+        i0: usize,
+        rows: usize,
+        j0: usize,
+        columns: usize,
+    ) {
         let row = self.heads * self.depth;
         let q = self.q.add(self.at(self.queries, self.depth, b, n, i0));
         let k = self.k.add(self.at(self.keys, self.depth, b, n, j0));
@@ -179,14 +190,6 @@ kernel! {
             one = one.max(*row.add(j));
         }
         one
-    }
-}
-
-kernel! {
-    /// # Safety
-    /// None needed.
-    unsafe fn logarithm(s, x: f32) -> f32 {
-        s.lanes(math::log(s, s.splat(x)))[0]
     }
 }
 
@@ -291,7 +294,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                     j0 += KEYS;
                 }
                 for i in 0..rows {
-                    *lse.add(i) = best[i] + logarithm(s, total[i]);
+                    *lse.add(i) = best[i] + total[i].ln();
                 }
                 if single {
                     // One block of keys: its scores are computed once, and divided by the sums at the end: there are fewer values than scores.

@@ -12,8 +12,14 @@ use crate::memory::{elements, Checked, Operands};
 use crate::simd::Simd;
 use crate::team::Worker;
 
-/// Elements of a block; workers share whole ones.
+/// Elements that workers share as a whole, and the most that a block has.
 const BLOCK: usize = 512;
+/// The fewest.
+const LEAST: usize = 64;
+/// Floats of all registers together, so that they stay in the first-level cache beside what is read and written.
+const REGISTERS: usize = 4096;
+/// Floats of a register that holds one value for all elements: the widest vector.
+const LINE: usize = 16;
 
 const DENSE: i32 = 0;
 const SCALAR: i32 = 1;
@@ -51,7 +57,13 @@ fn operand(o: &Operands, at: usize, count: usize, registers: usize, dims: &[usiz
     for (k, stride) in strides.iter_mut().enumerate() {
         *stride = o.int(at + 4 + k)? as isize;
     }
-    let place = |n: usize| if bytes == 1 { o.bytes(at + 2, n) } else { o.floats(at + 2, n).map(<*mut f32>::cast) };
+    let place = |n: usize| {
+        if bytes == 1 {
+            o.bytes(at + 2, n)
+        } else {
+            o.floats(at + 2, n).map(<*mut f32>::cast)
+        }
+    };
     let at = match layout {
         DENSE | STAGED => place(count)?,
         SCALAR => place(1)?,
@@ -96,19 +108,37 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     if from >= until {
         return Ok(());
     }
-    let blocks = worker.own.floats(registers * BLOCK);
+    // What lies dense in memory, and single values, need no block.
+    let mut needs = vec![true; registers];
+    for operand in ins.iter().filter(|x| (x.layout == DENSE && x.bytes == 4) || x.layout == SCALAR) {
+        needs[operand.register] = false;
+    }
+    for output in outs.iter().filter(|x| x.layout == DENSE && x.bytes == 4) {
+        needs[output.register] = false;
+    }
+    let held = needs.iter().filter(|x| **x).count();
+    let block = (REGISTERS / held.max(1)).clamp(LEAST, BLOCK) / LEAST * LEAST;
+    let blocks = worker.own.floats(registers * block.max(LINE));
+    // What an index is masked with: a single value is read from the same place for all elements.
+    let mut masks = vec![usize::MAX; registers];
+    for input in ins.iter().filter(|input| input.layout == SCALAR) {
+        masks[input.register] = 0;
+    }
+    if steps.iter().any(|step| masks[step.to] == 0) || outs.iter().any(|output| masks[output.register] == 0) {
+        return Err("a register that holds a single value is written".to_string());
+    }
     // SAFETY: all operands were checked to lie in memory, registers in the scratch memory, and workers' shares do not overlap.
     unsafe {
-        let mut table: Vec<*mut f32> = (0..registers).map(|r| blocks.add(r * BLOCK)).collect();
+        let mut table: Vec<*mut f32> = (0..registers).map(|r| blocks.add(r * block)).collect();
         for input in ins.iter().filter(|input| input.layout == SCALAR) {
             let value = if input.bytes == 1 { f32::from_bits(u32::from(*input.at)) } else { *input.at.cast::<f32>() };
-            std::slice::from_raw_parts_mut(table[input.register], BLOCK).fill(value);
+            std::slice::from_raw_parts_mut(table[input.register], LINE).fill(value);
         }
         let mut i = from;
         while i < until {
-            let n = BLOCK.min(until - i);
+            let n = block.min(until - i);
             for input in &ins {
-                let block = blocks.add(input.register * BLOCK);
+                let block = blocks.add(input.register * block);
                 match input.layout {
                     DENSE | STAGED if input.bytes == 4 => table[input.register] = input.at.cast::<f32>().add(i),
                     DENSE | STAGED => widen(s, input.at.add(i), block.cast(), n),
@@ -126,7 +156,18 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
                 }
             }
             for step in &steps {
-                apply(s, step.code, table[step.a], table[step.b], table[step.c], table[step.to], n);
+                apply(
+                    s,
+                    step.code,
+                    table[step.a],
+                    table[step.b],
+                    table[step.c],
+                    table[step.to],
+                    n,
+                    masks[step.a],
+                    masks[step.b],
+                    masks[step.c],
+                );
             }
             for output in &outs {
                 let block = table[output.register];
@@ -137,7 +178,7 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
                     _ => narrow(s, block.cast(), output.at.add(i), n),
                 }
             }
-            i += BLOCK;
+            i += block;
         }
     }
     Ok(())
@@ -302,33 +343,33 @@ fn to_int(v: f64) -> i32 {
 }
 
 kernel! {
-    /// One operation over `n` elements. What it writes may be what it reads.
+    /// One operation over `n` elements. What it writes may be what it reads; a mask of 0 reads the first vector for all elements.
     ///
     /// # Safety
     /// `n` values at all four places must be valid.
-    unsafe fn apply(s, code: i32, a: *const f32, b: *const f32, c: *const f32, to: *mut f32, n: usize) {
+    unsafe fn apply(s, code: i32, a: *const f32, b: *const f32, c: *const f32, to: *mut f32, n: usize, ma: usize, mb: usize, mc: usize) {
         macro_rules! lanes {
             (|$x:ident| $value:expr) => {{
                 let mut i = 0;
                 while i + S::LANES <= n {
-                    let $x = s.load(a.add(i));
+                    let $x = s.load(a.add(i & ma));
                     s.store(to.add(i), $value);
                     i += S::LANES;
                 }
                 if i < n {
-                    let $x = s.load_part(a.add(i), n - i);
+                    let $x = s.load_part(a.add(i & ma), n - i);
                     s.store_part(to.add(i), $value, n - i);
                 }
             }};
             (|$x:ident, $y:ident| $value:expr) => {{
                 let mut i = 0;
                 while i + S::LANES <= n {
-                    let ($x, $y) = (s.load(a.add(i)), s.load(b.add(i)));
+                    let ($x, $y) = (s.load(a.add(i & ma)), s.load(b.add(i & mb)));
                     s.store(to.add(i), $value);
                     i += S::LANES;
                 }
                 if i < n {
-                    let ($x, $y) = (s.load_part(a.add(i), n - i), s.load_part(b.add(i), n - i));
+                    let ($x, $y) = (s.load_part(a.add(i & ma), n - i), s.load_part(b.add(i & mb), n - i));
                     s.store_part(to.add(i), $value, n - i);
                 }
             }};
@@ -350,7 +391,7 @@ kernel! {
         macro_rules! each {
             (|$x:ident, $y:ident| $value:expr) => {
                 for i in 0..n {
-                    let ($x, $y) = (*a.add(i), *b.add(i));
+                    let ($x, $y) = (*a.add(i & ma), *b.add(i & mb));
                     *to.add(i) = $value;
                 }
             };
@@ -398,7 +439,7 @@ kernel! {
             op::CAST_I32_TO_F32 => lanes!(|x| s.convert(s.bits(x))),
             op::CAST_F32_TO_BOOL => lanes!(|x| s.floats(s.truth(s.ne(x, zero)))),
             op::CAST_I32_TO_BOOL => integers!(|x| s.xor(s.truth(s.ieq(x, izero)), s.isplat(1))),
-            op::CAST_COPY => std::ptr::copy(a, to, n),
+            op::CAST_COPY => lanes!(|x| x),
             op::F32_ADD => lanes!(|x, y| s.add(x, y)),
             op::F32_SUB => lanes!(|x, y| s.sub(x, y)),
             op::F32_MUL => lanes!(|x, y| s.mul(x, y)),
@@ -441,12 +482,12 @@ kernel! {
                 // a where it is not 0 chooses b, else c.
                 let mut i = 0;
                 while i + S::LANES <= n {
-                    let m = s.ieq(s.bits(s.load(a.add(i))), izero);
-                    s.store(to.add(i), s.select(m, s.load(c.add(i)), s.load(b.add(i))));
+                    let m = s.ieq(s.bits(s.load(a.add(i & ma))), izero);
+                    s.store(to.add(i), s.select(m, s.load(c.add(i & mc)), s.load(b.add(i & mb))));
                     i += S::LANES;
                 }
                 for i in i..n {
-                    *to.add(i) = if (*a.add(i)).to_bits() == 0 { *c.add(i) } else { *b.add(i) };
+                    *to.add(i) = if (*a.add(i & ma)).to_bits() == 0 { *c.add(i & mc) } else { *b.add(i & mb) };
                 }
             }
             _ => unreachable!("operations are checked before they run"),

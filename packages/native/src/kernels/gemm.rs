@@ -106,14 +106,28 @@ pub unsafe fn tile<S: Simd, const M: usize, const N: usize, const PACKED: bool>(
     }
     let (row, column) = if PACKED { (1, M as isize) } else { (a_row, a_column) };
     for _ in 0..k {
-        let mut line = [s.splat(0.0); N];
-        for (j, v) in line.iter_mut().enumerate() {
-            *v = s.load(b.add(j * S::LANES));
-        }
-        for (i, sums) in sums.iter_mut().enumerate() {
-            let x = s.splat(*a.offset(i as isize * row));
-            for (sum, v) in sums.iter_mut().zip(line) {
-                *sum = s.fma(x, v, *sum);
+        // The fewer operands stay in registers, so that those and all sums fit.
+        if M < N {
+            let mut xs = [s.splat(0.0); M];
+            for (i, x) in xs.iter_mut().enumerate() {
+                *x = s.splat(*a.offset(i as isize * row));
+            }
+            for j in 0..N {
+                let v = s.load(b.add(j * S::LANES));
+                for (sums, x) in sums.iter_mut().zip(xs) {
+                    sums[j] = s.fma(x, v, sums[j]);
+                }
+            }
+        } else {
+            let mut line = [s.splat(0.0); N];
+            for (j, v) in line.iter_mut().enumerate() {
+                *v = s.load(b.add(j * S::LANES));
+            }
+            for (i, sums) in sums.iter_mut().enumerate() {
+                let x = s.splat(*a.offset(i as isize * row));
+                for (sum, v) in sums.iter_mut().zip(line) {
+                    *sum = s.fma(x, v, *sum);
+                }
             }
         }
         a = a.wrapping_offset(column);
@@ -275,7 +289,12 @@ unsafe fn pack_panel<S: Simd>(s: S, b: *const f32, row: isize, column: isize, co
         for j in 0..squares {
             let mut q = 0;
             while q + S::LANES <= depth {
-                s.transpose(b.offset((j * S::LANES) as isize * column + q as isize), column as usize, to.add(q * width + j * S::LANES), width);
+                s.transpose(
+                    b.offset((j * S::LANES) as isize * column + q as isize),
+                    column as usize,
+                    to.add(q * width + j * S::LANES),
+                    width,
+                );
                 q += S::LANES;
             }
             for q in q..depth {
@@ -638,8 +657,24 @@ mod tests {
             &[(3, 5, 4), (7, 9, 2)]
         } else {
             &[
-                (1, 1, 1), (1, 33, 7), (2, 16, 300), (3, 70, 5), (5, 8, 9), (6, 16, 16), (7, 17, 31), (13, 29, 64), (14, 32, 257), (15, 33, 3),
-                (33, 300, 40), (64, 20, 520), (31, 1, 100), (100, 3, 17), (4, 1000, 2), (12, 48, 1), (29, 40, 0), (65, 270, 260),
+                (1, 1, 1),
+                (1, 33, 7),
+                (2, 16, 300),
+                (3, 70, 5),
+                (5, 8, 9),
+                (6, 16, 16),
+                (7, 17, 31),
+                (13, 29, 64),
+                (14, 32, 257),
+                (15, 33, 3),
+                (33, 300, 40),
+                (64, 20, 520),
+                (31, 1, 100),
+                (100, 3, 17),
+                (4, 1000, 2),
+                (12, 48, 1),
+                (29, 40, 0),
+                (65, 270, 260),
             ]
         };
         for level in Level::available() {
@@ -701,12 +736,7 @@ mod tests {
             for split in [1, 2, 5, 8] {
                 let mut parts = vec![0f32; m * n];
                 for (first, rows) in [(0, split), (split, m - split)] {
-                    let part = Product {
-                        m: rows,
-                        a: a[first * k..].as_ptr(),
-                        c: parts[first * n..].as_mut_ptr(),
-                        ..p
-                    };
+                    let part = Product { m: rows, a: a[first * k..].as_ptr(), c: parts[first * n..].as_mut_ptr(), ..p };
                     // SAFETY: rows of the same matrices.
                     crate::dispatch!(level, s => unsafe { gemm(s, &part, &mut scratch) });
                 }

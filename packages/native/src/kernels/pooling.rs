@@ -109,7 +109,11 @@ pub fn pooling<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                 if steps == 0 && kind <= UNPICK {
                     continue;
                 }
-                let (from, to) = if back { (from.add(one), to.wrapping_add(wide)) } else { (from.wrapping_add(wide).cast_const().cast_mut(), to.add(one)) };
+                let (from, to) = if back {
+                    (from.add(one), to.wrapping_add(wide))
+                } else {
+                    (from.wrapping_add(wide).cast_const().cast_mut(), to.add(one))
+                };
                 window(s, kind, compared.wrapping_add(wide), from, to, steps, channels, width);
             }
         }

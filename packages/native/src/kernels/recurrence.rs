@@ -41,8 +41,16 @@ impl Shape {
             return Err(format!("a recurrence of kind {kind}"));
         }
         let [batch, time, units] = [o.size(1)?, o.size(2)?, o.size(3)?];
-        let mut z =
-            Shape { kind, batch, time, units, reverse: o.flag(4)?, drop: std::ptr::null(), mask: std::ptr::null(), zero_output: o.flag(12)? };
+        let mut z = Shape {
+            kind,
+            batch,
+            time,
+            units,
+            reverse: o.flag(4)?,
+            drop: std::ptr::null(),
+            mask: std::ptr::null(),
+            zero_output: o.flag(12)?,
+        };
         z.drop = o.optional(8, elements(&[z.gates(), batch, units])?)?;
         z.mask = o.optional_bytes(11, elements(&[batch, time])?)?;
         Ok(z)
@@ -63,9 +71,6 @@ impl Shape {
     }
     fn cells(&self) -> usize {
         usize::from(self.kind == LSTM)
-    }
-    fn step(&self) -> usize {
-        self.batch * self.units
     }
     fn residual(&self) -> Checked<usize> {
         let states = elements(&[self.time + 1, self.batch, self.units, 1 + self.cells()])?;
@@ -571,7 +576,18 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                 back_row(s, &row_of(row));
             }
             let product = |g: usize, to: *mut f32, accumulate: bool| {
-                multiply(s, rows, units, units, own.add(r0 * columns + g * units), columns, weights.add(g * packed_gate), to, units, accumulate);
+                multiply(
+                    s,
+                    rows,
+                    units,
+                    units,
+                    own.add(r0 * columns + g * units),
+                    columns,
+                    weights.add(g * packed_gate),
+                    to,
+                    units,
+                    accumulate,
+                );
             };
             if kind == GRU_BEFORE {
                 product(2, partial, false);
@@ -619,7 +635,11 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                     }
                     let b = current.add(g * units + j0);
                     if !d_recurrent.is_null() {
-                        let a = if own_operand(g) { operands.add(g * chunk * states).cast_const() } else { hidden.add(first * states).cast_const() };
+                        let a = if own_operand(g) {
+                            operands.add(g * chunk * states).cast_const()
+                        } else {
+                            hidden.add(first * states).cast_const()
+                        };
                         let p = Product::new(units, j1 - j0, count, a, units, b, columns, d_recurrent.add(g * units + j0), columns);
                         gemm(s, &p.transpose_a().accumulate(more), worker.products);
                     }

@@ -184,8 +184,18 @@ pub fn reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
             let (first, last) = worker.share(total);
             for r in first..last {
                 let at = r / inner * n * inner + r % inner;
-                let value = |k: usize| if kind_in == BOOL { i32::from(*from.add(at + k * inner)) } else { *from.cast::<i32>().add(at + k * inner) };
-                *to.cast::<i32>().add(r) = if kind == PROD { (0..n).fold(1, |a, k| value(k).wrapping_mul(a)) } else { (0..n).fold(0, |a, k| value(k).wrapping_add(a)) };
+                let value = |k: usize| {
+                    if kind_in == BOOL {
+                        i32::from(*from.add(at + k * inner))
+                    } else {
+                        *from.cast::<i32>().add(at + k * inner)
+                    }
+                };
+                *to.cast::<i32>().add(r) = if kind == PROD {
+                    (0..n).fold(1, |a, k| value(k).wrapping_mul(a))
+                } else {
+                    (0..n).fold(0, |a, k| value(k).wrapping_add(a))
+                };
             }
             return Ok(());
         }

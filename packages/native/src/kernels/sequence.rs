@@ -179,7 +179,17 @@ kernel! {
 ///
 /// # Safety
 /// A, the panel and z must be valid.
-unsafe fn times_panel<S: Simd>(s: S, kind: i32, rows: usize, depth: usize, a: *const f32, a_row: usize, panel: *const f32, z: *mut f32, accumulate: bool) {
+unsafe fn times_panel<S: Simd>(
+    s: S,
+    kind: i32,
+    rows: usize,
+    depth: usize,
+    a: *const f32,
+    a_row: usize,
+    panel: *const f32,
+    z: *mut f32,
+    accumulate: bool,
+) {
     let width = vectors::<S>(kind) * S::LANES;
     let ld = if kind == GRU { 4 * S::LANES } else { width };
     let most = match kind {
@@ -286,7 +296,7 @@ kernel! {
                     }
                 } else {
                     let x = s.add(get(0), b0);
-                    h = if kind == RNN_TANH { math::tanh(s, x) } else { s.pmax(x, s.splat(0.0)) };
+                    h = if kind == RNN_RELU { s.pmax(x, s.splat(0.0)) } else { math::tanh(s, x) };
                 }
                 let state = if skipped { some(s, before, n) } else { h };
                 keep(s, f.hidden.add(into * f.z.step() + at), state, n);
@@ -560,7 +570,12 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     if batch == 0 || units == 0 {
         // SAFETY: the ranges were checked; the first worker alone writes zeros.
         unsafe {
-            for (to, n) in [(d_kernel, features * columns), (d_recurrent, units * columns), (d_bias, columns * if kind == GRU { 2 } else { 1 }), (dx, inputs)] {
+            for (to, n) in [
+                (d_kernel, features * columns),
+                (d_recurrent, units * columns),
+                (d_bias, columns * if kind == GRU { 2 } else { 1 }),
+                (dx, inputs),
+            ] {
                 if !to.is_null() && worker.index == 0 {
                     std::ptr::write_bytes(to, 0, n);
                 }
@@ -650,7 +665,9 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
             std::ptr::copy_nonoverlapping(dc.add(at), dc0.add(at), count);
         }
         if time == 0 && worker.index == 0 {
-            for (to, n) in [(d_kernel, features * columns), (d_recurrent, units * columns), (d_bias, columns * if kind == GRU { 2 } else { 1 })] {
+            for (to, n) in
+                [(d_kernel, features * columns), (d_recurrent, units * columns), (d_bias, columns * if kind == GRU { 2 } else { 1 })]
+            {
                 if !to.is_null() {
                     std::ptr::write_bytes(to, 0, n);
                 }
@@ -677,7 +694,16 @@ impl Gradients {
     ///
     /// # Safety
     /// All of these must be valid; null is left out.
-    unsafe fn add<S: Simd>(&self, s: S, worker: &mut Worker, x: *const f32, h: *const f32, d_kernel: *mut f32, d_recurrent: *mut f32, d_bias: *mut f32) {
+    unsafe fn add<S: Simd>(
+        &self,
+        s: S,
+        worker: &mut Worker,
+        x: *const f32,
+        h: *const f32,
+        d_kernel: *mut f32,
+        d_recurrent: *mut f32,
+        d_bias: *mut f32,
+    ) {
         let Sizes { kind, features, units, .. } = self.z;
         let Gradients { rows, more, dz, width, direct, columns, .. } = *self;
         let (index, count) = (worker.index, worker.count);

@@ -1,0 +1,1 @@
+export { type Binding, loadBinding, type NativeEngine } from './binding.js';

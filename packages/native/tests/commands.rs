@@ -1,0 +1,312 @@
+//! Commands against plain float64 references, on every instruction set of this machine, and on one to three threads, to the same bits.
+
+use recurra_native::commands as op;
+use recurra_native::pool::{Inline, Outcome, Pool};
+use recurra_native::simd::Level;
+use recurra_native::testing::{command, Heap, Random};
+use std::sync::mpsc::channel;
+
+/// Runs a program on `threads` threads of a pool, or (0) on this one.
+fn run(level: Level, heap: &mut Heap, (program, end): (usize, usize), threads: usize) -> Outcome {
+    let memory = heap.memory();
+    if threads == 0 {
+        return Inline::default().run(level, memory, program, end);
+    }
+    let pool = Pool::start(level, threads).unwrap();
+    let (send, receive) = channel();
+    pool.submit(memory, program, end, Box::new(move |outcome| send.send(outcome).unwrap()));
+    receive.recv().unwrap()
+}
+
+/// Runs what `build` writes on all instruction sets and numbers of threads; `build` gives the program, and where how many results lie.
+fn check(name: &str, tolerance: f64, build: impl Fn(&mut Heap) -> (Vec<i32>, Vec<(i32, Vec<f64>)>)) {
+    for level in Level::available() {
+        let mut bits: Option<Vec<Vec<u32>>> = None;
+        for threads in [0, 1, 2, 3] {
+            let mut heap = Heap::new(1 << 20);
+            let (words, wanted) = build(&mut heap);
+            let program = heap.program(&words);
+            assert_eq!(run(level, &mut heap, program, threads), Outcome::Done, "{name}");
+            let results: Vec<Vec<f32>> = wanted.iter().map(|(at, values)| heap.read(*at, values.len())).collect();
+            for (part, (got, (_, want))) in results.iter().zip(&wanted).enumerate() {
+                for (i, (got, want)) in got.iter().zip(want).enumerate() {
+                    let error = (f64::from(*got) - want).abs();
+                    let near = error <= tolerance * want.abs().max(1.0) || (got.is_nan() && want.is_nan());
+                    assert!(near, "{name}, {} on {threads}: result {part}[{i}] is {got}, not {want}", level.name());
+                }
+            }
+            let found: Vec<Vec<u32>> = results.iter().map(|v| v.iter().map(|x| x.to_bits()).collect()).collect();
+            match &bits {
+                None => bits = Some(found),
+                Some(bits) => assert!(*bits == found, "{name}, {}: other bits on {threads} threads", level.name()),
+            }
+        }
+    }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// What a sequence is computed from.
+#[derive(Clone)]
+struct Sequence {
+    kind: i32,
+    b: usize,
+    t: usize,
+    e: usize,
+    h: usize,
+    reverse: bool,
+    zero_output: bool,
+    x: Vec<f64>,
+    w: Vec<f64>,
+    u: Vec<f64>,
+    bias: Vec<f64>,
+    h0: Vec<f64>,
+    c0: Vec<f64>,
+    mask: Vec<u8>,
+}
+
+/// Outputs, last h and last c.
+fn steps(s: &Sequence) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+    let gates = [1, 1, 4, 3][s.kind as usize];
+    let n = gates * s.h;
+    let (mut h, mut c) = (s.h0.clone(), s.c0.clone());
+    let mut ys = vec![0.0; s.b * s.t * s.h];
+    for step in 0..s.t {
+        let t = if s.reverse { s.t - 1 - step } else { step };
+        for b in 0..s.b {
+            let kept = s.mask[b * s.t + t] != 0;
+            let row = h[b * s.h..(b + 1) * s.h].to_vec();
+            let input = |j: usize| s.bias[j] + (0..s.e).map(|e| s.x[(b * s.t + t) * s.e + e] * s.w[e * n + j]).sum::<f64>();
+            let state = |j: usize| (0..s.h).map(|k| row[k] * s.u[k * n + j]).sum::<f64>();
+            for u in 0..s.h {
+                let at = b * s.h + u;
+                let mut next_c = c[at];
+                let next = match s.kind {
+                    0 => (input(u) + state(u)).tanh(),
+                    1 => (input(u) + state(u)).max(0.0),
+                    2 => {
+                        let z = |g: usize| input(g * s.h + u) + state(g * s.h + u);
+                        next_c = sigmoid(z(1)) * c[at] + sigmoid(z(0)) * z(2).tanh();
+                        sigmoid(z(3)) * next_c.tanh()
+                    }
+                    _ => {
+                        let r = |g: usize| state(g * s.h + u) + s.bias[n + g * s.h + u];
+                        let update = sigmoid(input(u) + r(0));
+                        let reset = sigmoid(input(s.h + u) + r(1));
+                        let candidate = (input(2 * s.h + u) + reset * r(2)).tanh();
+                        update * row[u] + (1.0 - update) * candidate
+                    }
+                };
+                let y = &mut ys[(b * s.t + t) * s.h + u];
+                if kept {
+                    h[at] = next;
+                    c[at] = next_c;
+                    *y = next;
+                } else {
+                    *y = if s.zero_output { 0.0 } else { row[u] };
+                }
+            }
+        }
+    }
+    (ys, h, c)
+}
+
+fn sequence(kind: i32, [b, t, e, h]: [usize; 4], variant: usize) -> Sequence {
+    let mut random = Random::new(variant as u64 * 31 + kind as u64);
+    let gates = [1, 1, 4, 3][kind as usize];
+    let mut draw = |n: usize| (0..n).map(|_| f64::from(random.float())).collect::<Vec<f64>>();
+    let (x, w, u) = (draw(b * t * e), draw(e * gates * h), draw(h * gates * h));
+    let u = u.iter().map(|v| f64::from((v * 0.3) as f32)).collect();
+    let bias = draw(2 * gates * h);
+    let (h0, c0) = if variant % 2 == 0 { (vec![0.0; b * h], vec![0.0; b * h]) } else { (draw(b * h), draw(b * h)) };
+    let mask = (0..b * t).map(|i| u8::from(variant % 3 == 0 || i % 3 != 1)).collect();
+    Sequence { kind, b, t, e, h, reverse: variant % 4 >= 2, zero_output: variant % 5 == 1, x, w, u, bias, h0, c0, mask }
+}
+
+fn put(heap: &mut Heap, values: &[f64]) -> i32 {
+    heap.floats(&values.iter().map(|v| *v as f32).collect::<Vec<f32>>())
+}
+
+const SHAPES: [[usize; 4]; 5] = [[1, 3, 2, 3], [2, 4, 5, 8], [5, 3, 7, 17], [7, 2, 1, 33], [3, 90, 4, 5]];
+
+#[test]
+fn sequences_forward() {
+    for kind in 0..4 {
+        for (variant, shape) in SHAPES.into_iter().enumerate() {
+            let s = sequence(kind, shape, variant);
+            let (ys, h, c) = steps(&s);
+            for keeps in [false, true] {
+                check(&format!("sequence {kind} {shape:?}"), 2e-5, |heap| {
+                    let [x, w, u, bias, h0, c0] = [&s.x, &s.w, &s.u, &s.bias, &s.h0, &s.c0].map(|v| put(heap, v));
+                    let mask = heap.bytes(&s.mask);
+                    let residual = if keeps { heap.block((s.t + 1) * s.b * s.h * 6) } else { 0 };
+                    let [to_y, to_h, to_c] = [heap.block(ys.len()), heap.block(h.len()), heap.block(h.len())];
+                    let head = [kind, s.b as i32, s.t as i32, s.e as i32, s.h as i32, i32::from(s.reverse), x, w, u, bias, h0, c0, mask];
+                    let tail = [i32::from(s.zero_output), residual, 64, to_y, to_h, if kind == 2 { to_c } else { 0 }];
+                    let mut wanted = vec![(to_y, ys.clone()), (to_h, h.clone())];
+                    if kind == 2 {
+                        wanted.push((to_c, c.clone()));
+                    }
+                    (command(op::SEQUENCE_FORWARD, &[&head[..], &tail].concat()), wanted)
+                });
+            }
+        }
+    }
+}
+
+/// The derivative of sum(ys * dys) + sum(h * dh) + sum(c * dc) for one value, by a difference of float64.
+fn derivative(s: &Sequence, place: impl Fn(&mut Sequence) -> &mut f64, [dys, dh, dc]: [&[f64]; 3]) -> f64 {
+    let loss = |by: f64| {
+        let mut other = s.clone();
+        *place(&mut other) += by;
+        let (ys, h, c) = steps(&other);
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        dot(&ys, dys) + dot(&h, dh) + if s.kind == 2 { dot(&c, dc) } else { 0.0 }
+    };
+    (loss(1e-5) - loss(-1e-5)) / 2e-5
+}
+
+#[test]
+fn sequences_backward() {
+    for kind in [0, 2, 3] {
+        for (variant, shape) in SHAPES.into_iter().enumerate() {
+            let s = sequence(kind, shape, variant);
+            let mut random = Random::new(99);
+            let mut draw = |n: usize| (0..n).map(|_| f64::from(random.float())).collect::<Vec<f64>>();
+            let (dys, dh, dc) = (draw(s.b * s.t * s.h), draw(s.b * s.h), draw(s.b * s.h));
+            let flows = [&dys[..], &dh, &dc];
+            let n = s.w.len() / s.e;
+            let bias_count = if kind == 3 { 2 * n } else { n };
+            // Some of the values of each gradient: a difference costs two passes.
+            let some = |count: usize| (0..count).step_by((count / 7).max(1)).collect::<Vec<usize>>();
+            let of = |count: usize, place: fn(&mut Sequence) -> &mut Vec<f64>| {
+                let mut all = vec![f64::NAN; count];
+                for i in some(count) {
+                    all[i] = derivative(&s, |s| &mut place(s)[i], flows);
+                }
+                all
+            };
+            let wanted = [
+                of(s.x.len(), |s| &mut s.x),
+                of(s.w.len(), |s| &mut s.w),
+                of(s.u.len(), |s| &mut s.u),
+                of(bias_count, |s| &mut s.bias),
+                of(s.h0.len(), |s| &mut s.h0),
+                of(if kind == 2 { s.c0.len() } else { 0 }, |s| &mut s.c0),
+            ];
+            for level in Level::available() {
+                let mut bits: Option<Vec<Vec<f32>>> = None;
+                for threads in [0, 2, 3] {
+                    let mut heap = Heap::new(1 << 20);
+                    let [x, w, u, bias, h0, c0] = [&s.x, &s.w, &s.u, &s.bias, &s.h0, &s.c0].map(|v| put(&mut heap, v));
+                    let mask = heap.bytes(&s.mask);
+                    let residual = heap.block((s.t + 1) * s.b * s.h * 6);
+                    let to: Vec<i32> = wanted.iter().map(|values| if values.is_empty() { 0 } else { heap.block(values.len()) }).collect();
+                    let head = [kind, s.b as i32, s.t as i32, s.e as i32, s.h as i32, i32::from(s.reverse), x, w, u, bias, h0, c0, mask];
+                    let zero_output = [i32::from(s.zero_output)];
+                    let [dys, dh, dc] = [&dys, &dh, &dc].map(|v| put(&mut heap, v));
+                    let ys = heap.block(s.b * s.t * s.h);
+                    let forward = command(op::SEQUENCE_FORWARD, &[&head[..], &zero_output, &[residual, 64, ys, 0, 0]].concat());
+                    let flowing = [residual, 64, dys, dh, if kind == 2 { dc } else { 0 }];
+                    let backward = command(op::SEQUENCE_BACKWARD, &[&head[..], &zero_output, &flowing, &to[..]].concat());
+                    let program = heap.program(&[forward, backward].concat());
+                    assert_eq!(run(level, &mut heap, program, threads), Outcome::Done);
+                    let results: Vec<Vec<f32>> = to.iter().zip(&wanted).map(|(at, values)| heap.read(*at, values.len())).collect();
+                    for (part, (got, want)) in results.iter().zip(&wanted).enumerate() {
+                        for (i, (got, want)) in got.iter().zip(want).enumerate().filter(|(_, (_, want))| !want.is_nan()) {
+                            let error = (f64::from(*got) - want).abs();
+                            let near = error <= 3e-4 * want.abs().max(1.0);
+                            assert!(near, "{kind} {shape:?}, {} on {threads}: gradient {part}[{i}] is {got}, not {want}", level.name());
+                        }
+                    }
+                    match &bits {
+                        None => bits = Some(results),
+                        Some(bits) => assert!(*bits == results, "{kind} {shape:?}, {}: other bits on {threads} threads", level.name()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn reductions() {
+    let mut random = Random::new(5);
+    for [outer, n, inner] in [[1, 1000, 1], [7, 33, 1], [3, 5, 70], [1, 9, 3]] {
+        let values: Vec<f32> = random.floats(outer * n * inner);
+        for (kind, start) in [(0, 0.0), (1, 1.0), (2, f64::NEG_INFINITY), (3, f64::INFINITY)] {
+            let mut wanted = vec![start; outer * inner];
+            for (i, v) in values.iter().enumerate() {
+                let at = &mut wanted[i / (n * inner) * inner + i % inner];
+                let v = f64::from(*v);
+                *at = match kind {
+                    0 => *at + v,
+                    1 => *at * v,
+                    2 => at.max(v),
+                    _ => at.min(v),
+                };
+            }
+            check(&format!("reduction {kind}"), 1e-6, |heap| {
+                let from = heap.floats(&values);
+                let to = heap.block(wanted.len());
+                (command(op::REDUCE, &[kind, outer as i32, n as i32, inner as i32, from, to, 0, 0]), vec![(to, wanted.clone())])
+            });
+        }
+    }
+}
+
+#[test]
+fn chains_of_dense_strided_and_single_operands() {
+    let mut random = Random::new(6);
+    for count in [1, 5, 512, 1300] {
+        let (a, b) = (random.floats(count * 3), random.floats(count));
+        // tanh(a[:, 1] * 2 + b), a column of three.
+        let wanted: Vec<f64> = (0..count).map(|i| (f64::from(a[i * 3 + 1]) * 2.0 + f64::from(b[i])).tanh()).collect();
+        check("chain", 1e-6, |heap| {
+            let (a, b, two) = (heap.floats(&a), heap.floats(&b), heap.floats(&[2.0]));
+            let to = heap.block(count);
+            let mut words = vec![count as i32, 3, 1, 3, 6, 1, 1, 1, count as i32, 0, 0];
+            words.extend([0, 2, a + 4, 4, 0, 0, 0, 3]);
+            words.extend([1, 0, b, 4, 0, 0, 0, 1]);
+            words.extend([2, 1, two, 4, 0, 0, 0, 0]);
+            words.extend([5, 0, to, 4, 0, 0, 0, 1]);
+            words.extend([op::F32_MUL, 3, 0, 2, 0, op::F32_ADD, 4, 3, 1, 0, op::F32_TANH, 5, 4, 0, 0]);
+            (command(op::CHAIN, &words), vec![(to, wanted.clone())])
+        });
+    }
+}
+
+#[test]
+fn what_cannot_run_is_an_error_and_nothing_else_is_harmed() {
+    let level = Level::choose(None).unwrap();
+    for threads in [0, 2] {
+        let mut heap = Heap::new(1 << 12);
+        let from = heap.floats(&[1.0; 4]);
+        for words in [
+            command(99, &[]),
+            command(op::REDUCE, &[0, 1, 1 << 28, 1, from, from, 0, 0]),
+            command(op::REDUCE, &[0, 1, -4, 1, from, from, 0, 0]),
+            command(op::REDUCE, &[0, 1, 4]),
+            command(op::GEMM, &[1, 1, 4, 4, 4, from, 1 << 20, 4, from, 16, 4, from, 16, 0, 0, 0, 0, 0, 0]),
+            command(
+                op::CHAIN,
+                &[4, 1, 1, 1, 1, 1, 1, 1, 4, 0, 0, 9, 0, from, 4, 0, 0, 0, 1, 0, 0, from, 4, 0, 0, 0, 1, op::CAST_COPY, 0, 0, 0, 0],
+            ),
+            vec![op::REDUCE, 4000],
+            vec![op::REDUCE, 0],
+        ] {
+            let program = heap.program(&words);
+            let outcome = run(level, &mut heap, program, threads);
+            assert!(matches!(outcome, Outcome::Fault(_)), "{words:?}: {outcome:?}");
+        }
+        let (indices, to) = (heap.ints(&[0, 9]), heap.block(2));
+        let gather = heap.program(&command(op::GATHER, &[1, 4, 1, 2, from, indices, to]));
+        assert_eq!(run(level, &mut heap, gather, threads), Outcome::Refused(1, 9, gather.0));
+        let to = heap.block(1);
+        let fine = heap.program(&command(op::REDUCE, &[0, 1, 4, 1, from, to, 0, 0]));
+        assert_eq!(run(level, &mut heap, fine, threads), Outcome::Done);
+        assert_eq!(heap.read(to, 1), [4.0]);
+    }
+}
