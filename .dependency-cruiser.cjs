@@ -3,6 +3,7 @@
  */
 const BELOW = {
   kernels: [],
+  native: [],
   tensor: [],
   autograd: ['tensor'],
   compiler: ['kernels', 'tensor', 'autograd'],

@@ -17,7 +17,8 @@ const compilers = [(await import('typescript')).default, (await import('typescri
 
 const work = mkdtempSync(join(tmpdir(), 'recurra-pack-'));
 const manifestOf = (name) => JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
-const packages = readdirSync(join(root, 'packages')).filter((name) => !manifestOf(name).private);
+// The native engine needs its binary: scripts/check-native.mjs.
+const packages = readdirSync(join(root, 'packages')).filter((name) => name !== 'native' && !manifestOf(name).private);
 const runtimes = [process.execPath, ...process.argv.slice(2)];
 const runIn = (runtime, file, cwd) =>
   exec(runtime, [...(basename(runtime) === 'deno' ? ['run', '-A', '--cached-only'] : []), file], cwd);

@@ -1,5 +1,5 @@
 //! Whole commands on one thread: sequences, and Adam over 2.5 million weights beside a copy. `cargo bench --no-default-features --bench commands`.
-use recurra_native::commands as op;
+use recurra_native::commands::{command as op, f32_code};
 use recurra_native::pool::{Inline, Outcome};
 use recurra_native::simd::Level;
 use recurra_native::testing::{command, Heap, Random};
@@ -80,18 +80,18 @@ fn main() {
     }
     // m' = m + (g - m) b1; v' = v + (g g - v) b2; w' = w - (m' lr) / (sqrt(v' c) + eps)
     for (code, to, a, b) in [
-        (op::F32_SUB, 10, 0, 1),
-        (op::F32_MUL, 11, 10, 4),
-        (op::F32_ADD, 12, 1, 11),
-        (op::F32_SQUARE, 13, 0, 0),
-        (op::F32_SUB, 14, 13, 2),
-        (op::F32_MUL, 15, 14, 5),
-        (op::F32_ADD, 16, 2, 15),
-        (op::F32_SQRT, 17, 16, 0),
-        (op::F32_ADD, 18, 17, 6),
-        (op::F32_MUL, 19, 12, 7),
-        (op::F32_DIV, 20, 19, 18),
-        (op::F32_SUB, 21, 3, 20),
+        (f32_code::SUB, 10, 0, 1),
+        (f32_code::MUL, 11, 10, 4),
+        (f32_code::ADD, 12, 1, 11),
+        (f32_code::SQUARE, 13, 0, 0),
+        (f32_code::SUB, 14, 13, 2),
+        (f32_code::MUL, 15, 14, 5),
+        (f32_code::ADD, 16, 2, 15),
+        (f32_code::SQRT, 17, 16, 0),
+        (f32_code::ADD, 18, 17, 6),
+        (f32_code::MUL, 19, 12, 7),
+        (f32_code::DIV, 20, 19, 18),
+        (f32_code::SUB, 21, 3, 20),
     ] {
         words.extend([code, to, a, b, 0]);
     }

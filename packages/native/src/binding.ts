@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { host, PLATFORMS, platformOf } from './platform.js';
+import { candidates, PLATFORMS } from './platform.js';
 
 /** An engine over one memory; see `src/node.rs`. */
 export interface NativeEngine {
@@ -11,7 +9,7 @@ export interface NativeEngine {
   attach(memory: Uint8Array): void;
   /** Runs the commands from `program` to `end` on the calling thread. What kernels refuse is left in the control block. */
   run(program: number, end: number, control: number): void;
-  /** Starts threads for `submit`; those before end when their program has. */
+  /** Starts threads for `submit`, unless there are as many; others end first. */
   start(threads: number): void;
   /** Ends the threads. */
   stop(): void;
@@ -22,24 +20,30 @@ export interface NativeEngine {
 /** What the binary offers. */
 export interface Binding {
   /** @param simd the name of an instruction set; by default the widest that the processor has */
-  readonly NativeEngine: new (simd?: string) => NativeEngine;
+  readonly NativeEngine: new (
+    simd?: string,
+  ) => NativeEngine;
+  /** The commands that it reads. */
+  protocol(): string;
+  /** Bytes of a block that it sizes. */
+  blockBytes(command: number, word: number, words: Int32Array): number;
 }
 
-/**
- * The binary of this platform: one that was built here (`pnpm build:native`), else that of the platform's package. Throws `Error`, saying what was looked
- * for, where there is none or it does not load.
- */
+/** The binary of this platform, from the platform's package. Throws `Error`, saying what was looked for, where there is none or it does not load. */
 export function loadBinding(): Binding {
-  const platform = platformOf(host());
   const require = createRequire(import.meta.url);
-  const built = fileURLToPath(new URL(`../recurra-native.${platform}.node`, import.meta.url));
-  const name = existsSync(built) ? built : `@recurra/native-${platform}`;
-  try {
-    return require(name) as Binding;
-  } catch (error) {
-    const known = (PLATFORMS as readonly string[]).includes(platform);
-    throw new Error(
-      `@recurra/native: expected the binary for ${platform} (${known ? `package @recurra/native-${platform}` : `there are some for ${PLATFORMS.join(', ')}`}), received: ${(error as Error).message}. Install with optional dependencies, or use setEngine('wasm').`,
-    );
+  const names = candidates(process.platform, process.arch);
+  const failures: string[] = [];
+  for (const name of names) {
+    try {
+      return require(`@recurra/native-${name}`) as Binding;
+    } catch (error) {
+      failures.push((error as Error).message.split('\n')[0]!);
+    }
   }
+  const wanted =
+    names.length === 0
+      ? `a platform of ${PLATFORMS.join(', ')}, received ${process.platform}-${process.arch}`
+      : `the binary of ${names.map((name) => `@recurra/native-${name}`).join(' or ')}, received: ${failures.join('; ')}`;
+  throw new Error(`expected ${wanted}. Install with optional dependencies.`);
 }

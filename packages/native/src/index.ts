@@ -1,1 +1,1 @@
-export { type Binding, loadBinding, type NativeEngine } from './binding.js';
+export { description, endThreads, protocol, run, runNow, size } from './engine.js';

@@ -1,4 +1,7 @@
 //! The native engine of Recurra: it runs the same commands over the same memory as the WebAssembly kernels, at the machine's full width.
+/// Written from `packages/kernels/commands` by `pnpm build:native`.
+#[path = "generated/commands.rs"]
+#[rustfmt::skip]
 pub mod commands;
 pub mod kernels;
 pub mod math;

@@ -22,6 +22,11 @@ impl Memory {
         Memory { base, bytes }
     }
 
+    /// Nothing at all.
+    pub const fn empty() -> Memory {
+        Memory { base: std::ptr::null_mut(), bytes: 0 }
+    }
+
     /// The place of `count` elements of `size` bytes at an address.
     pub fn range(&self, address: u32, count: usize, size: usize) -> Checked<*mut u8> {
         let address = address as usize;
@@ -80,6 +85,11 @@ impl<'m> Operands<'m> {
         // SAFETY: the range was checked and is aligned; nobody writes commands while they run.
         let words = unsafe { std::slice::from_raw_parts(at.cast::<i32>().add(2), length - 2) };
         Ok(Operands { memory, address, words })
+    }
+
+    /// Words that lie nowhere: sizes, without addresses.
+    pub fn of(memory: &'m Memory, words: &'m [i32]) -> Operands<'m> {
+        Operands { memory, address: 0, words }
     }
 
     pub fn int(&self, i: usize) -> Checked<i32> {

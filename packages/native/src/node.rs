@@ -1,15 +1,25 @@
 //! The Node-API shell: everything else knows nothing of JavaScript.
 
+use crate::commands::{control, PROTOCOL};
 use crate::memory::Memory;
 use crate::pool::{Inline, Outcome, Pool};
+use crate::run;
 use crate::simd::Level;
-use napi::bindgen_prelude::{Buffer, Env, Error, Object, Result};
+use napi::bindgen_prelude::{Buffer, Env, Error, Int32Array, Object, Result};
 use napi_derive::napi;
 
-/// Words of the control block in which the engine's host finds what was refused (`ErrorWord`).
-const ERROR_CODE: usize = 16;
-const ERROR_VALUE: usize = 20;
-const ERROR_COMMAND: usize = 24;
+/// The commands that this engine reads.
+#[napi]
+pub fn protocol() -> &'static str {
+    PROTOCOL
+}
+
+/// Bytes of a block that the engine sizes: the word at place `word` of a command with this number and these words.
+#[napi]
+pub fn block_bytes(command: i32, word: u32, words: Int32Array) -> Result<f64> {
+    let bytes = run::block_bytes(command, word as usize, &words).map_err(|reason| Error::from_reason(format!("native engine: {reason}")))?;
+    Ok(bytes as f64)
+}
 
 /// An engine over one memory.
 #[napi]
@@ -23,16 +33,15 @@ pub struct NativeEngine {
 }
 
 /// Leaves in memory what the host looks for; a fault is an error of its own.
-fn report(memory: &Memory, control: u32, outcome: Outcome) -> Result<()> {
+fn report(memory: &Memory, block: u32, outcome: Outcome) -> Result<()> {
     match outcome {
         Outcome::Done => Ok(()),
         Outcome::Fault(reason) => Err(Error::from_reason(format!("native engine: {reason}"))),
         Outcome::Refused(code, value, command) => {
-            let control = control as usize;
-            let write = |at: usize, word: i32| memory.set_word(control + at, word).map_err(Error::from_reason);
-            write(ERROR_VALUE, value)?;
-            write(ERROR_COMMAND, command as u32 as i32)?;
-            write(ERROR_CODE, code)
+            let write = |at: usize, word: i32| memory.set_word(block as usize + at * 4, word).map_err(Error::from_reason);
+            write(control::ERROR_VALUE, value)?;
+            write(control::ERROR_COMMAND, command as u32 as i32)?;
+            write(control::ERROR_KIND, code)
         }
     }
 }
@@ -43,9 +52,7 @@ impl NativeEngine {
     #[napi(constructor)]
     pub fn new(simd: Option<String>) -> Result<NativeEngine> {
         let level = Level::choose(simd.as_deref()).map_err(Error::from_reason)?;
-        // SAFETY: an empty range is never read.
-        let memory = unsafe { Memory::new(std::ptr::null_mut(), 0) };
-        Ok(NativeEngine { level, buffer: None, memory, inline: Inline::default(), pool: None })
+        Ok(NativeEngine { level, buffer: None, memory: Memory::empty(), inline: Inline::default(), pool: None })
     }
 
     /// The instruction set in use.
@@ -70,9 +77,12 @@ impl NativeEngine {
         report(&self.memory, control, outcome)
     }
 
-    /// Starts threads for `submit`; those before end when their program has.
+    /// Starts threads for `submit`, unless there are as many; others end first.
     #[napi]
     pub fn start(&mut self, threads: u32) -> Result<()> {
+        if self.pool.as_ref().is_some_and(|pool| pool.count() == threads as usize) {
+            return Ok(());
+        }
         self.pool = None;
         let pool =
             Pool::start(self.level, (threads as usize).max(1)).map_err(|error| Error::from_reason(format!("native engine: {error}")))?;

@@ -8,28 +8,10 @@ export const PLATFORMS = [
   'win32-x64-msvc',
 ] as const;
 
-/** What distinguishes platforms. */
-export interface Host {
-  readonly platform: string;
-  readonly arch: string;
-  /** The version of glibc; absent with musl. */
-  readonly glibc?: string | undefined;
-}
-
-/** The machine that this process runs on. */
-export function host(): Host {
-  const { platform, arch, report } = process;
-  // A report names glibc where there is one; it costs some milliseconds, and only Linux has the question.
-  let glibc: string | undefined;
-  if (platform === 'linux') {
-    const { header } = report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
-    glibc = header.glibcVersionRuntime;
-  }
-  return { platform, arch, glibc };
-}
-
-/** The name of the platform's binary: `linux-x64-gnu`. */
-export function platformOf({ platform, arch, glibc }: Host): string {
-  if (platform === 'linux') return `linux-${arch}-${glibc ? 'gnu' : 'musl'}`;
-  return platform === 'win32' ? `win32-${arch}-msvc` : `${platform}-${arch}`;
+/**
+ * The binaries that may fit a platform, in the order in which they are tried: on Linux that for glibc first, then that for musl. Installers take
+ * one of them alone.
+ */
+export function candidates(platform: string, arch: string): string[] {
+  return PLATFORMS.filter((name) => name === `${platform}-${arch}` || name.startsWith(`${platform}-${arch}-`));
 }

@@ -1,15 +1,12 @@
 //! Runs programs: lists of commands in memory, `[number, length in words, ...operands]`.
 
-use crate::commands as command;
+use crate::commands::{command, word, SERIAL};
 use crate::kernels::{attention, chain, convolution, gemm, indexing, pooling, random, recurrence, reduce, rows, sequence};
 use crate::memory::{Checked, Memory, Operands};
 use crate::scratch::Scratch;
 use crate::simd::{Level, Simd};
 use crate::team::{part, Team, Worker};
 use std::panic::{catch_unwind, AssertUnwindSafe};
-
-/// Set in a command's length: too little work to share; the first worker does it alone.
-const SERIAL: i32 = 1 << 30;
 
 /// The memory of one worker.
 #[derive(Default)]
@@ -98,6 +95,19 @@ fn apply<S: Simd>(s: S, worker: &mut Worker, number: i32, o: &Operands, length: 
     }
 }
 
+/// Bytes of a block that the engine sizes: the word at place `word` of a command with this number. `words` are those after number and length, with 0 for addresses.
+pub fn block_bytes(number: i32, word: usize, words: &[i32]) -> Checked<usize> {
+    let memory = Memory::empty();
+    let o = Operands::of(&memory, words);
+    let floats = match (number, word) {
+        (command::SEQUENCE_FORWARD, word::sequence_forward::RESIDUAL) => sequence::residual(&o)?,
+        (command::RECURRENCE_FORWARD, word::recurrence_forward::RESIDUAL) => recurrence::residual(&o)?,
+        // Scratch memory is the engine's own.
+        _ => 1,
+    };
+    Ok(floats * 4)
+}
+
 /// What a loop copies: bytes from one place to another, which may move with the step.
 struct Copy {
     slot: u32,
@@ -124,16 +134,21 @@ fn copy(memory: &Memory, worker: &Worker, to: usize, from: usize, bytes: usize) 
 /// [slot, base, bytes]: before the commands, element i of what lies at `base` goes to the slot; after them, the slot goes there;
 /// then for each carry [from, slot, bytes].
 fn repeat<S: Simd>(s: S, worker: &mut Worker, o: &Operands, length: usize) -> Checked<()> {
-    let count = o.size(0)?;
-    let reverse = o.flag(1)?;
-    let header = o.size(2)?;
-    let counts = [o.size(3)?, o.size(4)?, o.size(5)?];
-    let mut at = 6;
+    use word::{loop_ as w, loop_copy as p};
+    let count = o.size(w::COUNT)?;
+    let reverse = o.flag(w::REVERSE)?;
+    let header = o.size(w::HEADER)?;
+    let counts = [o.size(w::INS)?, o.size(w::OUTS)?, o.size(w::CARRIES)?];
+    let mut at = w::WORDS;
     let mut lists: [Vec<Copy>; 3] = Default::default();
     for (list, n) in lists.iter_mut().zip(counts) {
         for _ in 0..n {
-            list.push(Copy { slot: o.int(at)? as u32, base: o.int(at + 1)? as u32, bytes: o.int(at + 2)? as u32 as usize });
-            at += 3;
+            list.push(Copy {
+                slot: o.int(at + p::SLOT)? as u32,
+                base: o.int(at + p::BASE)? as u32,
+                bytes: o.int(at + p::BYTES)? as u32 as usize,
+            });
+            at += p::WORDS;
         }
     }
     if header < 8 || header > length {

@@ -1,6 +1,6 @@
 //! Commands against plain float64 references, on every instruction set of this machine, and on one to three threads, to the same bits.
 
-use recurra_native::commands as op;
+use recurra_native::commands::{cast_code, command as op, f32_code};
 use recurra_native::pool::{Inline, Outcome, Pool};
 use recurra_native::simd::Level;
 use recurra_native::testing::{command, Heap, Random};
@@ -272,7 +272,7 @@ fn chains_of_dense_strided_and_single_operands() {
             words.extend([1, 0, b, 4, 0, 0, 0, 1]);
             words.extend([2, 1, two, 4, 0, 0, 0, 0]);
             words.extend([5, 0, to, 4, 0, 0, 0, 1]);
-            words.extend([op::F32_MUL, 3, 0, 2, 0, op::F32_ADD, 4, 3, 1, 0, op::F32_TANH, 5, 4, 0, 0]);
+            words.extend([f32_code::MUL, 3, 0, 2, 0, f32_code::ADD, 4, 3, 1, 0, f32_code::TANH, 5, 4, 0, 0]);
             (command(op::CHAIN, &words), vec![(to, wanted.clone())])
         });
     }
@@ -292,7 +292,7 @@ fn what_cannot_run_is_an_error_and_nothing_else_is_harmed() {
             command(op::GEMM, &[1, 1, 4, 4, 4, from, 1 << 20, 4, from, 16, 4, from, 16, 0, 0, 0, 0, 0, 0]),
             command(
                 op::CHAIN,
-                &[4, 1, 1, 1, 1, 1, 1, 1, 4, 0, 0, 9, 0, from, 4, 0, 0, 0, 1, 0, 0, from, 4, 0, 0, 0, 1, op::CAST_COPY, 0, 0, 0, 0],
+                &[4, 1, 1, 1, 1, 1, 1, 1, 4, 0, 0, 9, 0, from, 4, 0, 0, 0, 1, 0, 0, from, 4, 0, 0, 0, 1, cast_code::COPY, 0, 0, 0, 0],
             ),
             vec![op::REDUCE, 4000],
             vec![op::REDUCE, 0],

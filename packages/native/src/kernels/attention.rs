@@ -41,14 +41,15 @@ struct Attention {
 impl Attention {
     /// [batch, heads, queries, keys, depth, value depth, causal, scale, bytes of the mask a sample, a head, a query, q, k, v, mask, out, sums]
     fn read(o: &Operands) -> Checked<Attention> {
-        let [batch, heads, queries, keys] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?];
-        let [depth, value_depth] = [o.size(4)?, o.size(5)?];
-        let [mask_sample, mask_head, mask_query] = [o.size(8)?, o.size(9)?, o.size(10)?];
-        let mask = if o.int(14)? == 0 {
+        use crate::commands::word::attention_forward as w;
+        let [batch, heads, queries, keys] = [o.size(w::BATCH)?, o.size(w::HEADS)?, o.size(w::QUERIES)?, o.size(w::KEYS)?];
+        let [depth, value_depth] = [o.size(w::DEPTH)?, o.size(w::VALUE_DEPTH)?];
+        let [mask_sample, mask_head, mask_query] = [o.size(w::MASK_SAMPLE)?, o.size(w::MASK_HEAD)?, o.size(w::MASK_QUERY)?];
+        let mask = if o.int(w::MASK)? == 0 {
             std::ptr::null_mut()
         } else {
             let strides = [mask_sample as isize, mask_head as isize, mask_query as isize, 1];
-            o.walked(14, &[batch, heads, queries, keys], &strides, 1)?
+            o.walked(w::MASK, &[batch, heads, queries, keys], &strides, 1)?
         };
         Ok(Attention {
             batch,
@@ -57,17 +58,17 @@ impl Attention {
             keys,
             depth,
             value_depth,
-            causal: o.flag(6)?,
-            scale: o.float(7)?,
+            causal: o.flag(w::CAUSAL)?,
+            scale: o.float(w::SCALE)?,
             mask_sample,
             mask_head,
             mask_query,
-            q: o.floats(11, elements(&[batch, queries, heads, depth])?)?,
-            k: o.floats(12, elements(&[batch, keys, heads, depth])?)?,
-            v: o.floats(13, elements(&[batch, keys, heads, value_depth])?)?,
+            q: o.floats(w::Q, elements(&[batch, queries, heads, depth])?)?,
+            k: o.floats(w::K, elements(&[batch, keys, heads, depth])?)?,
+            v: o.floats(w::V, elements(&[batch, keys, heads, value_depth])?)?,
             mask,
-            out: o.floats(15, elements(&[batch, queries, heads, value_depth])?)?,
-            sums: o.floats(16, elements(&[batch, heads, queries])?)?,
+            out: o.floats(w::OUT, elements(&[batch, queries, heads, value_depth])?)?,
+            sums: o.floats(w::SUMS, elements(&[batch, heads, queries])?)?,
         })
     }
 
@@ -326,11 +327,12 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
 
 /// ... then [gradient of out, dq, dk, dv].
 pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    use crate::commands::word::attention_backward as w;
     let a = Attention::read(o)?;
-    let g = o.floats(17, elements(&[a.batch, a.queries, a.heads, a.value_depth])?)?;
-    let dq = o.optional(18, elements(&[a.batch, a.queries, a.heads, a.depth])?)?;
-    let dk = o.optional(19, elements(&[a.batch, a.keys, a.heads, a.depth])?)?;
-    let dv = o.optional(20, elements(&[a.batch, a.keys, a.heads, a.value_depth])?)?;
+    let g = o.floats(w::GRADIENT, elements(&[a.batch, a.queries, a.heads, a.value_depth])?)?;
+    let dq = o.optional(w::DQ, elements(&[a.batch, a.queries, a.heads, a.depth])?)?;
+    let dk = o.optional(w::DK, elements(&[a.batch, a.keys, a.heads, a.depth])?)?;
+    let dv = o.optional(w::DV, elements(&[a.batch, a.keys, a.heads, a.value_depth])?)?;
     let (heads, factor) = (a.heads, a.factor());
     let (row, values) = (a.heads * a.depth, a.heads * a.value_depth);
     let (first, last) = worker.share(a.batch * heads);

@@ -5,7 +5,8 @@
 //! then per operation [number, to, a, b, c]. Strides are in elements. The slot, a compiled function of the WebAssembly engine, is not used here.
 
 use super::random::{philox, uniform};
-use crate::commands as op;
+use crate::commands::chain_layout::{DENSE, RANDOM, SCALAR, STAGED, STRIDED};
+use crate::commands::{cast_code, f32_code, i32_code, word, SELECT};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
@@ -20,14 +21,6 @@ const LEAST: usize = 64;
 const REGISTERS: usize = 4096;
 /// Floats of a register that holds one value for all elements: the widest vector.
 const LINE: usize = 16;
-
-const DENSE: i32 = 0;
-const SCALAR: i32 = 1;
-const STRIDED: i32 = 2;
-/// An output that shares memory with an input: written when its block is done.
-const STAGED: i32 = 3;
-/// An input that is drawn, not read: uniform numbers of the key at its pointer; its stream stands in s0.
-const RANDOM: i32 = 4;
 
 struct Operand {
     register: usize,
@@ -47,32 +40,33 @@ struct Operation {
 }
 
 fn operand(o: &Operands, at: usize, count: usize, registers: usize, dims: &[usize; 4]) -> Checked<Operand> {
-    let register = o.size(at)?;
-    let layout = o.int(at + 1)?;
-    let bytes = o.size(at + 3)?;
+    use word::chain_operand as p;
+    let register = o.size(at + p::REGISTER)?;
+    let layout = o.int(at + p::LAYOUT)?;
+    let bytes = o.size(at + p::BYTES)?;
     if register >= registers || !(bytes == 1 || bytes == 4) {
         return Err(format!("operand {at}: register {register} of {registers}, {bytes} bytes"));
     }
     let mut strides = [0isize; 4];
     for (k, stride) in strides.iter_mut().enumerate() {
-        *stride = o.int(at + 4 + k)? as isize;
+        *stride = o.int(at + p::S0 + k)? as isize;
     }
     let place = |n: usize| {
         if bytes == 1 {
-            o.bytes(at + 2, n)
+            o.bytes(at + p::AT, n)
         } else {
-            o.floats(at + 2, n).map(<*mut f32>::cast)
+            o.floats(at + p::AT, n).map(<*mut f32>::cast)
         }
     };
     let at = match layout {
         DENSE | STAGED => place(count)?,
         SCALAR => place(1)?,
-        RANDOM => o.floats(at + 2, 2)?.cast(),
+        RANDOM => o.floats(at + p::AT, 2)?.cast(),
         STRIDED => {
             if elements(dims)? < count {
                 return Err(format!("operand {at}: {count} elements of {dims:?}"));
             }
-            o.walked(at + 2, dims, &strides, bytes)?
+            o.walked(at + p::AT, dims, &strides, bytes)?
         }
         _ => return Err(format!("operand {at}: layout {layout}")),
     };
@@ -81,14 +75,16 @@ fn operand(o: &Operands, at: usize, count: usize, registers: usize, dims: &[usiz
 
 /// Runs a chain over this worker's share of the elements.
 pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let [count, inputs, outputs, operations, registers] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?, o.size(4)?];
-    let dims = [o.size(5)?, o.size(6)?, o.size(7)?, o.size(8)?];
-    let mut at = 11;
+    use word::{chain as w, chain_operation as p};
+    let [count, inputs, outputs, operations, registers] =
+        [o.size(w::COUNT)?, o.size(w::INPUTS)?, o.size(w::OUTPUTS)?, o.size(w::OPERATIONS)?, o.size(w::REGISTERS)?];
+    let dims = [o.size(w::D0)?, o.size(w::D1)?, o.size(w::D2)?, o.size(w::D3)?];
+    let mut at = w::WORDS;
     let mut read = |n: usize| -> Checked<Vec<Operand>> {
         (0..n)
             .map(|_| {
-                at += 8;
-                operand(o, at - 8, count, registers, &dims)
+                at += word::chain_operand::WORDS;
+                operand(o, at - word::chain_operand::WORDS, count, registers, &dims)
             })
             .collect()
     };
@@ -96,8 +92,14 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     let outs = read(outputs)?;
     let mut steps = Vec::with_capacity(operations);
     for k in 0..operations {
-        let at = at + 5 * k;
-        let step = Operation { code: o.int(at)?, to: o.size(at + 1)?, a: o.size(at + 2)?, b: o.size(at + 3)?, c: o.size(at + 4)? };
+        let at = at + word::chain_operation::WORDS * k;
+        let step = Operation {
+            code: o.int(at + p::CODE)?,
+            to: o.size(at + p::TO)?,
+            a: o.size(at + p::A)?,
+            b: o.size(at + p::B)?,
+            c: o.size(at + p::C)?,
+        };
         if [step.to, step.a, step.b, step.c].iter().any(|r| *r >= registers) || !is_known(step.code) {
             return Err(format!("operation {} of registers {}, {}, {}, {} of {registers}", step.code, step.to, step.a, step.b, step.c));
         }
@@ -286,11 +288,11 @@ unsafe fn walk(operand: &Operand, dims: &[usize; 4], i: usize, n: usize, mut blo
 }
 
 fn is_known(code: i32) -> bool {
-    (op::F32_NEG..=op::F32_GELU).contains(&code)
-        || (op::F32_ADD..=op::F32_FLOOR_DIVIDE).contains(&code)
-        || (op::I32_NEG..=op::I32_LOGICAL_NOT).contains(&code)
-        || (op::I32_ADD..=op::I32_FLOOR_DIVIDE).contains(&code)
-        || (op::CAST_F32_TO_I32..=op::SELECT).contains(&code)
+    (f32_code::NEG..=f32_code::GELU).contains(&code)
+        || (f32_code::ADD..=f32_code::FLOOR_DIVIDE).contains(&code)
+        || (i32_code::NEG..=i32_code::LOGICAL_NOT).contains(&code)
+        || (i32_code::ADD..=i32_code::FLOOR_DIVIDE).contains(&code)
+        || (cast_code::F32_TO_I32..=SELECT).contains(&code)
 }
 
 /// IEEE pow, where 1 to whatever power, and -1 to an infinite one, is 1.
@@ -401,84 +403,84 @@ kernel! {
         let infinite = s.splat(f32::INFINITY);
         let izero = s.isplat(0);
         match code {
-            op::F32_NEG => lanes!(|x| s.neg(x)),
-            op::F32_ABS => lanes!(|x| s.abs(x)),
-            op::F32_SIGN => lanes!(|x| {
+            f32_code::NEG => lanes!(|x| s.neg(x)),
+            f32_code::ABS => lanes!(|x| s.abs(x)),
+            f32_code::SIGN => lanes!(|x| {
                 // Signed zeros and NaN stay.
                 let r = s.select(s.lt(x, zero), s.splat(-1.0), x);
                 s.select(s.lt(zero, x), one, r)
             }),
-            op::F32_SQUARE => lanes!(|x| s.mul(x, x)),
-            op::F32_RELU => lanes!(|x| s.pmax(x, zero)),
-            op::F32_FLOOR => lanes!(|x| s.floor(x)),
-            op::F32_CEIL => lanes!(|x| s.ceil(x)),
-            op::F32_TRUNC => lanes!(|x| s.trunc(x)),
-            op::F32_ROUND => lanes!(|x| s.round(x)),
-            op::F32_EXP => lanes!(|x| math::exp(s, x)),
-            op::F32_EXPM1 => lanes!(|x| math::expm1(s, x)),
-            op::F32_LOG => lanes!(|x| math::log(s, x)),
-            op::F32_LOG1P => lanes!(|x| math::log1p(s, x)),
-            op::F32_SQRT => lanes!(|x| s.sqrt(x)),
-            op::F32_RSQRT => lanes!(|x| s.div(one, s.sqrt(x))),
-            op::F32_RECIPROCAL => lanes!(|x| s.div(one, x)),
-            op::F32_TANH => lanes!(|x| math::tanh(s, x)),
-            op::F32_SIGMOID => lanes!(|x| math::sigmoid(s, x)),
-            op::F32_SOFTPLUS => lanes!(|x| math::softplus(s, x)),
-            op::F32_ERF => lanes!(|x| math::erf(s, x)),
-            op::F32_GELU => lanes!(|x| math::gelu(s, x)),
-            op::F32_LOGICAL_NOT => lanes!(|x| s.floats(s.truth(s.eq(x, zero)))),
-            op::F32_ISNAN => lanes!(|x| s.floats(s.truth(s.ne(x, x)))),
-            op::F32_ISINF => lanes!(|x| s.floats(s.truth(s.eq(s.abs(x), infinite)))),
-            op::F32_ISFINITE => lanes!(|x| s.floats(s.truth(s.lt(s.abs(x), infinite)))),
-            op::I32_NEG => integers!(|x| s.isub(izero, x)),
-            op::I32_ABS => integers!(|x| s.imax(x, s.isub(izero, x))),
-            op::I32_SQUARE => integers!(|x| s.imul(x, x)),
-            op::I32_RELU => integers!(|x| s.imax(x, izero)),
-            op::I32_LOGICAL_NOT => integers!(|x| s.truth(s.ieq(x, izero))),
-            op::CAST_F32_TO_I32 => lanes!(|x| s.floats(s.truncate_sat(x))),
-            op::CAST_I32_TO_F32 => lanes!(|x| s.convert(s.bits(x))),
-            op::CAST_F32_TO_BOOL => lanes!(|x| s.floats(s.truth(s.ne(x, zero)))),
-            op::CAST_I32_TO_BOOL => integers!(|x| s.xor(s.truth(s.ieq(x, izero)), s.isplat(1))),
-            op::CAST_COPY => lanes!(|x| x),
-            op::F32_ADD => lanes!(|x, y| s.add(x, y)),
-            op::F32_SUB => lanes!(|x, y| s.sub(x, y)),
-            op::F32_MUL => lanes!(|x, y| s.mul(x, y)),
-            op::F32_DIV => lanes!(|x, y| s.div(x, y)),
-            op::F32_MAXIMUM => lanes!(|x, y| s.maximum(x, y)),
-            op::F32_MINIMUM => lanes!(|x, y| s.minimum(x, y)),
-            op::F32_DIVIDE_NO_NAN => lanes!(|x, y| s.select(s.eq(y, zero), zero, s.div(x, y))),
-            op::F32_EQUAL => lanes!(|x, y| s.floats(s.truth(s.eq(x, y)))),
-            op::F32_NOT_EQUAL => lanes!(|x, y| s.floats(s.truth(s.ne(x, y)))),
-            op::F32_LESS => lanes!(|x, y| s.floats(s.truth(s.lt(x, y)))),
-            op::F32_LESS_EQUAL => lanes!(|x, y| s.floats(s.truth(s.le(x, y)))),
-            op::F32_GREATER => lanes!(|x, y| s.floats(s.truth(s.lt(y, x)))),
-            op::F32_GREATER_EQUAL => lanes!(|x, y| s.floats(s.truth(s.le(y, x)))),
-            op::F32_POW => each!(|x, y| power(x, y)),
-            op::F32_MOD => each!(|x, y| floor_mod(f64::from(x), f64::from(y)) as f32),
-            op::F32_FLOOR_DIVIDE => each!(|x, y| floor_divide(f64::from(x), f64::from(y)) as f32),
-            op::I32_ADD => integers!(|x, y| s.iadd(x, y)),
-            op::I32_SUB => integers!(|x, y| s.isub(x, y)),
-            op::I32_MUL => integers!(|x, y| s.imul(x, y)),
-            op::I32_MAXIMUM => integers!(|x, y| s.imax(x, y)),
-            op::I32_MINIMUM => integers!(|x, y| s.imin(x, y)),
-            op::I32_EQUAL => integers!(|x, y| s.truth(s.ieq(x, y))),
-            op::I32_NOT_EQUAL => integers!(|x, y| s.xor(s.truth(s.ieq(x, y)), s.isplat(1))),
-            op::I32_LESS => integers!(|x, y| s.truth(s.igt(y, x))),
-            op::I32_LESS_EQUAL => integers!(|x, y| s.xor(s.truth(s.igt(x, y)), s.isplat(1))),
-            op::I32_GREATER => integers!(|x, y| s.truth(s.igt(x, y))),
-            op::I32_GREATER_EQUAL => integers!(|x, y| s.xor(s.truth(s.igt(y, x)), s.isplat(1))),
-            op::I32_LOGICAL_AND => integers!(|x, y| s.and(x, y)),
-            op::I32_LOGICAL_OR => integers!(|x, y| s.or(x, y)),
-            op::I32_LOGICAL_XOR => integers!(|x, y| s.xor(x, y)),
-            op::I32_MOD => each!(|x, y| {
+            f32_code::SQUARE => lanes!(|x| s.mul(x, x)),
+            f32_code::RELU => lanes!(|x| s.pmax(x, zero)),
+            f32_code::FLOOR => lanes!(|x| s.floor(x)),
+            f32_code::CEIL => lanes!(|x| s.ceil(x)),
+            f32_code::TRUNC => lanes!(|x| s.trunc(x)),
+            f32_code::ROUND => lanes!(|x| s.round(x)),
+            f32_code::EXP => lanes!(|x| math::exp(s, x)),
+            f32_code::EXPM1 => lanes!(|x| math::expm1(s, x)),
+            f32_code::LOG => lanes!(|x| math::log(s, x)),
+            f32_code::LOG1P => lanes!(|x| math::log1p(s, x)),
+            f32_code::SQRT => lanes!(|x| s.sqrt(x)),
+            f32_code::RSQRT => lanes!(|x| s.div(one, s.sqrt(x))),
+            f32_code::RECIPROCAL => lanes!(|x| s.div(one, x)),
+            f32_code::TANH => lanes!(|x| math::tanh(s, x)),
+            f32_code::SIGMOID => lanes!(|x| math::sigmoid(s, x)),
+            f32_code::SOFTPLUS => lanes!(|x| math::softplus(s, x)),
+            f32_code::ERF => lanes!(|x| math::erf(s, x)),
+            f32_code::GELU => lanes!(|x| math::gelu(s, x)),
+            f32_code::LOGICAL_NOT => lanes!(|x| s.floats(s.truth(s.eq(x, zero)))),
+            f32_code::ISNAN => lanes!(|x| s.floats(s.truth(s.ne(x, x)))),
+            f32_code::ISINF => lanes!(|x| s.floats(s.truth(s.eq(s.abs(x), infinite)))),
+            f32_code::ISFINITE => lanes!(|x| s.floats(s.truth(s.lt(s.abs(x), infinite)))),
+            i32_code::NEG => integers!(|x| s.isub(izero, x)),
+            i32_code::ABS => integers!(|x| s.imax(x, s.isub(izero, x))),
+            i32_code::SQUARE => integers!(|x| s.imul(x, x)),
+            i32_code::RELU => integers!(|x| s.imax(x, izero)),
+            i32_code::LOGICAL_NOT => integers!(|x| s.truth(s.ieq(x, izero))),
+            cast_code::F32_TO_I32 => lanes!(|x| s.floats(s.truncate_sat(x))),
+            cast_code::I32_TO_F32 => lanes!(|x| s.convert(s.bits(x))),
+            cast_code::F32_TO_BOOL => lanes!(|x| s.floats(s.truth(s.ne(x, zero)))),
+            cast_code::I32_TO_BOOL => integers!(|x| s.xor(s.truth(s.ieq(x, izero)), s.isplat(1))),
+            cast_code::COPY => lanes!(|x| x),
+            f32_code::ADD => lanes!(|x, y| s.add(x, y)),
+            f32_code::SUB => lanes!(|x, y| s.sub(x, y)),
+            f32_code::MUL => lanes!(|x, y| s.mul(x, y)),
+            f32_code::DIV => lanes!(|x, y| s.div(x, y)),
+            f32_code::MAXIMUM => lanes!(|x, y| s.maximum(x, y)),
+            f32_code::MINIMUM => lanes!(|x, y| s.minimum(x, y)),
+            f32_code::DIVIDE_NO_NAN => lanes!(|x, y| s.select(s.eq(y, zero), zero, s.div(x, y))),
+            f32_code::EQUAL => lanes!(|x, y| s.floats(s.truth(s.eq(x, y)))),
+            f32_code::NOT_EQUAL => lanes!(|x, y| s.floats(s.truth(s.ne(x, y)))),
+            f32_code::LESS => lanes!(|x, y| s.floats(s.truth(s.lt(x, y)))),
+            f32_code::LESS_EQUAL => lanes!(|x, y| s.floats(s.truth(s.le(x, y)))),
+            f32_code::GREATER => lanes!(|x, y| s.floats(s.truth(s.lt(y, x)))),
+            f32_code::GREATER_EQUAL => lanes!(|x, y| s.floats(s.truth(s.le(y, x)))),
+            f32_code::POW => each!(|x, y| power(x, y)),
+            f32_code::MOD => each!(|x, y| floor_mod(f64::from(x), f64::from(y)) as f32),
+            f32_code::FLOOR_DIVIDE => each!(|x, y| floor_divide(f64::from(x), f64::from(y)) as f32),
+            i32_code::ADD => integers!(|x, y| s.iadd(x, y)),
+            i32_code::SUB => integers!(|x, y| s.isub(x, y)),
+            i32_code::MUL => integers!(|x, y| s.imul(x, y)),
+            i32_code::MAXIMUM => integers!(|x, y| s.imax(x, y)),
+            i32_code::MINIMUM => integers!(|x, y| s.imin(x, y)),
+            i32_code::EQUAL => integers!(|x, y| s.truth(s.ieq(x, y))),
+            i32_code::NOT_EQUAL => integers!(|x, y| s.xor(s.truth(s.ieq(x, y)), s.isplat(1))),
+            i32_code::LESS => integers!(|x, y| s.truth(s.igt(y, x))),
+            i32_code::LESS_EQUAL => integers!(|x, y| s.xor(s.truth(s.igt(x, y)), s.isplat(1))),
+            i32_code::GREATER => integers!(|x, y| s.truth(s.igt(x, y))),
+            i32_code::GREATER_EQUAL => integers!(|x, y| s.xor(s.truth(s.igt(y, x)), s.isplat(1))),
+            i32_code::LOGICAL_AND => integers!(|x, y| s.and(x, y)),
+            i32_code::LOGICAL_OR => integers!(|x, y| s.or(x, y)),
+            i32_code::LOGICAL_XOR => integers!(|x, y| s.xor(x, y)),
+            i32_code::MOD => each!(|x, y| {
                 let r = floor_mod(f64::from(x.to_bits() as i32), f64::from(y.to_bits() as i32));
                 f32::from_bits(to_int(r) as u32)
             }),
-            op::I32_FLOOR_DIVIDE => each!(|x, y| {
+            i32_code::FLOOR_DIVIDE => each!(|x, y| {
                 let q = (f64::from(x.to_bits() as i32) / f64::from(y.to_bits() as i32)).floor();
                 f32::from_bits(to_int(q) as u32)
             }),
-            op::SELECT => {
+            SELECT => {
                 // a where it is not 0 chooses b, else c.
                 let mut i = 0;
                 while i + S::LANES <= n {

@@ -20,8 +20,9 @@ struct Sizes {
 
 impl Sizes {
     fn read(o: &Operands) -> Checked<Sizes> {
-        let [batch, time, channels, windows] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?];
-        let [filters, size, stride, dilation] = [o.size(4)?, o.size(5)?, o.size(6)?, o.size(7)?];
+        use crate::commands::word::convolution as w;
+        let [batch, time, channels, windows] = [o.size(w::BATCH)?, o.size(w::TIME)?, o.size(w::CHANNELS)?, o.size(w::WINDOWS)?];
+        let [filters, size, stride, dilation] = [o.size(w::FILTERS)?, o.size(w::SIZE)?, o.size(w::STRIDE)?, o.size(w::DILATION)?];
         if batch > 0 && windows > 0 && size > 0 && (windows - 1) * stride + (size - 1) * dilation >= time {
             return Err(format!("{windows} windows of {size} leave a sequence of {time} steps"));
         }
@@ -55,8 +56,9 @@ fn line(size: usize, tile: usize, worker: &Worker) -> (usize, usize) {
 
 /// [..., x, kernel, y]
 pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    use crate::commands::word::convolution as w;
     let z = Sizes::read(o)?;
-    let (x, w, y) = (o.floats(8, z.sequence()?)?, o.floats(9, z.weights()?)?, o.floats(10, z.results()?)?);
+    let (x, w, y) = (o.floats(w::X, z.sequence()?)?, o.floats(w::KERNEL, z.weights()?)?, o.floats(w::Y, z.results()?)?);
     let (first, last, start, end) = share(z.batch, z.windows, 6, worker);
     // The elements of a window lie side by side unless it is dilated: then each of its steps is a product.
     let (parts, depth) = if z.dilation == 1 { (1, z.size * z.channels) } else { (z.size, z.channels) };
@@ -77,8 +79,9 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
 
 /// [..., gradient of y, kernel, gradient of x]
 pub fn input<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    use crate::commands::word::convolution_input as w;
     let z = Sizes::read(o)?;
-    let (g, w, dx) = (o.floats(8, z.results()?)?, o.floats(9, z.weights()?)?, o.floats(10, z.sequence()?)?);
+    let (g, w, dx) = (o.floats(w::GRADIENT, z.results()?)?, o.floats(w::KERNEL, z.weights()?)?, o.floats(w::DX, z.sequence()?)?);
     let (first, last, start, end) = share(z.batch, z.channels, 16, worker);
     if start >= end {
         return Ok(());
@@ -103,8 +106,9 @@ pub fn input<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
 
 /// [..., x, gradient of y, gradient of the kernel]
 pub fn kernel<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    use crate::commands::word::convolution_kernel as w;
     let z = Sizes::read(o)?;
-    let (x, g, dw) = (o.floats(8, z.sequence()?)?, o.floats(9, z.results()?)?, o.floats(10, z.weights()?)?);
+    let (x, g, dw) = (o.floats(w::X, z.sequence()?)?, o.floats(w::GRADIENT, z.results()?)?, o.floats(w::D_KERNEL, z.weights()?)?);
     let (parts, rows) = if z.dilation == 1 { (1, z.size * z.channels) } else { (z.size, z.channels) };
     let (start, end) = line(rows, 6, worker);
     if start >= end {

@@ -570,19 +570,21 @@ kernel! {
 
 /// [b0, b1, m, n, k, a, its row and column, b, its row and column, c, its row, bias, activation, from one matrix to the next: a0, a1, s0, s1], strides in bytes.
 pub fn command<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let [b0, b1, m, n, k] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?, o.size(4)?];
-    let [a_row, a_column, b_row, b_column] = [o.stride(6)?, o.stride(7)?, o.stride(9)?, o.stride(10)?];
-    let [a0, a1, s0, s1] = [o.stride(15)?, o.stride(16)?, o.stride(17)?, o.stride(18)?];
-    let a = o.strided(5, &[b0, b1, m, k], &[a0, a1, a_row, a_column])?;
-    let b = o.strided(8, &[b0, b1, k, n], &[s0, s1, b_row, b_column])?;
-    let ldc = usize::try_from(o.stride(12)?).map_err(|_| "rows of the result are apart by less than nothing")?;
+    use crate::commands::word::gemm as w;
+    let [b0, b1, m, n, k] = [o.size(w::OUTER)?, o.size(w::INNER)?, o.size(w::M)?, o.size(w::N)?, o.size(w::K)?];
+    let [a_row, a_column, b_row, b_column] = [o.stride(w::A_ROW)?, o.stride(w::A_COLUMN)?, o.stride(w::B_ROW)?, o.stride(w::B_COLUMN)?];
+    let [a0, a1, s0, s1] = [o.stride(w::A_OUTER)?, o.stride(w::A_INNER)?, o.stride(w::B_OUTER)?, o.stride(w::B_INNER)?];
+    let a = o.strided(w::A, &[b0, b1, m, k], &[a0, a1, a_row, a_column])?;
+    let b = o.strided(w::B, &[b0, b1, k, n], &[s0, s1, b_row, b_column])?;
+    let ldc = usize::try_from(o.stride(w::C_ROW)?).map_err(|_| "rows of the result are apart by less than nothing")?;
     if ldc < n {
         return Err(format!("rows of {n} elements that are {ldc} apart"));
     }
     let batches = elements(&[b0, b1])?;
-    let c = o.floats(11, elements(&[batches, m, ldc])?)?;
-    let bias = o.optional(13, n)?;
-    let whole = Product { m, n, k, a, a_row, a_column, b, b_row, b_column, c, ldc, bias, activation: o.int(14)?, accumulate: false };
+    let c = o.floats(w::C, elements(&[batches, m, ldc])?)?;
+    let bias = o.optional(w::BIAS, n)?;
+    let whole =
+        Product { m, n, k, a, a_row, a_column, b, b_row, b_column, c, ldc, bias, activation: o.int(w::ACTIVATION)?, accumulate: false };
     // Shares are of whole matrices, or of rows or columns of the one matrix: never of the summed dimension.
     let (index, count) = (worker.index, worker.count);
     let (first, last) = if batches > 1 { worker.share(batches) } else { (0, batches) };

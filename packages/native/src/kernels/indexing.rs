@@ -13,10 +13,11 @@ fn resolve(index: i32, size: usize) -> Option<usize> {
 
 /// [outer, size, inner, count, from, indices, to]: to[o, i, :] = from[o, indices[i], :], four bytes an element.
 pub fn gather(worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let [outer, size, inner, count] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?];
-    let from = o.floats(4, elements(&[outer, size, inner])?)?;
-    let indices = o.ints(5, count)?;
-    let to = o.floats(6, elements(&[outer, count, inner])?)?;
+    use crate::commands::word::gather as w;
+    let [outer, size, inner, count] = [o.size(w::OUTER)?, o.size(w::SIZE)?, o.size(w::INNER)?, o.size(w::COUNT)?];
+    let from = o.floats(w::FROM, elements(&[outer, size, inner])?)?;
+    let indices = o.ints(w::INDICES, count)?;
+    let to = o.floats(w::TO, elements(&[outer, count, inner])?)?;
     let (first, last) = worker.share(outer * count);
     for r in first..last {
         let (i, k) = (r / count, r % count);
@@ -50,11 +51,12 @@ kernel! {
 /// [outer, size, inner, count, updates, indices, to, type]: to[o, indices[i], :] += updates[o, i, :], from zeros, in order of i.
 /// Workers own slots, so that every slot is summed in one order.
 pub fn scatter_add<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let [outer, size, inner, count] = [o.size(0)?, o.size(1)?, o.size(2)?, o.size(3)?];
-    let updates = o.floats(4, elements(&[outer, count, inner])?)?;
-    let indices = o.ints(5, count)?;
-    let to = o.floats(6, elements(&[outer, size, inner])?)?;
-    let integers = o.flag(7)?;
+    use crate::commands::word::scatter_add as w;
+    let [outer, size, inner, count] = [o.size(w::OUTER)?, o.size(w::SIZE)?, o.size(w::INNER)?, o.size(w::COUNT)?];
+    let updates = o.floats(w::UPDATES, elements(&[outer, count, inner])?)?;
+    let indices = o.ints(w::INDICES, count)?;
+    let to = o.floats(w::TO, elements(&[outer, size, inner])?)?;
+    let integers = o.flag(w::INTEGERS)?;
     let (first, last) = worker.share(size);
     // SAFETY: the ranges were checked, indices are checked here, and workers own different slots.
     unsafe {
@@ -87,10 +89,11 @@ pub fn scatter_add<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<
 /// [count, floats, negative, from, to, sizes, size...]: to[i] = the place that from[i] names along an axis of the size of its turn, counted from
 /// the end where that is allowed. A value that names none is refused.
 pub fn check(worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let count = o.size(0)?;
-    let [floats, negative] = [o.flag(1)?, o.flag(2)?];
-    let (from, to) = (o.ints(3, count)?, o.ints(4, count)?);
-    let turns = (0..o.size(5)?).map(|k| o.size(6 + k)).collect::<Checked<Vec<usize>>>()?;
+    use crate::commands::word::check_indices as w;
+    let count = o.size(w::COUNT)?;
+    let [floats, negative] = [o.flag(w::FLOATS)?, o.flag(w::NEGATIVE)?];
+    let (from, to) = (o.ints(w::FROM, count)?, o.ints(w::TO, count)?);
+    let turns = (0..o.size(w::SIZES)?).map(|k| o.size(w::WORDS + k)).collect::<Checked<Vec<usize>>>()?;
     if turns.is_empty() {
         return Err("indices along no axis".to_string());
     }

@@ -1,15 +1,10 @@
 //! Windows over time of [batch, time, channels]: the place of the largest element, sums, and the way back of both. Windows end where the sequence does.
 
+use crate::commands::pooling::{PICK, SPREAD, SUM, UNPICK};
 use crate::kernel;
 use crate::memory::{elements, Checked, Operands};
 use crate::simd::Simd;
 use crate::team::Worker;
-
-/// Picks along windows, largest and sum, there and back: the kinds of the command.
-const PICK: i32 = 0;
-const UNPICK: i32 = 1;
-const SUM: i32 = 2;
-const SPREAD: i32 = 3;
 
 kernel! {
     /// A window of `steps` rows, `row` floats apart: y = v where the compared value is largest, the first of equals; back: dx += g there.
@@ -67,18 +62,20 @@ kernel! {
 
 /// [kind, batch, time, channels, windows, size, stride, before, what is compared, what is read, what is written]
 pub fn pooling<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let kind = o.int(0)?;
-    let [batch, time, channels, windows, size, stride] = [o.size(1)?, o.size(2)?, o.size(3)?, o.size(4)?, o.size(5)?, o.size(6)?];
-    let before = o.int(7)? as i64;
+    use crate::commands::word::pooling as w;
+    let kind = o.int(w::KIND)?;
+    let [batch, time, channels, windows, size, stride] =
+        [o.size(w::BATCH)?, o.size(w::TIME)?, o.size(w::CHANNELS)?, o.size(w::WINDOWS)?, o.size(w::SIZE)?, o.size(w::STRIDE)?];
+    let before = o.int(w::BEFORE)? as i64;
     if !(PICK..=SPREAD).contains(&kind) {
         return Err(format!("pooling of kind {kind}"));
     }
     let back = kind == UNPICK || kind == SPREAD;
     let long = elements(&[batch, time, channels])?;
     let short = elements(&[batch, windows, channels])?;
-    let compared = if kind <= UNPICK { o.floats(8, long)? } else { std::ptr::null_mut() };
-    let from = o.floats(9, if back { short } else { long })?;
-    let to = o.floats(10, if back { long } else { short })?;
+    let compared = if kind <= UNPICK { o.floats(w::COMPARED, long)? } else { std::ptr::null_mut() };
+    let from = o.floats(w::FROM, if back { short } else { long })?;
+    let to = o.floats(w::TO, if back { long } else { short })?;
     // Shares are of samples, or of channels in sixteens.
     let mut samples = (0, batch);
     let mut span = (0, channels);

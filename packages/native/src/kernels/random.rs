@@ -35,11 +35,12 @@ pub fn uniform(word: u32) -> f32 {
 
 /// [count, key, to, uniform, stream]: raw words, or uniform float32. The key is two int32.
 pub fn random<S: Simd>(_: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let count = o.size(0)?;
-    let key = o.ints(1, 2)?;
-    let to = o.ints(2, count)?;
-    let as_uniform = o.flag(3)?;
-    let stream = o.int(4)? as u32;
+    use crate::commands::word::random as w;
+    let count = o.size(w::COUNT)?;
+    let key = o.ints(w::KEY, 2)?;
+    let to = o.ints(w::TO, count)?;
+    let as_uniform = o.flag(w::UNIFORM)?;
+    let stream = o.int(w::STREAM)? as u32;
     let (first, last) = worker.share(count.div_ceil(4));
     // SAFETY: the ranges were checked, and shares do not overlap.
     unsafe {

@@ -6,17 +6,12 @@
 
 use super::gemm::{gemm, multiply, pack, packed_size, Product};
 use super::sequence::sum_rows;
+use crate::commands::recurrent::{GRU, GRU_BEFORE, LSTM, RNN_RELU, RNN_TANH};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
 use crate::simd::Simd;
 use crate::team::{part, Worker};
-
-const RNN_TANH: i32 = 0;
-const RNN_RELU: i32 = 1;
-const LSTM: i32 = 2;
-const GRU: i32 = 3;
-const GRU_BEFORE: i32 = 4;
 
 /// Rows of the products that give the weights' gradients.
 const ROWS: usize = 256;
@@ -36,23 +31,24 @@ struct Shape {
 
 impl Shape {
     fn read(o: &Operands) -> Checked<Shape> {
-        let kind = o.int(0)?;
+        use crate::commands::word::recurrence_forward as w;
+        let kind = o.int(w::KIND)?;
         if !(RNN_TANH..=GRU_BEFORE).contains(&kind) {
             return Err(format!("a recurrence of kind {kind}"));
         }
-        let [batch, time, units] = [o.size(1)?, o.size(2)?, o.size(3)?];
+        let [batch, time, units] = [o.size(w::BATCH)?, o.size(w::TIME)?, o.size(w::UNITS)?];
         let mut z = Shape {
             kind,
             batch,
             time,
             units,
-            reverse: o.flag(4)?,
+            reverse: o.flag(w::REVERSE)?,
             drop: std::ptr::null(),
             mask: std::ptr::null(),
-            zero_output: o.flag(12)?,
+            zero_output: o.flag(w::ZERO_OUTPUT)?,
         };
-        z.drop = o.optional(8, elements(&[z.gates(), batch, units])?)?;
-        z.mask = o.optional_bytes(11, elements(&[batch, time])?)?;
+        z.drop = o.optional(w::DROP, elements(&[z.gates(), batch, units])?)?;
+        z.mask = o.optional_bytes(w::MASK, elements(&[batch, time])?)?;
         Ok(z)
     }
     fn gates(&self) -> usize {
@@ -255,21 +251,27 @@ unsafe fn state(to: *mut f32, given: *const f32, at: usize, n: usize) {
     }
 }
 
+/// float32 of what the forward pass leaves for the backward pass.
+pub fn residual(o: &Operands) -> Checked<usize> {
+    Shape::read(o)?.residual()
+}
+
 pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    use crate::commands::word::recurrence_forward as w;
     let q = Shape::read(o)?;
     let Shape { kind, batch, time, units, .. } = q;
     let gates = q.gates();
     let states = elements(&[batch, units])?;
     let columns = elements(&[gates, units])?;
-    let xs = o.floats(5, elements(&[batch, time, columns])?)?;
-    let recurrent = o.floats(6, elements(&[units, columns])?)?;
-    let bias = o.optional(7, columns)?;
-    let h0 = o.optional(9, states)?;
-    let c0 = o.optional(10, states)?;
-    let residual = o.optional(13, q.residual()?)?;
-    let ys = o.optional(15, elements(&[batch, time, units])?)?;
-    let h_last = o.optional(16, states)?;
-    let c_last = o.optional(17, states)?;
+    let xs = o.floats(w::X, elements(&[batch, time, columns])?)?;
+    let recurrent = o.floats(w::RECURRENT, elements(&[units, columns])?)?;
+    let bias = o.optional(w::BIAS, columns)?;
+    let h0 = o.optional(w::H0, states)?;
+    let c0 = o.optional(w::C0, states)?;
+    let residual = o.optional(w::RESIDUAL, q.residual()?)?;
+    let ys = o.optional(w::YS, elements(&[batch, time, units])?)?;
+    let h_last = o.optional(w::H, states)?;
+    let c_last = o.optional(w::C, states)?;
 
     let keeps = !residual.is_null();
     let packed_gate = packed_size::<S>(units, units);
@@ -488,22 +490,23 @@ kernel! {
 }
 
 pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    use crate::commands::word::recurrence_backward as w;
     let q = Shape::read(o)?;
     let Shape { kind, batch, time, units, .. } = q;
     let gates = q.gates();
     let states = elements(&[batch, units])?;
     let columns = elements(&[gates, units])?;
     let inputs = elements(&[batch, time, columns])?;
-    let recurrent = o.floats(6, elements(&[units, columns])?)?;
-    let residual = o.floats(13, q.residual()?)?;
-    let dys = o.optional(15, elements(&[batch, time, units])?)?;
-    let dh_last = o.optional(16, states)?;
-    let dc_last = o.optional(17, states)?;
-    let dx = o.optional(18, inputs)?;
-    let d_recurrent = o.optional(19, units * columns)?;
-    let d_bias = o.optional(20, columns)?;
-    let dh0 = o.optional(21, states)?;
-    let dc0 = o.optional(22, states)?;
+    let recurrent = o.floats(w::RECURRENT, elements(&[units, columns])?)?;
+    let residual = o.floats(w::RESIDUAL, q.residual()?)?;
+    let dys = o.optional(w::DYS, elements(&[batch, time, units])?)?;
+    let dh_last = o.optional(w::DH, states)?;
+    let dc_last = o.optional(w::DC, states)?;
+    let dx = o.optional(w::DX, inputs)?;
+    let d_recurrent = o.optional(w::D_RECURRENT, units * columns)?;
+    let d_bias = o.optional(w::D_BIAS, columns)?;
+    let dh0 = o.optional(w::DH0, states)?;
+    let dc0 = o.optional(w::DC0, states)?;
 
     let zeros = |worker: &Worker| {
         for (to, n) in [(d_recurrent, units * columns), (d_bias, columns)] {

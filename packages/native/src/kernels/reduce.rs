@@ -1,21 +1,12 @@
 //! Reductions of a dense [outer, n, inner] to [outer, inner]. Sums and products of integers run in int32, modulo 2^32; those of floats in float64: along n in
 //! sixteen interleaved partial sums (inner = 1), or one sum a column (inner > 1), from the first element to the last; rounded once.
 
+use crate::commands::data_type::{BOOL, FLOAT32 as F32, INT32 as I32};
+use crate::commands::reduction::{ALL, ANY, MAX, MIN, PROD, SUM};
 use crate::kernel;
 use crate::memory::{elements, Checked, Operands};
 use crate::simd::Simd;
 use crate::team::Worker;
-
-const SUM: i32 = 0;
-const PROD: i32 = 1;
-const MAX: i32 = 2;
-const MIN: i32 = 3;
-const ANY: i32 = 4;
-const ALL: i32 = 5;
-
-const F32: i32 = 0;
-const I32: i32 = 1;
-const BOOL: i32 = 2;
 
 /// Bytes of an element of a type.
 fn bytes_of(kind: i32) -> Checked<usize> {
@@ -169,15 +160,16 @@ const COLUMNS: usize = 64;
 
 /// [kind, outer, n, inner, from, to, type of the input, type of the output]
 pub fn reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let kind = o.int(0)?;
-    let [outer, n, inner] = [o.size(1)?, o.size(2)?, o.size(3)?];
-    let (kind_in, kind_out) = (o.int(6)?, o.int(7)?);
+    use crate::commands::word::reduce as w;
+    let kind = o.int(w::KIND)?;
+    let [outer, n, inner] = [o.size(w::OUTER)?, o.size(w::N)?, o.size(w::INNER)?];
+    let (kind_in, kind_out) = (o.int(w::DTYPE)?, o.int(w::RESULT_DTYPE)?);
     if !(SUM..=ALL).contains(&kind) {
         return Err(format!("a reduction of kind {kind}"));
     }
-    let from = typed(o, 4, elements(&[outer, n, inner])?, kind_in)?;
+    let from = typed(o, w::FROM, elements(&[outer, n, inner])?, kind_in)?;
     let total = elements(&[outer, inner])?;
-    let to = typed(o, 5, total, kind_out)?;
+    let to = typed(o, w::TO, total, kind_out)?;
     // SAFETY: input and output were checked to lie in memory; workers' shares of the output do not overlap.
     unsafe {
         if kind_out == I32 && kind <= PROD {
@@ -240,12 +232,13 @@ pub fn reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
 
 /// The index of the first largest (or smallest) of n, or of the first NaN: [largest, outer, n, inner, from, to, type]
 pub fn arg_reduce(worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let largest = o.flag(0)?;
-    let [outer, n, inner] = [o.size(1)?, o.size(2)?, o.size(3)?];
-    let kind = o.int(6)?;
-    let from = typed(o, 4, elements(&[outer, n, inner])?, kind)?;
+    use crate::commands::word::arg_reduce as w;
+    let largest = o.flag(w::LARGEST)?;
+    let [outer, n, inner] = [o.size(w::OUTER)?, o.size(w::N)?, o.size(w::INNER)?];
+    let kind = o.int(w::DTYPE)?;
+    let from = typed(o, w::FROM, elements(&[outer, n, inner])?, kind)?;
     let total = elements(&[outer, inner])?;
-    let to = o.ints(5, total)?;
+    let to = o.ints(w::TO, total)?;
     let (first, last) = worker.share(total);
     for r in first..last {
         let at = r / inner * n * inner + r % inner;
@@ -272,11 +265,12 @@ pub fn arg_reduce(worker: &mut Worker, o: &Operands) -> Checked<()> {
 /// Running sums or products along n, rounded at every step: [product, exclusive, reverse, outer, n, inner, from, to, type]. float32
 /// totals run in float64, int32 ones modulo 2^32.
 pub fn cumulate(worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let [product, exclusive, reverse] = [o.flag(0)?, o.flag(1)?, o.flag(2)?];
-    let [outer, n, inner] = [o.size(3)?, o.size(4)?, o.size(5)?];
+    use crate::commands::word::cumulate as w;
+    let [product, exclusive, reverse] = [o.flag(w::PRODUCT)?, o.flag(w::EXCLUSIVE)?, o.flag(w::REVERSE)?];
+    let [outer, n, inner] = [o.size(w::OUTER)?, o.size(w::N)?, o.size(w::INNER)?];
     let count = elements(&[outer, n, inner])?;
-    let (from, to) = (o.floats(6, count)?, o.floats(7, count)?);
-    let integers = o.int(8)? == I32;
+    let (from, to) = (o.floats(w::FROM, count)?, o.floats(w::TO, count)?);
+    let integers = o.int(w::DTYPE)? == I32;
     let (first, last) = worker.share(elements(&[outer, inner])?);
     for r in first..last {
         let at = r / inner * n * inner + r % inner;

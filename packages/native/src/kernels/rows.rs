@@ -2,18 +2,12 @@
 //! first-level cache from its first pass to its last. Sums run in float32 over parts of 256 elements, and in float64 over those.
 
 use super::reduce::extreme;
+use crate::commands::rows::{LOG_SOFTMAX, LOG_SOFTMAX_BACKWARD, NORMALIZE, NORMALIZE_BACKWARD, SOFTMAX, SOFTMAX_BACKWARD};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
 use crate::simd::Simd;
 use crate::team::Worker;
-
-const SOFTMAX: i32 = 0;
-const LOG_SOFTMAX: i32 = 1;
-const NORMALIZE: i32 = 2;
-const SOFTMAX_BACKWARD: i32 = 3;
-const LOG_SOFTMAX_BACKWARD: i32 = 4;
-const NORMALIZE_BACKWARD: i32 = 5;
 
 /// Elements of a row whose sum is float32.
 const PART: usize = 256;
@@ -150,16 +144,17 @@ kernel! {
 
 /// [kind, rows, n, x (forward, normalization) or y (backward), gradient, out, epsilon]
 pub fn rows<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
-    let kind = o.int(0)?;
+    use crate::commands::word::rows as w;
+    let kind = o.int(w::KIND)?;
     if !(SOFTMAX..=NORMALIZE_BACKWARD).contains(&kind) {
         return Err(format!("a function of rows of kind {kind}"));
     }
-    let [count, n] = [o.size(1)?, o.size(2)?];
+    let [count, n] = [o.size(w::COUNT)?, o.size(w::N)?];
     let all = elements(&[count, n])?;
-    let x = o.floats(3, all)?;
-    let g = if kind > NORMALIZE { o.floats(4, all)? } else { std::ptr::null_mut() };
-    let out = o.floats(5, all)?;
-    let epsilon = o.float(6)?;
+    let x = o.floats(w::X, all)?;
+    let g = if kind > NORMALIZE { o.floats(w::GRADIENT, all)? } else { std::ptr::null_mut() };
+    let out = o.floats(w::OUT, all)?;
+    let epsilon = o.float(w::EPSILON)?;
     if n == 0 {
         return Ok(());
     }

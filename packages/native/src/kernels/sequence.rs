@@ -8,17 +8,13 @@
 //! (LSTM), states h [time + 1][batch][units].
 
 use super::gemm::{gemm, multiply, pack, packed_size, tile, Chunks, Product};
+use crate::commands::recurrent::{GRU, LSTM, RNN_RELU, RNN_TANH};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
 use crate::simd::Simd;
 use crate::team::{part, Worker};
 use std::ptr::null_mut;
-
-const RNN_TANH: i32 = 0;
-const RNN_RELU: i32 = 1;
-const LSTM: i32 = 2;
-const GRU: i32 = 3;
 
 /// Floats of a part of a panel that stays in the first-level cache while all rows are multiplied by it.
 const PART: usize = 4096;
@@ -37,11 +33,19 @@ struct Sizes {
 
 impl Sizes {
     fn read(o: &Operands) -> Checked<Sizes> {
-        let kind = o.int(0)?;
+        use crate::commands::word::sequence_forward as w;
+        let kind = o.int(w::KIND)?;
         if !(RNN_TANH..=GRU).contains(&kind) {
             return Err(format!("a sequence of kind {kind}"));
         }
-        Ok(Sizes { kind, batch: o.size(1)?, time: o.size(2)?, features: o.size(3)?, units: o.size(4)?, reverse: o.flag(5)? })
+        Ok(Sizes {
+            kind,
+            batch: o.size(w::BATCH)?,
+            time: o.size(w::TIME)?,
+            features: o.size(w::FEATURES)?,
+            units: o.size(w::UNITS)?,
+            reverse: o.flag(w::REVERSE)?,
+        })
     }
     /// Columns of the weights, in units.
     fn gates(&self) -> usize {
@@ -317,23 +321,29 @@ fn weights_size<S: Simd>(z: &Sizes) -> (usize, usize, usize) {
     (panels, panels * (z.features + z.units) * width, panels * bias)
 }
 
+/// float32 of what the forward pass leaves for the backward pass.
+pub fn residual(o: &Operands) -> Checked<usize> {
+    Sizes::read(o)?.residual()
+}
+
 pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    use crate::commands::word::sequence_forward as w;
     let z = Sizes::read(o)?;
     let Sizes { kind, batch, time, features, units, .. } = z;
     let columns = elements(&[z.gates(), units])?;
     let states = elements(&[batch, units])?;
-    let x = o.floats(6, elements(&[batch, time, features])?)?;
-    let kernel = o.floats(7, elements(&[features, columns])?)?;
-    let recurrent = o.floats(8, elements(&[units, columns])?)?;
-    let bias = o.optional(9, if kind == GRU { 2 * columns } else { columns })?;
-    let h0 = o.optional(10, states)?;
-    let c0 = o.optional(11, states)?;
-    let mask = o.optional_bytes(12, elements(&[batch, time])?)?;
-    let zero_output = o.flag(13)?;
-    let residual = o.optional(14, z.residual()?)?;
-    let ys = o.optional(16, elements(&[batch, time, units])?)?;
-    let h_last = o.optional(17, states)?;
-    let c_last = o.optional(18, states)?;
+    let x = o.floats(w::X, elements(&[batch, time, features])?)?;
+    let kernel = o.floats(w::KERNEL, elements(&[features, columns])?)?;
+    let recurrent = o.floats(w::RECURRENT, elements(&[units, columns])?)?;
+    let bias = o.optional(w::BIAS, if kind == GRU { 2 * columns } else { columns })?;
+    let h0 = o.optional(w::H0, states)?;
+    let c0 = o.optional(w::C0, states)?;
+    let mask = o.optional_bytes(w::MASK, elements(&[batch, time])?)?;
+    let zero_output = o.flag(w::ZERO_OUTPUT)?;
+    let residual = o.optional(w::RESIDUAL, z.residual()?)?;
+    let ys = o.optional(w::YS, elements(&[batch, time, units])?)?;
+    let h_last = o.optional(w::H, states)?;
+    let c_last = o.optional(w::C, states)?;
 
     let (panels, weights, biases) = weights_size::<S>(&z);
     let keeps = !residual.is_null();
@@ -547,26 +557,27 @@ kernel! {
 }
 
 pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
+    use crate::commands::word::sequence_backward as w;
     let z = Sizes::read(o)?;
     let Sizes { kind, batch, time, features, units, .. } = z;
     let columns = elements(&[z.gates(), units])?;
     let states = elements(&[batch, units])?;
     let inputs = elements(&[batch, time, features])?;
-    let x = o.floats(6, inputs)?;
-    let kernel = o.floats(7, elements(&[features, columns])?)?;
-    let recurrent = o.floats(8, elements(&[units, columns])?)?;
-    let mask = o.optional_bytes(12, elements(&[batch, time])?)?;
-    let zero_output = o.flag(13)?;
-    let residual = o.floats(14, z.residual()?)?;
-    let dys = o.optional(16, elements(&[batch, time, units])?)?;
-    let dh_last = o.optional(17, states)?;
-    let dc_last = o.optional(18, states)?;
-    let dx = o.optional(19, inputs)?;
-    let d_kernel = o.optional(20, features * columns)?;
-    let d_recurrent = o.optional(21, units * columns)?;
-    let d_bias = o.optional(22, if kind == GRU { 2 * columns } else { columns })?;
-    let dh0 = o.optional(23, states)?;
-    let dc0 = o.optional(24, states)?;
+    let x = o.floats(w::X, inputs)?;
+    let kernel = o.floats(w::KERNEL, elements(&[features, columns])?)?;
+    let recurrent = o.floats(w::RECURRENT, elements(&[units, columns])?)?;
+    let mask = o.optional_bytes(w::MASK, elements(&[batch, time])?)?;
+    let zero_output = o.flag(w::ZERO_OUTPUT)?;
+    let residual = o.floats(w::RESIDUAL, z.residual()?)?;
+    let dys = o.optional(w::DYS, elements(&[batch, time, units])?)?;
+    let dh_last = o.optional(w::DH, states)?;
+    let dc_last = o.optional(w::DC, states)?;
+    let dx = o.optional(w::DX, inputs)?;
+    let d_kernel = o.optional(w::D_KERNEL, features * columns)?;
+    let d_recurrent = o.optional(w::D_RECURRENT, units * columns)?;
+    let d_bias = o.optional(w::D_BIAS, if kind == GRU { 2 * columns } else { columns })?;
+    let dh0 = o.optional(w::DH0, states)?;
+    let dc0 = o.optional(w::DC0, states)?;
     if batch == 0 || units == 0 {
         // SAFETY: the ranges were checked; the first worker alone writes zeros.
         unsafe {
