@@ -1,6 +1,7 @@
 /**
  * `pnpm build:native`: builds the native engine with cargo, where that is there, for this machine, and puts the binary into the package of its platform.
- * Steps then run on it. Without cargo it says so in one line, and everything runs on WebAssembly as before.
+ * Programs that have `@recurra/native` among their dependencies then run on it (here: the benchmark and `packages/testing`). Without cargo it says so in one line, and
+ * everything runs on WebAssembly as before.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, rmSync } from 'node:fs';

@@ -17,7 +17,7 @@ const compilers = [(await import('typescript')).default, (await import('typescri
 
 const work = mkdtempSync(join(tmpdir(), 'recurra-pack-'));
 const manifestOf = (name) => JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
-// The native engine needs its binary: scripts/check-native.mjs.
+// The native engine needs its binary, which is built apart.
 const packages = readdirSync(join(root, 'packages')).filter((name) => name !== 'native' && !manifestOf(name).private);
 const runtimes = [process.execPath, ...process.argv.slice(2)];
 const runIn = (runtime, file, cwd) =>

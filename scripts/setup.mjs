@@ -44,7 +44,7 @@ export function pnpm(args, options = {}) {
 
 function* filesUnder(folder) {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (['node_modules', 'dist', 'generated'].includes(entry.name)) continue;
+    if (['node_modules', 'dist', 'generated', 'target'].includes(entry.name)) continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) yield* filesUnder(path);
     else yield path;
@@ -72,6 +72,12 @@ function digests() {
   return { install: hashOf(manifests), build: hashOf([...manifests, join(root, 'tsconfig.base.json'), ...sources]) };
 }
 
+/** Is the native engine built here? (`pnpm build:native`) */
+function hasNative() {
+  const folder = join(root, 'packages/native/npm');
+  return readdirSync(folder).some((name) => existsSync(join(folder, name, `recurra-native.${name}.node`)));
+}
+
 /** Installs dependencies and builds all packages, unless nothing changed since that was last done. */
 export function setUp() {
   const wanted = Number(/(\d+)\.(\d+)/.exec(engines.node)[1]);
@@ -84,4 +90,6 @@ export function setUp() {
     pnpm(['exec', 'turbo', 'run', 'build', '--output-logs=errors-only', '--log-prefix=none']);
   mkdirSync(dirname(stampFile), { recursive: true });
   writeFileSync(stampFile, JSON.stringify(now));
+  if (!hasNative())
+    console.log('The native engine is not built (pnpm build:native, which takes cargo): steps run on WebAssembly.');
 }

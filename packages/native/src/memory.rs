@@ -32,7 +32,7 @@ impl Memory {
         let address = address as usize;
         let end = count.checked_mul(size).and_then(|bytes| bytes.checked_add(address));
         match end {
-            Some(end) if end <= self.bytes && address % size == 0 => Ok(self.base.wrapping_add(address)),
+            Some(end) if end <= self.bytes && address.is_multiple_of(size) => Ok(self.base.wrapping_add(address)),
             Some(end) if end <= self.bytes => Err(format!("address {address} is no multiple of {size}")),
             _ => Err(format!("{count} elements of {size} bytes at {address} leave the memory of {} bytes", self.bytes)),
         }

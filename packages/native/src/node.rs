@@ -17,7 +17,8 @@ pub fn protocol() -> &'static str {
 /// Bytes of a block that the engine sizes: the word at place `word` of a command with this number and these words.
 #[napi]
 pub fn block_bytes(command: i32, word: u32, words: Int32Array) -> Result<f64> {
-    let bytes = run::block_bytes(command, word as usize, &words).map_err(|reason| Error::from_reason(format!("native engine: {reason}")))?;
+    let bytes =
+        run::block_bytes(command, word as usize, &words).map_err(|reason| Error::from_reason(format!("native engine: {reason}")))?;
     Ok(bytes as f64)
 }
 

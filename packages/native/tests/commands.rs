@@ -120,8 +120,8 @@ fn sequence(kind: i32, [b, t, e, h]: [usize; 4], variant: usize) -> Sequence {
     let (x, w, u) = (draw(b * t * e), draw(e * gates * h), draw(h * gates * h));
     let u = u.iter().map(|v| f64::from((v * 0.3) as f32)).collect();
     let bias = draw(2 * gates * h);
-    let (h0, c0) = if variant % 2 == 0 { (vec![0.0; b * h], vec![0.0; b * h]) } else { (draw(b * h), draw(b * h)) };
-    let mask = (0..b * t).map(|i| u8::from(variant % 3 == 0 || i % 3 != 1)).collect();
+    let (h0, c0) = if variant.is_multiple_of(2) { (vec![0.0; b * h], vec![0.0; b * h]) } else { (draw(b * h), draw(b * h)) };
+    let mask = (0..b * t).map(|i| u8::from(variant.is_multiple_of(3) || i % 3 != 1)).collect();
     Sequence { kind, b, t, e, h, reverse: variant % 4 >= 2, zero_output: variant % 5 == 1, x, w, u, bias, h0, c0, mask }
 }
 

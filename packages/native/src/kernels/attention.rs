@@ -301,8 +301,8 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                     // One block of keys: its scores are computed once, and divided by the sums at the end: there are fewer values than scores.
                     let v = a.v.add(a.at(a.keys, a.value_depth, b, n, 0));
                     gemm(s, &Product::new(rows, a.value_depth, a.keys, scores, LINE, v, values, to, values), worker.products);
-                    for i in 0..rows {
-                        scale_row(s, to.add(i * values), a.value_depth, 1.0 / total[i]);
+                    for (i, sum) in total.iter().enumerate().take(rows) {
+                        scale_row(s, to.add(i * values), a.value_depth, 1.0 / sum);
                     }
                 } else {
                     let mut j0 = 0;
@@ -375,12 +375,12 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                         let v = a.v.add(a.at(a.keys, a.value_depth, b, n, j0));
                         let p = Product::new(rows, columns, a.value_depth, go, values, v, values, slopes, LINE);
                         gemm(s, &p.transpose_b(), worker.products);
-                        for i in 0..rows {
+                        for (i, dot) in dots.iter().enumerate().take(rows) {
                             let d = slopes.add(i * LINE);
                             if *lse.add(i) <= MASKED {
                                 std::ptr::write_bytes(d, 0, columns);
                             } else {
-                                slope_row(s, scores.add(i * LINE), d, columns, dots[i], a.scale);
+                                slope_row(s, scores.add(i * LINE), d, columns, *dot, a.scale);
                             }
                         }
                     }

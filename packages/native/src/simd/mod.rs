@@ -233,6 +233,8 @@ macro_rules! kernel {
             struct Call<S>(S $(, $type)*);
             impl<S: $crate::simd::Simd> $crate::simd::Task for Call<S> {
                 type Output = ($($output)?);
+                // The body is that of an unsafe function: the block stands for its.
+                #[allow(clippy::macro_metavars_in_unsafe, unused_unsafe)]
                 #[inline(always)]
                 fn call(self) -> Self::Output {
                     let Call($s $(, $argument)*) = self;
