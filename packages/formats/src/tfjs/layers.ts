@@ -162,7 +162,7 @@ export function relu(config: JsonObject): { readonly className: string; readonly
 }
 
 /** Activations of TensorFlow.js, by Keras 3's names. */
-export const ACTIVATIONS: ReadonlyMap<string, string> = new Map([
+const ACTIVATIONS: ReadonlyMap<string, string> = new Map([
   ...['elu', 'gelu', 'linear', 'log_softmax', 'mish', 'relu', 'relu6', 'selu', 'sigmoid', 'softmax'].map(
     (name) => [name, name] as const,
   ),

@@ -3,7 +3,7 @@ import { loadModel, type Storage } from '@recurra/layers';
 import { toModelFile } from '@recurra/layers/extend';
 import { FormatError } from '@recurra/tensor';
 import fc from 'fast-check';
-import { FILE, type FormatReader, type Golden } from './format-readers.js';
+import { FILE, type FormatReader, type Golden } from './format-reader.js';
 import { spliced, withOtherWords, wordChanges } from './hdf5-damage.js';
 import { operate, surgery } from './json-surgery.js';
 import { changed, changes, fraction, type MetadataRange } from './mutation.js';

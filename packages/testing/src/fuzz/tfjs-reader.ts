@@ -3,7 +3,7 @@ import { tensorsOf } from '@recurra/formats/extend';
 import { FormatError, ValueError } from '@recurra/tensor';
 import { concatenated } from '@recurra/tensor/extend';
 import fc from 'fast-check';
-import { FILE, type FormatReader, type Golden } from './format-readers.js';
+import { FILE, type FormatReader, type Golden } from './format-reader.js';
 import { operate, surgery } from './json-surgery.js';
 import { changed, changes } from './mutation.js';
 
