@@ -3,13 +3,13 @@
  * runs over a block before the next one begins, so that intermediate values never leave the first-level cache, and the cost
  * of interpreting is paid once a block.
  */
+import { apply, called } from "./generated/apply";
 import * as op from "./generated/commands";
 import {
   CHAIN_LAYOUT_DENSE as DENSE, CHAIN_LAYOUT_RANDOM as RANDOM, CHAIN_LAYOUT_SCALAR as SCALAR, CHAIN_LAYOUT_STRIDED as STRIDED, ChainCommand,
   ChainOperand, ChainOperation,
 } from "./generated/commands";
 import { philox, uniform } from "./random";
-import { erf4, exp4, expm14, gelu4, log1p4, log4, sigmoid4, softplus4, tanh4 } from "./vector";
 
 const BLOCK: i32 = 512;
 const BLOCK_BYTES: usize = 2048;
@@ -38,18 +38,9 @@ function unary(n: i32, x: v128): v128 {
   if (n == op.F32_CEIL) return f32x4.ceil(x);
   if (n == op.F32_TRUNC) return f32x4.trunc(x);
   if (n == op.F32_ROUND) return f32x4.nearest(x);
-  if (n == op.F32_EXP) return exp4(x);
-  if (n == op.F32_EXPM1) return expm14(x);
-  if (n == op.F32_LOG) return log4(x);
-  if (n == op.F32_LOG1P) return log1p4(x);
   if (n == op.F32_SQRT) return f32x4.sqrt(x);
   if (n == op.F32_RSQRT) return f32x4.div(f32x4.splat(1), f32x4.sqrt(x));
   if (n == op.F32_RECIPROCAL) return f32x4.div(f32x4.splat(1), x);
-  if (n == op.F32_TANH) return tanh4(x);
-  if (n == op.F32_SIGMOID) return sigmoid4(x);
-  if (n == op.F32_SOFTPLUS) return softplus4(x);
-  if (n == op.F32_ERF) return erf4(x);
-  if (n == op.F32_GELU) return gelu4(x);
   if (n == op.F32_LOGICAL_NOT) return truth(f32x4.eq(x, f32x4.splat(0)));
   if (n == op.F32_ISNAN) return truth(f32x4.ne(x, x));
   if (n == op.F32_ISINF) return truth(f32x4.eq(f32x4.abs(x), f32x4.splat(Infinity)));
@@ -63,7 +54,7 @@ function unary(n: i32, x: v128): v128 {
   if (n == op.CAST_I32_TO_F32) return f32x4.convert_i32x4_s(x);
   if (n == op.CAST_F32_TO_BOOL) return truth(f32x4.ne(x, f32x4.splat(0)));
   if (n == op.CAST_I32_TO_BOOL) return truth(i32x4.ne(x, i32x4.splat(0)));
-  return x;
+  return called(n, x);
 }
 
 // @ts-ignore: decorator
@@ -101,13 +92,13 @@ function binary(n: i32, a: v128, b: v128): v128 {
 
 // @ts-ignore: decorator
 @inline
-function over1(n: i32, a: usize, to: usize, end: usize): void {
+export function over1(n: i32, a: usize, to: usize, end: usize): void {
   for (; to < end; to += 16, a += 16) v128.store(to, unary(n, v128.load(a)));
 }
 
 // @ts-ignore: decorator
 @inline
-function over2(n: i32, a: usize, b: usize, to: usize, end: usize): void {
+export function over2(n: i32, a: usize, b: usize, to: usize, end: usize): void {
   for (; to < end; to += 16, a += 16, b += 16) v128.store(to, binary(n, v128.load(a), v128.load(b)));
 }
 
@@ -153,71 +144,9 @@ function divide(n: i32, a: usize, b: usize, to: usize, end: usize): void {
   }
 }
 
-/** One operation over a block. */
-function apply(n: i32, a: usize, b: usize, c: usize, to: usize, end: usize): void {
+/** What is no single instruction or function over vectors. */
+export function others(n: i32, a: usize, b: usize, c: usize, to: usize, end: usize): void {
   switch (n) {
-    case op.F32_NEG: over1(op.F32_NEG, a, to, end); return;
-    case op.F32_ABS: over1(op.F32_ABS, a, to, end); return;
-    case op.F32_SIGN: over1(op.F32_SIGN, a, to, end); return;
-    case op.F32_SQUARE: over1(op.F32_SQUARE, a, to, end); return;
-    case op.F32_RELU: over1(op.F32_RELU, a, to, end); return;
-    case op.F32_FLOOR: over1(op.F32_FLOOR, a, to, end); return;
-    case op.F32_CEIL: over1(op.F32_CEIL, a, to, end); return;
-    case op.F32_TRUNC: over1(op.F32_TRUNC, a, to, end); return;
-    case op.F32_ROUND: over1(op.F32_ROUND, a, to, end); return;
-    case op.F32_EXP: over1(op.F32_EXP, a, to, end); return;
-    case op.F32_EXPM1: over1(op.F32_EXPM1, a, to, end); return;
-    case op.F32_LOG: over1(op.F32_LOG, a, to, end); return;
-    case op.F32_LOG1P: over1(op.F32_LOG1P, a, to, end); return;
-    case op.F32_SQRT: over1(op.F32_SQRT, a, to, end); return;
-    case op.F32_RSQRT: over1(op.F32_RSQRT, a, to, end); return;
-    case op.F32_RECIPROCAL: over1(op.F32_RECIPROCAL, a, to, end); return;
-    case op.F32_TANH: over1(op.F32_TANH, a, to, end); return;
-    case op.F32_SIGMOID: over1(op.F32_SIGMOID, a, to, end); return;
-    case op.F32_SOFTPLUS: over1(op.F32_SOFTPLUS, a, to, end); return;
-    case op.F32_ERF: over1(op.F32_ERF, a, to, end); return;
-    case op.F32_GELU: over1(op.F32_GELU, a, to, end); return;
-    case op.F32_LOGICAL_NOT: over1(op.F32_LOGICAL_NOT, a, to, end); return;
-    case op.F32_ISNAN: over1(op.F32_ISNAN, a, to, end); return;
-    case op.F32_ISINF: over1(op.F32_ISINF, a, to, end); return;
-    case op.F32_ISFINITE: over1(op.F32_ISFINITE, a, to, end); return;
-    case op.I32_NEG: over1(op.I32_NEG, a, to, end); return;
-    case op.I32_ABS: over1(op.I32_ABS, a, to, end); return;
-    case op.I32_SQUARE: over1(op.I32_SQUARE, a, to, end); return;
-    case op.I32_RELU: over1(op.I32_RELU, a, to, end); return;
-    case op.I32_LOGICAL_NOT: over1(op.I32_LOGICAL_NOT, a, to, end); return;
-    case op.CAST_F32_TO_I32: over1(op.CAST_F32_TO_I32, a, to, end); return;
-    case op.CAST_I32_TO_F32: over1(op.CAST_I32_TO_F32, a, to, end); return;
-    case op.CAST_F32_TO_BOOL: over1(op.CAST_F32_TO_BOOL, a, to, end); return;
-    case op.CAST_I32_TO_BOOL: over1(op.CAST_I32_TO_BOOL, a, to, end); return;
-    case op.CAST_COPY: over1(op.CAST_COPY, a, to, end); return;
-    case op.F32_ADD: over2(op.F32_ADD, a, b, to, end); return;
-    case op.F32_SUB: over2(op.F32_SUB, a, b, to, end); return;
-    case op.F32_MUL: over2(op.F32_MUL, a, b, to, end); return;
-    case op.F32_DIV: over2(op.F32_DIV, a, b, to, end); return;
-    case op.F32_MAXIMUM: over2(op.F32_MAXIMUM, a, b, to, end); return;
-    case op.F32_MINIMUM: over2(op.F32_MINIMUM, a, b, to, end); return;
-    case op.F32_DIVIDE_NO_NAN: over2(op.F32_DIVIDE_NO_NAN, a, b, to, end); return;
-    case op.F32_EQUAL: over2(op.F32_EQUAL, a, b, to, end); return;
-    case op.F32_NOT_EQUAL: over2(op.F32_NOT_EQUAL, a, b, to, end); return;
-    case op.F32_LESS: over2(op.F32_LESS, a, b, to, end); return;
-    case op.F32_LESS_EQUAL: over2(op.F32_LESS_EQUAL, a, b, to, end); return;
-    case op.F32_GREATER: over2(op.F32_GREATER, a, b, to, end); return;
-    case op.F32_GREATER_EQUAL: over2(op.F32_GREATER_EQUAL, a, b, to, end); return;
-    case op.I32_ADD: over2(op.I32_ADD, a, b, to, end); return;
-    case op.I32_SUB: over2(op.I32_SUB, a, b, to, end); return;
-    case op.I32_MUL: over2(op.I32_MUL, a, b, to, end); return;
-    case op.I32_MAXIMUM: over2(op.I32_MAXIMUM, a, b, to, end); return;
-    case op.I32_MINIMUM: over2(op.I32_MINIMUM, a, b, to, end); return;
-    case op.I32_EQUAL: over2(op.I32_EQUAL, a, b, to, end); return;
-    case op.I32_NOT_EQUAL: over2(op.I32_NOT_EQUAL, a, b, to, end); return;
-    case op.I32_LESS: over2(op.I32_LESS, a, b, to, end); return;
-    case op.I32_LESS_EQUAL: over2(op.I32_LESS_EQUAL, a, b, to, end); return;
-    case op.I32_GREATER: over2(op.I32_GREATER, a, b, to, end); return;
-    case op.I32_GREATER_EQUAL: over2(op.I32_GREATER_EQUAL, a, b, to, end); return;
-    case op.I32_LOGICAL_AND: over2(op.I32_LOGICAL_AND, a, b, to, end); return;
-    case op.I32_LOGICAL_OR: over2(op.I32_LOGICAL_OR, a, b, to, end); return;
-    case op.I32_LOGICAL_XOR: over2(op.I32_LOGICAL_XOR, a, b, to, end); return;
     case op.F32_POW: power(a, b, to, end); return;
     case op.F32_MOD: case op.F32_FLOOR_DIVIDE: case op.I32_MOD: case op.I32_FLOOR_DIVIDE: divide(n, a, b, to, end); return;
     case op.SELECT:

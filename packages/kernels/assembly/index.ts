@@ -13,21 +13,13 @@ import { argReduce, cumulate, reduce } from "./reduce";
 import { rows } from "./rows";
 import { sequenceBackward, sequenceForward } from "./sequence";
 import { barrier, enter, failed, stopped } from "./sync";
-import { erf4, exp4, expm14, gelu4, log1p4, log4, sigmoid4, softplus4, tanh4, writeConstants } from "./vector";
+import { writeConstants } from "./vector";
+
+export * from "./generated/functions";
 
 export { recurrenceBackwardScratch, recurrenceForwardScratch, recurrenceResidual } from "./recurrence";
 export { backwardScratch, forwardScratch, residualSize } from "./sequence";
 
-// What compiled chains call.
-export function exp(x: v128): v128 { return exp4(x); }
-export function expm1(x: v128): v128 { return expm14(x); }
-export function log(x: v128): v128 { return log4(x); }
-export function log1p(x: v128): v128 { return log1p4(x); }
-export function tanh(x: v128): v128 { return tanh4(x); }
-export function sigmoid(x: v128): v128 { return sigmoid4(x); }
-export function softplus(x: v128): v128 { return softplus4(x); }
-export function erf(x: v128): v128 { return erf4(x); }
-export function gelu(x: v128): v128 { return gelu4(x); }
 /** Elements i .. i + 3 of the uniform numbers of a key. */
 export function draw(i: i32, stream: u32, key: usize): v128 {
   return uniform(philox(<u32>i >> 2, stream, load<u32>(key), load<u32>(key, 4)));

@@ -1,13 +1,19 @@
-/** The element-wise operations of chains by the type of their lanes, and their numbers: the only source. A boolean is a lane of 0 or 1. */
+/**
+ * The element-wise operations of chains by the type of their lanes, and their numbers: the only source. A boolean is a lane of 0 or 1. An operation that is
+ * there for float32 alone takes integers converted to it.
+ */
 
 export const operations = {
   F32: {
     doc: 'Element-wise operations on float32.',
     unary: {
       ...{ neg: 1, abs: 2, sign: 3, square: 4, relu: 5, floor: 6, ceil: 7, trunc: 8, round: 9 },
-      ...{ exp: 10, expm1: 11, log: 12, log1p: 13, sqrt: 14, rsqrt: 15, reciprocal: 16 },
-      ...{ tanh: 17, sigmoid: 18, softplus: 19, erf: 20, gelu: 25 },
-      ...{ logicalNot: 21, isnan: 22, isinf: 23, isfinite: 24 },
+      ...{ sqrt: 14, rsqrt: 15, reciprocal: 16, logicalNot: 21, isnan: 22, isinf: 23, isfinite: 24 },
+    },
+    // Functions of vector.ts, called NAME4 there: what the interpreter and compiled chains call. The others are written where they are used, in an
+    // instruction or two.
+    functions: {
+      ...{ exp: 10, expm1: 11, log: 12, log1p: 13, tanh: 17, sigmoid: 18, softplus: 19, erf: 20, gelu: 25 },
     },
     binary: {
       ...{ add: 32, sub: 33, mul: 34, div: 35, maximum: 36, minimum: 37, divideNoNan: 38 },
@@ -33,3 +39,12 @@ export const operations = {
 
 /** The choice between two values: its operands are the condition, what holds where it is not 0, and what holds elsewhere. */
 export const SELECT = 101;
+
+/** Those that go lane by lane, in functions of their own in elementwise.ts. */
+export const lanewise = ['pow', 'mod', 'floorDivide'];
+
+/** Those of float32 that integers are not converted for: their results would be others. */
+export const floatOnly = ['sign', 'pow'];
+
+/** Those of int32 that take booleans alone. */
+export const booleanOnly = ['logicalAnd', 'logicalOr', 'logicalXor'];

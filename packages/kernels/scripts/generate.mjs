@@ -1,5 +1,5 @@
 /**
- * Writes what commands/ says for those who read it: structures for the kernels (assembly/generated/commands.ts), tables and types for
+ * Writes what commands/ says for those who read it: structures for the kernels (assembly/generated/), tables and types for
  * the compiler (src/generated/commands.ts), and numbers and places for the native engine, where that package is (or where the one argument,
  * a file, says). None of it is committed.
  */
@@ -9,14 +9,15 @@ import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { commands, records, SERIAL } from '../commands/commands.mjs';
 import { control, enumerations } from '../commands/enumerations.mjs';
-import { operations, SELECT } from '../commands/operations.mjs';
+import { booleanOnly, floatOnly, lanewise, operations, SELECT } from '../commands/operations.mjs';
 
 /** lessEqual -> LESS_EQUAL, f32ToI32 -> F32_TO_I32 */
 const constant = (name) => name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase();
 const snake = (name) => constant(name).toLowerCase();
 const capital = (name) => name[0].toUpperCase() + name.slice(1);
 const fieldsOf = ({ fields }) => Object.entries(fields);
-const codesOf = ({ unary, binary }) => Object.entries({ ...unary, ...binary });
+const codesOf = ({ unary, functions = {}, binary }) => Object.entries({ ...unary, ...functions, ...binary });
+const functions = Object.keys(operations.F32.functions);
 
 /** What is written wrong in commands/ shows here, not in a kernel. */
 function check() {
@@ -84,6 +85,50 @@ function assemblyScript() {
   ].join('\n');
 }
 
+/** What follows from the operations: the interpreter's choice among them, and the functions that compiled chains import. */
+function assemblyScriptOperations() {
+  const all = Object.entries(operations).flatMap(([type, { unary, functions: called = {}, binary }]) => [
+    ...Object.keys({ ...unary, ...called }).map((name) => ({
+      name,
+      id: `${constant(type)}_${constant(name)}`,
+      over: 'over1(',
+      args: 'a',
+    })),
+    ...Object.keys(binary).map((name) => ({
+      name,
+      id: `${constant(type)}_${constant(name)}`,
+      over: 'over2(',
+      args: 'a, b',
+    })),
+  ]);
+  const cases = all
+    .filter(({ name }) => !lanewise.includes(name))
+    .map(({ id, over, args }) => `    case op.${id}: ${over}op.${id}, ${args}, to, end); return;\n`);
+  const calls = functions.map((name) => `  if (n == op.F32_${constant(name)}) return ${name}4(x);\n`);
+  const exported = functions.map((name) => `export function ${name}(x: v128): v128 { return ${name}4(x); }\n`);
+  const imported = `import { ${functions.map((name) => `${name}4`).join(', ')} } from "../vector";\n`;
+  return {
+    apply: `${HEADER}import { others, over1, over2 } from "../elementwise";
+import * as op from "./commands";
+${imported}
+/** The functions among the operations of one argument; what is none stays as it is. */
+// @ts-ignore: decorator
+@inline
+export function called(n: i32, x: v128): v128 {
+${calls.join('')}  return x;
+}
+
+/** One operation over a block. */
+export function apply(n: i32, a: usize, b: usize, c: usize, to: usize, end: usize): void {
+  switch (n) {
+${cases.join('')}    default: others(n, a, b, c, to, end);
+  }
+}
+`,
+    functions: `${HEADER}${imported}\n/* What compiled chains call. */\n${exported.join('')}`,
+  };
+}
+
 /** Numbers, the order of words by name, and the types of what has to be given for them. */
 function typeScript() {
   const union = (names) => (names.length === 0 ? 'never' : names.map((n) => `'${n}'`).join(' | '));
@@ -112,6 +157,8 @@ function typeScript() {
   };
   const numbers = (name, doc, list) =>
     `/** ${doc} */\nexport const ${name} = ${JSON.stringify(Object.fromEntries(list))} as const;\n`;
+  const names = (name, doc, list) =>
+    `/** ${doc} */\nexport const ${name}: readonly string[] = ${JSON.stringify(list)};\n`;
   return [
     HEADER,
     "import type { Layout } from '../layout.js';\n",
@@ -122,6 +169,9 @@ function typeScript() {
     ...Object.entries(enumerations).map(([name, { doc, values }]) => numbers(name, doc, Object.entries(values))),
     ...Object.entries(operations).map(([name, o]) => numbers(name, o.doc, codesOf(o))),
     `/** The choice between two values. */\nexport const SELECT: number = ${SELECT};\n`,
+    names('FUNCTIONS', 'Operations on float32 that are functions of the module, by their names.', functions),
+    names('FLOAT_ONLY', 'Those that integers are not converted for.', floatOnly),
+    names('BOOLEAN_ONLY', 'Those of I32 that take booleans alone.', booleanOnly),
     numbers(
       'Control',
       'Words of the block through which workers meet and report errors.',
@@ -185,6 +235,9 @@ export function generate() {
   check();
   const root = new URL('../', import.meta.url);
   write(new URL('assembly/generated/commands.ts', root), assemblyScript());
+  const written = assemblyScriptOperations();
+  write(new URL('assembly/generated/apply.ts', root), written.apply);
+  write(new URL('assembly/generated/functions.ts', root), written.functions);
   write(new URL('src/generated/commands.ts', root), typeScript());
   if (existsSync(new URL('../native/src/', root))) write(new URL('../native/src/generated/commands.rs', root), rust());
 }

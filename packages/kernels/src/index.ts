@@ -1,5 +1,6 @@
 export {
   Activation,
+  BOOLEAN_ONLY,
   Cast,
   ChainLayout,
   Command,
@@ -7,6 +8,8 @@ export {
   DataType,
   ErrorKind,
   F32,
+  FLOAT_ONLY,
+  FUNCTIONS,
   I32,
   Pooling,
   PROTOCOL,

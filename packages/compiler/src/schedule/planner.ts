@@ -2,7 +2,6 @@ import { barrier } from '@recurra/autograd/extend';
 import { Activation, Command } from '@recurra/kernels';
 import type { DType, Shape } from '@recurra/tensor';
 import {
-  allPrimitives,
   type Block,
   broadcastStrides,
   isContiguous,
@@ -14,28 +13,26 @@ import {
   sameShape,
   sizeOf,
 } from '@recurra/tensor/extend';
+import { COPY } from '../families/elementwise.js';
+import type { ElementwiseOperation } from '../families/family.js';
+import { rulesOf } from '../families/index.js';
 import { type Graph, isUniform, type Node, type Value } from '../graph.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
 import { Buffer, bufferAround, bytesOf, denseRef, mergeAxes, type Ref } from './buffer.js';
 import { chainWalk, emitChainCommand } from './chain-command.js';
-import { COPY, type ElementwiseOperation, elementwiseOf } from './elementwise.js';
 import type { Emission } from './emission.js';
 import { emitMatmul, type Product } from './matmul.js';
 import { Address, isCommand, Program } from './program.js';
 import { refusingNodes } from './refusals.js';
 import type { ChainOperation } from './registers.js';
-import { RULES } from './rules.js';
 import type { Schedule } from './schedule.js';
 
 import { type Unit, Units } from './units.js';
-import { isViewOperation, viewsOf } from './views.js';
 import { commonDims, MAX_DIMS } from './walk.js';
 
 /** From this much work a step on, a loop is shared among workers, who meet several times in each step. */
 const SHARED_LOOP = 200_000;
-
-const ours: ReadonlySet<unknown> = new Set(allPrimitives());
 
 /** What a planner found. */
 interface Planned {
@@ -182,9 +179,9 @@ class Planner implements Emission {
 
   // ---------------------------------------------------------------- what each node is
   private analyse(node: Node): void {
-    const known = ours.has(node.primitive) || node.primitive === (barrier as unknown);
-    if (known && isViewOperation(node.primitive.name)) {
-      const views = viewsOf(node, this.refOf(node.inputs[0]!));
+    const rules = rulesOf(node.primitive);
+    if (rules?.view) {
+      const views = rules.view(this.refOf(node.inputs[0]!), node.params as never, node);
       if (views) {
         node.outputs.forEach((value, i) => {
           this.refs.set(value, views[i]!);
@@ -192,8 +189,8 @@ class Planner implements Emission {
         return;
       }
       if (node.outputs[0]!.dtype !== 'float64') this.operations.set(node, COPY);
-    } else if (known) {
-      const operation = elementwiseOf(node);
+    } else {
+      const operation = rules?.chain?.(node);
       if (operation) this.operations.set(node, operation);
     }
     for (const value of node.outputs) this.writers.set(this.refOf(value).buffer, node);
@@ -244,7 +241,7 @@ class Planner implements Emission {
       if (this.free.has(node) && !this.isKept(node)) continue;
       const operation = this.operations.get(node);
       if (operation) this.addChain(node, operation);
-      else if (node.primitive.name === 'matmul' && ours.has(node.primitive) && this.products.has(node)) {
+      else if (this.products.has(node)) {
         const { bias, output } = this.products.get(node)!;
         const nodes = [node, ...absorbedBy(node, output)];
         this.units.add('matmul', nodes, this.needs(bias ? [...node.inputs, bias] : node.inputs));
@@ -322,8 +319,7 @@ class Planner implements Emission {
   private matchProducts(): Set<Node> {
     const absorbed = new Set<Node>();
     for (const node of this.graph.nodes) {
-      if (node.primitive.name !== 'matmul' || !ours.has(node.primitive) || node.outputs[0]!.dtype !== 'float32')
-        continue;
+      if (!isProduct(node) || node.outputs[0]!.dtype !== 'float32') continue;
       let output = node.outputs[0]!;
       let bias: Value | null = null;
       let activation: number = Activation.none;
@@ -464,7 +460,7 @@ class Planner implements Emission {
     const node = unit.nodes[0]!;
     if (unit.kind === 'matmul') emitMatmul(this, node, this.products.get(node)!);
     else if (node.primitive === (scanPrimitive as unknown)) this.emitScan(node);
-    else if (ours.has(node.primitive)) this.emitOwn(node);
+    else if (rulesOf(node.primitive)) this.emitOwn(node);
     else if (node.primitive.lower) this.emitLowered(node);
     else this.emitHost(node);
   }
@@ -624,8 +620,8 @@ class Planner implements Emission {
 
   private emitOwn(node: Node): void {
     const types = [...node.inputs, ...node.outputs].map((v) => v.dtype);
-    const rule = types.includes('float64') ? undefined : RULES.get(node.primitive.name);
-    if (!rule?.(this, node)) this.emitHost(node);
+    const rules = types.includes('float64') ? undefined : rulesOf(node.primitive);
+    if (!rules?.emit?.(this, node)) this.emitHost(node);
   }
 
   /** A loop: its body is planned like a step of its own, inside of one buffer of this one. */
@@ -747,12 +743,17 @@ function absorbedBy(node: Node, output: Value): Node[] {
   return result;
 }
 
+/** Is it a matrix product? */
+function isProduct(node: Node): boolean {
+  return node.primitive.name === 'matmul' && rulesOf(node.primitive) !== undefined;
+}
+
 /** Is it evaluated on the calling thread, by code that may throw, since no kernel computes it? */
 function isEvaluated(node: Node): boolean {
   if (node.primitive === (barrier as unknown)) return false;
-  if (!ours.has(node.primitive)) return !node.primitive.lower;
-  const { name } = node.primitive;
-  return name !== 'matmul' && !isViewOperation(name) && !RULES.has(name) && elementwiseOf(node) === null;
+  const rules = rulesOf(node.primitive);
+  if (!rules) return !node.primitive.lower;
+  return !isProduct(node) && !rules.view && !rules.emit && !rules.chain?.(node);
 }
 
 /** Is `value` a product's own output, or its biased one? */
@@ -771,7 +772,7 @@ function barriersOf(value: Value): Value[] {
   for (let { source } = value; source.kind === 'node'; { source } = source.node.inputs[0]!) {
     const { node } = source;
     if (node.primitive === (barrier as unknown)) tokens.push(node.inputs[1]!);
-    else if (!isViewOperation(node.primitive.name)) break;
+    else if (!rulesOf(node.primitive)?.view) break;
   }
   return tokens;
 }
@@ -783,7 +784,7 @@ function isSame(a: Ref, b: Ref): boolean {
 
 /** Uniform numbers that a chain can draw for itself. */
 function isRandomSource(node: Node): boolean {
-  if (node.primitive.name !== 'random' || !ours.has(node.primitive)) return false;
+  if (node.primitive.name !== 'random' || !rulesOf(node.primitive)) return false;
   const { kind, dtype } = node.params as RandomParams;
   return kind === 'uniform' && dtype === 'float32';
 }

@@ -1,16 +1,6 @@
-import type { CheckedIndicesParams } from '@recurra/tensor/extend';
+import { rulesOf } from '../families/index.js';
 import type { Graph, Node, Value } from '../graph.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
-
-/** The input of each operation that holds indices, which may name nothing. */
-const INDICES: ReadonlyMap<string, number> = new Map([
-  ['gather', 1],
-  ['scatterAdd', 1],
-  ['takeAlong', 1],
-  ['scatterAlong', 1],
-  ['segmentMax', 1],
-  ['checkedIndices', 0],
-]);
 
 /**
  * The nodes that may refuse their data while a step runs: those that take indices, unless another node has checked the same ones against the
@@ -25,30 +15,19 @@ export function refusingNodes(graph: Graph, evaluated: (node: Node) => boolean):
       if (refusingNodes((node.params as ScanParams).body, evaluated).size > 0) result.add(node);
       continue;
     }
-    const { name } = node.primitive;
-    if ((name === 'pow' && node.outputs[0]!.dtype === 'int32') || evaluated(node)) result.add(node);
-    const at = INDICES.get(name);
-    if (at === undefined) continue;
-    const indices = unshaped(node.inputs[at]!);
-    const size = sizeOfAxis(node);
+    const rules = rulesOf(node.primitive);
+    if (rules?.refuses?.(node) || evaluated(node)) result.add(node);
+    if (!rules?.indices) continue;
+    const indices = unshaped(node.inputs[rules.indices.input]!);
+    const size = rules.indices.size(node);
     const known = checked.get(indices) ?? new Set<number>();
     if (size !== null && known.has(size)) continue;
     result.add(node);
     if (size === null) continue;
     checked.set(indices, known.add(size));
-    if (name === 'checkedIndices') checked.set(node.outputs[0]!, new Set([size]));
+    if (node.primitive.name === 'checkedIndices') checked.set(node.outputs[0]!, new Set([size]));
   }
   return result;
-}
-
-/** The size of the axis that the indices point into; `null` where it is not one. */
-function sizeOfAxis({ primitive: { name }, params, inputs }: Node): number | null {
-  if (name === 'checkedIndices') {
-    const { sizes } = params as CheckedIndicesParams;
-    return sizes.length === 1 ? sizes[0]! : null;
-  }
-  if (name === 'gather' || name === 'takeAlong') return inputs[0]!.shape[(params as { axis: number }).axis]!;
-  return (params as { size: number }).size;
 }
 
 /** The value under changes of shape. */

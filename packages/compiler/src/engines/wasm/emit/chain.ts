@@ -1,4 +1,4 @@
-import { Cast, Command, F32, I32, Record, SELECT } from '@recurra/kernels';
+import { Cast, Command, F32, FUNCTIONS, I32, Record, SELECT } from '@recurra/kernels';
 import { type Bytes, encodeModule, type Import, Op, Simd, signed, simd, Type, unsigned } from './encoder.js';
 
 /** One operand of a chain that is to be compiled. */
@@ -64,9 +64,7 @@ const RULES: ReadonlyMap<number, Rule | string> = new Map<number, Rule | string>
   [F32.sqrt, unary(Simd.sqrt)],
   [F32.rsqrt, (a) => [...float(1), ...a, ...op(Simd.sqrt), ...op(Simd.div)]],
   [F32.reciprocal, (a) => [...float(1), ...a, ...op(Simd.div)]],
-  ...(['exp', 'expm1', 'log', 'log1p', 'tanh', 'sigmoid', 'softplus', 'erf', 'gelu'] as const).map(
-    (name) => [F32[name], name] as const,
-  ),
+  ...FUNCTIONS.map((name) => [F32[name as keyof typeof F32], name] as const),
   [F32.logicalNot, (a) => truth([...a, ...float(0), ...op(Simd.f32Eq)])],
   [F32.isnan, (a) => truth([...a, ...a, ...op(Simd.f32Ne)])],
   [F32.isinf, (a) => truth([...a, ...op(Simd.abs), ...float(Infinity), ...op(Simd.f32Eq)])],
