@@ -18,6 +18,26 @@ export interface Layout<N extends string = string, P extends string = string, O 
   readonly fields?: readonly [N, P, O];
 }
 
+/** A layout from its words, as the build writes them: `!` is behind a block that the engine sizes, `~` behind a float32. */
+export function layoutOf<N extends string, P extends string, O extends string>(
+  name: string,
+  number: number,
+  text: string,
+  records: Layout['records'] = {},
+): Layout<N, P, O> {
+  const marked = text.split(' ');
+  const markedBy = (mark: string): string[] =>
+    marked.filter((word) => word.endsWith(mark)).map((word) => word.slice(0, -1));
+  return {
+    name,
+    number,
+    words: marked.map((word) => word.replace(/[!~]$/, '')),
+    floats: markedBy('~'),
+    sized: markedBy('!'),
+    records,
+  };
+}
+
 /** What has to be given for a layout; `X` stands for addresses. */
 export type FieldsOf<N extends string, P extends string, O extends string, X> = {
   readonly [name in N]: number;
