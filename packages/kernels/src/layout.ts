@@ -18,7 +18,7 @@ export interface Layout<N extends string = string, P extends string = string, O 
   readonly fields?: readonly [N, P, O];
 }
 
-/** A layout from its words, as the build writes them: `!` is behind a block that the engine sizes, `~` behind a float32. */
+/** @public Read by what the build generates: a layout from its words. `!` is behind a block that the engine sizes, `~` behind a float32. */
 export function layoutOf<N extends string, P extends string, O extends string>(
   name: string,
   number: number,
