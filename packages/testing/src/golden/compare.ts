@@ -57,8 +57,8 @@ export class Comparison {
   /** Largest |actual - expected| / (atol + rtol |expected|). */
   worst = 0;
   /**
-   * Where the float32 reference is farther from the float64 result than ours is: accepted although beyond the tolerance,
-   * and reported.
+   * Where ours is within the tolerance of the float64 result, and the float32 reference, with rounding errors of its own, within twice that: accepted although
+   * they are farther apart, and reported.
    */
   readonly inexact: string[] = [];
   /** How the replay runs what it compares. */
@@ -72,7 +72,7 @@ export class Comparison {
 
   /**
    * Compares a tensor with the golden one: shape, dtype (int64 counts as int32), elements. `arbiter` gives the float64
-   * result, which decides where a float32 reference has lost more digits than we have (saturated gates: 1 - y^2).
+   * result, which decides where a float32 reference has lost digits (saturated gates: 1 - y^2; gradients that nearly cancel, which Adam makes steps of).
    */
   tensor(
     what: string,
@@ -122,7 +122,7 @@ export class Comparison {
       if (error > 1 && arbiter) {
         const exact = arbiter()[i]!;
         const limit = atol + rtol * Math.abs(exact);
-        if (Math.abs(a - exact) <= limit && Math.abs(b - exact) > limit && Math.abs(b - exact) <= 2 * limit) {
+        if (Math.abs(a - exact) <= limit && Math.abs(b - exact) <= 2 * limit) {
           this.inexact.push(`${what}[${i}]: ours ${a}, float64 ${exact}, reference ${b}`);
           continue;
         }
