@@ -45,7 +45,10 @@ function installed(code: string | null): string {
 
 /** The modules anew, as if a program began where a package of this code is installed (or none is). */
 async function fresh(environment?: string, code: string | null = null) {
-  jest.spyOn(process, 'cwd').mockReturnValue(installed(code));
+  const folder = installed(code);
+  jest.spyOn(process, 'cwd').mockReturnValue(folder);
+  // The program that runs the tests may be where the repository's own package is found.
+  jest.replaceProperty(process, 'argv', [process.argv[0]!, join(folder, 'program.js')]);
   if (environment === undefined) delete process.env['RECURRA_ENGINE'];
   else process.env['RECURRA_ENGINE'] = environment;
   let found: (typeof import('../index.js') & Pick<typeof import('@recurra/tensor'), 'tensor'>) | undefined;
