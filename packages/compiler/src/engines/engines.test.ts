@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loadKernels, PROTOCOL, SCRATCH_BYTES } from '@recurra/kernels';
 import { randomKey, randomNormal, type Tensor, tensor, zeros } from '@recurra/tensor';
 import { engine, jit, setEngine, setThreadedWork, setThreads, Variable } from '../index.js';
@@ -29,6 +29,7 @@ class Fake implements NativeModule {
   }
 }
 
+const builtin = process.getBuiltinModule;
 const folders: string[] = [];
 
 /** A folder where a package of this code is installed; none: an empty one. Each is new: what was looked for in one is remembered. */
@@ -47,8 +48,14 @@ function installed(code: string | null): string {
 async function fresh(environment?: string, code: string | null = null) {
   const folder = installed(code);
   jest.spyOn(process, 'cwd').mockReturnValue(folder);
-  // The program that runs the tests may be where the repository's own package is found.
-  jest.replaceProperty(process, 'argv', [process.argv[0]!, join(folder, 'program.js')]);
+  // Where the tests run, the repository's own package may be found from every folder (NODE_PATH): a program finds what is in its own.
+  const { createRequire } = builtin('node:module');
+  const requireFrom = (file: string) => (id: string) => {
+    if (existsSync(join(dirname(file), 'node_modules', id))) return createRequire(file)(id);
+    throw Object.assign(new Error(`Cannot find module '${id}'`), { code: 'MODULE_NOT_FOUND' });
+  };
+  if (process.getBuiltinModule === builtin)
+    jest.spyOn(process, 'getBuiltinModule').mockReturnValue({ createRequire: requireFrom } as never);
   if (environment === undefined) delete process.env['RECURRA_ENGINE'];
   else process.env['RECURRA_ENGINE'] = environment;
   let found: (typeof import('../index.js') & Pick<typeof import('@recurra/tensor'), 'tensor'>) | undefined;
