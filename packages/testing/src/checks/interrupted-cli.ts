@@ -1,6 +1,6 @@
 /**
- * Kills a training run (SIGKILL) at ten random moments, begins it again, and compares its end with that of a run that was let alone: weights bit for bit, and the
- * losses of the epochs that were left. `--seed S` chooses the moments. Ends with `N passed, N failed`.
+ * Kills a training run (SIGKILL) at ten random moments, one in each tenth of it, begins it again, and compares its end with that of a run that was let alone:
+ * weights bit for bit, and the losses of the epochs that were left. `--seed S` chooses the moments. Ends with `N passed, N failed`.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -54,13 +54,24 @@ class Run {
   }
 }
 
+/** Milliseconds of a run that is let alone, from the beginning of its first epoch on: with backups, as those that are killed. */
+async function duration(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), 'interrupted-'));
+  try {
+    const run = await new Run(join(folder, 'backup')).begin();
+    const start = performance.now();
+    await run.end();
+    return performance.now() - start;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 const given = process.argv.indexOf('--seed');
 const seed = given < 0 ? Math.floor(Math.random() * 2 ** 31) : Number(process.argv[given + 1]);
 const shares = randomUniform([TIMES], { key: randomKey(seed) }).data as Float32Array;
-const whole = await new Run(null).begin();
-const start = performance.now();
-const expected = (await whole.end())!;
-const span = performance.now() - start;
+const expected = (await new Run(null).end())!;
+const span = await duration();
 
 let failed = 0;
 let resumed = 0;
@@ -69,7 +80,7 @@ for (const [i, share] of shares.entries()) {
   const backups = join(folder, 'backup');
   try {
     // A run that was quicker than the first one is over before its time: it is killed earlier.
-    for (let wait = share * span, killed = false; !killed; wait *= 0.7) {
+    for (let wait = ((i + share) / TIMES) * span, killed = false; !killed; wait *= 0.7) {
       const run = await new Run(backups).begin();
       await new Promise((resolve) => setTimeout(resolve, wait));
       run.child.kill('SIGKILL');
