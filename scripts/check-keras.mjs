@@ -37,6 +37,8 @@ for (const [name, Class] of Object.entries(O.optimizers))
   ZOO[`optimizer ${name}`] = () => ({ ...dense(), compile: { optimizer: new Class(), loss: 'mse' } });
 // What Keras itself cannot do: in `.h5` it knows an optimizer by its name, and does not know lamb (not its own either). It opens the model without.
 const UNCOMPILED_H5 = ['optimizer lamb'];
+// Nor does it write adafactor's state there: two of its variables have one name.
+const UNSAVED_H5 = ['optimizer adafactor'];
 ZOO['moving averages, accumulated gradients'] = () => ({
   ...dense(),
   compile: { optimizer: new O.Adam({ useEma: true, gradientAccumulationSteps: 2 }), loss: 'mse' },
@@ -76,6 +78,7 @@ try {
         after: await predict(model, x),
         weightsAfter: model.getWeights().map(plain),
         theirs: `${base}.theirs.keras`,
+        theirsH5: UNSAVED_H5.includes(name) ? null : `${base}.theirs.h5`,
       },
     });
   }
@@ -101,7 +104,8 @@ try {
     }
     if (!theirs.further) continue;
     // Keras' own files, after that epoch: one more here.
-    for (const file of [c.theirs, c.theirs.replace(/\.keras$/, '.h5')]) {
+    for (const file of [c.theirs, c.theirsH5]) {
+      if (file === null) continue;
       const name = `${c.name}, Keras' ${file.endsWith('.h5') ? '.h5' : 'file'}, here`;
       const model = await L.loadModel(file);
       const [x, y] = [read(c.x), read(c.y)];
