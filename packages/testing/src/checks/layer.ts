@@ -3,7 +3,9 @@ import { treeMap, vjp } from '@recurra/autograd';
 import { jit, setThreadedWork, setThreads } from '@recurra/compiler';
 import {
   type AnyLayer,
+  decodeModel,
   deserializeLayer,
+  encodeModel,
   Input,
   type LayerClass,
   type LayerConfig,
@@ -40,7 +42,7 @@ export interface LayerSample {
 }
 
 /**
- * The contract of layers, checked for one: it builds once; `spec` and `computeOutputShape` say what comes out; configuration and weights survive a round trip; masks go
+ * The contract of layers, checked for one: it builds once; `spec` and `computeOutputShape` say what comes out; configuration and weights survive a round trip, in a `.keras` file too; masks go
  * where `computeMask` says, also through a model; one that says that it computes each sample by itself does; gradients for inputs and weights agree with finite differences in float64; compiled steps compute what
  * eager calls do, on two threads to the bit what one does; a training step changes the weights that are trained, and lowers the loss; a frozen layer stays as it is.
  *
@@ -60,6 +62,7 @@ export async function checkLayer(sample: LayerSample): Promise<void> {
   await check('output shape', () => saysShapes(sample, layer));
   await check('configuration', () => keepsConfiguration(sample, layer));
   await check('weights', () => keepsWeights(sample, layer));
+  await check('files', () => keepsFiles(sample));
   await check('mask', () => passesMasks(sample, layer));
   await check('samples', () => keepsSamplesApart(sample, layer));
   await check('gradient', () => differentiates(sample));
@@ -173,6 +176,19 @@ function keepsWeights(sample: LayerSample, layer: AnyLayer): void {
     refused = true;
   }
   expect(refused, 'setWeights to refuse a weight too many');
+}
+
+/** A model of the layer is the same after it was a `.keras` file. */
+async function keepsFiles(sample: LayerSample): Promise<void> {
+  if (sample.serializable === false || sample.options) return;
+  const layer = start(sample);
+  const inputs = symbolicOf(sample.inputs);
+  const model = new Model({ inputs, outputs: layer.apply(inputs) } as never) as Model;
+  const customObjects = sample.customObjects ?? { [layer.className]: layer.constructor as unknown as LayerClass };
+  const again = await decodeModel(await encodeModel(model as never), { customObjects: customObjects as never });
+  equal(again.getWeights(), model.getWeights(), 'of weights from a file');
+  const outputs = (m: { apply(x: never): unknown }): Tensor[] => leaves(m.apply(sample.inputs as never));
+  equal(outputs(again as never), outputs(model as never), 'of outputs of a model from a file');
 }
 
 /** The mask of an input: that of the sample, or some steps. */
