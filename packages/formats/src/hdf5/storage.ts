@@ -57,17 +57,12 @@ export async function readElements(
     if (own !== bytes) throw wrongSize(own);
     source.claim(at, bytes, where);
     source.budget.take(bytes, where);
-    return copied(source.bytes.subarray(at, at + bytes), pace);
+    const elements = new Uint8Array(bytes);
+    await copyInto(elements, source.bytes.subarray(at, at + bytes), 0, pace);
+    return elements;
   }
   if (kind !== CHUNKED) throw source.foreign(where, 'elements in the file itself', `a layout of kind ${kind}`);
   return readChunks(source, messages, layout, shape, size, where, pace);
-}
-
-/** A copy that is made piece by piece. */
-async function copied(bytes: Uint8Array, pace: Pace): Promise<Uint8Array<ArrayBuffer>> {
-  const own = new Uint8Array(bytes.length);
-  await copyInto(own, bytes, 0, pace);
-  return own;
 }
 
 interface Chunk {

@@ -125,13 +125,16 @@ function optimizerFrom(data: Readonly<Record<string, unknown>>): Optimizer {
   return deserializeOptimizer({ module, className, config: own, registeredName: registered } as never);
 }
 
-/** Descriptions without the numbers by which Keras tells objects that are written twice. */
-function withoutSharedIds<T>(value: T): T {
-  if (Array.isArray(value)) return value.map(withoutSharedIds) as T;
+/** Descriptions without the numbers by which Keras tells objects that are written twice, but of those that are to be one again. */
+export function withoutSharedIds<T>(
+  value: T,
+  kept: (described: Readonly<Record<string, unknown>>) => boolean = () => false,
+): T {
+  if (Array.isArray(value)) return value.map((item) => withoutSharedIds(item, kept)) as T;
   if (!isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(value)
-      .filter(([key]) => key !== 'sharedObjectId')
-      .map(([key, child]) => [key, withoutSharedIds(child)]),
+      .filter(([key]) => key !== 'sharedObjectId' || kept(value))
+      .map(([key, child]) => [key, withoutSharedIds(child, kept)]),
   ) as T;
 }

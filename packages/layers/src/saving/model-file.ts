@@ -9,7 +9,7 @@ import { Sequential } from '../base/sequential.js';
 import { isRecord } from '../base/tree.js';
 import type { Variable } from '../base/variable.js';
 import { type DeserializeOptions, deserializeLayer, deserializeTogether, layerClasses } from '../serialize.js';
-import { compileFromKeras, compileToKeras } from './compile-config.js';
+import { compileFromKeras, compileToKeras, withoutSharedIds } from './compile-config.js';
 import { fromKerasNames, toKerasNames } from './keras-names.js';
 import { assignOptimizer, optimizerToFile } from './optimizer-state.js';
 import { withoutMasksWithin } from './recorded-masks.js';
@@ -108,8 +108,9 @@ export function modelFromFile(file: ModelFile, options: FromModelFileOptions = {
         );
       const data = expectDescribed(
         label,
-        withSharedLayers(
+        withoutSharedIds(
           fromKerasNames(withoutMasksWithin(withVocabularies(withoutCompile(file.model), file.assets, label))),
+          isLayer,
         ),
       );
       const made = (): AnyModel => madeFrom(data, customObjects ? { customObjects } : {}, label);
@@ -188,16 +189,6 @@ const isLayer = ({ module, className, config }: Readonly<Record<string, unknown>
   typeof config['name'] === 'string' &&
   !className.endsWith('Policy') &&
   (module === null || module === undefined || /^keras(\.layers|\.models|\.src\.models\.\w+)?$/.test(String(module)));
-
-/** Descriptions with the numbers that say which layers are one and the same; of other objects each is its own. */
-function withSharedLayers(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withSharedLayers);
-  if (!isRecord(value)) return value;
-  const entries = Object.entries(value)
-    .filter(([key]) => key !== 'sharedObjectId' || isLayer(value))
-    .map(([key, child]) => [key, withSharedLayers(child)]);
-  return Object.fromEntries(entries);
-}
 
 /** Keras writes `compile_config` of models within models, which are not trained by themselves. */
 function withoutCompile(model: KerasObject): JsonObject {

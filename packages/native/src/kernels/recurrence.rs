@@ -10,7 +10,7 @@ use crate::commands::recurrent::{GRU, GRU_BEFORE, LSTM, RNN_RELU, RNN_TANH};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
-use crate::simd::Simd;
+use crate::simd::{keep, some, Simd};
 use crate::team::{part, Worker};
 
 /// Rows of the products that give the weights' gradients.
@@ -91,28 +91,6 @@ impl Shape {
         } else {
             self.drop.wrapping_add((gate * self.batch + row) * self.units)
         }
-    }
-}
-
-/// # Safety
-/// `n` of `LANES` values at p must be readable.
-#[inline(always)]
-unsafe fn some<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
-    if n == S::LANES {
-        s.load(p)
-    } else {
-        s.load_part(p, n)
-    }
-}
-
-/// # Safety
-/// `n` of `LANES` values at p must be writable.
-#[inline(always)]
-unsafe fn keep<S: Simd>(s: S, p: *mut f32, v: S::F, n: usize) {
-    if n == S::LANES {
-        s.store(p, v);
-    } else {
-        s.store_part(p, v, n);
     }
 }
 

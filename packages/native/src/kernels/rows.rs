@@ -6,7 +6,7 @@ use crate::commands::rows::{LOG_SOFTMAX, LOG_SOFTMAX_BACKWARD, NORMALIZE, NORMAL
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
-use crate::simd::Simd;
+use crate::simd::{keep, some, Simd};
 use crate::team::Worker;
 
 /// Elements of a row whose sum is float32.
@@ -20,28 +20,6 @@ fn vectors<S: Simd>(_: S, n: usize, mut f: impl FnMut(usize, usize)) {
         let lanes = S::LANES.min(n - i);
         f(i, lanes);
         i += S::LANES;
-    }
-}
-
-/// # Safety
-/// `n` of `LANES` values at p must be readable.
-#[inline(always)]
-unsafe fn some<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
-    if n == S::LANES {
-        s.load(p)
-    } else {
-        s.load_part(p, n)
-    }
-}
-
-/// # Safety
-/// `n` of `LANES` values at p must be writable.
-#[inline(always)]
-unsafe fn keep<S: Simd>(s: S, p: *mut f32, v: S::F, n: usize) {
-    if n == S::LANES {
-        s.store(p, v);
-    } else {
-        s.store_part(p, v, n);
     }
 }
 

@@ -324,3 +324,29 @@ macro_rules! dispatch {
         }
     };
 }
+
+/// The first `n` lanes of a vector: a whole one where it is full.
+///
+/// # Safety
+/// `n` of `LANES` values at p must be readable.
+#[inline(always)]
+pub unsafe fn some<S: Simd>(s: S, p: *const f32, n: usize) -> S::F {
+    if n == S::LANES {
+        s.load(p)
+    } else {
+        s.load_part(p, n)
+    }
+}
+
+/// Writes the first `n` lanes.
+///
+/// # Safety
+/// `n` of `LANES` values at p must be writable.
+#[inline(always)]
+pub unsafe fn keep<S: Simd>(s: S, p: *mut f32, v: S::F, n: usize) {
+    if n == S::LANES {
+        s.store(p, v);
+    } else {
+        s.store_part(p, v, n);
+    }
+}
