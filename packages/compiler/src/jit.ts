@@ -7,7 +7,7 @@ import { currentEngine, engine } from './engines/engines.js';
 import { Graph } from './graph.js';
 import { breathe } from './pacer.js';
 import { schedule } from './schedule/planner.js';
-import type { Schedule } from './schedule/schedule.js';
+import { isCommand } from './schedule/program.js';
 import { execute, executeTimed } from './scheduler.js';
 import { finiteSignature } from './signature.js';
 import { type Guard, Tracer } from './tracer.js';
@@ -39,7 +39,7 @@ export interface Step<A extends unknown[], R> {
   readonly inline: (...args: A) => R;
   /** Compiles for arguments like these without running; resolves to the memory that the step takes. */
   memory(...args: A): MemoryUse;
-  /** The engine and why it runs, the graph, what was fused, the kernels and the memory for arguments like these, as text. */
+  /** The engine and why it runs, the graph, what was fused, the kernels, what the calling thread evaluates and why, and the memory for arguments like these, as text. */
   explain(...args: A): string;
   /** Runs on the calling thread, and measures every kernel. */
   profile(...args: A): Promise<Profile<R>>;
@@ -49,9 +49,9 @@ export interface Step<A extends unknown[], R> {
   dispose(): void;
 }
 
-/** A schedule, prepared for the engine that it last ran on, with what surrounds it: how results are put together, and whether it draws random numbers. */
+/** A graph, prepared for the engine that it last ran on, with what surrounds it: how results are put together, and whether it draws random numbers. */
 interface Compiled {
-  readonly schedule: Schedule;
+  readonly graph: Graph;
   prepared: Prepared;
   readonly result: unknown;
   readonly drawsKey: boolean;
@@ -93,7 +93,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
     const chosen = currentEngine();
     if (compiled.prepared.engine !== chosen) {
       evict(compiled);
-      compiled.prepared = chosen.prepare(compiled.schedule, name);
+      compiled.prepared = chosen.prepare(schedule(compiled.graph, chosen.supports), name);
       holdings.add(compiled.prepared.holding);
     }
     return compiled.prepared;
@@ -204,19 +204,21 @@ function compile<A extends unknown[], R>(
     graph.nodes.some((node) =>
       node.inputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length),
     ) || graph.outputs.some((v) => v.source.kind === 'input' && v.source.index === leaves.length);
-  const planned = schedule(
-    drawsKey ? graph : new Graph(graph.inputs.slice(0, leaves.length), graph.nodes, graph.outputs, graph.updates),
-  );
-  const prepared = currentEngine().prepare(planned, name);
+  const own = drawsKey
+    ? graph
+    : new Graph(graph.inputs.slice(0, leaves.length), graph.nodes, graph.outputs, graph.updates);
+  const running = currentEngine();
+  const prepared = running.prepare(schedule(own, running.supports), name);
   // Only the structure is kept of what the function returned.
   const structure = treeMap((leaf) => new Tensor(leaf.shape, leaf.dtype, null), result as unknown);
-  return { schedule: planned, prepared, result: structure, drawsKey, guards: tracer.guards };
+  return { graph: own, prepared, result: structure, drawsKey, guards: tracer.guards };
 }
 
 function explain(name: string, { memory, schedule: { graph, notes, steps, work } }: Prepared): string {
   const labels = steps.map((step) => step.label);
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const evaluated = new Map(steps.flatMap((step) => (isCommand(step) ? [] : [[step.label, step.reason] as const])));
   const running = engine();
   const signature = graph.inputs.map((v) => `${v.dtype}[${v.shape.join(', ')}]`).join(', ');
   return [
@@ -227,6 +229,8 @@ function explain(name: string, { memory, schedule: { graph, notes, steps, work }
     ...notes.map((note) => `  ${note}`),
     `program: ${labels.length} commands`,
     ...[...counts].map(([label, count]) => `  ${label}${count > 1 ? ` (${count} times)` : ''}`),
+    ...(evaluated.size > 0 ? ['evaluated on the calling thread, between commands:'] : []),
+    ...[...evaluated].map(([label, reason]) => `  ${label}: ${reason}`),
     `memory: arena ${formatBytes(memory.arena)} (${formatBytes(memory.unplanned)} without sharing), plan ${formatBytes(memory.plan)}, variables ${formatBytes(memory.variables)}`,
   ].join('\n');
 }

@@ -8,6 +8,7 @@ import {
   type Primitive,
   type Trace,
 } from '@recurra/tensor/extend';
+import { rulesOf } from './families/index.js';
 import { Graph, isUniform, type Node, type Source, type Update, Value } from './graph.js';
 import { copyOf, keyOf } from './params.js';
 import { simplify } from './simplify.js';
@@ -102,7 +103,7 @@ export class Tracer implements Interpreter {
   process<P>(primitive: Primitive<P>, inputs: readonly Tensor[], params: P): Tensor[] {
     const values = inputs.map((input) => this.valueOf(input, primitive.name));
     const outputs = primitive.abstract(values, params);
-    const simple = simplify(primitive, values, params, outputs);
+    const simple = simplify(primitive as unknown as Primitive<unknown>, values, params, outputs);
     if (simple) {
       if (simple.kind === 'value') return [this.tensorOf(simple.value)];
       return this.apply(primitive, simple.inputs, simple.params as P, outputs);
@@ -157,7 +158,7 @@ export class Tracer implements Interpreter {
   guard(tensor: Tensor, check: (data: Tensor) => void): void {
     if (tensor.trace?.interpreter !== this) return;
     let { source } = (tensor.trace as Mark).value;
-    while (source.kind === 'node' && ['reshape', 'cast'].includes(source.node.primitive.name))
+    while (source.kind === 'node' && rulesOf(source.node.primitive)?.checkedAsInput)
       source = source.node.inputs[0]!.source;
     if (source.kind === 'input') this.guards.push({ input: source.index, check });
   }

@@ -2,6 +2,7 @@ import type { Tensor } from '@recurra/tensor';
 import type { Aval, NDArray } from '@recurra/tensor/extend';
 import type { Sized } from '../schedule/buffer.js';
 import type { Schedule } from '../schedule/schedule.js';
+import type { Supports } from '../schedule/supports.js';
 
 /** The engines there are. */
 export type EngineName = 'wasm' | 'native';
@@ -84,9 +85,11 @@ export interface Prepared {
 export interface Engine {
   readonly name: EngineName;
   readonly storage: Storage;
+  /** Which commands it has. What would become others is evaluated on the calling thread, between commands. */
+  readonly supports: Supports;
   /** Bytes of a block that it sizes: what a pass over a sequence leaves for the way back, scratch memory. */
   size(block: Sized): number;
-  /** Assembles a schedule. `name`: that of the step, for messages. */
+  /** Assembles a schedule that was planned for what it supports. `name`: that of the step, for messages. */
   prepare(schedule: Schedule, name: string): Prepared;
   /** On how many threads large steps run. */
   threads(): Threads;

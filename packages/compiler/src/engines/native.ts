@@ -2,6 +2,7 @@ import { type Layout, wordsOf } from '@recurra/kernels';
 import type { Sized } from '../schedule/buffer.js';
 import { Address, type Command } from '../schedule/program.js';
 import type { Schedule } from '../schedule/schedule.js';
+import { everyCommand, type Supports } from '../schedule/supports.js';
 import type { Engine, Prepared, Threads } from './engine.js';
 import { isThreaded, wantedThreads } from './threads.js';
 import { processors } from './wasm/executor.js';
@@ -73,6 +74,8 @@ export function loadNative(): { readonly module: NativeModule } | { readonly fai
 export class NativeEngine implements Engine, Runner {
   readonly name = 'native';
   readonly storage: LinearMemory = linearMemory();
+  /** The package has the commands of the same build. */
+  readonly supports: Supports = everyCommand;
   readonly description: string;
   private readonly native: NativeModule;
 

@@ -1,4 +1,4 @@
-import { BOOLEAN_ONLY, Cast, F32, FLOAT_ONLY, I32, SELECT } from '@recurra/kernels';
+import { Activation, BOOLEAN_ONLY, Cast, F32, FLOAT_ONLY, I32, SELECT } from '@recurra/kernels';
 import type { DType } from '@recurra/tensor';
 import { isConstant, type Node } from '../graph.js';
 import type { ElementwiseOperation, Family, PrimitiveRules } from './family.js';
@@ -43,9 +43,12 @@ const castChain = (node: Node): ElementwiseOperation | null => {
 const selectChain = (node: Node): ElementwiseOperation | null =>
   isWide(node) || node.inputs[0]!.dtype !== 'bool' ? null : { code: SELECT, convert: null };
 
-/** What has an operation of chains has it under the same name; further rules stand below. */
+/** What has an operation of chains, or an activation of products, has it under the same name; further rules stand below. */
 const CHAINS: Family = Object.fromEntries(
-  [...new Set([...Object.keys(F32), ...Object.keys(I32)])].map((name): [string, PrimitiveRules] => [name, { chain }]),
+  [...new Set([...Object.keys(F32), ...Object.keys(I32)])].map((name): [string, PrimitiveRules] => {
+    const writeBack = codeOf(Activation, name);
+    return [name, writeBack === null ? { chain } : { chain, writeBack }];
+  }),
 );
 
 /** Element-wise operations. */
@@ -53,6 +56,7 @@ export const ELEMENTWISE: Family = {
   ...CHAINS,
   add: {
     chain,
+    writeBack: 'bias',
     simplify: ([a, b], _, out) => (isConstant(b!, 0) ? same(a!, out) : isConstant(a!, 0) ? same(b!, out) : null),
   },
   sub: { chain, simplify: ([a, b], _, out) => (isConstant(b!, 0) ? same(a!, out) : null) },
@@ -63,14 +67,14 @@ export const ELEMENTWISE: Family = {
   div: { chain, simplify: ([a, b], _, out) => (isConstant(b!, 1) ? same(a!, out) : null) },
   neg: {
     chain,
-    simplify: ([x]) => {
-      const inner = madeBy(x!, 'neg');
+    simplify: ([x], _, _out, self) => {
+      const inner = madeBy(x!, self);
       return inner ? is(inner.inputs[0]!) : null;
     },
   },
   // An integer to a negative power has no result.
   pow: { chain, refuses: (node) => node.outputs[0]!.dtype === 'int32' },
   select: { chain: selectChain },
-  cast: { chain: castChain, simplify: ([x], _, out) => same(x!, out) },
+  cast: { chain: castChain, checkedAsInput: true, simplify: ([x], _, out) => same(x!, out) },
   stopGradient: { simplify: ([x]) => is(x!) },
 };

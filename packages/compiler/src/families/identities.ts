@@ -1,4 +1,4 @@
-import { type Aval, sameShape } from '@recurra/tensor/extend';
+import { type Aval, type Primitive, sameShape } from '@recurra/tensor/extend';
 import type { Node, Value } from '../graph.js';
 import type { Simplified } from './family.js';
 
@@ -10,8 +10,8 @@ export function same(value: Value, output: Aval): Simplified | null {
   return sameShape(value.shape, output.shape) && value.dtype === output.dtype ? is(value) : null;
 }
 
-/** The node of a primitive of this name that made a value. */
-export function madeBy(value: Value, name: string): Node | null {
+/** The node of this primitive that made a value. */
+export function madeBy(value: Value, primitive: Primitive<unknown>): Node | null {
   const { source } = value;
-  return source.kind === 'node' && source.node.primitive.name === name ? source.node : null;
+  return source.kind === 'node' && source.node.primitive === primitive ? source.node : null;
 }

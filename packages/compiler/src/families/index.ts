@@ -3,6 +3,7 @@ import { allPrimitives } from '@recurra/tensor/extend';
 import { ELEMENTWISE } from './elementwise.js';
 import type { PrimitiveRules } from './family.js';
 import { INDEXING } from './indexing.js';
+import { MATMUL } from './matmul.js';
 import { RANDOM } from './random.js';
 import { REDUCE } from './reduce.js';
 import { ROWS } from './rows.js';
@@ -14,7 +15,7 @@ let table: ReadonlyMap<unknown, PrimitiveRules> | null = null;
 /** The rules of all primitives, by the objects themselves: another one of the same name is another one. */
 function rules(): ReadonlyMap<unknown, PrimitiveRules> {
   if (table) return table;
-  const all = { ...ELEMENTWISE, ...SHAPES, ...REDUCE, ...INDEXING, ...ROWS, ...WINDOWS, ...RANDOM };
+  const all = { ...ELEMENTWISE, ...SHAPES, ...REDUCE, ...INDEXING, ...ROWS, ...WINDOWS, ...RANDOM, ...MATMUL };
   const own = [...allPrimitives(), barrier].map((primitive) => [primitive, all[primitive.name]] as const);
   table = new Map(own.flatMap(([primitive, found]): [unknown, PrimitiveRules][] => [[primitive, found ?? {}]]));
   return table;

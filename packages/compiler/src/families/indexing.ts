@@ -83,5 +83,5 @@ export const INDEXING: Family = {
   takeAlong: { indices: { input: 1, size: alongAxis } },
   scatterAlong: { indices: { input: 1, size: given } },
   segmentMax: { indices: { input: 1, size: given } },
-  checkedIndices: { emit: emitCheckedIndices, indices: { input: 0, size: checkedSize } },
+  checkedIndices: { emit: emitCheckedIndices, indices: { input: 0, size: checkedSize, checked: true } },
 };

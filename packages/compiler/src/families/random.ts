@@ -23,5 +23,11 @@ function emitRandom(emission: Emission, node: Node): boolean {
   return true;
 }
 
+/** Uniform float32 numbers cost less to draw again, wherever they are needed, than to keep. */
+function draws(node: Node): { readonly stream: number } | null {
+  const { kind, dtype, stream = 0 } = node.params as RandomParams;
+  return kind === 'uniform' && dtype === 'float32' ? { stream } : null;
+}
+
 /** Random numbers. */
-export const RANDOM: Family = { random: { emit: emitRandom } };
+export const RANDOM: Family = { random: { emit: emitRandom, draws } };

@@ -33,13 +33,15 @@ function emitPad(emission: Emission, node: Node): boolean {
 /** What only looks at its input in another way, and what puts inputs together. */
 export const SHAPES: Family = {
   reshape: {
+    flat: true,
+    checkedAsInput: true,
     view: (x, { shape }: { shape: Shape }) => {
       const strides = reshapeStrides(x, shape);
       return strides && [{ ...x, shape, strides }];
     },
-    simplify: ([x], params, out) => {
+    simplify: ([x], params, out, self) => {
       if (sameShape(x!.shape, out.shape)) return is(x!);
-      const inner = madeBy(x!, 'reshape');
+      const inner = madeBy(x!, self);
       if (!inner) return null;
       const first = inner.inputs[0]!;
       return sameShape(first.shape, out.shape) ? is(first) : { kind: 'same', inputs: [first], params };
@@ -49,9 +51,9 @@ export const SHAPES: Family = {
     view: (x, { permutation }: { permutation: readonly number[] }) => [
       { ...x, shape: permutation.map((a) => x.shape[a]!), strides: permutation.map((a) => x.strides[a]!) },
     ],
-    simplify: ([x], { permutation }: { permutation: readonly number[] }, _out) => {
+    simplify: ([x], { permutation }: { permutation: readonly number[] }, _out, self) => {
       if (permutation.every((axis, i) => axis === i)) return is(x!);
-      const inner = madeBy(x!, 'transpose');
+      const inner = madeBy(x!, self);
       if (!inner) return null;
       const first = (inner.params as { permutation: readonly number[] }).permutation;
       const whole = permutation.map((axis) => first[axis]!);
@@ -86,6 +88,7 @@ export const SHAPES: Family = {
   },
   barrier: {
     view: (x) => [x],
+    token: 1,
   },
   pad: {
     emit: emitPad,

@@ -1,7 +1,6 @@
 import { ChainLayout, Command, type Fields } from '@recurra/kernels';
 import type { Shape } from '@recurra/tensor';
-import { broadcastStrides, isContiguous, type RandomParams } from '@recurra/tensor/extend';
-import type { Node } from '../graph.js';
+import { broadcastStrides, isContiguous } from '@recurra/tensor/extend';
 import { type Buffer, bytesOf, mergeAxes, type Ref } from './buffer.js';
 import type { Emission } from './emission.js';
 import type { Address } from './program.js';
@@ -12,7 +11,7 @@ import { commonDims, MAX_DIMS, stridesOn } from './walk.js';
 interface ChainInput {
   ref: Ref;
   shape: Shape;
-  random?: Node;
+  random?: { readonly stream: number };
   register?: number;
 }
 
@@ -32,7 +31,7 @@ export interface Chain {
 /** One walk for all operands of a chain; those that do not fit are copied first. */
 export function chainWalk(
   emission: Emission,
-  inputs: { ref: Ref; shape: Shape; random?: Node }[],
+  inputs: { ref: Ref; shape: Shape; random?: object }[],
   count: number,
 ): number[] {
   for (;;) {
@@ -75,8 +74,7 @@ export function emitChainCommand(emission: Emission, staged: ReadonlySet<Buffer>
   const reads = inputs.map(({ ref, shape, random, register: own }, i): Fields<Address> => {
     const register = compact.of(own ?? i);
     if (!random) return describe(ref, shape, register, false);
-    const { stream = 0 } = random.params as RandomParams;
-    return { register, layout: ChainLayout.random, at: emission.address(ref), bytes: 4, s0: stream };
+    return { register, layout: ChainLayout.random, at: emission.address(ref), bytes: 4, s0: random.stream };
   });
   const writes = outputs.map(({ ref, shape, register }, i) =>
     describe(ref, shape, compact.of(register ?? inputs.length + i), true),

@@ -1,33 +1,31 @@
-import { barrier } from '@recurra/autograd/extend';
-import { Activation, Command } from '@recurra/kernels';
+import { Command } from '@recurra/kernels';
 import type { DType, Shape } from '@recurra/tensor';
 import {
-  type Block,
   broadcastStrides,
   isContiguous,
-  type LowerContext,
   type NDArray,
   ndarray,
-  type RandomParams,
   rowMajorStrides,
   sameShape,
   sizeOf,
 } from '@recurra/tensor/extend';
 import { COPY } from '../families/elementwise.js';
-import type { ElementwiseOperation } from '../families/family.js';
+import type { ElementwiseOperation, PrimitiveRules } from '../families/family.js';
 import { rulesOf } from '../families/index.js';
+import { fusedProduct, type Product, type Surroundings } from '../families/matmul.js';
 import { type Graph, isUniform, type Node, type Value } from '../graph.js';
 import { type ScanParams, scanPrimitive } from '../scan.js';
 import type { Variable } from '../variable.js';
 import { Buffer, bufferAround, bytesOf, denseRef, mergeAxes, type Ref } from './buffer.js';
 import { chainWalk, emitChainCommand } from './chain-command.js';
 import type { Emission } from './emission.js';
-import { emitMatmul, type Product } from './matmul.js';
+import { dtypesOf, isEvaluated, lacking, missingText } from './evaluation.js';
+import { emitLowered } from './lowering.js';
 import { Address, isCommand, Program } from './program.js';
 import { refusingNodes } from './refusals.js';
 import type { ChainOperation } from './registers.js';
 import type { Schedule } from './schedule.js';
-
+import { everyCommand, type Supports } from './supports.js';
 import { type Unit, Units } from './units.js';
 import { commonDims, MAX_DIMS } from './walk.js';
 
@@ -46,22 +44,23 @@ interface Planned {
   readonly notes: readonly string[];
 }
 
-/** The schedule of a graph. Nothing of an engine is touched: a graph has the same one for all. */
-export function schedule(graph: Graph): Schedule {
-  const { program, inputs, outputs, constants, variables, updated, notes } = new Planner(graph).plan();
+/** The schedule of a graph for engines that answer so. Nothing of an engine is touched. */
+export function schedule(graph: Graph, supports: Supports = everyCommand): Schedule {
+  const { program, inputs, outputs, constants, variables, updated, notes } = new Planner(graph, supports).plan();
   const { steps, buffers } = program;
   const work = steps.reduce((sum, step) => sum + (isCommand(step) ? step.work : 0), 0);
   return { graph, steps, buffers: [...buffers], inputs, outputs, constants, variables, updated, work, notes };
 }
 
 /** Turns a graph into a program: views become strides, element-wise neighbours one pass, updates happen in place. */
-class Planner implements Emission {
+class Planner implements Emission, Surroundings {
   private readonly graph: Graph;
   private readonly refs = new Map<Value, Ref>();
   private readonly writers = new Map<Buffer, Node>();
   private readonly constants = new Map<NDArray, Buffer>();
   private readonly variableBuffers = new Map<Variable, Buffer>();
-  readonly program: Program = new Program();
+  readonly program: Program;
+  private readonly supports: Supports;
   private readonly operations = new Map<Node, ElementwiseOperation>();
   /** Nodes that cost less to compute again than to keep: random numbers, and what follows from them and scalars alone. */
   private readonly free = new Set<Node>();
@@ -77,8 +76,10 @@ class Planner implements Emission {
   private readonly innerConstants: { readonly buffer: Buffer; readonly array: NDArray }[] = [];
 
   /** @param given places of inputs that lie elsewhere: what the body of a loop takes from around it */
-  constructor(graph: Graph, given: ReadonlyMap<Value, Ref> = new Map()) {
+  constructor(graph: Graph, supports: Supports, given: ReadonlyMap<Value, Ref> = new Map()) {
     this.graph = graph;
+    this.supports = supports;
+    this.program = new Program(supports);
     this.units = new Units(graph.nodes.length);
     for (const [value, ref] of given) this.refs.set(value, ref);
     this.given = new Set([...given.values()].map((ref) => ref.buffer));
@@ -188,19 +189,30 @@ class Planner implements Emission {
         });
         return;
       }
-      if (node.outputs[0]!.dtype !== 'float64') this.operations.set(node, COPY);
+      if (node.outputs[0]!.dtype !== 'float64' && this.isChained(node)) this.operations.set(node, COPY);
     } else {
       const operation = rules?.chain?.(node);
-      if (operation) this.operations.set(node, operation);
+      if (operation && this.isChained(node)) this.operations.set(node, operation);
     }
     for (const value of node.outputs) this.writers.set(this.refOf(value).buffer, node);
     if (this.isFree(node)) this.free.add(node);
   }
 
+  /** Has the engine chains over what the node reads and writes? */
+  private isChained(node: Node): boolean {
+    return this.supports(Command.chain, dtypesOf(node));
+  }
+
+  /** The uniform numbers that a chain draws for itself in place of this node. */
+  private drawn(node: Node): { readonly stream: number } | null {
+    const drawn = rulesOf(node.primitive)?.draws?.(node) ?? null;
+    return drawn && this.isChained(node) && lacking(node, this.supports) === null ? drawn : null;
+  }
+
   private isFree(node: Node): boolean {
-    if (isRandomSource(node)) return true;
+    if (this.drawn(node)) return true;
     const shape = node.outputs[0]!.shape;
-    if (!this.operations.has(node) || node.primitive.name === 'reshape') return false;
+    if (!this.operations.has(node) || isFlat(node)) return false;
     let sources = 0;
     for (const value of node.inputs) {
       const { source } = value;
@@ -242,8 +254,8 @@ class Planner implements Emission {
       const operation = this.operations.get(node);
       if (operation) this.addChain(node, operation);
       else if (this.products.has(node)) {
-        const { bias, output } = this.products.get(node)!;
-        const nodes = [node, ...absorbedBy(node, output)];
+        const { bias, output, absorbed: taken } = this.products.get(node)!;
+        const nodes = [node, ...taken];
         this.units.add('matmul', nodes, this.needs(bias ? [...node.inputs, bias] : node.inputs));
         // Whoever reads the result finds this unit.
         this.writers.set(this.refOf(output).buffer, nodes[nodes.length - 1]!);
@@ -262,9 +274,7 @@ class Planner implements Emission {
         this.results.has(value) ||
         (this.readers.get(value) ?? []).some(
           (reader) =>
-            !this.operations.has(reader) ||
-            reader.primitive.name === 'reshape' ||
-            !sameShape(reader.outputs[0]!.shape, value.shape),
+            !this.operations.has(reader) || isFlat(reader) || !sameShape(reader.outputs[0]!.shape, value.shape),
         ),
     );
   }
@@ -299,8 +309,8 @@ class Planner implements Emission {
   }
 
   private iterationShape(node: Node): Shape {
-    // A reshape that copies walks its input; both have the same elements in the same order.
-    return node.primitive.name === 'reshape' ? node.inputs[0]!.shape : node.outputs[0]!.shape;
+    // A change of shape that copies walks its input; both have the same elements in the same order.
+    return isFlat(node) ? node.inputs[0]!.shape : node.outputs[0]!.shape;
   }
 
   /** Can one walk of at most four dimensions serve the operands of both chains? */
@@ -319,42 +329,26 @@ class Planner implements Emission {
   private matchProducts(): Set<Node> {
     const absorbed = new Set<Node>();
     for (const node of this.graph.nodes) {
-      if (!isProduct(node) || node.outputs[0]!.dtype !== 'float32') continue;
-      let output = node.outputs[0]!;
-      let bias: Value | null = null;
-      let activation: number = Activation.none;
-      const add = this.onlyReader(output);
-      if (add && add.primitive.name === 'add' && this.operations.has(add)) {
-        const other = add.inputs[0] === output ? add.inputs[1]! : add.inputs[0]!;
-        if (other !== output && this.isRow(other, output, node) && sameShape(add.outputs[0]!.shape, output.shape)) {
-          bias = other;
-          output = add.outputs[0]!;
-          absorbed.add(add);
-        }
-      }
-      const next = this.onlyReader(output);
-      if (next && this.operations.has(next) && Object.hasOwn(Activation, next.primitive.name)) {
-        activation = Activation[next.primitive.name as keyof typeof Activation];
-        output = next.outputs[0]!;
-        absorbed.add(next);
-      }
-      this.products.set(node, { bias, activation, output });
-      if (bias || activation)
-        this.notes.push(
-          `${bias ? 'bias' : ''}${bias && activation ? ' and ' : ''}${activation ? next!.primitive.name : ''} in a matmul of [${output.shape.join(', ')}]`,
-        );
+      if (!isProduct(node) || lacking(node, this.supports) !== null) continue;
+      const product = fusedProduct(node, this);
+      this.products.set(node, product);
+      for (const one of product.absorbed) absorbed.add(one);
+      if (product.note !== null) this.notes.push(product.note);
     }
     return absorbed;
   }
 
-  private onlyReader(value: Value): Node | null {
+  /** The element-wise operation that alone reads a value, with its rules. */
+  reader(value: Value): { readonly node: Node; readonly rules: PrimitiveRules } | null {
     const list = this.readers.get(value);
     if (list?.length !== 1 || this.results.has(value)) return null;
-    return list[0]!;
+    const [node] = list as [Node];
+    const rules = rulesOf(node.primitive);
+    return rules && this.operations.has(node) ? { node, rules } : null;
   }
 
   /** Is it one row, the same for all rows of `like`, whose last axis it has, and known before `before`? */
-  private isRow(value: Value, like: Value, before: Node): boolean {
+  isRow(value: Value, like: Value, before: Node): boolean {
     const n = like.shape[like.shape.length - 1]!;
     const ref = this.refOf(value);
     const writer = this.writer(value);
@@ -383,7 +377,7 @@ class Planner implements Emission {
         if (set) set.add(unit);
         else reading.set(buffer, new Set([unit]));
       }
-    const refusing = refusingNodes(this.graph, isEvaluated);
+    const refusing = refusingNodes(this.graph, (node) => isEvaluated(node, this.supports));
     // What can fail must come first: a step that fails leaves variables as they were.
     const lastRisk = order.findLastIndex((unit) => unit.nodes.some((node) => refusing.has(node)));
     const late = new Set([...this.results].map((value) => this.refOf(value).buffer));
@@ -458,18 +452,21 @@ class Planner implements Emission {
       return;
     }
     const node = unit.nodes[0]!;
-    if (unit.kind === 'matmul') emitMatmul(this, node, this.products.get(node)!);
+    const missing = lacking(node, this.supports);
+    if (missing !== null) this.emitHost(node, missing);
+    else if (unit.kind === 'matmul') rulesOf(node.primitive)!.product!(this, node, this.products.get(node)!);
     else if (node.primitive === (scanPrimitive as unknown)) this.emitScan(node);
     else if (rulesOf(node.primitive)) this.emitOwn(node);
-    else if (node.primitive.lower) this.emitLowered(node);
-    else this.emitHost(node);
+    else if (node.primitive.lower) emitLowered(this, node, (value) => this.isRead(value));
+    else this.emitHost(node, 'no kernel');
   }
 
-  private emitHost(node: Node): void {
+  private emitHost(node: Node, reason: string): void {
     this.program.host(
       node,
       node.inputs.map((v) => this.refOf(v)),
       node.outputs.map((v) => this.refOf(v)),
+      reason,
     );
   }
 
@@ -497,7 +494,7 @@ class Planner implements Emission {
 
   emitCopy(from: Ref, to: Ref, label: string): void {
     if (sizeOf(from.shape) === 0) return;
-    if (from.dtype === 'float64') {
+    if (from.dtype === 'float64' || !this.supports(Command.chain, [from.dtype])) {
       this.copyOnHost(from, to);
       return;
     }
@@ -536,7 +533,12 @@ class Planner implements Emission {
       samples: [],
     };
     const node: Node = { index: -1, primitive: identity, inputs: [], params: null, outputs: [] };
-    this.program.host(node, [from], [to]);
+    this.program.host(
+      node,
+      [from],
+      [to],
+      from.dtype === 'float64' ? 'float64' : missingText(Command.chain, [from.dtype]),
+    );
   }
 
   private emitChain(unit: Unit): void {
@@ -556,7 +558,7 @@ class Planner implements Emission {
     const own = new Set(unit.nodes);
     /** Registers of what is computed here, by the buffer that it would lie in. */
     const inside = new Map<Buffer, number>();
-    const inputs: { ref: Ref; shape: Shape; random?: Node; register: number }[] = [];
+    const inputs: { ref: Ref; shape: Shape; random?: { readonly stream: number }; register: number }[] = [];
     const operations: ChainOperation[] = [];
     let registers = 0;
     const keys = new Map<string, number>();
@@ -574,10 +576,11 @@ class Planner implements Emission {
       return register;
     };
     for (const node of nodes) {
-      if (isRandomSource(node)) {
+      const random = this.drawn(node);
+      if (random) {
         const register = registers++;
         const shape = node.outputs[0]!.shape;
-        inputs.push({ ref: this.dense(this.refOf(node.inputs[0]!)), shape, random: node, register });
+        inputs.push({ ref: this.dense(this.refOf(node.inputs[0]!)), shape, random, register });
         inside.set(this.refOf(node.outputs[0]!).buffer, register);
         continue;
       }
@@ -619,9 +622,14 @@ class Planner implements Emission {
   }
 
   private emitOwn(node: Node): void {
-    const types = [...node.inputs, ...node.outputs].map((v) => v.dtype);
-    const rules = types.includes('float64') ? undefined : rulesOf(node.primitive);
-    if (!rules?.emit?.(this, node)) this.emitHost(node);
+    const isWide = dtypesOf(node).includes('float64');
+    const rules = isWide ? undefined : rulesOf(node.primitive);
+    if (!rules?.emit?.(this, node)) this.emitHost(node, isWide ? 'float64' : 'no kernel');
+  }
+
+  /** Does anybody want it? */
+  private isRead(value: Value): boolean {
+    return this.readers.has(value) || this.results.has(value);
   }
 
   /** A loop: its body is planned like a step of its own, inside of one buffer of this one. */
@@ -631,12 +639,8 @@ class Planner implements Emission {
     const given = new Map(
       body.inputs.slice(carries + elements).map((value, i) => [value, outer[carries + elements + i]!]),
     );
-    const planner = new Planner(body, given);
+    const planner = new Planner(body, this.supports, given);
     const inner = planner.plan();
-    if (!inner.program.steps.every(isCommand)) {
-      this.emitHost(node);
-      return;
-    }
     const slots = body.inputs.slice(0, carries + elements).map((value) => planner.refOf(value));
     // What a step hands on must not lie in the slot of another carry, which would be overwritten before it is read.
     const carrySlots = new Set(slots.slice(0, carries).map((ref) => ref.buffer));
@@ -647,6 +651,11 @@ class Planner implements Emission {
       planner.emitCopy(ref, copy, 'copy');
       return copy;
     });
+    const evaluated = inner.program.steps.flatMap((step) => (isCommand(step) ? [] : [`${step.label}: ${step.reason}`]));
+    if (evaluated.length > 0) {
+      this.emitHost(node, `in its body, ${[...new Set(evaluated)].join('; ')}`);
+      return;
+    }
     const end = inner.program.position;
     for (const { buffer } of [...slots, ...results]) {
       buffer.first = -1;
@@ -663,7 +672,7 @@ class Planner implements Emission {
     for (let i = 0; i < carries; i++) this.emitCopy(outer[i]!, slots[i]!, 'carry');
     const stacked = outer.slice(carries, carries + elements).map((ref) => this.dense(ref));
     const bytes = (ref: Ref): number => sizeOf(ref.shape) * bytesOf(ref.dtype);
-    const used = (i: number): boolean => this.readers.has(node.outputs[i]!) || this.results.has(node.outputs[i]!);
+    const used = (i: number): boolean => this.isRead(node.outputs[i]!);
     const copy = (slot: Ref, base: Ref): { slot: Address; base: Address; bytes: number } => ({
       slot: this.address(slot),
       base: this.address(base),
@@ -698,72 +707,16 @@ class Planner implements Emission {
   private isOuter(buffer: Buffer, outer: readonly Ref[]): boolean {
     return outer.some((ref) => ref.buffer === buffer);
   }
-
-  /** Lets an operation of another package write its own commands. */
-  private emitLowered(node: Node): void {
-    const blocks = new Map<Block, Ref>();
-    const block = (ref: Ref): Block => {
-      const made: Block = { shape: ref.shape, dtype: ref.dtype };
-      blocks.set(made, ref);
-      return made;
-    };
-    const inputs = node.inputs.map((v) => block(this.dense(this.refOf(v))));
-    const outputs = node.outputs.map((v) => (this.readers.has(v) || this.results.has(v) ? block(this.refOf(v)) : null));
-    const scratch: Ref[] = [];
-    const context: LowerContext<unknown> = {
-      inputs,
-      outputs,
-      params: node.params,
-      scratch: (bytes) => {
-        const ref = denseRef('float32', [Math.ceil(bytes / 4)]);
-        scratch.push(ref);
-        return block(ref);
-      },
-      emit: (command, fields, work) => {
-        const placed = Object.entries<number | Block | null>(fields).map(([name, field]) => [
-          name,
-          field === null || typeof field === 'number' ? field : this.address(blocks.get(field)!),
-        ]);
-        this.program.command(node.primitive.name, command, Object.fromEntries(placed), work);
-      },
-    };
-    node.primitive.lower!(context);
-  }
 }
 
-/** The nodes between a product and its output: bias and activation. */
-function absorbedBy(node: Node, output: Value): Node[] {
-  const result: Node[] = [];
-  let value = output;
-  while (value.source.kind === 'node' && value.source.node !== node) {
-    const inner: Node = value.source.node;
-    result.unshift(inner);
-    value = inner.inputs.find((v) => v.source.kind === 'node' && reaches(v, node))!;
-  }
-  return result;
-}
-
-/** Is it a matrix product? */
+/** Is it a matrix product that has a kernel? */
 function isProduct(node: Node): boolean {
-  return node.primitive.name === 'matmul' && rulesOf(node.primitive) !== undefined;
+  return rulesOf(node.primitive)?.product !== undefined && node.outputs[0]!.dtype === 'float32';
 }
 
-/** Is it evaluated on the calling thread, by code that may throw, since no kernel computes it? */
-function isEvaluated(node: Node): boolean {
-  if (node.primitive === (barrier as unknown)) return false;
-  const rules = rulesOf(node.primitive);
-  if (!rules) return !node.primitive.lower;
-  return !isProduct(node) && !rules.view && !rules.emit && !rules.chain?.(node);
-}
-
-/** Is `value` a product's own output, or its biased one? */
-function reaches(value: Value, node: Node): boolean {
-  if (value.source.kind !== 'node') return false;
-  const maker = value.source.node;
-  return (
-    maker === node ||
-    (maker.primitive.name === 'add' && maker.inputs.some((v) => v.source.kind === 'node' && v.source.node === node))
-  );
+/** Does it give the elements of its input in their order? */
+function isFlat(node: Node): boolean {
+  return rulesOf(node.primitive)?.flat ?? false;
 }
 
 /** What must be there before a value may be used: the second inputs of the barriers that it was seen through. */
@@ -771,8 +724,9 @@ function barriersOf(value: Value): Value[] {
   const tokens: Value[] = [];
   for (let { source } = value; source.kind === 'node'; { source } = source.node.inputs[0]!) {
     const { node } = source;
-    if (node.primitive === (barrier as unknown)) tokens.push(node.inputs[1]!);
-    else if (!rulesOf(node.primitive)?.view) break;
+    const rules = rulesOf(node.primitive);
+    if (rules?.token !== undefined) tokens.push(node.inputs[rules.token]!);
+    else if (!rules?.view) break;
   }
   return tokens;
 }
@@ -780,11 +734,4 @@ function barriersOf(value: Value): Value[] {
 /** Do both show the same elements in the same way? */
 function isSame(a: Ref, b: Ref): boolean {
   return a.buffer === b.buffer && a.offset === b.offset && isContiguous(a) && isContiguous(b);
-}
-
-/** Uniform numbers that a chain can draw for itself. */
-function isRandomSource(node: Node): boolean {
-  if (node.primitive.name !== 'random' || !rulesOf(node.primitive)) return false;
-  const { kind, dtype } = node.params as RandomParams;
-  return kind === 'uniform' && dtype === 'float32';
 }

@@ -1,6 +1,8 @@
 import type { Fields, FieldsOf, Layout } from '@recurra/kernels';
+import type { DType } from '@recurra/tensor';
 import type { Node } from '../graph.js';
 import { Buffer, type Ref } from './buffer.js';
+import { everyCommand, type Supports } from './supports.js';
 
 /** A place in a command: some bytes into a buffer. What the place is, an engine knows. */
 export class Address {
@@ -30,9 +32,11 @@ export interface Command {
   readonly failure?: (value: number) => string;
 }
 
-/** An operation without kernels, evaluated on the calling thread. */
+/** An operation that is evaluated on the calling thread. */
 export interface HostCall {
   readonly label: string;
+  /** Why: what has no kernel. */
+  readonly reason: string;
   readonly node: Node;
   readonly inputs: readonly Ref[];
   readonly outputs: readonly Ref[];
@@ -55,10 +59,21 @@ export interface CommandOptions {
   readonly failure?: (value: number) => string;
 }
 
+/** The types of the elements that a command reads and writes; blocks that its engine sizes have none. */
+export function typesOf(fields: Fields<Address>, records: Command['records']): DType[] {
+  const all = [fields, ...Object.values(records).flat()].flatMap((one) => Object.values(one));
+  return [...new Set(all.flatMap((f) => (f instanceof Address && f.buffer.sized === null ? [f.buffer.dtype] : [])))];
+}
+
 /** A list of commands in the making; it keeps the lifetimes of the buffers that they touch. */
 export class Program {
   readonly steps: (Command | HostCall)[] = [];
   readonly buffers: Set<Buffer> = new Set<Buffer>();
+  private readonly supports: Supports;
+
+  constructor(supports: Supports = everyCommand) {
+    this.supports = supports;
+  }
 
   /** The position of the next command. */
   get position(): number {
@@ -95,14 +110,17 @@ export class Program {
       const block = fields[name];
       if (block instanceof Address) block.buffer.sized = { layout, fields, name };
     }
+    // Whoever appends one has asked: an engine must never meet what it does not have.
+    if (this.supports !== everyCommand && !this.supports(layout, typesOf(fields, records)))
+      throw new Error(`compiler: ${label} was planned as ${layout.name}, which its engine does not have`);
     const command = { label, layout, fields, records, work, shared, body, ...(failure ? { failure } : {}) };
     this.touchCommand(command);
     this.steps.push(command);
   }
 
   /** Appends an evaluation on the calling thread. */
-  host(node: Node, inputs: readonly Ref[], outputs: readonly Ref[]): void {
+  host(node: Node, inputs: readonly Ref[], outputs: readonly Ref[], reason: string): void {
     for (const { buffer } of [...inputs, ...outputs]) this.touch(buffer);
-    this.steps.push({ label: `${node.primitive.name} (host)`, node, inputs, outputs });
+    this.steps.push({ label: `${node.primitive.name} (host)`, reason, node, inputs, outputs });
   }
 }

@@ -25,7 +25,7 @@ export function refusingNodes(graph: Graph, evaluated: (node: Node) => boolean):
     result.add(node);
     if (size === null) continue;
     checked.set(indices, known.add(size));
-    if (node.primitive.name === 'checkedIndices') checked.set(node.outputs[0]!, new Set([size]));
+    if (rules.indices.checked) checked.set(node.outputs[0]!, new Set([size]));
   }
   return result;
 }
@@ -33,7 +33,7 @@ export function refusingNodes(graph: Graph, evaluated: (node: Node) => boolean):
 /** The value under changes of shape. */
 function unshaped(value: Value): Value {
   let found = value;
-  for (let { source } = found; source.kind === 'node' && source.node.primitive.name === 'reshape'; { source } = found)
+  for (let { source } = found; source.kind === 'node' && rulesOf(source.node.primitive)?.flat; { source } = found)
     found = source.node.inputs[0]!;
   return found;
 }

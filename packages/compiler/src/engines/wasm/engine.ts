@@ -1,6 +1,7 @@
 import { type KernelExports, SCRATCH_BYTES } from '@recurra/kernels';
 import type { Sized } from '../../schedule/buffer.js';
 import type { Schedule } from '../../schedule/schedule.js';
+import { everyCommand, type Supports } from '../../schedule/supports.js';
 import type { Engine, Prepared, Threads } from '../engine.js';
 import { isThreaded } from '../threads.js';
 import { Chains } from './emit/chains.js';
@@ -37,6 +38,7 @@ const SIZES: Readonly<
 export class WasmEngine implements Engine, Runner {
   readonly name = 'wasm';
   readonly storage: LinearMemory = linearMemory();
+  readonly supports: Supports = everyCommand;
   private readonly chains = new Chains(this.storage);
   /** Its workers. */
   readonly pool: Pool = new Pool(this.storage, (count) => Executor.start(this.storage, this.chains, count));

@@ -1,19 +1,62 @@
-import { Command } from '@recurra/kernels';
-import { broadcastStrides, sizeOf } from '@recurra/tensor/extend';
+import { Activation, Command } from '@recurra/kernels';
+import { broadcastStrides, sameShape, sizeOf } from '@recurra/tensor/extend';
 import type { Node, Value } from '../graph.js';
-import { mergeAxes, type Ref } from './buffer.js';
-import type { Emission } from './emission.js';
-import { commonDims, stridesOn } from './walk.js';
+import { mergeAxes, type Ref } from '../schedule/buffer.js';
+import type { Emission } from '../schedule/emission.js';
+import { commonDims, stridesOn } from '../schedule/walk.js';
+import type { Family, PrimitiveRules } from './family.js';
 
 /** A matrix product with what is applied while it is written. */
 export interface Product {
   readonly bias: Value | null;
   readonly activation: number;
   readonly output: Value;
+  /** The operations that it takes in, in order. */
+  readonly absorbed: readonly Node[];
+  /** What was taken in, for explanations. */
+  readonly note: string | null;
+}
+
+/** What a product has to know of those around it. */
+export interface Surroundings {
+  /** The element-wise operation that alone reads a value, with its rules. */
+  reader(value: Value): { readonly node: Node; readonly rules: PrimitiveRules } | null;
+  /** Is a value one row, the same for all rows of `like`, whose last axis it has, and known before `before`? */
+  isRow(value: Value, like: Value, before: Node): boolean;
+}
+
+/** A product with the bias and the activation that can be applied as it is written. */
+export function fusedProduct(node: Node, around: Surroundings): Product {
+  let output = node.outputs[0]!;
+  let bias: Value | null = null;
+  let activation: number = Activation.none;
+  const absorbed: Node[] = [];
+  const names: string[] = [];
+  const add = around.reader(output);
+  if (add?.rules.writeBack === 'bias') {
+    const [a, b] = add.node.inputs as readonly [Value, Value];
+    const other = a === output ? b : a;
+    const sum = add.node.outputs[0]!;
+    if (other !== output && around.isRow(other, output, node) && sameShape(sum.shape, output.shape)) {
+      bias = other;
+      output = sum;
+      absorbed.push(add.node);
+      names.push('bias');
+    }
+  }
+  const next = around.reader(output);
+  if (typeof next?.rules.writeBack === 'number') {
+    activation = next.rules.writeBack;
+    output = next.node.outputs[0]!;
+    absorbed.push(next.node);
+    names.push(next.node.primitive.name);
+  }
+  const note = names.length > 0 ? `${names.join(' and ')} in a matmul of [${output.shape.join(', ')}]` : null;
+  return { bias, activation, output, absorbed, note };
 }
 
 /** Appends the product of a node: one taller product where one matrix serves a whole stack, else a stack of products. */
-export function emitMatmul(emission: Emission, node: Node, { bias, activation, output }: Product): void {
+function emitMatmul(emission: Emission, node: Node, { bias, activation, output }: Product): void {
   let a = emission.refOf(node.inputs[0]!);
   let b = emission.refOf(node.inputs[1]!);
   const c = emission.refOf(output);
@@ -82,3 +125,6 @@ export function emitMatmul(emission: Emission, node: Node, { bias, activation, o
     b = whole(b);
   }
 }
+
+/** Matrix products. */
+export const MATMUL: Family = { matmul: { product: emitMatmul } };

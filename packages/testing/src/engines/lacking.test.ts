@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { grad } from '@recurra/autograd';
+import { dotProductAttention } from '@recurra/cells';
+import { jit, setEngine } from '@recurra/compiler';
+import { type Supports, wasmEngine } from '@recurra/compiler/extend';
+import { randomKey, randomNormal, type Tensor } from '@recurra/tensor';
+import { type EngineCase, expectClose } from './case.js';
+import { goldenCases } from './golden.js';
+import { PRIMITIVES } from './primitives.js';
+import { STEPS } from './steps.js';
+
+/** A backward kernel reads what its forward kernel leaves; where the host ran that, it must run the way back as well. */
+const ATTENTION: EngineCase = {
+  name: 'attention with its gradient: as eager',
+  run: async () => {
+    const [q, k, v] = [1, 2, 3].map((seed) => randomNormal([2, 5, 3, 4], { key: randomKey(seed) })) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    const loss = (all: Tensor[]): Tensor => dotProductAttention(all[0]!, all[1]!, all[2]!).square().sum();
+    expectClose(await jit(grad(loss))([q, k, v]), grad(loss)([q, k, v]), 1e-5);
+  },
+};
+const STEPWISE: readonly EngineCase[] = [...STEPS, ATTENTION, ...PRIMITIVES];
+const ALL: readonly EngineCase[] = [...STEPWISE, ...goldenCases(join(__dirname, '../../golden'))];
+
+const YOUNG = /^(convolution|pooling|random|sequence|recurrence|attention|loop|rows|scatterAdd)/;
+
+/**
+ * Engines that lack commands, as young ones do: the engine of WebAssembly with fewer answers. What they lack the host evaluates between commands, with
+ * the same results; an engine that met a command that it does not have would throw.
+ */
+const STAND_INS: readonly (readonly [string, Supports, readonly EngineCase[]])[] = [
+  ['no sequences, loops, windows, rows, sums by index, random numbers', (command) => !YOUNG.test(command.name), ALL],
+  ['the way back of sequences and attention, but not the way there', ({ name }) => !/Forward$/.test(name), STEPWISE],
+  ['commands of float32 alone', (_, dtypes) => dtypes.every((dtype) => dtype === 'float32'), STEPWISE],
+  ['no chains', ({ name }) => name !== 'chain', STEPWISE],
+  ['no command at all', () => false, STEPWISE],
+];
+
+describe.each(STAND_INS)('an engine that has %s', (_, answers, cases) => {
+  const engine = wasmEngine() as { supports: Supports };
+  const { supports } = engine;
+  beforeAll(async () => {
+    await setEngine('wasm');
+    engine.supports = answers;
+  });
+  afterAll(() => {
+    engine.supports = supports;
+  });
+
+  test.each(cases.map((one) => [one.name, one] as const))('%s', (_name, one) => one.run());
+});
