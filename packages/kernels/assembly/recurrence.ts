@@ -13,7 +13,7 @@ import {
 import { loadTail, pairsTimesPanel, panels16, share, storePairs, storeTail } from "./sequence";
 import { barrier } from "./sync";
 import { tile2x16 } from "./tiles";
-import { fma, sigmoid4, tanh4 } from "./vector";
+import { fma, sigmoid4, tanh4, withoutTiny } from "./vector";
 
 /**
  * The exact functions: here products take most of the time, and with the cheaper ones of sequence.ts the gradient of a saturated GRU that resets
@@ -404,7 +404,7 @@ export function recurrenceBackward(command: usize, worker: i32, workers: i32, ow
           leave(history, to, 1, s, b, u, dF, dF);
           leave(history, to, 2, s, b, u, dN, dN);
           leave(history, to, 3, s, b, u, dO, dO);
-          v128.store(dcAt, f32x4.mul(dC, forget));
+          v128.store(dcAt, withoutTiny(f32x4.mul(dC, forget)));
           v128.store(carry, zero);
         } else {
           const update = v128.load(gates + f(u));
@@ -413,7 +413,7 @@ export function recurrenceBackward(command: usize, worker: i32, workers: i32, ow
           const dN = f32x4.mul(f32x4.mul(g, f32x4.sub(one, update)), f32x4.sub(one, f32x4.mul(n, n)));
           const dZ = f32x4.mul(f32x4.mul(g, f32x4.sub(before, n)), f32x4.mul(update, f32x4.sub(one, update)));
           leave(history, to, 0, s, b, u, dZ, dZ);
-          v128.store(carry, f32x4.mul(g, update));
+          v128.store(carry, withoutTiny(f32x4.mul(g, update)));
           if (kind == GRU_BEFORE) {
             leave(history, to, 2, s, b, u, dN, dN);
             continue;
@@ -477,8 +477,8 @@ export function recurrenceBackward(command: usize, worker: i32, workers: i32, ow
 
 /** A gate's gradient for its input, where that is wanted, and for its recurrent product. */
 function leave(history: usize, to: usize, gate: i32, s: i32, b: i32, u: i32, input: v128, recurrent: v128): void {
-  v128.store(gradientAt(history, gate, s, b, u), recurrent);
-  if (to) storeTail(to + f(gate * H + u), input, H - u);
+  v128.store(gradientAt(history, gate, s, b, u), withoutTiny(recurrent));
+  if (to) storeTail(to + f(gate * H + u), withoutTiny(input), H - u);
 }
 
 function spread(from: usize, to: usize, unit: i32): void {

@@ -34,6 +34,7 @@ const GELU_P: usize = 260; // 4
 const GELU_Q: usize = 276; // 4, after a leading 1
 const GELU_MAX: usize = 292;
 const SHIFT: usize = 296;
+const TINY: usize = 300;
 
 // @ts-ignore: decorator
 @inline
@@ -50,6 +51,7 @@ export function writeConstants(): void {
   put(LN2_HI, 0.693359375); // 9 bits, so that n * hi is exact
   put(LN2_LO, -2.1219444005469057e-4);
   put(SHIFT, 12582912);
+  put(TINY, 7.888609052210118e-31); // 2^-100
   put(EXP_MAX, 89);
   put(EXP_MIN, -104);
   // (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2: 2e-10 relative to e^r - 1
@@ -133,6 +135,17 @@ function constant(offset: usize): v128 {
 @inline
 function clamp(x: v128, low: usize, high: usize): v128 {
   return f32x4.pmin(f32x4.pmax(x, constant(low)), constant(high));
+}
+
+/**
+ * Gradients on the way back through time: what is smaller than 2^-100 becomes 0, NaN stays. They shrink with every step, and below 2^-126 they are
+ * subnormal: processors that handle those aside (Intel: some 150 cycles an instruction) then take many times as long, and WebAssembly cannot have
+ * them flushed as XLA does. The 26 binades between keep products with weights from being subnormal either.
+ */
+// @ts-ignore: decorator
+@inline
+export function withoutTiny(v: v128): v128 {
+  return v128.andnot(v, f32x4.lt(f32x4.abs(v), constant(TINY)));
 }
 
 /** a * b + c: fused where the engine has relaxed SIMD, else rounded twice. */

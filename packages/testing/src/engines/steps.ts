@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { treeLeaves, valueAndGrad } from '@recurra/autograd';
+import { grad, treeLeaves, treeMap, valueAndGrad } from '@recurra/autograd';
 import { type Cell, type CellParams, GRUCell, LSTMCell, runSequence, SimpleRNNCell } from '@recurra/cells';
 import { jit, MemoryError, scan, setThreadedWork, setThreads, Variable } from '@recurra/compiler';
 import {
@@ -64,6 +64,46 @@ const SEQUENCES: readonly EngineCase[] = CELLS.flatMap(([name, make]) =>
     },
   })),
 );
+
+/** Cells that forget what was before within some ten steps: their gradients shrink on the way back until float32 has no more normal numbers. */
+const FORGETFUL: readonly (readonly [string, AnyCell])[] = [
+  ['SimpleRNN', new SimpleRNNCell(6)],
+  ['LSTM', new LSTMCell(6, { unitForgetBias: false })],
+  ['GRU', new GRUCell(6)],
+  ['GRU, reset before', new GRUCell(6, { resetAfter: false })],
+  ['LSTM, recurrent dropout', new LSTMCell(6, { unitForgetBias: false, recurrentDropout: 0.2 })],
+];
+
+/** Below this, 2^-126, numbers are subnormal: some processors take a hundred times as long for them. */
+const SMALLEST_NORMAL = 2 ** -126;
+
+const VANISHING: readonly EngineCase[] = FORGETFUL.map(([name, cell], k) => ({
+  name: `sequence of ${name}: gradients that vanish are 0 before they are subnormal, all others as in float64`,
+  run: async () => {
+    const [batch, time, features] = [4, 300, 8] as const;
+    const keys = splitKey(randomKey(k + 5), 3) as [Tensor, Tensor, Tensor];
+    const params = treeMap((t: Tensor) => t.mul(0.5), cell.init(features, { key: keys[0] }));
+    const x = randomNormal([batch, time, features], { key: keys[1] });
+    const dropout = cell.drawMasks(batch, features, { key: keys[2] });
+    const loss = (own: CellParams, v: Tensor, masks: typeof dropout): Tensor =>
+      treeLeaves(runSequence(cell, own, v, { dropout: masks }).state)[0]!.sum();
+    const gradient = await jit((v: Tensor) => grad((input: Tensor) => loss(params, input, dropout))(v))(x);
+    const wide = <T>(tree: T): T => treeMap((t: Tensor) => t.cast('float64'), tree as never) as T;
+    const expected = grad((input: Tensor) => loss(wide(params), input, wide(dropout)))(x.cast('float64'));
+    // Beside the largest of its step: rounding adds up on the way.
+    const scale = expected.abs().max(-1, { keepDims: true }).broadcastTo(expected.shape).data;
+    let [tiny, zeros] = [0, 0];
+    gradient.data.forEach((v: number, i: number) => {
+      const e = expected.data[i]!;
+      assert.ok(v === 0 || Math.abs(v) >= SMALLEST_NORMAL, `element ${i} is subnormal: ${v}`);
+      assert.ok(Math.abs(v - e) <= 1e-3 * scale[i]! + 2 ** -92, `element ${i}: expected ${e}, received ${v}`);
+      if (Math.abs(e) < 1e-45) zeros++;
+      else if (Math.abs(e) < SMALLEST_NORMAL) tiny++;
+    });
+    // Some would be subnormal, and some nothing at all.
+    assert.ok(tiny > 20 && zeros > 20, `of the exact gradients ${tiny} are subnormal, ${zeros} below them`);
+  },
+}));
 
 const SCANS: readonly EngineCase[] = [
   {
@@ -253,4 +293,4 @@ const MEMORY: readonly EngineCase[] = [
 ];
 
 /** What engines do beside single operations: sequences, loops, threads, failures, memory. */
-export const STEPS: readonly EngineCase[] = [...SEQUENCES, ...SCANS, ...THREADS, ...FAILURES, ...MEMORY];
+export const STEPS: readonly EngineCase[] = [...SEQUENCES, ...VANISHING, ...SCANS, ...THREADS, ...FAILURES, ...MEMORY];
