@@ -9,11 +9,11 @@ export interface NativeEngine {
   attach(memory: Uint8Array): void;
   /** Runs the commands from `program` to `end` on the calling thread. What kernels refuse is left in the control block. */
   run(program: number, end: number, control: number): void;
-  /** Starts threads for `submit`, unless there are as many; others end first. */
+  /** Starts threads for `submit`, unless there are as many; others end once they have done what was submitted. */
   start(threads: number): void;
-  /** Ends the threads. */
+  /** Ends the threads, once they have done what was submitted. */
   stop(): void;
-  /** Runs the commands on the threads; resolves when they are done. One program at a time. */
+  /** Runs the commands on the threads, after those that were submitted before; resolves when they are done. */
   submit(program: number, end: number, control: number): Promise<void>;
 }
 

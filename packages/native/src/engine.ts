@@ -35,14 +35,29 @@ export function runNow(memory: Uint8Array, start: number, end: number, control: 
   engine.run(start, end, control);
 }
 
-/** The same on `threads` threads; the calling thread does not wait. One run at a time. */
-export function run(memory: Uint8Array, start: number, end: number, control: number, threads: number): Promise<void> {
+/** What runs work on: it stays while they do, also where nobody else holds it. */
+const held = new Set<object>();
+
+/** The same on `threads` threads; the calling thread does not wait. Runs that overlap are served in order. */
+export async function run(
+  memory: Uint8Array,
+  start: number,
+  end: number,
+  control: number,
+  threads: number,
+): Promise<void> {
   attach(memory);
   engine.start(threads);
-  return engine.submit(start, end, control);
+  const hold = { memory };
+  held.add(hold);
+  try {
+    await engine.submit(start, end, control);
+  } finally {
+    held.delete(hold);
+  }
 }
 
-/** Ends the threads; they start again when they are needed. */
+/** Ends the threads, once they have done what runs; they start again when they are needed. */
 export function endThreads(): void {
   engine.stop();
 }

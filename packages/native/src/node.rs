@@ -26,11 +26,13 @@ pub fn block_bytes(command: i32, word: u32, words: Int32Array) -> Result<f64> {
 #[napi]
 pub struct NativeEngine {
     level: Level,
+    /// The threads, and those of before that have not ended yet. They go first: they work on the memory.
+    pool: Option<Pool>,
+    retired: Vec<Pool>,
+    inline: Inline,
+    memory: Memory,
     /// Keeps the memory alive.
     buffer: Option<Buffer>,
-    memory: Memory,
-    inline: Inline,
-    pool: Option<Pool>,
 }
 
 /// Leaves in memory what the host looks for; a fault is an error of its own.
@@ -53,7 +55,7 @@ impl NativeEngine {
     #[napi(constructor)]
     pub fn new(simd: Option<String>) -> Result<NativeEngine> {
         let level = Level::choose(simd.as_deref()).map_err(Error::from_reason)?;
-        Ok(NativeEngine { level, buffer: None, memory: Memory::empty(), inline: Inline::default(), pool: None })
+        Ok(NativeEngine { level, pool: None, retired: Vec::new(), inline: Inline::default(), memory: Memory::empty(), buffer: None })
     }
 
     /// The instruction set in use.
@@ -62,7 +64,8 @@ impl NativeEngine {
         self.level.name()
     }
 
-    /// Sets the memory that commands work on: all of a WebAssembly memory, again whenever it has grown. No program may run meanwhile.
+    /// Sets the memory that commands work on from now on: all of a WebAssembly memory, again whenever it has grown. Who submits a program keeps its memory
+    /// alive until it has ended.
     #[napi]
     pub fn attach(&mut self, mut buffer: Buffer) {
         let bytes = buffer.len();
@@ -78,26 +81,30 @@ impl NativeEngine {
         report(&self.memory, control, outcome)
     }
 
-    /// Starts threads for `submit`, unless there are as many; others end first.
+    /// Starts threads for `submit`, unless there are as many; others end once they have done what was submitted.
     #[napi]
     pub fn start(&mut self, threads: u32) -> Result<()> {
         if self.pool.as_ref().is_some_and(|pool| pool.count() == threads as usize) {
             return Ok(());
         }
-        self.pool = None;
+        self.stop();
         let pool =
             Pool::start(self.level, (threads as usize).max(1)).map_err(|error| Error::from_reason(format!("native engine: {error}")))?;
         self.pool = Some(pool);
         Ok(())
     }
 
-    /// Ends the threads.
+    /// Ends the threads, once they have done what was submitted; does not wait for them.
     #[napi]
     pub fn stop(&mut self) {
-        self.pool = None;
+        self.retired.retain(|pool| !pool.has_ended());
+        if let Some(pool) = self.pool.take() {
+            pool.close();
+            self.retired.push(pool);
+        }
     }
 
-    /// Runs the commands on the threads; resolves when they are done. One program at a time.
+    /// Runs the commands on the threads, after those that were submitted before; resolves when they are done.
     #[napi]
     pub fn submit<'env>(&self, env: &'env Env, program: u32, end: u32, control: u32) -> Result<Object<'env>> {
         let Some(pool) = &self.pool else {

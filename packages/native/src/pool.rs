@@ -5,6 +5,8 @@ use crate::run::{run, Desk};
 use crate::scratch::Scratch;
 use crate::simd::Level;
 use crate::team::Team;
+use std::collections::VecDeque;
+use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -35,6 +37,8 @@ impl Outcome {
 type Done = Box<dyn FnOnce(Outcome) + Send>;
 
 struct Job {
+    /// Its place in the order of all: 1 for the first.
+    number: u32,
     level: Level,
     team: Team,
     program: usize,
@@ -45,13 +49,16 @@ struct Job {
 
 #[derive(Default)]
 struct State {
-    job: Option<Arc<Job>>,
+    /// Those that have not ended, in order. Every thread works on each.
+    jobs: VecDeque<Arc<Job>>,
+    submitted: u32,
     spare: Scratch,
     closing: bool,
 }
 
 #[derive(Default)]
 struct Shared {
+    /// Changes with every job, and when the threads shall end.
     epoch: AtomicU32,
     state: Mutex<State>,
     wake: Condvar,
@@ -63,7 +70,7 @@ impl Shared {
     }
 }
 
-/// A team of threads, for one program at a time.
+/// A team of threads, which run one program after another.
 pub struct Pool {
     level: Level,
     shared: Arc<Shared>,
@@ -87,12 +94,37 @@ impl Pool {
         self.threads.len()
     }
 
-    /// Runs a program; `done` is called by the thread that ends it. The one before must have ended.
+    /// Runs a program, after those before it; `done` is called by the thread that ends it.
     pub fn submit(&self, memory: Memory, program: usize, end: usize, done: Done) {
         let mut state = self.shared.lock();
         let team = Team::new(memory, self.count()).with_shared(std::mem::take(&mut state.spare));
-        let job = Job { level: self.level, team, program, end, remaining: AtomicUsize::new(self.count()), done: Mutex::new(Some(done)) };
-        state.job = Some(Arc::new(job));
+        state.submitted += 1;
+        let job = Job {
+            number: state.submitted,
+            level: self.level,
+            team,
+            program,
+            end,
+            remaining: AtomicUsize::new(self.count()),
+            done: Mutex::new(Some(done)),
+        };
+        state.jobs.push_back(Arc::new(job));
+        self.wake(state);
+    }
+
+    /// Lets the threads end once they have done what was submitted; does not wait for them.
+    pub fn close(&self) {
+        let mut state = self.shared.lock();
+        state.closing = true;
+        self.wake(state);
+    }
+
+    /// Have all threads ended?
+    pub fn has_ended(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    fn wake(&self, state: MutexGuard<'_, State>) {
         self.shared.epoch.fetch_add(1, Ordering::Release);
         drop(state);
         self.shared.wake.notify_all();
@@ -100,13 +132,14 @@ impl Pool {
 }
 
 impl Drop for Pool {
-    /// Waits for the program that runs.
+    /// Breaks off what runs, as soon as its commands meet, and waits for that: the memory may be gone after.
     fn drop(&mut self) {
-        self.shared.lock().closing = true;
-        self.shared.epoch.fetch_add(1, Ordering::Release);
-        self.shared.wake.notify_all();
+        for job in &self.shared.lock().jobs {
+            job.team.abort("the engine was dropped".to_string());
+        }
+        self.close();
         for thread in self.threads.drain(..) {
-            // A thread does not panic: kernels' panics are caught.
+            // A thread does not panic: what could is caught.
             let _ = thread.join();
         }
     }
@@ -115,6 +148,7 @@ impl Drop for Pool {
 fn work(shared: &Shared, place: usize) {
     let mut desk = Desk::default();
     let mut seen = 0;
+    let mut done = 0;
     loop {
         let mut looks = 0;
         while shared.epoch.load(Ordering::Acquire) == seen && looks < SPINS {
@@ -126,9 +160,10 @@ fn work(shared: &Shared, place: usize) {
             state = shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         seen = shared.epoch.load(Ordering::Acquire);
-        if let Some(job) = state.job.clone() {
+        while let Some(job) = state.jobs.iter().find(|job| job.number > done).cloned() {
             drop(state);
             perform(shared, &job, place, &mut desk);
+            done = job.number;
             state = shared.lock();
         }
         if state.closing {
@@ -138,10 +173,6 @@ fn work(shared: &Shared, place: usize) {
 }
 
 fn perform(shared: &Shared, job: &Job, place: usize, desk: &mut Desk) {
-    // A thread that is woken to end finds the last job, which is done.
-    if job.remaining.load(Ordering::Acquire) == 0 {
-        return;
-    }
     run(job.level, &job.team, place, desk, job.program, job.end);
     if job.remaining.fetch_sub(1, Ordering::AcqRel) != 1 {
         return;
@@ -151,11 +182,13 @@ fn perform(shared: &Shared, job: &Job, place: usize, desk: &mut Desk) {
         let mut state = shared.lock();
         // SAFETY: all workers have ended this job.
         state.spare = unsafe { job.team.take_shared() };
-        state.job = None;
+        // It is the first: all worked on those before it.
+        state.jobs.pop_front();
     }
     let done = job.done.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(done) = done {
-        done(outcome);
+        // The other threads wait for this one at the next job: it goes on, whatever happens to who waits for this.
+        let _ = catch_unwind(AssertUnwindSafe(|| done(outcome)));
     }
 }
 

@@ -54,6 +54,7 @@ fn execute<S: Simd>(s: S, worker: &mut Worker, mut program: usize, end: usize) -
             }
         }
         serial = alone;
+        team.going()?;
         if !alone || (index == 0 && !team.failed()) {
             let operands = Operands::new(&team.memory, program, length)?;
             if alone {

@@ -73,7 +73,7 @@ impl Team {
     /// Returns once every worker has come here; `Err` where one never will.
     fn barrier(&self, count: usize) -> Checked<()> {
         if count <= 1 {
-            return Ok(());
+            return self.going();
         }
         let generation = self.generation.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == count {
@@ -84,9 +84,7 @@ impl Team {
         }
         let mut looks = 0u32;
         while self.generation.load(Ordering::Acquire) == generation {
-            if self.aborted.load(Ordering::Relaxed) {
-                return Err(ABORTED.to_string());
-            }
+            self.going()?;
             if looks < SPINS {
                 std::hint::spin_loop();
             } else if looks < SPINS + YIELDS {
@@ -95,6 +93,14 @@ impl Team {
                 std::thread::sleep(NAP);
             }
             looks = looks.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// `Err` where the program was broken off.
+    pub fn going(&self) -> Checked<()> {
+        if self.aborted.load(Ordering::Relaxed) {
+            return Err(ABORTED.to_string());
         }
         Ok(())
     }
@@ -132,7 +138,7 @@ impl Team {
     }
 }
 
-const ABORTED: &str = "another worker gave up";
+const ABORTED: &str = "the program was broken off";
 
 /// One worker at one command: which share of it is its own.
 pub struct Worker<'t> {

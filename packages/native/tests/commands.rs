@@ -310,3 +310,73 @@ fn what_cannot_run_is_an_error_and_nothing_else_is_harmed() {
         assert_eq!(heap.read(to, 1), [4.0]);
     }
 }
+
+/// A program of `count` sums of many ones; where the last of them goes.
+fn long(heap: &mut Heap, count: usize) -> ((usize, usize), i32) {
+    let n = 1 << 16;
+    let from = heap.floats(&vec![1.0; n]);
+    let (to, last) = (heap.block(1), heap.block(1));
+    let sum = |to| command(op::REDUCE, &[0, 1, n as i32, 1, from, to, 0, 0]);
+    let mut words = sum(to).repeat(count);
+    words.extend(sum(last));
+    (heap.program(&words), last)
+}
+
+#[test]
+fn programs_that_overlap_run_one_after_another() {
+    for threads in [1, 2, 3] {
+        let pool = Pool::start(Level::choose(None).unwrap(), threads).unwrap();
+        let mut heap = Heap::new(1 << 19);
+        let memory = heap.memory();
+        let programs: Vec<_> = [200, 3, 50, 1].iter().map(|count| long(&mut heap, *count)).collect();
+        let (send, receive) = channel();
+        for (i, ((program, end), _)) in programs.iter().enumerate() {
+            let send = send.clone();
+            pool.submit(memory, *program, *end, Box::new(move |outcome| send.send((i, outcome)).unwrap()));
+        }
+        for i in 0..programs.len() {
+            assert_eq!(receive.recv().unwrap(), (i, Outcome::Done));
+        }
+        for (_, last) in programs {
+            assert_eq!(heap.read(last, 1), [65536.0]);
+        }
+    }
+}
+
+#[test]
+fn a_pool_that_is_closed_does_what_was_submitted() {
+    let pool = Pool::start(Level::choose(None).unwrap(), 2).unwrap();
+    let mut heap = Heap::new(1 << 18);
+    let memory = heap.memory();
+    let ((program, end), last) = long(&mut heap, 500);
+    let (send, receive) = channel();
+    pool.submit(memory, program, end, Box::new(move |outcome| send.send(outcome).unwrap()));
+    pool.close();
+    assert_eq!(receive.recv().unwrap(), Outcome::Done);
+    assert_eq!(heap.read(last, 1), [65536.0]);
+    while !pool.has_ended() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_pool_that_is_dropped_breaks_off_what_runs() {
+    for threads in [1, 2, 3] {
+        let pool = Pool::start(Level::choose(None).unwrap(), threads).unwrap();
+        let mut heap = Heap::new(1 << 20);
+        let memory = heap.memory();
+        // Several seconds.
+        let ((program, end), last) = long(&mut heap, 80_000);
+        let (send, receive) = channel();
+        for _ in 0..2 {
+            let send = send.clone();
+            pool.submit(memory, program, end, Box::new(move |outcome| send.send(outcome).unwrap()));
+        }
+        drop(pool);
+        // It waited: nobody works on the memory any longer.
+        for _ in 0..2 {
+            assert_eq!(receive.try_recv(), Ok(Outcome::Fault("the engine was dropped".to_string())));
+        }
+        assert_eq!(heap.read(last, 1), [0.0]);
+    }
+}

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { loadKernels, PROTOCOL, SCRATCH_BYTES } from '@recurra/kernels';
@@ -44,18 +44,23 @@ function installed(code: string | null): string {
   return folder;
 }
 
-/** The modules anew, as if a program began where a package of this code is installed (or none is). */
-async function fresh(environment?: string, code: string | null = null) {
-  const folder = installed(code);
-  jest.spyOn(process, 'cwd').mockReturnValue(folder);
-  // Where the tests run, the repository's own package may be found from every folder (NODE_PATH): a program finds what is in its own.
+/** Where the tests run, the repository's own package may be found from every folder (NODE_PATH): a program finds what is in its own. */
+beforeEach(() => {
   const { createRequire } = builtin('node:module');
   const requireFrom = (file: string) => (id: string) => {
     if (existsSync(join(dirname(file), 'node_modules', id))) return createRequire(file)(id);
     throw Object.assign(new Error(`Cannot find module '${id}'`), { code: 'MODULE_NOT_FOUND' });
   };
-  if (process.getBuiltinModule === builtin)
-    jest.spyOn(process, 'getBuiltinModule').mockReturnValue({ createRequire: requireFrom } as never);
+  jest
+    .spyOn(process, 'getBuiltinModule')
+    .mockImplementation(((id: string) =>
+      id === 'node:module' ? { createRequire: requireFrom } : builtin.call(process, id)) as never);
+});
+
+/** The modules anew, as if a program began where a package of this code is installed (or none is). */
+async function fresh(environment?: string, code: string | null = null) {
+  const folder = installed(code);
+  jest.spyOn(process, 'cwd').mockReturnValue(folder);
   if (environment === undefined) delete process.env['RECURRA_ENGINE'];
   else process.env['RECURRA_ENGINE'] = environment;
   let found: (typeof import('../index.js') & Pick<typeof import('@recurra/tensor'), 'tensor'>) | undefined;
@@ -127,15 +132,88 @@ test('a package that does not load, or is of another version, is passed over in 
   expect(old.engine().reason).toBe(
     `auto: @recurra/native is of another version: it knows commands older, this one ${PROTOCOL}`,
   );
-  await expect(old.setEngine('native')).rejects.toThrow(/of another version/);
+  await expect(old.setEngine('native')).rejects.toThrow(
+    /of another version.*\. Install recurra and @recurra\/native of the same version, or choose 'auto' or 'wasm'\.$/,
+  );
 });
 
 test('pages have no Node to ask: there is no native engine, and nobody looks for one', async () => {
   jest.spyOn(process, 'getBuiltinModule').mockImplementation(() => undefined as never);
-  expect((await fresh(undefined, "throw new Error('nobody looks')")).engine()).toEqual({
+  const page = await fresh(undefined, "throw new Error('nobody looks')");
+  expect(page.engine()).toEqual({
     name: 'wasm',
-    reason: 'auto: @recurra/native is not installed',
+    reason: 'auto: @recurra/native needs Node, Deno or Bun, and this is none of them',
   });
+  await expect(page.setEngine('native')).rejects.toThrow(/none of them\. Choose 'auto' or 'wasm'\.$/);
+});
+
+test('bundlers for browsers take a file that looks for nothing', async () => {
+  const { browser } = JSON.parse(readFileSync(join(__dirname, '../../package.json'), 'utf8'));
+  expect(browser).toEqual({ './dist/engines/load.js': './dist/engines/load-browser.js' });
+  const [found, instead] = [await import('./load.js'), await import('./load-browser.js')];
+  expect(Object.keys(instead).sort()).toEqual(Object.keys(found).sort());
+  expect(instead.NATIVE_PACKAGE).toBe(found.NATIVE_PACKAGE);
+  expect(instead.loadNative()).toEqual({ reason: expect.stringMatching(/bundled for browsers$/), remedy: '' });
+  expect(instead.environmentVariable('PATH')).toBeUndefined();
+});
+
+describe('Deno tells only what it is allowed to, and nobody asks its user', () => {
+  const grant = (...names: string[]) =>
+    Object.assign(globalThis, {
+      Deno: {
+        permissions: {
+          querySync: ({ name }: { name: string }) => ({ state: names.includes(name) ? 'granted' : 'prompt' }),
+        },
+      },
+    });
+  afterEach(() => Reflect.deleteProperty(globalThis, 'Deno'));
+
+  test('without the right to read the environment it is not read', async () => {
+    grant('read', 'ffi');
+    expect((await fresh('cuda')).engine().name).toBe('wasm');
+    grant('env');
+    await expect(fresh('cuda').then((c) => c.engine())).rejects.toThrow(/received 'cuda'/);
+  });
+
+  test.each([[[]], [['env', 'read']], [['env', 'ffi']], [['read', 'ffi']]])(
+    'with %j alone, auto is wasm and native says which are needed',
+    async (names) => {
+      grant(...names);
+      const compiler = await fresh(undefined, "throw new Error('nobody looks')");
+      expect(compiler.engine().reason).toBe('auto: Deno was not given the rights to load @recurra/native');
+      await expect(compiler.setEngine('native')).rejects.toThrow(
+        /Run with --allow-read, --allow-ffi and --allow-env, or choose 'auto' or 'wasm'\.$/,
+      );
+    },
+  );
+
+  test('with all of them it is loaded', async () => {
+    grant('env', 'read', 'ffi');
+    expect((await fresh(undefined, "throw new Error('looked')")).engine().reason).toMatch(/does not load: looked$/);
+  });
+});
+
+test('a working directory that is gone is none to look in', async () => {
+  const compiler = await fresh();
+  jest.spyOn(process, 'cwd').mockImplementation(() => {
+    throw new Error('ENOENT: uv_cwd');
+  });
+  expect(compiler.engine().reason).toBe('auto: @recurra/native is not installed');
+});
+
+test('a program that is started through a link finds what is installed where that leads', async () => {
+  const compiler = await fresh();
+  const [folder, elsewhere] = [installed("throw new Error('found')"), installed(null)];
+  writeFileSync(join(folder, 'program.js'), '');
+  const link = join(elsewhere, 'program');
+  symlinkSync(join(folder, 'program.js'), link);
+  const program = process.argv[1]!;
+  process.argv[1] = link;
+  try {
+    expect(compiler.engine().reason).toMatch(/does not load: found$/);
+  } finally {
+    process.argv[1] = program;
+  }
 });
 
 describe('the native engine runs the same words in the same memory', () => {
@@ -187,7 +265,10 @@ describe('the native engine runs the same words in the same memory', () => {
     const x = randomNormal([400, 400], { key: randomKey(1) });
     const heavy = jit((v: Tensor) => v.matmul(v).tanh().matmul(v).sum());
     const expected = (await heavy(x)).item();
-    expect(fake.calls.filter((call) => call !== 'end')).toEqual(['3 threads']);
+    // One thread is one of its own: the calling thread never waits for a large step.
+    await setThreads(1);
+    expect((await heavy(x)).item()).toBe(expected);
+    expect(fake.calls.filter((call) => call !== 'end')).toEqual(['3 threads', '1 threads']);
     await setEngine('wasm');
     expect((await heavy(x)).item()).toBe(expected);
   });

@@ -2,7 +2,8 @@ import { PROTOCOL } from '@recurra/kernels';
 import { RecurraError, ValueError } from '@recurra/tensor';
 import { idle } from '../turns.js';
 import type { Engine, EngineName } from './engine.js';
-import { loadNative, NATIVE_PACKAGE, NativeEngine } from './native.js';
+import { type Absence, environmentVariable, loadNative, NATIVE_PACKAGE } from './load.js';
+import { NativeEngine } from './native.js';
 import { WasmEngine } from './wasm/engine.js';
 
 /** An engine that was asked for cannot be had. */
@@ -32,33 +33,34 @@ export function wasmEngine(): WasmEngine {
 }
 
 /** The native engine, or why there is none. */
-function nativeEngine(): NativeEngine | string {
+function nativeEngine(): NativeEngine | Absence {
   if (native) return native;
   const found = loadNative();
-  if ('failure' in found)
-    return found.failure === null
-      ? `${NATIVE_PACKAGE} is not installed`
-      : `${NATIVE_PACKAGE} does not load: ${found.failure}`;
-  const { module } = found;
-  if (module.protocol !== PROTOCOL)
-    return `${NATIVE_PACKAGE} is of another version: it knows commands ${module.protocol}, this one ${PROTOCOL}`;
-  native = new NativeEngine(module);
+  if (!('module' in found)) return found;
+  const { protocol } = found.module;
+  if (protocol !== PROTOCOL)
+    return {
+      reason: `${NATIVE_PACKAGE} is of another version: it knows commands ${protocol}, this one ${PROTOCOL}`,
+      remedy: `Install recurra and ${NATIVE_PACKAGE} of the same version`,
+    };
+  native = new NativeEngine(found.module);
   return native;
 }
 
 /** The engines that can be had here. */
 export function availableEngines(): readonly EngineName[] {
-  return typeof nativeEngine() === 'string' ? ['wasm'] : ['wasm', 'native'];
+  return nativeEngine() instanceof NativeEngine ? ['wasm', 'native'] : ['wasm'];
 }
 
 /** The engine of a choice. `by`: who made it. */
 function choose(choice: EngineChoice, by: string): { readonly engine: Engine; readonly reason: string } {
   if (choice === 'wasm') return { engine: wasmEngine(), reason: by };
   const found = nativeEngine();
-  if (typeof found !== 'string') return { engine: found, reason: `${by}: ${found.description}` };
-  if (choice === 'auto') return { engine: wasmEngine(), reason: `${by}: ${found}` };
+  if (found instanceof NativeEngine) return { engine: found, reason: `${by}: ${found.description}` };
+  const { reason, remedy } = found;
+  if (choice === 'auto') return { engine: wasmEngine(), reason: `${by}: ${reason}` };
   throw new EngineError(
-    `${by}: expected the native engine, but ${found}. Install it beside recurra (npm install ${NATIVE_PACKAGE}), or choose 'auto' or 'wasm'.`,
+    `${by}: expected the native engine, but ${reason}. ${remedy === '' ? 'Choose' : `${remedy}, or choose`} 'auto' or 'wasm'.`,
   );
 }
 
@@ -71,8 +73,7 @@ function expectChoice(label: string, choice: unknown): asserts choice is EngineC
 
 /** What the environment says, until a program says otherwise. */
 function fromEnvironment(): { readonly engine: Engine; readonly reason: string } {
-  const { process } = globalThis as { process?: { env?: Readonly<Record<string, string | undefined>> } };
-  const choice = process?.env?.[VARIABLE];
+  const choice = environmentVariable(VARIABLE);
   if (!choice) return choose('auto', 'auto');
   expectChoice(VARIABLE, choice);
   return choose(choice, `${VARIABLE}=${choice}`);

@@ -9,9 +9,6 @@ import { processors } from './wasm/executor.js';
 import { type LinearMemory, linearMemory } from './wasm/memory.js';
 import { type Crew, LinearProgram, type Runner } from './wasm/program.js';
 
-/** The package that brings the native engine. */
-export const NATIVE_PACKAGE = '@recurra/native';
-
 /**
  * What `@recurra/native` exports, as its default or by name. It reads the same words in the same memory as the kernels of WebAssembly: addresses
  * are bytes from the beginning of `memory`, which is the whole of it in every call, since it grows.
@@ -35,39 +32,6 @@ export interface NativeModule {
   run(memory: Uint8Array, start: number, end: number, control: number, threads: number): Promise<void>;
   /** Ends its threads; they start again when they are needed. */
   endThreads?(): void;
-}
-
-interface NodeProcess {
-  readonly argv?: readonly string[];
-  cwd?(): string;
-  getBuiltinModule?(id: string): unknown;
-}
-
-/** How a module is found from a file. */
-type Require = (id: string) => unknown;
-
-/**
- * The package, where this is Node, Deno or Bun and it is installed for the program or in the working directory: `null` where it is not, and
- * why it does not load where it is. Bundlers see no import: pages never meet it.
- */
-export function loadNative(): { readonly module: NativeModule } | { readonly failure: string | null } {
-  const { process } = globalThis as { process?: NodeProcess };
-  const node = process?.getBuiltinModule?.('node:module') as { createRequire(file: string): Require } | undefined;
-  if (!node) return { failure: null };
-  let failure: string | null = null;
-  for (const base of [process?.argv?.[1], `${process?.cwd?.() ?? ''}/package.json`]) {
-    if (!base) continue;
-    try {
-      const found = node.createRequire(base)(NATIVE_PACKAGE) as NativeModule | { default: NativeModule };
-      return { module: 'default' in found ? found.default : found };
-    } catch (error) {
-      const { code, message } = error as { code?: string; message: string };
-      // Another file that is not found is one that the package itself needs: its binary.
-      const absent = /MODULE_NOT_FOUND$/.test(code ?? '') && message.includes(`'${NATIVE_PACKAGE}'`);
-      if (!absent) failure = message;
-    }
-  }
-  return { failure };
 }
 
 /** The native engine: its package runs the words that the WebAssembly engine would run, over the same memory. */
@@ -108,9 +72,10 @@ export class NativeEngine implements Engine, Runner {
     this.native.runNow(heap.arrays.u8, start, end, control);
   }
 
+  /** One thread, too, is not the calling one: that never waits for a large step. */
   crew(work: number): Crew | null {
+    if (!isThreaded(work)) return null;
     const { count } = this.threads();
-    if (count === 1 || !isThreaded(work)) return null;
     const { heap, control } = this.storage.kernels;
     return { run: (start, end) => this.native.run(heap.arrays.u8, start, end, control, count) };
   }
