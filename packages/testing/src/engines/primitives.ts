@@ -11,8 +11,8 @@ const cases = allPrimitives().flatMap((primitive) =>
   ),
 );
 
-/** Compiled as eager, also for strided inputs. */
-const VALUES: readonly EngineCase[] = cases.map(([name, i, dtype, primitive]) => ({
+/** Every primitive with all of its samples: compiled as eager, also for strided inputs. */
+export const VALUES: readonly EngineCase[] = cases.map(([name, i, dtype, primitive]) => ({
   name: `${name}, sample ${i} in ${dtype}: compiled as eager, also for strided inputs`,
   run: async () => {
     const { inputs, params } = primitive.samples[i]!;
@@ -41,8 +41,8 @@ const VALUES: readonly EngineCase[] = cases.map(([name, i, dtype, primitive]) =>
   },
 }));
 
-/** Gradients, and their gradients. */
-const GRADIENTS: readonly EngineCase[] = cases
+/** Their gradients, and the gradients of these. */
+export const GRADIENTS: readonly EngineCase[] = cases
   .filter(([, i, , p]) => differentiable(p, i))
   .map(([name, i, dtype, primitive]) => ({
     name: `${name}, sample ${i} in ${dtype}: gradient and its gradient, compiled as eager`,
@@ -79,6 +79,3 @@ const GRADIENTS: readonly EngineCase[] = cases
       expectClose(await jit(second)(leaves), second(leaves), tolerance * 10);
     },
   }));
-
-/** Every primitive with all of its samples. */
-export const PRIMITIVES: readonly EngineCase[] = [...VALUES, ...GRADIENTS];

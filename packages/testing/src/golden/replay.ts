@@ -46,33 +46,56 @@ export interface AreaReport {
   readonly worst: { error: number; name: string };
 }
 
-/** Replays a whole area of a golden folder through the public API, eagerly or (where it computes with tensors) compiled. */
-export async function replayArea(
+/** What became of one case. */
+export interface CaseReport {
+  /** File and case. */
+  readonly name: string;
+  readonly outcome: 'passed' | 'failed' | 'skipped';
+  /** Why it failed. */
+  readonly messages: readonly string[];
+  readonly inexact: readonly string[];
+  /** Largest error as a share of the tolerance. */
+  readonly worst: number;
+}
+
+interface ReplayOptions {
+  readonly compiled?: boolean;
+}
+
+/** Replays one case of a file of an area through the public API, eagerly or (where it computes with tensors) compiled. */
+export async function replayCase(
   dir: string,
   area: string,
-  options: { readonly compiled?: boolean } = {},
-): Promise<AreaReport> {
-  const report: AreaReport = { area, passed: [], failed: [], skipped: [], inexact: [], worst: { error: 0, name: '' } };
+  file: string,
+  c: GoldenCase,
+  options: ReplayOptions = {},
+): Promise<CaseReport> {
+  const name = `${file.replace(/\.json$/, '')}/${c.name}`;
+  const comparison = new Comparison(options.compiled ? compiled : eagerly);
   const replayer = AREAS[area];
+  try {
+    if (!replayer || !(await replayer(c, comparison, file, join(dir, area))))
+      return { name, outcome: 'skipped', messages: [], inexact: [], worst: 0 };
+    if (comparison.checks === 0) comparison.failures.push('nothing was compared');
+  } catch (error) {
+    comparison.failures.push(
+      `threw ${error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' | ') : String(error)}`,
+    );
+  }
+  const { failures, inexact, worst } = comparison;
+  return { name, outcome: failures.length > 0 ? 'failed' : 'passed', messages: failures, inexact, worst };
+}
+
+/** Replays a whole area of a golden folder. */
+export async function replayArea(dir: string, area: string, options: ReplayOptions = {}): Promise<AreaReport> {
+  const report: AreaReport = { area, passed: [], failed: [], skipped: [], inexact: [], worst: { error: 0, name: '' } };
   for (const { file, cases } of readArea(dir, area))
     for (const c of cases) {
-      const name = `${file.replace(/\.json$/, '')}/${c.name}`;
-      const comparison = new Comparison(options.compiled ? compiled : eagerly);
-      try {
-        if (!replayer || !(await replayer(c, comparison, file, join(dir, area)))) {
-          report.skipped.push(name);
-          continue;
-        }
-        if (comparison.checks === 0) comparison.failures.push('nothing was compared');
-      } catch (error) {
-        comparison.failures.push(
-          `threw ${error instanceof Error ? (error.stack ?? error.message).split('\n').slice(0, 4).join(' | ') : String(error)}`,
-        );
-      }
-      for (const message of comparison.inexact) report.inexact.push(`${name}: ${message}`);
-      if (comparison.failures.length > 0) report.failed.push({ name, messages: comparison.failures });
-      else report.passed.push(name);
-      if (comparison.worst > report.worst.error) Object.assign(report.worst, { error: comparison.worst, name });
+      const { name, outcome, messages, inexact, worst } = await replayCase(dir, area, file, c, options);
+      for (const message of inexact) report.inexact.push(`${name}: ${message}`);
+      if (outcome === 'failed') report.failed.push({ name, messages: [...messages] });
+      else report[outcome].push(name);
+      if (worst > report.worst.error) Object.assign(report.worst, { error: worst, name });
     }
   return report;
 }
