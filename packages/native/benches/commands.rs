@@ -22,6 +22,8 @@ fn main() {
     println!("{}", level.name());
     let mut random = Random::new(7);
     let mut inline = Inline::default();
+    // Names of workloads to measure: all, unless some are given.
+    let asked: Vec<String> = std::env::args().skip(1).filter(|name| !name.starts_with('-')).collect();
     for (name, kind, b, t, e, h) in [
         ("W1 lstm", 2, 32, 100, 32, 32),
         ("W2 lstm", 2, 32, 200, 128, 128),
@@ -32,6 +34,9 @@ fn main() {
         ("W7 lstm", 2, 64, 20, 256, 512),
         ("W8 lstm", 2, 1, 20, 32, 32),
     ] {
+        if !asked.is_empty() && !asked.iter().any(|part| name.starts_with(part.as_str())) {
+            continue;
+        }
         let mut heap = Heap::new(256 << 20);
         let gates = if kind == 2 {
             4
@@ -55,13 +60,21 @@ fn main() {
             heap.program(&command(op::SEQUENCE_BACKWARD, &[&head[..], &[residual, 64, dys, 0, 0], &gradients, &[0, 0]].concat()));
         let flops = 2.0 * (b * t * (e + h) * gates * h) as f64;
         let rounds = (3e9 / flops).clamp(5.0, 200.0) as usize;
+        let rounds = std::env::var("ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(rounds);
+        let only = std::env::var("PASS").unwrap_or_default();
         for (pass, program, times) in [("predict", predict, 1.0), ("forward", forward, 1.0), ("backward", backward, 2.0)] {
+            if !pass.starts_with(&only) {
+                continue;
+            }
             let s = best(&mut heap, level, &mut inline, program, rounds);
             print!("{name} {pass}: {:.2} ms, {:.1} GFLOP/s   ", s * 1e3, flops * times / s / 1e9);
         }
         println!();
     }
 
+    if !asked.is_empty() && !asked.iter().any(|part| part == "adam") {
+        return;
+    }
     // Adam: w, m, v and the gradient; w, m and v written in place.
     let n = 2_500_000;
     let mut heap = Heap::new(256 << 20);

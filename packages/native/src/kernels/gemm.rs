@@ -8,7 +8,7 @@ use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
 use crate::scratch::Scratch;
-use crate::simd::Simd;
+use crate::simd::{some, Simd};
 use crate::team::{part, Worker};
 
 /// Depth and columns of a block of B (256 KiB): it stays in the second-level cache.
@@ -318,17 +318,30 @@ unsafe fn pack_panel<S: Simd>(s: S, b: *const f32, row: isize, column: isize, co
 /// A and the packed rows, and one vector more, must be valid; `below`: rows of A from here on.
 #[inline(always)]
 unsafe fn pack_rows<S: Simd>(s: S, a: *const f32, row: isize, column: isize, rows: usize, below: usize, depth: usize, to: *mut f32) {
-    let mut q = 0;
     if row == 1 {
         for q in 0..depth {
-            std::ptr::copy_nonoverlapping(a.offset(q as isize * column), to.add(q * rows), rows);
+            let (from, at) = (a.offset(q as isize * column), to.add(q * rows));
+            let mut j = 0;
+            while j < rows {
+                // What is written beyond the last row is written over by the next column.
+                s.store(at.add(j), some(s, from.add(j), S::LANES.min(below - j)));
+                j += S::LANES;
+            }
         }
         return;
     }
-    if column == 1 && row >= 0 && rows <= S::LANES && below >= S::LANES {
-        let mut square = [0f32; 256];
+    let mut q = 0;
+    if column == 1 && rows <= S::LANES {
+        let (mut square, mut lines) = ([0f32; 256], [0f32; 256]);
         while q + S::LANES <= depth {
-            s.transpose(a.add(q), row as usize, square.as_mut_ptr(), S::LANES);
+            if row >= 0 && below >= S::LANES {
+                s.transpose(a.add(q), row as usize, square.as_mut_ptr(), S::LANES);
+            } else {
+                for i in 0..rows {
+                    s.store(lines.as_mut_ptr().add(i * S::LANES), s.load(a.offset(i as isize * row).add(q)));
+                }
+                s.transpose(lines.as_ptr(), S::LANES, square.as_mut_ptr(), S::LANES);
+            }
             // Each vector is written over the end of the one before.
             for i in 0..S::LANES {
                 s.store(to.add((q + i) * rows), s.load(square.as_ptr().add(i * S::LANES)));

@@ -218,74 +218,154 @@ unsafe fn times_panel<S: Simd>(
     }
 }
 
+/// Where one vector of units of one row lies at one step.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its values that the products left in z.
+    line: *mut f32,
+    /// The place of its gates, or null where they are not kept.
+    gates: *mut f32,
+    /// The state before and after.
+    before: *const f32,
+    after: *mut f32,
+    /// The output, or null.
+    y: *mut f32,
+    /// Is its value masked: does the state stay as it was?
+    skipped: bool,
+}
+
+impl Forward {
+    /// # Safety
+    /// The row, unit and step must exist.
+    #[inline(always)]
+    unsafe fn place(&self, step: usize, row: usize, unit: usize, line: *mut f32) -> Place {
+        let Sizes { batch, time, units, .. } = self.z;
+        let t = self.z.time_of(step);
+        let (from, into) = if self.keeps { (step, step + 1) } else { (step & 1, (step + 1) & 1) };
+        let at = row * units + unit;
+        Place {
+            line,
+            gates: if self.gates.is_null() { null_mut() } else { self.gates.add((step * batch + row) * 4 * units + unit) },
+            before: self.hidden.add(from * self.z.step() + at),
+            after: self.hidden.add(into * self.z.step() + at),
+            y: if self.ys.is_null() { null_mut() } else { self.ys.add((row * time + t) * units + unit) },
+            skipped: !self.mask.is_null() && *self.mask.add(row * time + t) == 0,
+        }
+    }
+
+    /// Writes the new state of n units, and the output.
+    ///
+    /// # Safety
+    /// n units must be valid at the place.
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&self, s: S, p: Place, h: S::F, n: usize) {
+        let state = if p.skipped { some(s, p.before, n) } else { h };
+        keep(s, p.after, state, n);
+        if !p.y.is_null() {
+            keep(s, p.y, if p.skipped && self.zero_output { s.splat(0.0) } else { state }, n);
+        }
+    }
+}
+
 kernel! {
-    /// The gates, states and outputs of rows r0 .. r1 for one panel of step s, from what its product left in z.
+    /// Gates, states and outputs of an LSTM: rows r0 .. r1, one panel of one step, from what its product left in z.
+    ///
+    /// What waits for the new cell state comes in a second loop: one row's chain of functions is longer than what a processor looks ahead.
     ///
     /// # Safety
     /// All that `f` points to must be valid for these rows.
-    unsafe fn gates_of(s, f: *const Forward, step: usize, panel: usize, r0: usize, r1: usize, z: *const f32) {
+    unsafe fn lstm_gates(s, f: *const Forward, step: usize, panel: usize, r0: usize, r1: usize, z: *mut f32) {
         let f = *f;
-        let Sizes { kind, time, units, .. } = f.z;
-        let t = f.z.time_of(step);
-        let (from, into) = if f.keeps { (step, step + 1) } else { (step & 1, (step + 1) & 1) };
-        let (c_from, c_into) = if f.keeps { (step, step + 1) } else { (0, 0) };
-        let width = if kind == GRU { 4 } else { vectors::<S>(kind) };
-        let parts = if kind >= LSTM { 1 } else { S::VECTORS };
-        for v in 0..parts {
-            let unit = (panel * parts + v) * S::LANES;
+        let units = f.z.units;
+        let unit = panel * S::LANES;
+        let n = S::LANES.min(units - unit);
+        let (from, into) = if f.keeps { (step, step + 1) } else { (0, 0) };
+        let bias = f.bias.add(panel * 4 * S::LANES);
+        let b = |k: usize| s.load(bias.add(k * S::LANES));
+        let (b0, b1, b2, b3) = (b(0), b(1), b(2), b(3));
+        for row in r0..r1 {
+            let p = f.place(step, row, unit, z.add((row - r0) * 4 * S::LANES));
+            let get = |k: usize| s.load(p.line.add(k * S::LANES));
+            let i = math::gate(s, s.add(get(0), b0));
+            let forget = math::gate(s, s.add(get(1), b1));
+            let candidate = math::tanh(s, s.add(get(2), b2));
+            let o = math::gate(s, s.add(get(3), b3));
+            let at = row * units + unit;
+            let before = some(s, f.cells.add(from * f.z.step() + at), n);
+            let c = s.fma(forget, before, s.mul(i, candidate));
+            s.store(p.line, c);
+            s.store(p.line.add(S::LANES), o);
+            keep(s, f.cells.add(into * f.z.step() + at), if p.skipped { before } else { c }, n);
+            if !p.gates.is_null() {
+                keep(s, p.gates, i, n);
+                keep(s, p.gates.add(units), forget, n);
+                keep(s, p.gates.add(2 * units), candidate, n);
+                keep(s, p.gates.add(3 * units), o, n);
+            }
+        }
+        for row in r0..r1 {
+            let p = f.place(step, row, unit, z.add((row - r0) * 4 * S::LANES));
+            let h = s.mul(s.load(p.line.add(S::LANES)), math::tanh(s, s.load(p.line)));
+            f.put(s, p, h, n);
+        }
+    }
+}
+
+kernel! {
+    /// As [`lstm_gates`], of a GRU: z holds the input's part of the candidate, update, reset, the recurrent part of the candidate; biases are in them.
+    ///
+    /// # Safety
+    /// All that `f` points to must be valid for these rows.
+    unsafe fn gru_gates(s, f: *const Forward, step: usize, panel: usize, r0: usize, r1: usize, z: *mut f32) {
+        let f = *f;
+        let units = f.z.units;
+        let unit = panel * S::LANES;
+        let n = S::LANES.min(units - unit);
+        for row in r0..r1 {
+            let p = f.place(step, row, unit, z.add((row - r0) * 4 * S::LANES));
+            let get = |k: usize| s.load(p.line.add(k * S::LANES));
+            let update = math::gate(s, get(1));
+            let reset = math::gate(s, get(2));
+            let inner = get(3);
+            s.store(p.line, s.fma(reset, inner, get(0)));
+            s.store(p.line.add(S::LANES), update);
+            if !p.gates.is_null() {
+                keep(s, p.gates, update, n);
+                keep(s, p.gates.add(units), reset, n);
+                keep(s, p.gates.add(3 * units), inner, n);
+            }
+        }
+        for row in r0..r1 {
+            let p = f.place(step, row, unit, z.add((row - r0) * 4 * S::LANES));
+            let candidate = math::tanh(s, s.load(p.line));
+            if !p.gates.is_null() {
+                keep(s, p.gates.add(2 * units), candidate, n);
+            }
+            let update = s.load(p.line.add(S::LANES));
+            f.put(s, p, s.fma(update, s.sub(some(s, p.before, n), candidate), candidate), n);
+        }
+    }
+}
+
+kernel! {
+    /// States and outputs of a SimpleRNN, whose panels are of several vectors of units.
+    ///
+    /// # Safety
+    /// All that `f` points to must be valid for these rows.
+    unsafe fn rnn_states(s, f: *const Forward, step: usize, panel: usize, r0: usize, r1: usize, z: *mut f32) {
+        let f = *f;
+        let units = f.z.units;
+        for v in 0..S::VECTORS {
+            let unit = (panel * S::VECTORS + v) * S::LANES;
             if unit >= units {
                 break;
             }
             let n = S::LANES.min(units - unit);
-            let bias = f.bias.add((panel * width + v) * S::LANES);
-            let b = |k: usize| s.load(bias.add(k * S::LANES));
-            let (b0, b1, b2, b3) = if kind == LSTM { (b(0), b(1), b(2), b(3)) } else { let b0 = b(0); (b0, b0, b0, b0) };
+            let bias = s.load(f.bias.add((panel * S::VECTORS + v) * S::LANES));
             for row in r0..r1 {
-                let at = row * units + unit;
-                let before = f.hidden.add(from * f.z.step() + at);
-                let line = z.add(((row - r0) * width + v) * S::LANES);
-                let get = |k: usize| s.load(line.add(k * S::LANES));
-                let kept = if f.gates.is_null() { null_mut() } else { f.gates.add((step * f.z.batch + row) * 4 * units + unit) };
-                let skipped = !f.mask.is_null() && *f.mask.add(row * time + t) == 0;
-                let h;
-                if kind == LSTM {
-                    let i = math::gate(s, s.add(get(0), b0));
-                    let forget = math::gate(s, s.add(get(1), b1));
-                    let candidate = math::tanh(s, s.add(get(2), b2));
-                    let o = math::gate(s, s.add(get(3), b3));
-                    let c_before = some(s, f.cells.add(c_from * f.z.step() + at), n);
-                    let c = s.fma(forget, c_before, s.mul(i, candidate));
-                    h = s.mul(o, math::tanh(s, c));
-                    if !kept.is_null() {
-                        keep(s, kept, i, n);
-                        keep(s, kept.add(units), forget, n);
-                        keep(s, kept.add(2 * units), candidate, n);
-                        keep(s, kept.add(3 * units), o, n);
-                    }
-                    keep(s, f.cells.add(c_into * f.z.step() + at), if skipped { c_before } else { c }, n);
-                } else if kind == GRU {
-                    // The input's part of the candidate, update, reset, the recurrent part of the candidate; biases are in them.
-                    let update = math::gate(s, get(1));
-                    let reset = math::gate(s, get(2));
-                    let inner = get(3);
-                    let candidate = math::tanh(s, s.fma(reset, inner, get(0)));
-                    h = s.fma(update, s.sub(some(s, before, n), candidate), candidate);
-                    if !kept.is_null() {
-                        keep(s, kept, update, n);
-                        keep(s, kept.add(units), reset, n);
-                        keep(s, kept.add(2 * units), candidate, n);
-                        keep(s, kept.add(3 * units), inner, n);
-                    }
-                } else {
-                    let x = s.add(get(0), b0);
-                    h = if kind == RNN_RELU { s.pmax(x, s.splat(0.0)) } else { math::tanh(s, x) };
-                }
-                let state = if skipped { some(s, before, n) } else { h };
-                keep(s, f.hidden.add(into * f.z.step() + at), state, n);
-                if !f.ys.is_null() {
-                    let y = if skipped && f.zero_output { s.splat(0.0) } else { state };
-                    keep(s, f.ys.add((row * time + t) * units + unit), y, n);
-                }
+                let p = f.place(step, row, unit, z.add(((row - r0) * S::VECTORS + v) * S::LANES));
+                let x = s.add(s.load(p.line), bias);
+                f.put(s, p, if f.z.kind == RNN_RELU { s.pmax(x, s.splat(0.0)) } else { math::tanh(s, x) }, n);
             }
         }
     }
@@ -424,7 +504,11 @@ unsafe fn steps<S: Simd>(s: S, f: &Forward, panels: usize, r0: usize, r1: usize,
                 times_panel(s, kind, rows, features, x, time * features, panel, z, false);
                 times_panel(s, kind, rows, units, h, units, panel.add(features * width), z, features > 0);
             }
-            gates_of(s, f, step, p, r0, r1, z);
+            match kind {
+                LSTM => lstm_gates(s, f, step, p, r0, r1, z),
+                GRU => gru_gates(s, f, step, p, r0, r1, z),
+                _ => rnn_states(s, f, step, p, r0, r1, z),
+            }
         }
     }
 }

@@ -209,6 +209,18 @@ impl Simd for Avx512 {
         pure!(_mm512_cvttps_epi32(a))
     }
     #[inline(always)]
+    fn reciprocal(self, x: Self::F) -> Self::F {
+        // A division keeps its port busy for sixteen cycles. Fourteen bits, doubled by one step of Newton's method.
+        let near = pure!(_mm512_rcp14_ps(x));
+        let missing = pure!(_mm512_fnmadd_ps(x, near, _mm512_set1_ps(1.0)));
+        self.fma(near, missing, near)
+    }
+    #[inline(always)]
+    fn times_power(self, p: Self::F, shifted: Self::F) -> Self::F {
+        let n = self.sub(shifted, self.splat(crate::math::SHIFT));
+        pure!(_mm512_scalef_ps(p, n))
+    }
+    #[inline(always)]
     unsafe fn load_bytes(self, p: *const u8) -> Self::I {
         _mm512_cvtepu8_epi32(_mm_loadu_si128(p.cast()))
     }

@@ -140,6 +140,16 @@ pub trait Simd: Copy + Send + Sync + 'static {
     }
 
     // ---- in terms of the others
+    /// 1 / x for x of 1 .. 2^126, within one unit in the last place.
+    #[inline(always)]
+    fn reciprocal(self, x: Self::F) -> Self::F {
+        self.div(self.splat(1.0), x)
+    }
+    /// p 2^n, where `shifted` is n + 1.5 * 2^23, n an integer of -126 .. 127.
+    #[inline(always)]
+    fn times_power(self, p: Self::F, shifted: Self::F) -> Self::F {
+        self.mul(p, self.floats(self.shl(self.iadd(self.bits(shifted), self.isplat(127)), 23)))
+    }
     #[inline(always)]
     fn neg(self, a: Self::F) -> Self::F {
         self.floats(self.xor(self.bits(a), self.isplat(i32::MIN)))
