@@ -129,7 +129,9 @@ fn put(heap: &mut Heap, values: &[f64]) -> i32 {
     heap.floats(&values.iter().map(|v| *v as f32).collect::<Vec<f32>>())
 }
 
-const SHAPES: [[usize; 4]; 5] = [[1, 3, 2, 3], [2, 4, 5, 8], [5, 3, 7, 17], [7, 2, 1, 33], [3, 90, 4, 5]];
+/// Batch, time, features, units; the last ones are of few and of many rows over several parts of the time, backwards too.
+const SHAPES: [[usize; 4]; 8] =
+    [[1, 3, 2, 3], [2, 4, 5, 8], [5, 3, 7, 17], [7, 2, 1, 33], [3, 90, 4, 5], [1, 300, 3, 2], [2, 150, 3, 9], [20, 15, 3, 4]];
 
 #[test]
 fn sequences_forward() {

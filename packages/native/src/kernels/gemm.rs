@@ -554,7 +554,7 @@ kernel! {
     /// # Safety
     /// A, C and the packed B must be valid.
     pub unsafe fn multiply(
-        s, m: usize, columns: usize, depth: usize, a: *const f32, a_row: usize, packed: *const f32, c: *mut f32, ldc: usize, accumulate: bool,
+        s, m: usize, columns: usize, depth: usize, a: *const f32, a_row: isize, packed: *const f32, c: *mut f32, ldc: usize, accumulate: bool,
     ) {
         let width = S::VECTORS * S::LANES;
         if depth == 0 && !accumulate {
@@ -571,8 +571,8 @@ kernel! {
             while q < depth {
                 let part = KC.min(depth - q);
                 for (i, rows) in Chunks::new(m, S::ROWS.min(6)) {
-                    let (a, c) = (a.add(i * a_row + q), c.add(i * ldc + j));
-                    tile_direct(s, rows, n, part, a, a_row as isize, 1, panel.add(q * lanes), lanes as isize, c, ldc, accumulate || q > 0);
+                    let (a, c) = (a.offset(i as isize * a_row + q as isize), c.add(i * ldc + j));
+                    tile_direct(s, rows, n, part, a, a_row, 1, panel.add(q * lanes), lanes as isize, c, ldc, accumulate || q > 0);
                 }
                 q += KC;
             }

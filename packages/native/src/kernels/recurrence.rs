@@ -280,7 +280,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
             let (from, into) = if keeps { (step * states, (step + 1) * states) } else { (0, 0) };
             let h = hidden.add(from);
             let product = |g: usize, a: *const f32| {
-                multiply(s, rows, units, units, a, units, weights.add(g * packed_gate), z.add(g * units), columns, false);
+                multiply(s, rows, units, units, a, units as isize, weights.add(g * packed_gate), z.add(g * units), columns, false);
             };
             // A GRU that resets before its product computes its candidate below.
             for g in 0..if kind == GRU_BEFORE { 2 } else { gates } {
@@ -563,7 +563,7 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                     units,
                     units,
                     own.add(r0 * columns + g * units),
-                    columns,
+                    columns as isize,
                     weights.add(g * packed_gate),
                     to,
                     units,

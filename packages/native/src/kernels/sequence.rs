@@ -118,22 +118,32 @@ fn panel_units<S: Simd>(kind: i32) -> usize {
 }
 
 kernel! {
-    /// Packs rows of a kernel [rows, gates * units] into one panel [rows][vectors]. Of a GRU the candidate comes first in the input's panel, and last in the state's.
+    /// Packs rows of a kernel [rows, gates * units] into panels p0 .. p1 of [rows][vectors], which are `apart` floats apart. Of a GRU the candidate comes
+    /// first in the input's panel, and last in the state's. A few panels at a time: a row is read where it lies together.
     ///
     /// # Safety
-    /// The kernel and the panel must be valid.
-    unsafe fn pack_cells(s, source: *const f32, rows: usize, gates: usize, units: usize, panel: usize, order: [usize; 4], to: *mut f32) {
-        let width = if gates == 1 { S::VECTORS } else { gates };
-        let mut at = to;
-        for k in 0..rows {
-            for (v, gate) in order.iter().enumerate().take(width) {
-                let unit = if gates == 1 { (panel * S::VECTORS + v) * S::LANES } else { panel * S::LANES };
-                let gate = if gates == 1 { 0 } else { *gate };
-                let n = units.saturating_sub(unit).min(S::LANES);
-                let from = source.add(k * gates * units + gate * units).wrapping_add(unit);
-                s.store(at, if n == S::LANES { s.load(from) } else { s.load_part(from, n) });
-                at = at.add(S::LANES);
+    /// The kernel and the panels must be valid.
+    unsafe fn pack_cells(
+        s, source: *const f32, rows: usize, gates: usize, units: usize, p0: usize, p1: usize, order: [usize; 4], to: *mut f32, apart: usize,
+    ) {
+        let (width, parts) = if gates == 1 { (S::VECTORS, S::VECTORS) } else { (gates, 1) };
+        let mut first = p0;
+        while first < p1 {
+            let last = p1.min(first + 8);
+            for k in 0..rows {
+                for v in 0..width {
+                    // A panel has vectors of all gates of the same units, or of different units.
+                    let (part, gate) = if gates == 1 { (v, 0) } else { (0, order[v]) };
+                    let line = source.add((k * gates + gate) * units);
+                    let at = to.add((k * width + v) * S::LANES);
+                    for p in first..last {
+                        let unit = (p * parts + part) * S::LANES;
+                        let n = units.saturating_sub(unit).min(S::LANES);
+                        s.store(at.add(p * apart), some(s, line.wrapping_add(unit), n));
+                    }
+                }
             }
+            first = last;
         }
     }
 }
@@ -143,15 +153,15 @@ kernel! {
     ///
     /// # Safety
     /// As of [`tile`].
-    unsafe fn four(s, rows: usize, k: usize, a: *const f32, a_row: isize, b: *const f32, c: *mut f32, accumulate: bool) {
+    unsafe fn four(s, rows: usize, k: usize, a: *const f32, a_row: isize, b: *const f32, c: *mut f32, ld: usize, accumulate: bool) {
         let w = 4 * S::LANES;
         match rows {
-            1 => tile::<S, 1, 4, false>(s, k, a, a_row, 1, b, w as isize, c, w, w, accumulate),
-            2 => tile::<S, 2, 4, false>(s, k, a, a_row, 1, b, w as isize, c, w, w, accumulate),
-            3 if S::ROWS_OF_FOUR >= 3 => tile::<S, 3, 4, false>(s, k, a, a_row, 1, b, w as isize, c, w, w, accumulate),
-            4 if S::ROWS_OF_FOUR >= 4 => tile::<S, 4, 4, false>(s, k, a, a_row, 1, b, w as isize, c, w, w, accumulate),
-            5 if S::ROWS_OF_FOUR >= 5 => tile::<S, 5, 4, false>(s, k, a, a_row, 1, b, w as isize, c, w, w, accumulate),
-            6 if S::ROWS_OF_FOUR >= 6 => tile::<S, 6, 4, false>(s, k, a, a_row, 1, b, w as isize, c, w, w, accumulate),
+            1 => tile::<S, 1, 4, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            2 => tile::<S, 2, 4, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            3 if S::ROWS_OF_FOUR >= 3 => tile::<S, 3, 4, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            4 if S::ROWS_OF_FOUR >= 4 => tile::<S, 4, 4, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            5 if S::ROWS_OF_FOUR >= 5 => tile::<S, 5, 4, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            6 if S::ROWS_OF_FOUR >= 6 => tile::<S, 6, 4, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
             _ => unreachable!("a tile of more rows than the instruction set has"),
         }
     }
@@ -162,9 +172,8 @@ kernel! {
     ///
     /// # Safety
     /// As of [`tile`].
-    unsafe fn three(s, rows: usize, k: usize, a: *const f32, a_row: isize, b: *const f32, c: *mut f32) {
+    unsafe fn three(s, rows: usize, k: usize, a: *const f32, a_row: isize, b: *const f32, c: *mut f32, ld: usize) {
         let w = 3 * S::LANES;
-        let ld = 4 * S::LANES;
         match rows {
             1 => tile::<S, 1, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
             2 => tile::<S, 2, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
@@ -179,7 +188,12 @@ kernel! {
     }
 }
 
-/// z[rows] (+)= A [rows, depth] times a panel, a part of the panel at a time.
+/// Floats of a row of z: what the products of a panel give.
+fn z_width<S: Simd>(kind: i32) -> usize {
+    S::LANES * if kind == GRU { 4 } else { vectors::<S>(kind) }
+}
+
+/// z[rows] (+)= A [rows, depth] times a panel, a part of the panel at a time. `ld`: from one row of z to the next.
 ///
 /// # Safety
 /// A, the panel and z must be valid.
@@ -189,13 +203,13 @@ unsafe fn times_panel<S: Simd>(
     rows: usize,
     depth: usize,
     a: *const f32,
-    a_row: usize,
+    a_row: isize,
     panel: *const f32,
     z: *mut f32,
+    ld: usize,
     accumulate: bool,
 ) {
     let width = vectors::<S>(kind) * S::LANES;
-    let ld = if kind == GRU { 4 * S::LANES } else { width };
     let most = match kind {
         LSTM => S::ROWS_OF_FOUR,
         GRU => S::ROWS_OF_THREE,
@@ -206,12 +220,12 @@ unsafe fn times_panel<S: Simd>(
     while q < depth {
         let k = part.min(depth - q);
         for (i, n) in Chunks::new(rows, most) {
-            let (a, b, c) = (a.add(i * a_row + q), panel.add(q * width), z.add(i * ld));
+            let (a, b, c) = (a.offset(i as isize * a_row + q as isize), panel.add(q * width), z.add(i * ld));
             let more = accumulate || q > 0;
             match kind {
-                LSTM => four(s, n, k, a, a_row as isize, b, c, more),
-                GRU => three(s, n, k, a, a_row as isize, b, c),
-                _ => super::gemm::tile_direct(s, n, width, k, a, a_row as isize, 1, b, width as isize, c, ld, more),
+                LSTM => four(s, n, k, a, a_row, b, c, ld, more),
+                GRU => three(s, n, k, a, a_row, b, c, ld),
+                _ => super::gemm::tile_direct(s, n, width, k, a, a_row, 1, b, width as isize, c, ld, more),
             }
         }
         q += k;
@@ -375,8 +389,7 @@ kernel! {
 fn weights_size<S: Simd>(z: &Sizes) -> (usize, usize, usize) {
     let panels = z.units.div_ceil(panel_units::<S>(z.kind).max(1));
     let width = vectors::<S>(z.kind) * S::LANES;
-    let bias = if z.kind == GRU { 4 * S::LANES } else { width };
-    (panels, panels * (z.features + z.units) * width, panels * bias)
+    (panels, panels * (z.features + z.units) * width, panels * z_width::<S>(z.kind))
 }
 
 /// float32 of what the forward pass leaves for the backward pass.
@@ -410,7 +423,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let (p0, p1) = worker.share(panels);
     let (r0, r1) = worker.share(batch);
     let width = vectors::<S>(kind) * S::LANES;
-    let bias_width = if kind == GRU { 4 * S::LANES } else { width };
+    let bias_width = z_width::<S>(kind);
     let own = packed_bias.wrapping_add(biases);
     let (gates, cells, hidden) = if keeps {
         let cells = residual.wrapping_add(time * batch * units * z.kept());
@@ -422,10 +435,10 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     // SAFETY: all operands were checked to lie in memory, the shared memory is as large as its parts, and workers pack and compute different panels and rows.
     unsafe {
         let (for_input, for_state) = if kind == GRU { ([2, 0, 1, 0], [0, 1, 2, 0]) } else { ([0, 1, 2, 3], [0, 1, 2, 3]) };
+        let apart = (features + units) * width;
+        pack_cells(s, kernel, features, z.gates(), units, p0, p1, for_input, shared, apart);
+        pack_cells(s, recurrent, units, z.gates(), units, p0, p1, for_state, shared.add(features * width), apart);
         for p in p0..p1 {
-            let panel = shared.add(p * (features + units) * width);
-            pack_cells(s, kernel, features, z.gates(), units, p, for_input, panel);
-            pack_cells(s, recurrent, units, z.gates(), units, p, for_state, panel.add(features * width));
             for v in 0..bias_width {
                 let (part, lane) = (v / S::LANES, v % S::LANES);
                 let unit = if kind >= LSTM { p * S::LANES + lane } else { p * S::LANES * S::VECTORS + v };
@@ -451,7 +464,9 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
         }
         worker.meet()?;
         if r1 > r0 && units > 0 {
-            steps(s, &f, panels, r0, r1, worker.own.floats((r1 - r0) * bias_width));
+            let many = steps_at_once(&z, r1 - r0);
+            let floats = (r1 - r0) * bias_width * if many > 1 { many * panels } else { 1 };
+            steps(s, &f, panels, r0, r1, worker.own.floats(floats));
         }
         let last = if keeps { time } else { time & 1 };
         let c_at = if keeps { time } else { 0 };
@@ -478,32 +493,64 @@ unsafe fn state(to: *mut f32, given: *const f32, at: usize, units: usize) {
     }
 }
 
+/// The most rows of a step that make it worth while to multiply the inputs of many steps at once: then only the state's weights are read again in every step.
+const FEW: usize = 8;
+
+/// Steps whose inputs are multiplied at once, of a share of so many rows.
+fn steps_at_once(z: &Sizes, rows: usize) -> usize {
+    if rows <= FEW && z.features > 0 {
+        (ROWS / rows.max(1)).min(z.time).max(1)
+    } else {
+        1
+    }
+}
+
 /// All steps of rows r0 .. r1.
 ///
 /// # Safety
-/// All that `f` points to must be valid for these rows; z has room for their products of one panel.
+/// All that `f` points to must be valid for these rows; z has room for their products of one panel, or of all panels of [`steps_at_once`].
 unsafe fn steps<S: Simd>(s: S, f: &Forward, panels: usize, r0: usize, r1: usize, z: *mut f32) {
     let Sizes { kind, time, features, units, .. } = f.z;
     let width = vectors::<S>(kind) * S::LANES;
+    let ld = z_width::<S>(kind);
     let rows = r1 - r0;
+    let many = steps_at_once(&f.z, rows);
+    let panel_of = |p: usize| f.packed.add(p * (features + units) * width);
+    // The biases of a GRU come first: its candidate's two parts are kept apart.
+    let begin = |p: usize, rows: usize, z: *mut f32| {
+        if kind == GRU {
+            for row in 0..rows {
+                std::ptr::copy_nonoverlapping(f.bias.add(p * ld), z.add(row * ld), ld);
+            }
+        }
+    };
     for step in 0..time {
-        let x = f.x.add((r0 * time + f.z.time_of(step)) * features);
+        let first = step - step % many;
+        if many > 1 && step == first {
+            let count = many.min(time - first);
+            for p in 0..panels {
+                let z = z.add(p * many * rows * ld);
+                begin(p, count * rows, z);
+                for row in 0..rows {
+                    let x = f.x.add(((r0 + row) * time + f.z.time_of(first)) * features);
+                    let x_step = if f.z.reverse { -(features as isize) } else { features as isize };
+                    times_panel(s, kind, count, features, x, x_step, panel_of(p), z.add(row * ld), rows * ld, kind == GRU);
+                }
+            }
+        }
         let slot = if f.keeps { step } else { step & 1 };
         let h = f.hidden.add(slot * f.z.step() + r0 * units);
         for p in 0..panels {
-            let panel = f.packed.add(p * (features + units) * width);
-            if kind == GRU {
-                // The biases first; the candidate's two parts are kept apart.
-                let line = f.bias.add(p * 4 * S::LANES);
-                for row in 0..rows {
-                    std::ptr::copy_nonoverlapping(line, z.add(row * 4 * S::LANES), 4 * S::LANES);
-                }
-                times_panel(s, kind, rows, features, x, time * features, panel, z, true);
-                times_panel(s, kind, rows, units, h, units, panel.add(features * width), z.add(S::LANES), true);
-            } else {
-                times_panel(s, kind, rows, features, x, time * features, panel, z, false);
-                times_panel(s, kind, rows, units, h, units, panel.add(features * width), z, features > 0);
+            let panel = panel_of(p);
+            let z = if many > 1 { z.add((p * many + step - first) * rows * ld) } else { z };
+            if many == 1 {
+                begin(p, rows, z);
+                let x = f.x.add((r0 * time + f.z.time_of(step)) * features);
+                times_panel(s, kind, rows, features, x, (time * features) as isize, panel, z, ld, kind == GRU);
             }
+            let recurrent = panel.add(features * width);
+            let into = if kind == GRU { z.add(S::LANES) } else { z };
+            times_panel(s, kind, rows, units, h, units as isize, recurrent, into, ld, kind == GRU || features > 0);
             match kind {
                 LSTM => lstm_gates(s, f, step, p, r0, r1, z),
                 GRU => gru_gates(s, f, step, p, r0, r1, z),
@@ -621,7 +668,7 @@ kernel! {
 pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     use crate::commands::word::sequence_backward as w;
     let z = Sizes::read(o)?;
-    let Sizes { kind, batch, time, features, units, .. } = z;
+    let Sizes { kind, batch, time, features, units, reverse } = z;
     let columns = elements(&[z.gates(), units])?;
     let states = elements(&[batch, units])?;
     let inputs = elements(&[batch, time, features])?;
@@ -709,13 +756,23 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
             back_gates(s, &f, step, r0, r1, own);
             let rows = r1 - r0;
             let (a, carry) = (own.add(r0 * width), dh.add(r0 * units));
-            if !dx.is_null() {
+            if !dx.is_null() && batch > FEW {
                 let to = dx.add((r0 * time + t) * features);
-                multiply(s, rows, features, columns, a, width, packed_input, to, time * features, false);
+                multiply(s, rows, features, columns, a, width as isize, packed_input, to, time * features, false);
+            } else if !dx.is_null() && step == first {
+                // Few rows: all steps of a row at once, from the earliest time on.
+                let count = chunk.min(time - first);
+                let (earliest, a_row) =
+                    if reverse { (first + count - 1, -((batch * width) as isize)) } else { (first, (batch * width) as isize) };
+                for row in r0..r1 {
+                    let a = current.add(((earliest - first) * batch + row) * width);
+                    let to = dx.add((row * time + z.time_of(earliest)) * features);
+                    multiply(s, count, features, columns, a, a_row, packed_input, to, features, false);
+                }
             }
-            multiply(s, rows, units, direct, a, width, packed_state, carry, units, true);
+            multiply(s, rows, units, direct, a, width as isize, packed_state, carry, units, true);
             if kind == GRU {
-                multiply(s, rows, units, units, a.add(3 * units), width, packed_candidate, carry, units, true);
+                multiply(s, rows, units, units, a.add(3 * units), width as isize, packed_candidate, carry, units, true);
             }
             if !d_kernel.is_null() {
                 for row in r0..r1 {

@@ -61,11 +61,18 @@ impl Simd for Neon {
         vld1q_f32(values.as_ptr())
     }
     #[inline(always)]
-    unsafe fn store_part(self, p: *mut f32, v: Self::F, n: usize) {
-        let mut values = [0f32; 4];
-        vst1q_f32(values.as_mut_ptr(), v);
-        for (i, value) in values.iter().enumerate().take(n) {
-            *p.add(i) = *value;
+    unsafe fn store_part(self, mut p: *mut f32, v: Self::F, n: usize) {
+        if n >= Self::LANES {
+            return self.store(p, v);
+        }
+        let mut low = vget_low_f32(v);
+        if n & 2 != 0 {
+            vst1_f32(p, low);
+            low = vget_high_f32(v);
+            p = p.add(2);
+        }
+        if n & 1 != 0 {
+            vst1_lane_f32::<0>(p, low);
         }
     }
     #[inline(always)]
