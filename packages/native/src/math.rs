@@ -72,10 +72,11 @@ fn shifted_log2<S: Simd>(s: S, x: S::F) -> S::F {
 /// e^r - 1 = r + r^2 P(r) for the reduced r. Products that do not wait for each other (Estrin's scheme): a gate is one chain of such sums.
 #[inline(always)]
 fn expm1_reduced<S: Simd>(s: S, r: S::F) -> S::F {
-    let [c0, c1, c2, c3, c4] = EXP.map(|c| s.splat(c as f32));
     let square = s.mul(r, r);
-    let high = s.fma(square, c4, s.fma(r, c3, c2));
-    s.fma(square, s.fma(square, high, s.fma(r, c1, c0)), r)
+    let [c0, c1, c2, c3, c4] = EXP;
+    let pair = s.fma(r, s.splat(c1 as f32), s.splat(c0 as f32));
+    let high = s.fma(square, s.splat(c4 as f32), s.fma(r, s.splat(c3 as f32), s.splat(c2 as f32)));
+    s.fma(square, s.fma(square, high, pair), r)
 }
 
 /// x - n ln 2 for the integer n, in two parts.

@@ -2,7 +2,7 @@
 //! never kept. The forward pass leaves the logarithm of each row's sum; from it the backward pass computes the block's
 //! probabilities again (Dao et al. 2022). Workers share the heads of all samples.
 
-use super::gemm::{gemm, Product};
+use super::gemm::{gemm, multiply, pack, packed_size, Product};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
@@ -86,14 +86,23 @@ impl Attention {
         }
     }
 
+    /// Packs the keys of one head for [`Attention::score`].
+    ///
+    /// # Safety
+    /// All that the operands name must be valid, and `to` have room.
+    unsafe fn pack_keys<S: Simd>(&self, s: S, b: usize, n: usize, to: *mut f32) {
+        let k = self.k.add(self.at(self.keys, self.depth, b, n, 0));
+        pack(s, k, 1, (self.heads * self.depth) as isize, self.keys, self.depth, to, 0, usize::MAX);
+    }
+
     /// Scores of queries i0 .. i0 + rows for keys j0 .. j0 + columns, masked, into `scores` [rows, LINE].
     ///
     /// # Safety
-    /// All that the operands name must be valid, and the scores have room.
+    /// All that the operands name must be valid, `keys` those packed by [`Attention::pack_keys`], and the scores have room.
     unsafe fn score<S: Simd>(
         &self,
         s: S,
-        worker: &mut Worker,
+        keys: *const f32,
         scores: *mut f32,
         b: usize,
         n: usize,
@@ -102,11 +111,9 @@ impl Attention {
         j0: usize,
         columns: usize,
     ) {
-        let row = self.heads * self.depth;
         let q = self.q.add(self.at(self.queries, self.depth, b, n, i0));
-        let k = self.k.add(self.at(self.keys, self.depth, b, n, j0));
-        let p = Product::new(rows, columns, self.depth, q, row, k, row, scores, LINE).transpose_b();
-        gemm(s, &p, worker.products);
+        let q_row = (self.heads * self.depth) as isize;
+        multiply(s, rows, columns, self.depth, q, q_row, keys.add(j0 * self.depth), scores, LINE, false);
         if self.mask.is_null() && !self.causal && self.scale > 0.0 {
             return;
         }
@@ -120,6 +127,19 @@ impl Attention {
             let from = if self.causal { (i0 + i + 1).saturating_sub(j0).min(columns) } else { columns };
             mask_row(s, line, mask, columns, self.scale, from);
         }
+    }
+}
+
+/// Packs steps of one head [time, depth] for products with a block of scores: the keys of each block on their own.
+///
+/// # Safety
+/// The steps must be valid, and `to` have room for [`packed_size`] of each block.
+unsafe fn pack_steps<S: Simd>(s: S, from: *const f32, row: usize, time: usize, depth: usize, to: *mut f32) {
+    let mut j0 = 0;
+    while j0 < time {
+        let count = KEYS.min(time - j0);
+        pack(s, from.add(j0 * row), row as isize, 1, depth, count, to.add(packed_size::<S>(j0, depth)), 0, usize::MAX);
+        j0 += KEYS;
     }
 }
 
@@ -264,7 +284,10 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let (heads, factor) = (a.heads, a.factor());
     let values = a.heads * a.value_depth;
     let (first, last) = worker.share(a.batch * heads);
-    let scores = worker.own.floats(QUERIES * LINE);
+    let for_keys = packed_size::<S>(a.depth, a.keys);
+    let scores = worker.own.floats(QUERIES * LINE + for_keys + packed_size::<S>(a.keys, a.value_depth));
+    let packed_keys = scores.wrapping_add(QUERIES * LINE);
+    let packed_values = packed_keys.wrapping_add(for_keys);
     for h in first..last {
         let (b, n) = (h / heads, h % heads);
         // SAFETY: all operands were checked to lie in memory; workers have different heads.
@@ -273,6 +296,8 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                 clear(&a, a.out, a.queries, a.value_depth, b, n);
                 continue;
             }
+            a.pack_keys(s, b, n, packed_keys);
+            pack_steps(s, a.v.add(a.at(a.keys, a.value_depth, b, n, 0)), values, a.keys, a.value_depth, packed_values);
             let mut i0 = 0;
             while i0 < a.queries {
                 let rows = QUERIES.min(a.queries - i0);
@@ -284,7 +309,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                 let mut j0 = 0;
                 while j0 < a.keys {
                     let columns = KEYS.min(a.keys - j0);
-                    a.score(s, worker, scores, b, n, i0, rows, j0, columns);
+                    a.score(s, packed_keys, scores, b, n, i0, rows, j0, columns);
                     for i in 0..rows {
                         let row = scores.add(i * LINE);
                         let m = best[i].max(largest(s, row, columns) * factor);
@@ -299,8 +324,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                 }
                 if single {
                     // One block of keys: its scores are computed once, and divided by the sums at the end: there are fewer values than scores.
-                    let v = a.v.add(a.at(a.keys, a.value_depth, b, n, 0));
-                    gemm(s, &Product::new(rows, a.value_depth, a.keys, scores, LINE, v, values, to, values), worker.products);
+                    multiply(s, rows, a.value_depth, a.keys, scores, LINE as isize, packed_values, to, values, false);
                     for (i, sum) in total.iter().enumerate().take(rows) {
                         scale_row(s, to.add(i * values), a.value_depth, 1.0 / sum);
                     }
@@ -308,13 +332,12 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                     let mut j0 = 0;
                     while j0 < a.keys {
                         let columns = KEYS.min(a.keys - j0);
-                        a.score(s, worker, scores, b, n, i0, rows, j0, columns);
+                        a.score(s, packed_keys, scores, b, n, i0, rows, j0, columns);
                         for i in 0..rows {
                             shares(s, scores.add(i * LINE), columns, factor, *lse.add(i), a.keys);
                         }
-                        let v = a.v.add(a.at(a.keys, a.value_depth, b, n, j0));
-                        let p = Product::new(rows, a.value_depth, columns, scores, LINE, v, values, to, values);
-                        gemm(s, &p.accumulate(j0 > 0), worker.products);
+                        let v = packed_values.add(packed_size::<S>(j0, a.value_depth));
+                        multiply(s, rows, a.value_depth, columns, scores, LINE as isize, v, to, values, j0 > 0);
                         j0 += KEYS;
                     }
                 }
@@ -336,8 +359,13 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     let (heads, factor) = (a.heads, a.factor());
     let (row, values) = (a.heads * a.depth, a.heads * a.value_depth);
     let (first, last) = worker.share(a.batch * heads);
-    let scores = worker.own.floats(2 * QUERIES * LINE);
+    let for_keys = packed_size::<S>(a.depth, a.keys);
+    let for_values = packed_size::<S>(a.value_depth, a.keys);
+    let scores = worker.own.floats(2 * QUERIES * LINE + for_keys + for_values + packed_size::<S>(a.keys, a.depth));
     let slopes = scores.wrapping_add(QUERIES * LINE);
+    let packed_keys = slopes.wrapping_add(QUERIES * LINE);
+    let packed_values = packed_keys.wrapping_add(for_keys);
+    let packed_steps = packed_values.wrapping_add(for_values);
     for h in first..last {
         let (b, n) = (h / heads, h % heads);
         // SAFETY: all operands were checked to lie in memory; workers have different heads.
@@ -347,6 +375,14 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                 clear(&a, dk, a.keys, a.depth, b, n);
                 clear(&a, dv, a.keys, a.value_depth, b, n);
                 continue;
+            }
+            a.pack_keys(s, b, n, packed_keys);
+            if !dq.is_null() || !dk.is_null() {
+                let v = a.v.add(a.at(a.keys, a.value_depth, b, n, 0));
+                pack(s, v, 1, values as isize, a.keys, a.value_depth, packed_values, 0, usize::MAX);
+            }
+            if !dq.is_null() {
+                pack_steps(s, a.k.add(a.at(a.keys, a.depth, b, n, 0)), row, a.keys, a.depth, packed_steps);
             }
             let mut i0 = 0;
             while i0 < a.queries {
@@ -361,7 +397,7 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                 let mut j0 = 0;
                 while j0 < a.keys {
                     let columns = KEYS.min(a.keys - j0);
-                    a.score(s, worker, scores, b, n, i0, rows, j0, columns);
+                    a.score(s, packed_keys, scores, b, n, i0, rows, j0, columns);
                     for i in 0..rows {
                         shares(s, scores.add(i * LINE), columns, factor, *lse.add(i), a.keys);
                     }
@@ -372,9 +408,8 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                         gemm(s, &p.transpose_a().accumulate(more), worker.products);
                     }
                     if !dq.is_null() || !dk.is_null() {
-                        let v = a.v.add(a.at(a.keys, a.value_depth, b, n, j0));
-                        let p = Product::new(rows, columns, a.value_depth, go, values, v, values, slopes, LINE);
-                        gemm(s, &p.transpose_b(), worker.products);
+                        let v = packed_values.add(j0 * a.value_depth);
+                        multiply(s, rows, columns, a.value_depth, go, values as isize, v, slopes, LINE, false);
                         for (i, dot) in dots.iter().enumerate().take(rows) {
                             let d = slopes.add(i * LINE);
                             if *lse.add(i) <= MASKED {
@@ -385,10 +420,9 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                         }
                     }
                     if !dq.is_null() {
-                        let k = a.k.add(a.at(a.keys, a.depth, b, n, j0));
+                        let k = packed_steps.add(packed_size::<S>(j0, a.depth));
                         let to = dq.add(a.at(a.queries, a.depth, b, n, i0));
-                        let p = Product::new(rows, a.depth, columns, slopes, LINE, k, row, to, row);
-                        gemm(s, &p.accumulate(j0 > 0), worker.products);
+                        multiply(s, rows, a.depth, columns, slopes, LINE as isize, k, to, row, j0 > 0);
                     }
                     if !dk.is_null() {
                         let q = a.q.add(a.at(a.queries, a.depth, b, n, i0));

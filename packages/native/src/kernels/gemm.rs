@@ -1,7 +1,7 @@
 //! Matrix products of any strides.
 //!
-//! A register tile has `ROWS` x `VECTORS` vectors. B is packed into panels of `VECTORS` vectors, blocked for the second-level cache; a few rows of A stay in
-//! the first level while all panels stream by. Every element of C is one chain of multiply-adds along k, whichever tile computes it: a result does not
+//! A register tile has `ROWS` x `VECTORS` vectors. B is packed into panels of `VECTORS` vectors, blocked for the second-level cache; one panel stays in the
+//! first level while a block of rows of A streams by. Every element of C is one chain of multiply-adds along k, whichever tile computes it: a result does not
 //! depend on how rows and columns were divided among tiles or threads.
 
 use crate::kernel;
@@ -14,6 +14,8 @@ use crate::team::{part, Worker};
 /// Depth and columns of a block of B (256 KiB): it stays in the second-level cache.
 pub const KC: usize = 256;
 const NC: usize = 256;
+/// Tiles of rows of A that are multiplied by a panel of B while it stays in the first-level cache; they stay in the second.
+const BLOCK: usize = 8;
 /// The most rows that a tile of any instruction set has.
 const MOST_ROWS: usize = 14;
 
@@ -390,7 +392,7 @@ kernel! {
 }
 
 /// Floats of scratch memory: a block of B, and rows of A.
-pub const SCRATCH: usize = KC * (NC + 128) + KC * MOST_ROWS + 1024;
+pub const SCRATCH: usize = KC * (NC + 128) + KC * BLOCK * MOST_ROWS + 1024;
 
 /// A product.
 ///
@@ -449,27 +451,32 @@ kernel! {
                     j += width;
                 }
                 let more = p.accumulate || q0 > 0;
-                for (i, rows) in Chunks::new(p.m, most) {
-                    let mut a = p.a.offset(i as isize * p.a_row + q0 as isize * p.a_column);
+                for (i0, count) in Chunks::new(p.m, BLOCK * most) {
+                    let a = p.a.offset(i0 as isize * p.a_row + q0 as isize * p.a_column);
                     if !direct {
-                        pack_rows(s, a, p.a_row, p.a_column, rows, p.m - i, depth, rows_at);
-                        a = rows_at;
+                        for (i, rows) in Chunks::new(count, most) {
+                            let from = a.offset(i as isize * p.a_row);
+                            pack_rows(s, from, p.a_row, p.a_column, rows, p.m - i0 - i, depth, rows_at.add(i * depth));
+                        }
                     }
-                    let c = p.c.add(i * p.ldc + j0);
+                    let c = p.c.add(i0 * p.ldc + j0);
                     let mut j = 0;
                     while j < columns {
                         let n = width.min(columns - j);
                         let lanes = (n.div_ceil(S::LANES) * S::LANES) as isize;
                         let panel = packed.add(j * depth);
-                        if direct {
-                            tile_direct(s, rows, n, depth, a, p.a_row, 1, panel, lanes, c.add(j), p.ldc, more);
-                        } else {
-                            tile_packed(s, rows, n, depth, a, panel, lanes, c.add(j), p.ldc, more);
+                        for (i, rows) in Chunks::new(count, most) {
+                            let c = c.add(i * p.ldc + j);
+                            if direct {
+                                tile_direct(s, rows, n, depth, a.offset(i as isize * p.a_row), p.a_row, 1, panel, lanes, c, p.ldc, more);
+                            } else {
+                                tile_packed(s, rows, n, depth, rows_at.add(i * depth), panel, lanes, c, p.ldc, more);
+                            }
                         }
                         j += width;
                     }
                     if finishing && q0 + depth == p.k {
-                        finish(s, c, rows, columns, p.ldc, if p.bias.is_null() { p.bias } else { p.bias.add(j0) }, p.activation);
+                        finish(s, c, count, columns, p.ldc, if p.bias.is_null() { p.bias } else { p.bias.add(j0) }, p.activation);
                     }
                 }
                 q0 += KC;

@@ -368,6 +368,20 @@ struct BackRow {
     dz: *mut f32,
 }
 
+impl BackRow {
+    /// Gradients of a gate's input and recurrent part, of n units from i on.
+    ///
+    /// # Safety
+    /// They must be valid.
+    #[inline(always)]
+    unsafe fn put<S: Simd>(&self, s: S, i: usize, n: usize, gate: usize, input: S::F, recurrent: S::F) {
+        keep(s, self.dz.add(gate * self.units + i), recurrent, n);
+        if !self.dx.is_null() {
+            keep(s, self.dx.add(gate * self.units + i), input, n);
+        }
+    }
+}
+
 kernel! {
     /// Gradients of the gates of one row, as their inputs (dx) and their recurrent products (dz) see them.
     ///
@@ -386,24 +400,18 @@ kernel! {
             if !r.dy.is_null() {
                 g = s.add(g, some(s, r.dy.add(i), n));
             }
-            let put = |gate: usize, input: S::F, recurrent: S::F| {
-                keep(s, r.dz.add(gate * u + i), recurrent, n);
-                if !r.dx.is_null() {
-                    keep(s, r.dx.add(gate * u + i), input, n);
-                }
-            };
             let kept = |gate: usize| some(s, r.kept.add(gate * u + i), n);
             if r.skipped {
                 // Its gradient goes on, that of its gates is 0.
                 keep(s, r.carry.add(i), g, n);
                 for gate in 0..r.gates {
-                    put(gate, zero, zero);
+                    r.put(s, i, n, gate, zero, zero);
                 }
             } else if r.kind <= RNN_RELU {
                 let h = some(s, r.after.add(i), n);
                 let d = if r.kind == RNN_TANH { s.mul(g, steep(h)) } else { s.select(s.lt(zero, h), g, zero) };
                 keep(s, r.carry.add(i), zero, n);
-                put(0, d, d);
+                r.put(s, i, n, 0, d, d);
             } else if r.kind == LSTM {
                 let (a, forget, candidate, o) = (kept(0), kept(1), kept(2), kept(3));
                 let tanh = math::tanh(s, some(s, r.c_after.add(i), n));
@@ -412,10 +420,10 @@ kernel! {
                 let df = s.mul(s.mul(dc, some(s, r.c_before.add(i), n)), slope(forget));
                 let dn = s.mul(s.mul(dc, a), steep(candidate));
                 let d_out = s.mul(s.mul(g, tanh), slope(o));
-                put(0, di, di);
-                put(1, df, df);
-                put(2, dn, dn);
-                put(3, d_out, d_out);
+                r.put(s, i, n, 0, di, di);
+                r.put(s, i, n, 1, df, df);
+                r.put(s, i, n, 2, dn, dn);
+                r.put(s, i, n, 3, d_out, d_out);
                 keep(s, r.dc.add(i), s.mul(dc, forget), n);
                 keep(s, r.carry.add(i), zero, n);
             } else {
@@ -423,16 +431,16 @@ kernel! {
                 let before = some(s, r.before.add(i), n);
                 let dn = s.mul(s.mul(g, s.sub(one, update)), steep(candidate));
                 let du = s.mul(s.mul(g, s.sub(before, candidate)), slope(update));
-                put(0, du, du);
+                r.put(s, i, n, 0, du, du);
                 keep(s, r.carry.add(i), s.mul(g, update), n);
                 if r.kind == GRU_BEFORE {
-                    put(2, dn, dn);
+                    r.put(s, i, n, 2, dn, dn);
                 } else {
                     let reset = kept(1);
                     let dr = s.mul(s.mul(dn, kept(3)), slope(reset));
-                    put(1, dr, dr);
+                    r.put(s, i, n, 1, dr, dr);
                     // The candidate's input sees dn, its recurrent part dn * r.
-                    put(2, dn, s.mul(dn, reset));
+                    r.put(s, i, n, 2, dn, s.mul(dn, reset));
                 }
             }
             i += S::LANES;

@@ -600,12 +600,11 @@ kernel! {
                 if !dy.is_null() {
                     g = s.add(g, some(s, dy.add(unit), n));
                 }
-                let put = |k: usize, v: S::F| keep(s, to.add(k * units + unit), v, n);
                 if skipped {
                     // Its gradient goes on, that of its gates is 0.
                     keep(s, carry, g, n);
                     for k in 0..width {
-                        put(k, zero);
+                        keep(s, to.add(k * units + unit), zero, n);
                     }
                     unit += S::LANES;
                     continue;
@@ -619,25 +618,25 @@ kernel! {
                     let before = some(s, f.cells.add(step * f.z.step() + at), n);
                     let dc_at = f.dc.add(at);
                     let dc = s.fma(s.mul(g, o), steep(tanh), some(s, dc_at, n));
-                    put(0, s.mul(s.mul(dc, candidate), slope(i)));
-                    put(1, s.mul(s.mul(dc, before), slope(forget)));
-                    put(2, s.mul(s.mul(dc, i), steep(candidate)));
-                    put(3, s.mul(s.mul(g, tanh), slope(o)));
+                    keep(s, to.add(unit), s.mul(s.mul(dc, candidate), slope(i)), n);
+                    keep(s, to.add(units + unit), s.mul(s.mul(dc, before), slope(forget)), n);
+                    keep(s, to.add(2 * units + unit), s.mul(s.mul(dc, i), steep(candidate)), n);
+                    keep(s, to.add(3 * units + unit), s.mul(s.mul(g, tanh), slope(o)), n);
                     keep(s, dc_at, s.mul(dc, forget), n);
                     keep(s, carry, zero, n);
                 } else if kind == GRU {
                     let (update, reset, candidate, inner) = (gate(0), gate(1), gate(2), gate(3));
                     let before = some(s, f.hidden.add(step * f.z.step() + at), n);
                     let dn = s.mul(s.mul(g, s.sub(one, update)), steep(candidate));
-                    put(0, s.mul(s.mul(g, s.sub(before, candidate)), slope(update)));
-                    put(1, s.mul(s.mul(dn, inner), slope(reset)));
-                    put(2, dn);
-                    put(3, s.mul(dn, reset));
+                    keep(s, to.add(unit), s.mul(s.mul(g, s.sub(before, candidate)), slope(update)), n);
+                    keep(s, to.add(units + unit), s.mul(s.mul(dn, inner), slope(reset)), n);
+                    keep(s, to.add(2 * units + unit), dn, n);
+                    keep(s, to.add(3 * units + unit), s.mul(dn, reset), n);
                     keep(s, carry, s.mul(g, update), n);
                 } else {
                     let h = some(s, f.hidden.add((step + 1) * f.z.step() + at), n);
                     let d = if kind == RNN_TANH { s.mul(g, steep(h)) } else { s.select(s.lt(zero, h), g, zero) };
-                    put(0, d);
+                    keep(s, to.add(unit), d, n);
                     keep(s, carry, zero, n);
                 }
                 unit += S::LANES;
