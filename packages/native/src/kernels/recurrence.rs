@@ -375,9 +375,9 @@ impl BackRow {
     /// They must be valid.
     #[inline(always)]
     unsafe fn put<S: Simd>(&self, s: S, i: usize, n: usize, gate: usize, input: S::F, recurrent: S::F) {
-        keep(s, self.dz.add(gate * self.units + i), recurrent, n);
+        keep(s, self.dz.add(gate * self.units + i), math::without_tiny(s, recurrent), n);
         if !self.dx.is_null() {
-            keep(s, self.dx.add(gate * self.units + i), input, n);
+            keep(s, self.dx.add(gate * self.units + i), math::without_tiny(s, input), n);
         }
     }
 }
@@ -424,7 +424,7 @@ kernel! {
                 r.put(s, i, n, 1, df, df);
                 r.put(s, i, n, 2, dn, dn);
                 r.put(s, i, n, 3, d_out, d_out);
-                keep(s, r.dc.add(i), s.mul(dc, forget), n);
+                keep(s, r.dc.add(i), math::without_tiny(s, s.mul(dc, forget)), n);
                 keep(s, r.carry.add(i), zero, n);
             } else {
                 let (update, candidate) = (kept(0), kept(2));
@@ -432,7 +432,7 @@ kernel! {
                 let dn = s.mul(s.mul(g, s.sub(one, update)), steep(candidate));
                 let du = s.mul(s.mul(g, s.sub(before, candidate)), slope(update));
                 r.put(s, i, n, 0, du, du);
-                keep(s, r.carry.add(i), s.mul(g, update), n);
+                keep(s, r.carry.add(i), math::without_tiny(s, s.mul(g, update)), n);
                 if r.kind == GRU_BEFORE {
                     r.put(s, i, n, 2, dn, dn);
                 } else {
