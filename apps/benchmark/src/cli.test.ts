@@ -1,5 +1,8 @@
-import { peerNames } from './peer.js';
+import { main } from './cli.js';
+import { instructionSets, processor } from './machine.js';
+import { absent, peerNames } from './peer.js';
 import { format, report, table } from './report.js';
+import { cliffs, sequenceGigaflop } from './shapes.js';
 import { batch, gigaflop, uniform, WORKLOADS, weights } from './workloads.js';
 
 test('weights and batches have the sizes of their workload, and follow their seed', () => {
@@ -58,4 +61,90 @@ test('products of models and of sgemm are compared by one clock: CPU seconds', (
   expect(text).toContain('(wall, best round)\n\n|  | M1_512 |\n| --- | ---: |\n| ours@2 | 26.8 |');
   expect(text).toContain('a CPU second, all threads (best round)\n\n|  | M1_512 |\n| --- | ---: |\n| ours@2 | 13.4 |');
   expect(text).toContain('over the same of sgemm alone (M1_512)\n\n|  | W2 |\n| --- | ---: |\n| ours@2 | 0.89 |');
+});
+
+test('models are compared with the best sgemm of any peer, on one thread by CPU time, on several by wall', () => {
+  const sgemm = (peer: string, threads: number, gops: number, cpu: number) => ({
+    ...{
+      peer,
+      threads,
+      workload: 'M1_512',
+      phase: 'op',
+      gops,
+      steps_per_s: (gops * 1e9) / (2 * 512 ** 3),
+      cpu_ms: cpu,
+    },
+  });
+  const work = gigaflop('W2').train;
+  const train = (peer: string, threads: number, wall: number, cpu: number) => ({
+    ...{ peer, threads, workload: 'W2', phase: 'train', steps_per_s: 1000 / wall, cpu_ms: cpu },
+  });
+  const alone = (2 * 512 ** 3) / 1e9;
+  const text = report([
+    // 40 GFLOP a CPU second, 80 by two threads; ours less.
+    ...[sgemm('torch', 1, 30, (alone / 40) * 1000), sgemm('torch', 2, 80, 9), sgemm('ours-native', 1, 20, 20)],
+    train('ours-native', 1, (work / 15) * 1000, (work / 20) * 1000),
+    train('ours-native', 2, (work / 40) * 1000, (work / 18) * 1000),
+    train('torch', 1, (work / 25) * 1000, (work / 30) * 1000),
+  ]);
+  expect(text).toContain(
+    '@1: 40.0 GFLOP/s, torch@1, M1_512; @2: 80.0 GFLOP/s, torch@2, M1_512\n\n|  | W2 |\n| --- | ---: |\n| torch@1 | 0.75 |\n| ours-native@1 | 0.50 |\n| ours-native@2 | 0.50 |',
+  );
+  // CPU of one thread beside peers on one; wall of two beside torch on one.
+  expect(text).toContain(
+    'beside peers on any number\n\n|  | W2 |\n| --- | ---: |\n| ours-native@1 | 0.67 |\n| ours-native@2 | 1.60 |',
+  );
+  expect(text).toContain('of the same peer\n\n|  | W2 |\n| --- | ---: |\n| ours-native@2 | 2.67 |');
+});
+
+test('a machine is named as lscpu names it', () => {
+  const lscpu = 'CPU(s):              4\nModel name:          Some CPU\nFlags:               sse2 avx2 fma avx512f\n';
+  expect(processor(lscpu)).toBe('Some CPU, AVX-512 and AVX2, 4 processors');
+  expect(instructionSets(lscpu)).toEqual(['avx512', 'avx2']);
+  expect(processor('Model name: Old\nCPU(s): 1\nFlags: sse2\n')).toBe('Old, 1 processor');
+  expect(processor('')).toMatch(/\d processors?$/);
+  // A forced instruction set is a peer only where another one runs otherwise.
+  if (instructionSets()[0] === 'avx2') expect(absent('ours-native-avx2')).toContain('what ours-native runs on');
+});
+
+test('cliffs are cells with less than half of a neighbour', () => {
+  expect(
+    cliffs([
+      [4, 9, 10],
+      [5, 4.9, 2.4],
+      [5, 3, 11],
+    ]),
+  ).toEqual([
+    [true, false, false],
+    [false, false, true],
+    [false, true, false],
+  ]);
+  // The workload W2 has as many units as inputs.
+  expect(sequenceGigaflop('lstm', 128, 32, 200)).toBeCloseTo(gigaflop('W2').forward, 12);
+});
+
+test.each([
+  [['shapes', '--layer', 'dense'], 'lstm, gru, rnn'],
+  [['shapes', '--units', '8,x'], 'positive integers'],
+  [['commands', '--workloads', 'W99'], 'known workloads'],
+  [['nonsense'], 'shapes, commands'],
+])('%j is refused', async (args, said) => {
+  const print = jest.spyOn(console, 'error').mockImplementation(() => {});
+  expect(await main(args)).toBe(2);
+  expect(print.mock.calls.join()).toContain(said);
+  print.mockRestore();
+});
+
+test('a table of shapes ends with how many cells fall off', async () => {
+  const print = jest.spyOn(console, 'log').mockImplementation(() => {});
+  const quiet = jest.spyOn(console, 'error').mockImplementation(() => {});
+  const args = ['shapes', '--layer', 'gru', '--engine', 'wasm', '--units', '4,5', '--batches', '1,2', '--steps', '3'];
+  expect(await main([...args, '--rounds', '1'])).toBe(0);
+  const text = print.mock.calls.flat();
+  print.mockRestore();
+  quiet.mockRestore();
+  expect(text[0]).toMatch(
+    /^### gru, train: GFLOP.*\n\n\| {2}\| 1 \| 2 \|\n.*\n\| 4 \| [\d.]+( \*)? \| [\d.]+( \*)? \|\n\| 5 \|/,
+  );
+  expect(text.at(-1)).toMatch(/^8 cells, \d under half of a neighbour$/);
 });

@@ -1,14 +1,17 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import type { EngineChoice } from 'recurra';
 import { browser } from './browser.js';
 import { buckets } from './buckets.js';
 import { bundle } from './bundle.js';
 import { coldStart } from './coldstart.js';
+import { commands } from './commands.js';
 import { csv } from './csv.js';
 import { overhead } from './overhead.js';
 import { type Answer, absent, Peer, peerNames } from './peer.js';
 import { report } from './report.js';
 import { scaling } from './scaling.js';
+import { type ShapeLayer, shapes } from './shapes.js';
 import { soak } from './soak.js';
 import { text } from './text.js';
 import { WORKLOADS } from './workloads.js';
@@ -18,6 +21,9 @@ const MICRO = ['M1_64', 'M1_128', 'M1_256', 'M1_512', 'M1_1024', 'M2_tanh', 'M2_
 const USAGE = `usage: pnpm bench [--workloads W1,W2,M1_256] [--peers ours,torch] [--threads 1,2] [--seconds 2] [--rounds 3]
                   [--phases train,predict] [--json FILE]
        pnpm bench scaling      cost against steps, batch and units; compile time; memory
+       pnpm bench shapes [--layer lstm|gru|rnn] [--engine auto|wasm|native] [--phases train,predict] [--threads 1] [--rounds 2] [--steps N] [--units 8,10]
+                  [--batches 1,2]      GFLOP/s of sequences over units and batches, and which fall off a cliff
+       pnpm bench commands [--workloads W1,W4] [--rounds 5]      each command alone and of training steps, native beside WebAssembly
        pnpm bench soak [--steps 20000] [--signatures 5000]      resident memory over many steps and many signatures
        pnpm bench cold         a fresh process that trains the seed snippet
        pnpm bench overhead [--rounds 7]      what fit adds to a compiled step, microseconds a batch
@@ -45,7 +51,11 @@ export async function main(args: readonly string[]): Promise<number> {
       | 'json'
       | 'steps'
       | 'signatures'
-      | 'megabytes',
+      | 'megabytes'
+      | 'layer'
+      | 'engine'
+      | 'units'
+      | 'batches',
       string
     >
   >;
@@ -58,6 +68,7 @@ export async function main(args: readonly string[]): Promise<number> {
       options: {
         ...{ workloads: string, peers: string, threads: string, seconds: string, rounds: string, phases: string },
         ...{ json: string, steps: string, signatures: string, megabytes: string },
+        ...{ layer: string, engine: string, units: string, batches: string },
       },
     }));
   } catch (error) {
@@ -79,14 +90,59 @@ export async function main(args: readonly string[]): Promise<number> {
     );
   else if (command === 'soak')
     return soak({ steps: Number(options.steps ?? 20_000), signatures: Number(options.signatures ?? 5_000) });
+  else if (command === 'commands') return commandTables(options);
+  else if (command === 'shapes') return shapeTable(options);
   else if (command === undefined) return compare(options);
   else {
     console.error(
-      `bench: expected scaling, soak, cold, overhead, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
+      `bench: expected scaling, shapes, commands, soak, cold, overhead, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
     );
     return 2;
   }
   return 0;
+}
+
+/** `bench commands`: without workloads what is measured alone, and all. */
+async function commandTables(options: Readonly<Record<string, string | undefined>>): Promise<number> {
+  const workloads = options['workloads']?.split(',') ?? [];
+  const rounds = Number(options['rounds'] ?? 5);
+  if (workloads.some((w) => !(w in WORKLOADS)) || !(rounds >= 1)) {
+    console.error(
+      `bench: expected known workloads and a positive number, received ${JSON.stringify(options)}\n${USAGE}`,
+    );
+    return 2;
+  }
+  return commands({ workloads, rounds });
+}
+
+/** `bench shapes` with what was asked for, or 2 where that cannot be. */
+async function shapeTable(options: Readonly<Record<string, string | undefined>>): Promise<number> {
+  const counts = (text: string | undefined): number[] | undefined => text?.split(',').map(Number);
+  const { layer = 'lstm', engine } = options;
+  const phases = options['phases']?.split(',') ?? ['train', 'predict'];
+  const [threads, rounds] = [Number(options['threads'] ?? 1), Number(options['rounds'] ?? 2)];
+  const steps = counts(options['steps'])?.[0];
+  const [units, batches] = [counts(options['units']), counts(options['batches'])];
+  const numbers = [threads, rounds, steps ?? 1, ...(units ?? []), ...(batches ?? [])];
+  if (
+    !['lstm', 'gru', 'rnn'].includes(layer) ||
+    !(engine === undefined || ['auto', 'wasm', 'native'].includes(engine)) ||
+    phases.some((phase) => phase !== 'train' && phase !== 'predict') ||
+    numbers.some((n) => !(Number.isInteger(n) && n >= 1))
+  ) {
+    console.error(
+      `bench: expected a layer of lstm, gru, rnn, an engine of auto, wasm, native, known phases and positive integers, received ${JSON.stringify(options)}\n${USAGE}`,
+    );
+    return 2;
+  }
+  return shapes({
+    ...{ layer: layer as ShapeLayer, phases: phases as ('train' | 'predict')[] },
+    ...{ threads, rounds, milliseconds: 3 },
+    ...(engine !== undefined && { engine: engine as EngineChoice }),
+    ...(steps !== undefined && { steps }),
+    ...(units && { units }),
+    ...(batches && { batches }),
+  });
 }
 
 async function compare(options: Readonly<Record<string, string | undefined>>): Promise<number> {

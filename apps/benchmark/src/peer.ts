@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { instructionSets } from './machine.js';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
 const environment = join(process.cwd(), '.bench-env');
@@ -22,10 +23,20 @@ const torch = process.env['BENCH_PYT'] ?? join(environment, 'torch/bin/python');
 const before = process.env['BENCH_BEFORE'];
 const packages = process.env['BENCH_JS'] ?? join(environment, 'js');
 
-const ours = (command: string, flags: readonly string[], suffix: string, from = folder, engine = 'wasm'): Recipe => ({
+const ours = (command: string, flags: readonly string[], suffix: string, from = folder): Recipe => ({
   command,
   args: [...flags, join(from, 'dist/ours.js')],
-  env: { BENCH_SUFFIX: suffix, RECURRA_ENGINE: engine },
+  env: { BENCH_SUFFIX: suffix, RECURRA_ENGINE: 'wasm' },
+});
+/** The native engine, on the widest instruction set or on one that is forced. */
+const native = (set?: string): Recipe => ({
+  command: node,
+  args: [join(folder, 'dist/ours.js')],
+  env: {
+    BENCH_SUFFIX: set ? `-native-${set}` : '-native',
+    RECURRA_ENGINE: 'native',
+    ...(set && { RECURRA_SIMD: set }),
+  },
 });
 const javascript = (file: string, env: Readonly<Record<string, string>> = {}): Recipe => ({
   command: node,
@@ -38,12 +49,13 @@ const python = (command: string, file: string, env: Readonly<Record<string, stri
   env: { PYTHONDONTWRITEBYTECODE: '1', ...env },
 });
 
-/** The peers by name. `ours-native` is the native engine (`pnpm build:native`). Node 20 has relaxed SIMD behind a flag: `ours-relaxed`; `ours-new` runs in BENCH_NODE_NEW. `ours-before` is another checkout. */
+/** The peers by name. `ours-native` is the native engine (`pnpm build:native`), `ours-native-avx2` the same where it could have used AVX-512. Node 20 has relaxed SIMD behind a flag: `ours-relaxed`; `ours-new` runs in BENCH_NODE_NEW. `ours-before` is another checkout. */
 const PEERS: Readonly<Record<string, () => Recipe>> = {
   ours: () => ours(node, [], ''),
   'ours-relaxed': () => ours(node, ['--experimental-wasm-relaxed-simd'], '-relaxed'),
   'ours-new': () => ours(newest ?? 'absent', [], '-new'),
-  'ours-native': () => ours(node, [], '-native', folder, 'native'),
+  'ours-native': () => native(),
+  'ours-native-avx2': () => native('avx2'),
   'ours-before': () =>
     ours(before === undefined ? 'absent' : node, [], '-before', join(before ?? '', 'apps/benchmark')),
   'tfjs-cpu': () => javascript('tfjs.mjs', { BENCH_BACKEND: 'cpu' }),
@@ -76,6 +88,12 @@ export function absent(name: string): string | null {
   const { command, args, env } = PEERS[name]!();
   if (command === 'absent')
     return name === 'ours-before' ? 'set BENCH_BEFORE to a built checkout' : 'set BENCH_NODE_NEW to a newer node';
+  const set = env['RECURRA_SIMD'];
+  if (set) {
+    const sets = instructionSets();
+    if (sets[0] === set) return `that is what ours-native runs on here`;
+    if (!sets.includes(set)) return `this processor has no ${set}`;
+  }
   if (!existsSync(command)) return `${command} is not there`;
   if (env['BENCH_JS'] && !existsSync(join(env['BENCH_JS'], 'node_modules'))) return `${env['BENCH_JS']} is not there`;
   return existsSync(args[args.length - 1]!) ? null : `${args[args.length - 1]} is not there`;

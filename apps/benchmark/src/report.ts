@@ -1,4 +1,5 @@
 import { availableParallelism, loadavg } from 'node:os';
+import { processor } from './machine.js';
 import type { Answer } from './peer.js';
 import { gigaflop, WORKLOADS } from './workloads.js';
 
@@ -21,7 +22,10 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
 }
 
-/** The tables of a run: wall and CPU time of a step, ratios to ours, rates of products beside sgemm, kernels, and whether all trained the same model. */
+const ratio = (a: number | undefined, b: number | undefined): number | undefined =>
+  a !== undefined && b !== undefined ? a / b : undefined;
+
+/** The tables of a run: wall and CPU time of a step, ratios to ours, rates of products beside sgemm and beside the best sgemm of all, kernels, and whether all trained the same model. */
 export function report(answers: readonly Answer[]): string {
   const keys = [...new Set(answers.map((a) => `${a.peer}@${a.threads}`))];
   const measured = new Map<string, Answer[]>();
@@ -40,6 +44,18 @@ export function report(answers: readonly Answer[]): string {
     const list = measured.get(`${w} op ${k}`);
     return list && Math.max(...list.map((a) => (a.gops! / a.steps_per_s! / a.cpu_ms!) * 1000));
   };
+  const threadsOf = (key: string): number => Number(key.slice(key.lastIndexOf('@') + 1));
+  /** What the machine can do with so many threads: the best sgemm of any peer in this run, by the clock that its rows are compared by. */
+  const limit = (threads: number): { rate: number; of: string } | undefined =>
+    keys
+      .filter((k) => threadsOf(k) === threads)
+      .flatMap((k) =>
+        micro
+          .filter((w) => w.startsWith('M1_'))
+          .map((w) => ({ rate: (threads === 1 ? perCPUSecond : best)(w, k) ?? 0, of: `${k}, ${w}` })),
+      )
+      .filter(({ rate }) => rate > 0)
+      .sort((a, b) => b.rate - a.rate)[0];
   const workloads = Object.keys(WORKLOADS).filter((w) => answers.some((a) => a.workload === w));
   const parts: string[] = [];
   for (const phase of ['train', 'predict'] as const) {
@@ -54,24 +70,47 @@ export function report(answers: readonly Answer[]): string {
       const list = measured.get(`${w} ${phase} ${k}`);
       return list && Math.min(...list.map((a) => a.cpu_ms!));
     };
-    const rows = (f: (w: string, k: string) => number | undefined): string[][] =>
-      keys.filter((k) => used.some((w) => f(w, k) !== undefined)).map((k) => [k, ...used.map((w) => format(f(w, k)))]);
+    const rows = (f: (w: string, k: string) => number | undefined, of: readonly string[] = keys): string[][] =>
+      of.filter((k) => used.some((w) => f(w, k) !== undefined)).map((k) => [k, ...used.map((w) => format(f(w, k)))]);
     parts.push(`### ${phase}: milliseconds a step, wall (median of rounds)\n\n${table(['', ...used], rows(wall))}`);
     parts.push(
       `### ${phase}: CPU milliseconds a step, all threads (lowest round)\n\n${table(['', ...used], rows(cpu))}`,
     );
     const own = keys.filter((k) => k.startsWith('ours'));
+    const theirs = keys.filter((k) => !k.startsWith('ours'));
+    /** The shortest time of any peer that is not ours. */
+    const shortest = (w: string, peers: readonly string[], f: (w: string, k: string) => number | undefined): number =>
+      Math.min(...peers.map((k) => f(w, k) ?? Number.POSITIVE_INFINITY));
+    if (own.length > 0 && theirs.length > 0) {
+      // On one thread by CPU time, beside peers on one thread; on several by the clock on the wall, beside every peer on however many.
+      const lead = (w: string, k: string): number | undefined => {
+        const one = threadsOf(k) === 1;
+        const mine = (one ? cpu : wall)(w, k);
+        const best = one
+          ? shortest(
+              w,
+              theirs.filter((peer) => threadsOf(peer) === 1),
+              cpu,
+            )
+          : shortest(w, theirs, wall);
+        return mine === undefined ? undefined : best / mine;
+      };
+      parts.push(
+        `### ${phase}: the best peer's time over ours (more than 1: ours is faster): CPU on one thread, wall on several beside peers on any number\n\n${table(['', ...used], rows(lead, own))}`,
+      );
+    }
+    const shared = keys.filter((k) => threadsOf(k) > 1 && keys.includes(k.replace(/@.*/, '@1')));
+    if (shared.length > 0)
+      parts.push(
+        `### ${phase}: wall time of one thread over that of several of the same peer\n\n${table(
+          ['', ...used],
+          rows((w, k) => ratio(wall(w, k.replace(/@.*/, '@1')), wall(w, k)), shared),
+        )}`,
+      );
     for (const mine of own) {
-      const ratio =
-        (f: (w: string, k: string) => number | undefined) =>
-        (w: string, k: string): number | undefined => {
-          const [theirs, ours] = [f(w, k), f(w, mine)];
-          return theirs !== undefined && ours !== undefined ? theirs / ours : undefined;
-        };
-      const others = keys.filter((k) => !k.startsWith('ours'));
-      if (others.length === 0) continue;
+      if (theirs.length === 0) continue;
       const only = (f: (w: string, k: string) => number | undefined): string[][] =>
-        others.map((k) => [k, ...used.map((w) => format(ratio(f)(w, k)))]);
+        theirs.map((k) => [k, ...used.map((w) => format(ratio(f(w, k), f(w, mine))))]);
       const what = mine.endsWith('@1') ? ['CPU', cpu] : ['wall', wall];
       parts.push(
         `### ${phase}: ${what[0] as string} time over that of ${mine} (more than 1: ours is faster)\n\n${table(['', ...used], only(what[1] as typeof cpu))}`,
@@ -82,10 +121,21 @@ export function report(answers: readonly Answer[]): string {
       return time && (gigaflop(w)[phase === 'train' ? 'train' : 'forward'] / time) * 1000;
     };
     parts.push(`### ${phase}: GFLOP of matrix products a CPU second\n\n${table(['', ...used], rows(rate))}`);
+    const limits = new Map([...new Set(keys.map(threadsOf))].map((n) => [n, limit(n)] as const));
+    if ([...limits.values()].some(Boolean)) {
+      const named = [...limits].flatMap(([n, l]) => (l ? [`@${n}: ${format(l.rate)} GFLOP/s, ${l.of}`] : []));
+      const share = (w: string, k: string): number | undefined => {
+        const time = threadsOf(k) === 1 ? cpu(w, k) : wall(w, k);
+        const work = gigaflop(w)[phase === 'train' ? 'train' : 'forward'];
+        return ratio(time && (work / time) * 1000, limits.get(threadsOf(k))?.rate);
+      };
+      parts.push(
+        `### ${phase}: the share of the machine's own limit, the best sgemm of any peer in this run (one thread by CPU time, several by wall)\n\n${named.join('; ')}\n\n${table(['', ...used], rows(share))}`,
+      );
+    }
     for (const product of micro.filter((w) => w.startsWith('M1_'))) {
       const share = (w: string, k: string): number | undefined => {
-        const [own, alone] = [rate(w, k), perCPUSecond(product, k)];
-        return own !== undefined && alone !== undefined ? own / alone : undefined;
+        return ratio(rate(w, k), perCPUSecond(product, k));
       };
       parts.push(
         `### ${phase}: that, over the same of sgemm alone (${product})\n\n${table(['', ...used], rows(share))}`,
@@ -121,7 +171,7 @@ export function report(answers: readonly Answer[]): string {
       `### what did not run\n\n${[...new Set(errors.map((a) => `- ${a.peer}@${a.threads} ${a.workload}: ${a.error!.split('\n')[0]}`))].join('\n')}`,
     );
   parts.push(
-    `Node ${process.versions.node}, ${availableParallelism()} processors, load ${loadavg()
+    `${processor()}. Node ${process.versions.node}, ${availableParallelism()} processors for this process, load ${loadavg()
       .map((l) => l.toFixed(2))
       .join(' ')}.`,
   );
