@@ -5,6 +5,7 @@ import { checkRules, checkValue, nextKey, type Rules, rules, withKeys } from '@r
 import type { Holding, KernelTime, MemoryUse, Prepared } from './engines/engine.js';
 import { currentEngine, engine } from './engines/engines.js';
 import { Graph } from './graph.js';
+import { checkData } from './guard.js';
 import { breathe } from './pacer.js';
 import { schedule } from './schedule/planner.js';
 import { isCommand } from './schedule/program.js';
@@ -128,7 +129,7 @@ export function jit<A extends unknown[], R>(f: (...args: A) => R, options: JitOp
   };
 
   const inputsOf = (compiled: Compiled, leaves: Tensor[]): Tensor[] => {
-    for (const { input, check } of compiled.guards) check(leaves[input]!);
+    for (const { input, check } of compiled.guards) checkData(leaves[input]!, check);
     return compiled.drawsKey ? [...leaves, nextKey()] : leaves;
   };
 

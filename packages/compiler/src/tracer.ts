@@ -10,6 +10,7 @@ import {
 } from '@recurra/tensor/extend';
 import { rulesOf } from './families/index.js';
 import { Graph, isUniform, type Node, type Source, type Update, Value } from './graph.js';
+import type { Check } from './guard.js';
 import { copyOf, keyOf } from './params.js';
 import { simplify } from './simplify.js';
 import type { Variable } from './variable.js';
@@ -23,7 +24,7 @@ interface Mark extends Trace {
 /** A check of an argument's data, made before every run. */
 export interface Guard {
   readonly input: number;
-  readonly check: (data: Tensor) => void;
+  readonly check: Check;
 }
 
 /**
@@ -155,7 +156,7 @@ export class Tracer implements Interpreter {
   }
 
   /** Notes a check of an argument; see the function of this name. */
-  guard(tensor: Tensor, check: (data: Tensor) => void): void {
+  guard(tensor: Tensor, check: Check): void {
     if (tensor.trace?.interpreter !== this) return;
     let { source } = (tensor.trace as Mark).value;
     while (source.kind === 'node' && rulesOf(source.node.primitive)?.checkedAsInput)

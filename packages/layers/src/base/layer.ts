@@ -137,6 +137,8 @@ export abstract class Layer<In = Tensor, Out = Tensor, Args extends object = obj
     this.#dtype = (isSerialized(dtype) ? dtype.config['name'] : dtype) as DType;
     this.activityRegularizer = resolveRegularizer(options.activityRegularizer);
     // Built is built, whoever calls it: a subclass only writes what it makes.
+    // It may take the place of another one.
+    structureChanged();
     const own = this.build;
     this.#writesBuild = own !== Layer.prototype.build;
     Object.defineProperty(this, 'build', {

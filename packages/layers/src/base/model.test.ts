@@ -212,7 +212,10 @@ describe('graphs', () => {
     const model = new Sequential([Input({ shape: [2] }), inner]);
     model.compile({ loss: 'mse', optimizer: 'sgd' });
     const x = tensor([[1, -3]]);
-    const steps = async () => [(await model.predict(x)).toArray(), await model.evaluate(x, tensor([[0, 0]]))];
+    const steps = async () => [
+      ((await model.predict(x)) as Tensor).toArray(),
+      await model.evaluate(x, tensor([[0, 0]])),
+    ];
     const before = [[[-2, -2]], { loss: 4 }];
     expect(await steps()).toEqual(before);
     inner.add(new Activation('relu'));
@@ -435,4 +438,27 @@ describe('what Keras users write first', () => {
       'expected inputs (part 0.0) as tensors, typed arrays or nested lists of numbers, received null. Replace missing values',
     );
   });
+});
+
+test('a layer that takes the place of another one is noticed by the next step, also between two of training', async () => {
+  class Headed extends Model<Tensor, Tensor> {
+    head = new Dense(1, { useBias: false, kernelInitializer: 'ones' });
+    override call(x: Tensor): Tensor {
+      return this.head.apply(x);
+    }
+  }
+  const model = new Headed();
+  model.compile({ optimizer: 'sgd', loss: 'meanSquaredError' });
+  const [x, y] = [tensor([[1, 2]]), tensor([[3]])];
+  // The prediction is the target: nothing moves.
+  expect(await model.trainOnBatch(x, y)).toEqual({ loss: 0 });
+  expect(((await model.predict(x)) as Tensor).toArray()).toEqual([[3]]);
+  model.head = new Dense(1, { useBias: false, kernelInitializer: 'zeros' });
+  expect(await model.trainOnBatch(x, y)).toEqual({ loss: 9 });
+  expect(model.trainableWeights).toHaveLength(1);
+  // sgd: w - 0.01 * 2 (x w - y) x
+  const [w1, w2] = model.head.weights[0]!.value.toArray<number[][]>().flat();
+  expect([w1, w2].map((w) => w!.toFixed(5))).toEqual(['0.06000', '0.12000']);
+  model.head = new Dense(1, { useBias: false, kernelInitializer: 'ones' });
+  expect(((await model.predict(x)) as Tensor).toArray()).toEqual([[3]]);
 });

@@ -91,6 +91,8 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
   #trainer: Trainer | null = null;
   #predict: Step<[unknown, string], unknown> | null = null;
   #state: TrainState | null = null;
+  /** When all layers were found to be built. */
+  #builtAt = -1;
   #structureAt = -1;
   #structure = '';
 
@@ -258,8 +260,10 @@ export class Model<I = SymbolicTensor, O = SymbolicTensor>
 
   /** Makes the weights, if they are not there, for samples like these. */
   protected buildFor(x: unknown): void {
-    if (this.built && this.layersWithin().every((layer) => layer.built)) return;
-    this.abstractly(x);
+    // The model is walked where layers or variables came to be, not for every batch.
+    if (this.#builtAt === structureVersion()) return;
+    if (this.built && this.layersWithin().every((layer) => layer.built)) this.#builtAt = structureVersion();
+    else this.abstractly(x);
   }
 
   /** A model that writes `call` makes the weights of its layers by walking through it, for inputs of this shape. */
@@ -876,10 +880,10 @@ function expectTargets(what: string, given: unknown, options: object): void {
 /** A tensor in the dtype that an input declares; where that holds integers only, throws `ValueError` for others. */
 function castExactly(t: Tensor, dtype: DType, label: string): Tensor {
   if (!isFloating(dtype) && isFloating(t.dtype))
-    guard(t, ({ data }) => {
-      const wrong = data.find((v: number) => !Number.isInteger(v));
-      if (wrong !== undefined)
-        throw new ValueError(`${label}: expected integers, as its dtype ${dtype} says, received ${wrong}`);
+    guard(t, (data) => {
+      for (const v of data)
+        if (!Number.isInteger(v))
+          throw new ValueError(`${label}: expected integers, as its dtype ${dtype} says, received ${v}`);
     });
   return t.cast(dtype);
 }

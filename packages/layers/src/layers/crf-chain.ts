@@ -51,7 +51,7 @@ export function chainLoss(potentials: Tensor, tags: Tensor, chain: Chain, mask: 
   const { dtype } = potentials;
   const valid = mask?.cast('bool') ?? null;
   const counted = valid ? where(valid, tags, tags.zerosLike()) : tags;
-  guard(counted, ({ data }) => {
+  guard(counted, (data) => {
     for (const tag of data)
       if (tag < 0 || tag >= count)
         throw new ValueError(`CRF: expected tags in 0..${count - 1} at the steps that count, received ${tag}`);

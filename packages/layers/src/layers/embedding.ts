@@ -62,12 +62,12 @@ export class Embedding extends Layer {
   call(x: Tensor): Tensor {
     if (x.dtype === 'bool') throw new DTypeError(`${this.label}: expected ids (int32), received bool`);
     // Ids that are there before the step are checked here, to say more; those that the model computes, by the step.
-    guard(x, ({ data }) => {
-      const wrong = data.find((id: number) => !(Number.isInteger(id) && id >= 0 && id < this.inputDim));
-      if (wrong !== undefined)
-        throw new ValueError(
-          `${this.label}: expected ids in 0..${this.inputDim - 1}, received ${wrong}. ${idHint(wrong)}`,
-        );
+    guard(x, (ids) => {
+      for (let i = 0; i < ids.length; i++) {
+        const id = ids[i]!;
+        if (!(Number.isInteger(id) && id >= 0 && id < this.inputDim))
+          throw new ValueError(`${this.label}: expected ids in 0..${this.inputDim - 1}, received ${id}. ${idHint(id)}`);
+      }
     });
     return this.embeddings.value.gather(checkIds(x, this.inputDim, this.label), 0);
   }

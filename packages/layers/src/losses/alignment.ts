@@ -119,7 +119,7 @@ export function classIndices(
   const expected = predictions.shape.filter((_, i) => i !== at);
   const classes = predictions.shape[at]!;
   if (isFloating(given.dtype))
-    guard(given, ({ data }) => {
+    guard(given, (data) => {
       for (const label of data)
         if (!Number.isInteger(label))
           throw new ValueError(`${what}: expected class indices in 0..${classes - 1}, received ${label}`);

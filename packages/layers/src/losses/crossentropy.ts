@@ -42,7 +42,7 @@ export function binaryTargets(
   what: string,
 ): [Tensor, Tensor] {
   const targets = asTargets(yTrue, what);
-  guard(targets, ({ data }) => {
+  guard(targets, (data) => {
     for (const label of data)
       if (!(label >= 0 && label <= 1))
         throw new ValueError(
@@ -102,7 +102,7 @@ export function categoricalCrossentropy(
 
 /** Throws `ValueError` for a label that is no class index: it would count as no class at all. */
 export function checkLabels(labels: Tensor, classes: number, what: string, ignoreClass: number | null = null): void {
-  guard(labels, ({ data }) => {
+  guard(labels, (data) => {
     for (const label of data)
       if (label !== ignoreClass && !(Number.isInteger(label) && label >= 0 && label < classes))
         throw new ValueError(

@@ -73,7 +73,7 @@ export function ctc(yTrue: TensorLike, yPred: TensorLike, mask: Tensor | null = 
     );
   const [samples, steps, classes] = scores.shape as [number, number, number];
   const width = labels.shape[1]!;
-  guard(labels, (given) => checkSequences(given, steps, classes));
+  guard(labels, (_, given) => checkSequences(given, steps, classes));
   const { dtype } = scores;
   const index = labels.cast('int32');
   const lengths = index.notEqual(BLANK).cast('int32').sum(-1).expandDims(-1);

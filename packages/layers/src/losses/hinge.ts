@@ -12,7 +12,7 @@ function signedLabels(t: Tensor): Tensor {
 /** max(1 - y p, 0), labels as -1 and 1. */
 function margins(yTrue: TensorLike, yPred: TensorLike, what: string): Tensor {
   const targets = asTargets(yTrue, what);
-  guard(targets, ({ data }) => {
+  guard(targets, (data) => {
     for (const label of data)
       if (label !== 0 && label !== 1 && label !== -1)
         throw new ValueError(

@@ -26,7 +26,7 @@ export interface CountSettings extends UpdateOptions {
 
 /** Targets 0 and 1. Throws `ValueError` for others, which would all count as 1. */
 export function checkBinary(targets: Tensor, what: string): void {
-  guard(targets, ({ data }) => {
+  guard(targets, (data) => {
     for (const label of data)
       if (label !== 0 && label !== 1)
         throw new ValueError(

@@ -97,7 +97,7 @@ export class IoU extends Metric {
     const labels = (sparseYTrue ? given : given.argmax(axis)).cast('int32');
     const [t, p] = alignShapes(labels, (sparseYPred ? scores : scores.argmax(axis)).cast('int32'), this.className);
     if (this.dtype === 'int32' && options.sampleWeight !== null && options.sampleWeight !== undefined)
-      guard(asTensor(options.sampleWeight), ({ data }) => {
+      guard(asTensor(options.sampleWeight), (data) => {
         for (const weight of data)
           if (!Number.isInteger(weight))
             throw new ValueError(

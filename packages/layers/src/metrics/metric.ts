@@ -82,7 +82,8 @@ export abstract class Metric {
 
   /** Forgets all batches. */
   resetState(): void {
-    for (const v of this.own) v.assign(v.value.zerosLike());
+    // What they hold is not read: it lies with the engine.
+    for (const v of this.own) v.assign(zeros(v.shape, v.dtype));
   }
 
   /** Name, dtype and options, under Keras' names in camelCase. */

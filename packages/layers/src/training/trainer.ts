@@ -156,7 +156,7 @@ export class Trainer {
 
   /** Makes what depends on the outputs, that `outputs` gives without computing them, and on the targets. */
   prepare(outputs: () => unknown, y: unknown): void {
-    this.optimizer.prepare(this.model.trainableWeights);
+    this.prepareOptimizer();
     if (!this.plan) this.planFor(outputs(), y);
   }
 
