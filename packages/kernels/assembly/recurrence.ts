@@ -371,7 +371,7 @@ export function recurrenceBackward(command: usize, worker: i32, workers: i32, ow
       const gates = residual + f((s * B + b) * KEPT * HP);
       for (let u = 0; u < HP; u += 4) {
         const carry = dh + f(b * HP + u);
-        let g = v128.load(carry);
+        let g = withoutTiny(v128.load(carry));
         if (dy) g = f32x4.add(g, some(dy, u));
         if (skip) {
           // Its gradient goes on, that of its gates is 0.
@@ -394,7 +394,7 @@ export function recurrenceBackward(command: usize, worker: i32, workers: i32, ow
           const o = v128.load(gates + f(3 * HP + u));
           const t = tanhOf(v128.load(cells + f(((s + 1) * B + b) * HP + u)));
           const dcAt = dc + f(b * HP + u);
-          const dC = fma(f32x4.mul(g, o), f32x4.sub(one, f32x4.mul(t, t)), v128.load(dcAt));
+          const dC = withoutTiny(fma(f32x4.mul(g, o), f32x4.sub(one, f32x4.mul(t, t)), v128.load(dcAt)));
           const before = v128.load(cells + f((s * B + b) * HP + u));
           const dI = f32x4.mul(f32x4.mul(dC, n), f32x4.mul(i, f32x4.sub(one, i)));
           const dF = f32x4.mul(f32x4.mul(dC, before), f32x4.mul(forget, f32x4.sub(one, forget)));

@@ -539,7 +539,7 @@ function rnnBackPanel(dz: usize, after: usize, dh: usize, ld: usize, unit: i32, 
       const g = incoming(carry + f(u), b, unit + u);
       const h = v128.load(after + (<usize>b << 6) + f(u));
       const d = tanh ? f32x4.mul(g, f32x4.sub(one, f32x4.mul(h, h))) : v128.and(g, f32x4.gt(h, zero));
-      v128.store(to + f(u), valid ? withoutTiny(d) : zero);
+      v128.store(to + f(u), valid ? d : zero);
       v128.store(carry + f(u), valid ? zero : g);
     }
   }
@@ -548,11 +548,11 @@ function rnnBackPanel(dz: usize, after: usize, dh: usize, ld: usize, unit: i32, 
 /** What is the same for all panels of a backward step. */
 let dysAt: usize, dysRow: usize;
 
-/** The gradient of four units' outputs and states of a row; nothing flows back from a skipped step's output of zeros. */
+/** The gradient of four units' outputs and states of a row, where it has not vanished; nothing flows back from a skipped step's output of zeros. */
 // @ts-ignore: decorator
 @inline
 function incoming(carry: usize, b: i32, unit: i32): v128 {
-  const g = v128.load(carry);
+  const g = withoutTiny(v128.load(carry));
   if (dysAt == 0 || (zeroOutput && maskAt != 0 && load<u8>(maskAt + b * T) == 0)) return g;
   const at = dysAt + <usize>b * dysRow + f(unit);
   return f32x4.add(g, H - unit >= 4 ? v128.load(at) : loadTail(at, H - unit));
@@ -582,12 +582,12 @@ function lstmBackRow(carry: usize, gates: usize, before: usize, after: usize, dc
   const n = v128.load(gates, 32);
   const o = v128.load(gates, 48);
   const t = gateTanh4(v128.load(after));
-  const dC = fma(f32x4.mul(g, o), f32x4.sub(one, f32x4.mul(t, t)), v128.load(dc));
-  v128.store(dz, withoutTiny(f32x4.mul(f32x4.mul(dC, n), f32x4.mul(i, f32x4.sub(one, i)))));
-  v128.store(dz, withoutTiny(f32x4.mul(f32x4.mul(dC, v128.load(before)), f32x4.mul(forget, f32x4.sub(one, forget)))), 16);
-  v128.store(dz, withoutTiny(f32x4.mul(f32x4.mul(dC, i), f32x4.sub(one, f32x4.mul(n, n)))), 32);
-  v128.store(dz, withoutTiny(f32x4.mul(f32x4.mul(g, t), f32x4.mul(o, f32x4.sub(one, o)))), 48);
-  v128.store(dc, withoutTiny(f32x4.mul(dC, forget)));
+  const dC = withoutTiny(fma(f32x4.mul(g, o), f32x4.sub(one, f32x4.mul(t, t)), v128.load(dc)));
+  v128.store(dz, f32x4.mul(f32x4.mul(dC, n), f32x4.mul(i, f32x4.sub(one, i))));
+  v128.store(dz, f32x4.mul(f32x4.mul(dC, v128.load(before)), f32x4.mul(forget, f32x4.sub(one, forget))), 16);
+  v128.store(dz, f32x4.mul(f32x4.mul(dC, i), f32x4.sub(one, f32x4.mul(n, n))), 32);
+  v128.store(dz, f32x4.mul(f32x4.mul(g, t), f32x4.mul(o, f32x4.sub(one, o))), 48);
+  v128.store(dc, f32x4.mul(dC, forget));
   v128.store(carry, f32x4.splat(0));
 }
 
@@ -604,13 +604,12 @@ function gruBackRow(carry: usize, gates: usize, before: usize, dz: usize, b: i32
   const update = v128.load(gates);
   const reset = v128.load(gates, 16);
   const n = v128.load(gates, 32);
-  const dN = withoutTiny(f32x4.mul(f32x4.mul(g, f32x4.sub(one, update)), f32x4.sub(one, f32x4.mul(n, n))));
-  const dU = f32x4.mul(f32x4.mul(g, f32x4.sub(v128.load(before), n)), f32x4.mul(update, f32x4.sub(one, update)));
-  v128.store(dz, withoutTiny(dU));
-  v128.store(dz, withoutTiny(f32x4.mul(f32x4.mul(dN, v128.load(gates, 48)), f32x4.mul(reset, f32x4.sub(one, reset)))), 16);
+  const dN = f32x4.mul(f32x4.mul(g, f32x4.sub(one, update)), f32x4.sub(one, f32x4.mul(n, n)));
+  v128.store(dz, f32x4.mul(f32x4.mul(g, f32x4.sub(v128.load(before), n)), f32x4.mul(update, f32x4.sub(one, update))));
+  v128.store(dz, f32x4.mul(f32x4.mul(dN, v128.load(gates, 48)), f32x4.mul(reset, f32x4.sub(one, reset))), 16);
   v128.store(dz, dN, 32);
-  v128.store(dz, withoutTiny(f32x4.mul(dN, reset)), 48);
-  v128.store(carry, withoutTiny(f32x4.mul(g, update)));
+  v128.store(dz, f32x4.mul(dN, reset), 48);
+  v128.store(carry, f32x4.mul(g, update));
 }
 
 /** The 16 gradients of two rows, interleaved for a packed operand. */

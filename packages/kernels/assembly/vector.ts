@@ -51,7 +51,7 @@ export function writeConstants(): void {
   put(LN2_HI, 0.693359375); // 9 bits, so that n * hi is exact
   put(LN2_LO, -2.1219444005469057e-4);
   put(SHIFT, 12582912);
-  put(TINY, 7.888609052210118e-31); // 2^-100
+  put(TINY, 8.077935669463161e-28); // 2^-90
   put(EXP_MAX, 89);
   put(EXP_MIN, -104);
   // (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2: 2e-10 relative to e^r - 1
@@ -138,9 +138,9 @@ function clamp(x: v128, low: usize, high: usize): v128 {
 }
 
 /**
- * Gradients on the way back through time: what is smaller than 2^-100 becomes 0, NaN stays. They shrink with every step, and below 2^-126 they are
+ * Gradients on the way back through time: what is smaller than 2^-90 becomes 0, NaN stays. They shrink with every step, and below 2^-126 they are
  * subnormal: processors that handle those aside (Intel: some 150 cycles an instruction) then take many times as long, and WebAssembly cannot have
- * them flushed as XLA does. The 26 binades between keep products with weights from being subnormal either.
+ * them flushed as XLA does. The 36 binades between are for the gates and weights that they are multiplied by.
  */
 // @ts-ignore: decorator
 @inline

@@ -96,7 +96,7 @@ const VANISHING: readonly EngineCase[] = FORGETFUL.map(([name, cell], k) => ({
     gradient.data.forEach((v: number, i: number) => {
       const e = expected.data[i]!;
       assert.ok(v === 0 || Math.abs(v) >= SMALLEST_NORMAL, `element ${i} is subnormal: ${v}`);
-      assert.ok(Math.abs(v - e) <= 1e-3 * scale[i]! + 2 ** -92, `element ${i}: expected ${e}, received ${v}`);
+      assert.ok(Math.abs(v - e) <= 1e-3 * scale[i]! + 2 ** -80, `element ${i}: expected ${e}, received ${v}`);
       if (Math.abs(e) < 1e-45) zeros++;
       else if (Math.abs(e) < SMALLEST_NORMAL) tiny++;
     });
