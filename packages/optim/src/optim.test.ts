@@ -121,3 +121,33 @@ test('mistakes are told', () => {
     /gradients: expected trees of one structure, with the keys \[w\] at the root, received the keys \[\]/,
   );
 });
+
+test.each(Object.entries(optimizers))(
+  '%s: a momentum that nothing feeds any more is 0 before it is subnormal',
+  (name, Class) => {
+    const given = name === 'sgd' || name === 'rmsprop' ? { momentum: 0.9 } : {};
+    const optimizer = new Class({ ...given, learningRate: 0.01 } as never);
+    let params = { w: ones([2]) };
+    let state = optimizer.init(params);
+    const at = (step: number): number[] => {
+      const { momentum } = state.slots[0]!;
+      for (let i = state.iteration.item(); i < step; i++)
+        ({ parameters: params, state } = optimizer.update(
+          { w: tensor(i === 0 ? [1e-3, -1e-3] : [0, 0]) },
+          state,
+          params,
+        ));
+      return momentum ? [...state.slots[0]!['momentum']!.data] : [];
+    };
+    // Of one gradient g each keeps a share that shrinks by a factor: what is normal stays.
+    const [early, later] = [at(50), at(52)];
+    // Weights are what the schedule-free one calls so; muon takes out what is left of a vector by Adam.
+    if (name !== 'schedulefreeadamw' && early.length > 0) {
+      const factor = name === 'lion' ? 0.99 : 0.9;
+      expect(Math.abs(later[0]! / early[0]!)).toBeCloseTo(factor ** 2, 4);
+      const end = at(name === 'lion' ? 8400 : 860);
+      expect(end.map(Math.abs)).toEqual([0, 0]);
+    }
+    for (const v of at(state.iteration.item())) expect(v === 0 || Math.abs(v) >= 2 ** -126).toBe(true);
+  },
+);

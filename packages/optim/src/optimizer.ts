@@ -14,7 +14,7 @@ import {
 } from '@recurra/tensor/extend';
 import { clipByGlobalNorm, clipByNorm } from './clip.js';
 import { deserializeSchedule, type LearningRate, learningRateAt, RATE, serializeSchedule } from './schedule.js';
-import { checkLayout, inOrderOf, keyOf, type Layout, layoutOf, type Slots } from './slots.js';
+import { checkLayout, inOrderOf, keyOf, type Layout, layoutOf, type Slots, withoutSubnormals } from './slots.js';
 
 /** Options that all optimizers share (Keras' names, in camelCase). At most one of the three clippings may be given. */
 export interface OptimizerOptions {
@@ -297,7 +297,7 @@ export abstract class Optimizer {
       // A rule may name its slots in any order; the state keeps the one that it has.
       return {
         parameter: result.parameter,
-        slots: inOrderOf(state.slots[i]!, result.slots, `${this.name}: slots of "${paths[i]}"`),
+        slots: inOrderOf(state.slots[i]!, withoutSubnormals(result.slots), `${this.name}: slots of "${paths[i]}"`),
       };
     });
     // With accumulation the step is computed in every call, and taken when it is due: the same operations each time.

@@ -36,3 +36,17 @@ export function inOrderOf(last: Slots, slots: Slots, label: string): Slots {
   checkLayout(layoutOf(last), slots, label);
   return Object.fromEntries(Object.keys(last).map((name) => [name, slots[name]!]));
 }
+
+/** 2^-126, the smallest normal float32. */
+const SMALLEST = 2 ** -126;
+
+/**
+ * Slots in which a momentum that is subnormal is 0. Where gradients stay away (words that no batch has), momentum shrinks by the same factor in each step:
+ * after some 800 steps of 0.9 it would be subnormal, and stay so, since rounding ends at a few units. Processors may take a hundred times as long for
+ * such numbers; XLA, and so Keras on JAX and TensorFlow, takes them for 0 everywhere.
+ */
+export function withoutSubnormals(slots: Slots): Slots {
+  const { momentum } = slots;
+  if (momentum?.dtype !== 'float32') return slots;
+  return { ...slots, momentum: momentum.abs().less(SMALLEST).select(momentum.zerosLike(), momentum) };
+}
