@@ -92,6 +92,11 @@ impl<'m> Operands<'m> {
         Operands { memory, address: 0, words }
     }
 
+    /// How many words there are.
+    pub fn count(&self) -> usize {
+        self.words.len()
+    }
+
     pub fn int(&self, i: usize) -> Checked<i32> {
         self.words.get(i).copied().ok_or_else(|| format!("operand {i} is missing"))
     }

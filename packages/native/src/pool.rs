@@ -124,6 +124,7 @@ impl Pool {
         self.threads.iter().all(JoinHandle::is_finished)
     }
 
+    /// Under the lock: a thread that has just found nothing new would else go to sleep after it was woken.
     fn wake(&self, state: MutexGuard<'_, State>) {
         self.shared.epoch.fetch_add(1, Ordering::Release);
         drop(state);

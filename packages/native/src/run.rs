@@ -2,11 +2,14 @@
 
 use crate::commands::{command, word, SERIAL};
 use crate::kernels::{attention, chain, convolution, gemm, indexing, pooling, random, recurrence, reduce, rows, sequence};
-use crate::memory::{Checked, Memory, Operands};
+use crate::memory::{elements, Checked, Memory, Operands};
 use crate::scratch::Scratch;
 use crate::simd::{Level, Simd};
 use crate::team::{part, Team, Worker};
 use std::panic::{catch_unwind, AssertUnwindSafe};
+
+/// The most loops that lie in one another: each takes some of the thread's stack.
+const DEPTH: usize = 64;
 
 /// The memory of one worker.
 #[derive(Default)]
@@ -19,7 +22,8 @@ pub struct Desk {
 /// `team.fault()`.
 pub fn run(level: Level, team: &Team, place: usize, desk: &mut Desk, program: usize, end: usize) {
     let result = catch_unwind(AssertUnwindSafe(|| {
-        let mut worker = Worker { team, place, index: place, count: team.workers, products: &mut desk.products, own: &mut desk.own };
+        let mut worker =
+            Worker { team, place, index: place, count: team.workers, products: &mut desk.products, own: &mut desk.own, depth: 0 };
         crate::dispatch!(level, s => execute(s, &mut worker, program, end))?;
         worker.meet()
     }));
@@ -41,10 +45,10 @@ fn execute<S: Simd>(s: S, worker: &mut Worker, mut program: usize, end: usize) -
         let number = team.memory.word(program)?;
         let word = team.memory.word(program + 4)?;
         let alone = word & SERIAL != 0;
-        let length = (word & !SERIAL) as usize;
-        if length < 2 || program + length * 4 > end {
-            return Err(format!("command {number} at {program}: expected 2 or more words up to {end}, received {length}"));
-        }
+        let words = word & !SERIAL;
+        let length = usize::try_from(words).ok().filter(|length| *length >= 2 && program + length * 4 <= end);
+        let length =
+            length.ok_or_else(|| format!("command {number} at {program}: expected 2 or more words up to {end}, received {words}"))?;
         // Between two commands of the first worker alone, nobody need wait.
         if !(serial && alone) {
             worker.meet()?;
@@ -106,7 +110,7 @@ pub fn block_bytes(number: i32, word: usize, words: &[i32]) -> Checked<usize> {
         // Scratch memory is the engine's own.
         _ => 1,
     };
-    Ok(floats * 4)
+    elements(&[floats, 4])
 }
 
 /// What a loop copies: bytes from one place to another, which may move with the step.
@@ -155,6 +159,9 @@ fn repeat<S: Simd>(s: S, worker: &mut Worker, o: &Operands, length: usize) -> Ch
     if header < 8 || header > length {
         return Err(format!("a loop whose header has {header} of {length} words"));
     }
+    if worker.depth == DEPTH {
+        return Err(format!("more than {DEPTH} loops in one another"));
+    }
     let [ins, outs, carries] = lists;
     let memory = o.memory;
     let (body, end) = (o.address + header * 4, o.address + length * 4);
@@ -164,7 +171,10 @@ fn repeat<S: Simd>(s: S, worker: &mut Worker, o: &Operands, length: usize) -> Ch
             copy(memory, worker, *slot as usize, *base as usize + step * bytes, *bytes)?;
         }
         worker.meet()?;
-        execute(s, worker, body, end)?;
+        worker.depth += 1;
+        let result = execute(s, worker, body, end);
+        worker.depth -= 1;
+        result?;
         worker.meet()?;
         for Copy { slot, base, bytes } in &outs {
             copy(memory, worker, *base as usize + step * bytes, *slot as usize, *bytes)?;

@@ -1,6 +1,6 @@
 //! Memory of the engine's own: grows, is kept from one command to the next, and begins on a cache line.
 
-use std::alloc::{alloc_zeroed, dealloc, handle_alloc_error, Layout};
+use std::alloc::{alloc_zeroed, dealloc, Layout};
 
 const LINE: usize = 64;
 
@@ -18,16 +18,15 @@ impl Scratch {
         Scratch { at: std::ptr::null_mut(), floats: 0 }
     }
 
-    /// At least so many floats; valid until it grows.
+    /// At least so many floats; valid until it grows. Panics where the system has no memory for them: an error of the step, which [`crate::run::run`] catches.
     pub fn floats(&mut self, count: usize) -> *mut f32 {
         if count > self.floats {
             self.free();
-            let layout = Layout::from_size_align(count * 4, LINE).expect("a size that memory can have");
+            let bytes = count.checked_mul(4).expect("a size that memory can have");
+            let layout = Layout::from_size_align(bytes, LINE).expect("a size that memory can have");
             // SAFETY: the layout is not empty, since count > floats >= 0.
             let at = unsafe { alloc_zeroed(layout) };
-            if at.is_null() {
-                handle_alloc_error(layout);
-            }
+            assert!(!at.is_null(), "expected {bytes} bytes of scratch memory, the system has none");
             self.at = at.cast();
             self.floats = count;
         }

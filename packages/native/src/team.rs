@@ -151,6 +151,8 @@ pub struct Worker<'t> {
     /// Its own memory: for products, and for what kernels lay out themselves.
     pub products: &'t mut Scratch,
     pub own: &'t mut Scratch,
+    /// Loops around this command.
+    pub depth: usize,
 }
 
 impl Worker<'_> {

@@ -32,7 +32,19 @@ impl Random {
     }
 }
 
-/// A memory for commands, filled from the bottom.
+/// What AddressSanitizer is told (`--cfg asan`): bytes outside of blocks may not be touched.
+#[cfg(asan)]
+mod sanitizer {
+    extern "C" {
+        pub fn __asan_poison_memory_region(at: *const u8, bytes: usize);
+        pub fn __asan_unpoison_memory_region(at: *const u8, bytes: usize);
+    }
+}
+
+/// Words between two blocks.
+const GAP: usize = 16;
+
+/// A memory for commands, filled from the bottom. Under AddressSanitizer blocks end with their last byte.
 pub struct Heap {
     words: Vec<u32>,
     next: usize,
@@ -40,7 +52,31 @@ pub struct Heap {
 
 impl Heap {
     pub fn new(words: usize) -> Heap {
-        Heap { words: vec![0; words], next: 64 }
+        let heap = Heap { words: vec![0; words], next: 64 };
+        heap.allow(0, words * 4, false);
+        heap
+    }
+
+    /// Says whether bytes may be touched.
+    fn allow(&self, at: usize, bytes: usize, allowed: bool) {
+        assert!(at + bytes <= self.words.len() * 4, "a heap that is full");
+        #[cfg(asan)]
+        // SAFETY: the range is the heap's own.
+        unsafe {
+            let at = self.words.as_ptr().cast::<u8>().add(at);
+            if allowed {
+                sanitizer::__asan_unpoison_memory_region(at, bytes);
+            } else {
+                sanitizer::__asan_poison_memory_region(at, bytes);
+            }
+        }
+        let _ = allowed;
+    }
+
+    /// All of its words, between blocks too.
+    pub fn image(&self) -> Vec<u32> {
+        self.allow(0, self.words.len() * 4, true);
+        self.words.clone()
     }
 
     /// Its whole range. Nothing else may be done with the heap while commands run on it.
@@ -51,9 +87,14 @@ impl Heap {
 
     /// The address of so many floats.
     pub fn block(&mut self, floats: usize) -> i32 {
-        let at = self.next;
-        self.next += floats.div_ceil(16) * 16;
-        (at * 4) as i32
+        self.place(floats * 4)
+    }
+
+    fn place(&mut self, bytes: usize) -> i32 {
+        let at = self.next * 4;
+        self.next += bytes.div_ceil(64) * 16 + GAP;
+        self.allow(at, bytes, true);
+        at as i32
     }
 
     pub fn floats(&mut self, values: &[f32]) -> i32 {
@@ -73,10 +114,9 @@ impl Heap {
     }
 
     pub fn bytes(&mut self, values: &[u8]) -> i32 {
-        let at = self.block(values.len().div_ceil(4));
-        for (i, value) in values.iter().enumerate() {
-            self.words[at as usize / 4 + i / 4] |= u32::from(*value) << (8 * (i % 4));
-        }
+        let at = self.place(values.len());
+        // SAFETY: `place` found room for them.
+        unsafe { std::ptr::copy_nonoverlapping(values.as_ptr(), self.words.as_mut_ptr().cast::<u8>().add(at as usize), values.len()) };
         at
     }
 
@@ -94,6 +134,12 @@ impl Heap {
     pub fn program(&mut self, words: &[i32]) -> (usize, usize) {
         let at = self.ints(words) as usize;
         (at, at + words.len() * 4)
+    }
+}
+
+impl Drop for Heap {
+    fn drop(&mut self) {
+        self.allow(0, self.words.len() * 4, true);
     }
 }
 

@@ -78,6 +78,10 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     use word::{chain as w, chain_operation as p};
     let [count, inputs, outputs, operations, registers] =
         [o.size(w::COUNT)?, o.size(w::INPUTS)?, o.size(w::OUTPUTS)?, o.size(w::OPERATIONS)?, o.size(w::REGISTERS)?];
+    // Each is written by an operand or an operation of this command.
+    if registers > o.count() {
+        return Err(format!("{registers} registers of a command of {} words", o.count()));
+    }
     let dims = [o.size(w::D0)?, o.size(w::D1)?, o.size(w::D2)?, o.size(w::D3)?];
     let mut at = w::WORDS;
     let mut read = |n: usize| -> Checked<Vec<Operand>> {
@@ -90,7 +94,7 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     };
     let ins = read(inputs)?;
     let outs = read(outputs)?;
-    let mut steps = Vec::with_capacity(operations);
+    let mut steps = Vec::new();
     for k in 0..operations {
         let at = at + word::chain_operation::WORDS * k;
         let step = Operation {
@@ -176,7 +180,7 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
                 match (output.layout, output.bytes) {
                     (DENSE, 4) => {}
                     (STRIDED, _) => walk(output, &dims, i, n, block.cast(), true),
-                    (_, 4) => std::ptr::copy_nonoverlapping(block, output.at.cast::<f32>().add(i), n),
+                    (_, 4) => std::ptr::copy(block, output.at.cast::<f32>().add(i), n),
                     _ => narrow(s, block.cast(), output.at.add(i), n),
                 }
             }
@@ -255,7 +259,7 @@ unsafe fn walk(operand: &Operand, dims: &[usize; 4], i: usize, n: usize, mut blo
         if operand.bytes == 4 {
             let p = operand.at.cast::<u32>().offset(offset);
             match (out, s3) {
-                (true, 1) => std::ptr::copy_nonoverlapping(block, p, run),
+                (true, 1) => std::ptr::copy(block, p, run),
                 (false, 1) => std::ptr::copy_nonoverlapping(p, block, run),
                 (true, _) => (0..run).for_each(|k| *p.offset(k as isize * s3) = *block.add(k)),
                 (false, 0) => std::slice::from_raw_parts_mut(block, run).fill(*p),

@@ -18,14 +18,15 @@ pub fn gather(worker: &mut Worker, o: &Operands) -> Checked<()> {
     let from = o.floats(w::FROM, elements(&[outer, size, inner])?)?;
     let indices = o.ints(w::INDICES, count)?;
     let to = o.floats(w::TO, elements(&[outer, count, inner])?)?;
-    let (first, last) = worker.share(outer * count);
+    // Of rows that have no elements, only the indices are looked at, once.
+    let (first, last) = worker.share(if inner == 0 { outer.min(1) } else { outer } * count);
     for r in first..last {
         let (i, k) = (r / count, r % count);
         // SAFETY: the ranges were checked, the index is checked here, and workers' shares do not overlap.
         unsafe {
             let index = *indices.add(k);
             match resolve(index, size) {
-                Some(at) => std::ptr::copy_nonoverlapping(from.add((i * size + at) * inner), to.add(r * inner), inner),
+                Some(at) => std::ptr::copy(from.add((i * size + at) * inner), to.add(r * inner), inner),
                 None => worker.team.refuse(Refusal::Integer, index, o.address),
             }
         }
@@ -60,7 +61,7 @@ pub fn scatter_add<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<
     let (first, last) = worker.share(size);
     // SAFETY: the ranges were checked, indices are checked here, and workers own different slots.
     unsafe {
-        for i in 0..outer {
+        for i in 0..if inner == 0 { outer.min(1) } else { outer } {
             std::ptr::write_bytes(to.add((i * size + first) * inner), 0, (last - first) * inner);
             for k in 0..count {
                 let index = *indices.add(k);

@@ -225,7 +225,7 @@ unsafe fn state(to: *mut f32, given: *const f32, at: usize, n: usize) {
     if given.is_null() {
         std::ptr::write_bytes(to.add(at), 0, n);
     } else {
-        std::ptr::copy_nonoverlapping(given.add(at), to.add(at), n);
+        std::ptr::copy(given.add(at), to.add(at), n);
     }
 }
 
@@ -338,10 +338,10 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
         let last = if keeps { time * states } else { 0 };
         let (at, count) = (r0 * units, rows * units);
         if !h_last.is_null() {
-            std::ptr::copy_nonoverlapping(hidden.add(last + at), h_last.add(at), count);
+            std::ptr::copy(hidden.add(last + at), h_last.add(at), count);
         }
         if !c_last.is_null() && kind == LSTM {
-            std::ptr::copy_nonoverlapping(cells.add(last + at), c_last.add(at), count);
+            std::ptr::copy(cells.add(last + at), c_last.add(at), count);
         }
     }
     Ok(())
@@ -640,10 +640,10 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
         }
         let (at, count) = (r0 * units, rows * units);
         if !dh0.is_null() {
-            std::ptr::copy_nonoverlapping(dh.add(at), dh0.add(at), count);
+            std::ptr::copy(dh.add(at), dh0.add(at), count);
         }
         if !dc0.is_null() && kind == LSTM {
-            std::ptr::copy_nonoverlapping(dc.add(at), dc0.add(at), count);
+            std::ptr::copy(dc.add(at), dc0.add(at), count);
         }
         if time == 0 {
             zeros(worker);

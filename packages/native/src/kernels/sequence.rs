@@ -472,10 +472,10 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
         let c_at = if keeps { time } else { 0 };
         let (first, count) = (r0 * units, (r1 - r0) * units);
         if !h_last.is_null() {
-            std::ptr::copy_nonoverlapping(hidden.add(last * states + first), h_last.add(first), count);
+            std::ptr::copy(hidden.add(last * states + first), h_last.add(first), count);
         }
         if !c_last.is_null() && kind == LSTM {
-            std::ptr::copy_nonoverlapping(cells.add(c_at * states + first), c_last.add(first), count);
+            std::ptr::copy(cells.add(c_at * states + first), c_last.add(first), count);
         }
     }
     Ok(())
@@ -489,7 +489,7 @@ unsafe fn state(to: *mut f32, given: *const f32, at: usize, units: usize) {
     if given.is_null() {
         std::ptr::write_bytes(to, 0, units);
     } else {
-        std::ptr::copy_nonoverlapping(given.add(at), to, units);
+        std::ptr::copy(given.add(at), to, units);
     }
 }
 
@@ -788,10 +788,10 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
         }
         let (at, count) = (r0 * units, (r1 - r0) * units);
         if !dh0.is_null() {
-            std::ptr::copy_nonoverlapping(dh.add(at), dh0.add(at), count);
+            std::ptr::copy(dh.add(at), dh0.add(at), count);
         }
         if !dc0.is_null() && kind == LSTM {
-            std::ptr::copy_nonoverlapping(dc.add(at), dc0.add(at), count);
+            std::ptr::copy(dc.add(at), dc0.add(at), count);
         }
         if time == 0 && worker.index == 0 {
             for (to, n) in
