@@ -29,6 +29,16 @@ const imports = {
   '@bufbuild/protobuf/wkt': `${ofFormats}/@bufbuild/protobuf/dist/esm/wkt/index.js`,
 };
 
+/** A page with a module script, before which `report` is there. */
+export const pageOf = (script, head = '') => `<!doctype html><meta charset="utf-8">${head}
+<script type="module">
+const report = (results) => fetch('/result', { method: 'POST', body: JSON.stringify(results) });
+addEventListener('error', (event) => report([[String(event.message), false]]));
+addEventListener('unhandledrejection', (event) => report([[String(event.reason?.stack ?? event.reason), false]]));
+globalThis.report = report;
+${script}
+</script>`;
+
 /**
  * Opens a page with a module script, which gives what it finds as `report([[what, ok], ...])`, in Chromium (CHROMIUM names the binary), and waits for that. Prints
  * what failed and `N passed, N failed`, and sets the exit code.
@@ -37,13 +47,29 @@ const imports = {
  * @param seconds how long it may take
  */
 export async function checkInBrowser(script, files = {}, seconds = 90) {
-  const page = `<!doctype html><meta charset="utf-8"><script type="importmap">${JSON.stringify({ imports })}</script>
-<script type="module">
-const report = (results) => fetch('/result', { method: 'POST', body: JSON.stringify(results) });
-addEventListener('error', (event) => report([[String(event.message), false]]));
-addEventListener('unhandledrejection', (event) => report([[String(event.reason?.stack ?? event.reason), false]]));
-${script}
-</script>`;
+  const page = pageOf(script, `<script type="importmap">${JSON.stringify({ imports })}</script>`);
+  const serve = (path) => {
+    if (Object.hasOwn(files, path)) return { content: files[path] };
+    const file = join(root, path);
+    return file.startsWith(join(root, 'packages')) && /\.m?js$/.test(file) && existsSync(file)
+      ? { content: readFileSync(file), type: 'text/javascript' }
+      : null;
+  };
+  const results = await openInBrowser(page, serve, seconds);
+  for (const [what, ok] of results) console[ok ? 'log' : 'error'](`${ok ? 'ok' : 'FAILED in the browser'}: ${what}`);
+  const passed = results.filter(([, ok]) => ok).length;
+  console.log(`${passed} passed, ${results.length - passed} failed`);
+  process.exitCode = passed === results.length ? 0 : 1;
+}
+
+/**
+ * Opens a page in Chromium, cross-origin isolated. Resolves to what it reports, or to one failure that says why it did not.
+ * @param {string} page
+ * @param {(path: string) => { content: string | Uint8Array, type?: string } | null} serve what lies beside it
+ * @param {number} seconds how long it may take
+ * @returns {Promise<[string, boolean][]>}
+ */
+export async function openInBrowser(page, serve, seconds) {
   let deliver;
   const delivered = new Promise((resolve) => {
     deliver = resolve;
@@ -52,7 +78,6 @@ ${script}
     response.setHeader('cross-origin-opener-policy', 'same-origin');
     response.setHeader('cross-origin-embedder-policy', 'require-corp');
     response.setHeader('cross-origin-resource-policy', 'same-origin');
-    const path = join(root, decodeURIComponent(new URL(request.url, 'http://localhost').pathname));
     if (request.method === 'POST') {
       let body = '';
       request.on('data', (chunk) => {
@@ -62,11 +87,13 @@ ${script}
         response.end();
         deliver(JSON.parse(body));
       });
-    } else if (Object.hasOwn(files, request.url)) response.end(files[request.url]);
-    else if (request.url === '/') response.setHeader('content-type', 'text/html').end(page);
-    else if (path.startsWith(join(root, 'packages')) && /\.m?js$/.test(path) && existsSync(path))
-      response.setHeader('content-type', 'text/javascript').end(readFileSync(path));
-    else response.writeHead(404).end();
+      return;
+    }
+    const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
+    const found = path === '/' ? { content: page, type: 'text/html' } : serve(path);
+    if (!found) response.writeHead(404);
+    else if (found.type) response.setHeader('content-type', found.type);
+    response.end(found?.content);
   });
   await new Promise((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
@@ -92,8 +119,5 @@ ${script}
   await gone;
   server.close();
   rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
-  for (const [what, ok] of results) console[ok ? 'log' : 'error'](`${ok ? 'ok' : 'FAILED in the browser'}: ${what}`);
-  const passed = results.filter(([, ok]) => ok).length;
-  console.log(`${passed} passed, ${results.length - passed} failed`);
-  process.exitCode = passed === results.length ? 0 : 1;
+  return results;
 }

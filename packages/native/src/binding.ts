@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { expectComplete } from './complete.js';
 import { candidates, PLATFORMS } from './platform.js';
 
 /** An engine over one memory; see `src/node.rs`. */
@@ -36,7 +37,9 @@ export function loadBinding(): Binding {
   const failures: string[] = [];
   for (const name of names) {
     try {
-      return require(`@recurra/native-${name}`) as Binding;
+      const file = require.resolve(`@recurra/native-${name}`);
+      expectComplete(file);
+      return require(file) as Binding;
     } catch (error) {
       failures.push((error as Error).message.split('\n')[0]!);
     }
