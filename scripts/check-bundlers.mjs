@@ -100,7 +100,9 @@ try {
     const { status, stdout, stderr } = await exec(command, args, { cwd: folder });
     check(
       `${name} builds without a warning`,
-      status === 0 ? (stdout + stderr).trim() : `exit ${status}: ${stderr}${stdout}`,
+      status === 0
+        ? (stdout + stderr).replace(/^webpack.* compiled successfully.*$/m, '').trim()
+        : `exit ${status}: ${stderr}${stdout}`,
     );
     if (status !== 0) continue;
     const out = join(folder, `out-${name}`);

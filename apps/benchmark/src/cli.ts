@@ -4,9 +4,10 @@ import type { EngineChoice } from 'recurra';
 import { browser } from './browser.js';
 import { buckets } from './buckets.js';
 import { bundle } from './bundle.js';
-import { coldStart } from './coldstart.js';
+import { coldStart, loading } from './coldstart.js';
 import { commands } from './commands.js';
 import { csv } from './csv.js';
+import { lag } from './lag.js';
 import { overhead } from './overhead.js';
 import { type Answer, absent, Peer, peerNames } from './peer.js';
 import { report } from './report.js';
@@ -26,6 +27,8 @@ const USAGE = `usage: pnpm bench [--workloads W1,W2,M1_256] [--peers ours,torch]
        pnpm bench commands [--workloads W1,W4] [--rounds 5]      each command alone and of training steps, native beside WebAssembly
        pnpm bench soak [--steps 20000] [--signatures 5000]      resident memory over many steps and many signatures
        pnpm bench cold         a fresh process that trains the seed snippet
+       pnpm bench loading [--rounds 30]      what the native engine adds to a start, fresh processes in turn
+       pnpm bench lag [--workloads W6] [--threads 1,2] [--seconds 10]      how late timers are while large steps train
        pnpm bench overhead [--rounds 7]      what fit adds to a compiled step, microseconds a batch
        pnpm bench bundle       the size of a page that trains W1 (esbuild in BENCH_JS)
        pnpm bench browser      W1-W4 in Chromium (CHROMIUM names the binary)
@@ -78,6 +81,13 @@ export async function main(args: readonly string[]): Promise<number> {
   const [command] = positionals;
   if (command === 'scaling') await scaling();
   else if (command === 'cold') coldStart();
+  else if (command === 'loading') return loading(Number(options.rounds ?? 30));
+  else if (command === 'lag')
+    return lag(
+      options.workloads?.split(',') ?? ['W6'],
+      (options.threads ?? '1,2').split(',').map(Number),
+      Number(options.seconds ?? 10),
+    );
   else if (command === 'overhead') return overhead({ rounds: Number(options.rounds ?? 7) });
   else if (command === 'bundle') return bundle();
   else if (command === 'text') return text(Number(options.rounds ?? 3));
@@ -95,7 +105,7 @@ export async function main(args: readonly string[]): Promise<number> {
   else if (command === undefined) return compare(options);
   else {
     console.error(
-      `bench: expected scaling, shapes, commands, soak, cold, overhead, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
+      `bench: expected scaling, shapes, commands, soak, cold, loading, lag, overhead, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
     );
     return 2;
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { grad, treeLeaves, treeMap, valueAndGrad } from '@recurra/autograd';
 import { type Cell, type CellParams, GRUCell, LSTMCell, runSequence, SimpleRNNCell } from '@recurra/cells';
-import { jit, MemoryError, scan, setThreadedWork, setThreads, Variable } from '@recurra/compiler';
+import { engine, jit, MemoryError, scan, setEngine, setThreadedWork, setThreads, Variable } from '@recurra/compiler';
 import {
   arange,
   ones,
@@ -292,5 +292,130 @@ const MEMORY: readonly EngineCase[] = [
   },
 ];
 
-/** What engines do beside single operations: sequences, loops, threads, failures, memory. */
-export const STEPS: readonly EngineCase[] = [...SEQUENCES, ...VANISHING, ...SCANS, ...THREADS, ...FAILURES, ...MEMORY];
+/** A step of some 50 milliseconds, for what is done while it runs. */
+const large = draw([400, 400], 9).mul(0.05);
+const longStep = () =>
+  jit(
+    (a: Tensor) => {
+      let b = a;
+      for (let i = 0; i < 30; i++) b = b.matmul(a).tanh().add(a);
+      return b;
+    },
+    { name: 'long' },
+  );
+
+/** Does something while a step runs on two threads; the step, one that waits for it and one after give what they give alone. */
+async function meanwhile(act: (step: ReturnType<typeof longStep>) => unknown): Promise<void> {
+  const step = longStep();
+  const counter = new Variable(zeros([2]), 'counter');
+  const count = jit((x: Tensor) => counter.assign(counter.value.add(x)));
+  try {
+    await setThreads(2);
+    const alone = [...(await step(large)).data];
+    let hasEnded = false;
+    const running = [step(large), step(large)];
+    const counted = count(ones([2]));
+    void running[0]!.then(() => {
+      hasEnded = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    assert.equal(hasEnded, false, 'expected a step that still runs');
+    const acted = act(step);
+    for (const result of await Promise.all(running)) assert.deepEqual([...result.data], alone);
+    await counted;
+    await acted;
+    await count(ones([2]));
+    assert.deepEqual(counter.value.toArray(), [2, 2]);
+    assert.deepEqual([...(await step(large)).data], alone);
+  } finally {
+    await setThreads('auto');
+    step.dispose();
+    counter.dispose();
+  }
+}
+
+const MEANWHILE: readonly EngineCase[] = [
+  {
+    name: 'while a step runs, another number of threads is asked for, twice',
+    run: () => meanwhile(() => Promise.all([setThreads(1), setThreads(3)])),
+  },
+  {
+    name: 'while a step runs, its function is disposed of',
+    run: () => meanwhile((step) => step.dispose()),
+  },
+  {
+    name: 'while a step runs, another one fails',
+    run: () =>
+      meanwhile(async () => {
+        const lookup = jit((i: Tensor) => ones([3]).take(i, 0), { name: 'lookup' });
+        await assert.rejects(lookup(tensor([9], { dtype: 'int32' })), /9/);
+        assert.deepEqual((await lookup(tensor([1], { dtype: 'int32' }))).toArray(), [1]);
+      }),
+  },
+  {
+    name: 'while a step runs, WebAssembly is chosen, and the engine again: both compute, and variables keep their values',
+    run: async () => {
+      const { name } = engine();
+      const step = longStep();
+      const v = new Variable(ones([3]), 'v');
+      const double = jit(() => v.assign(v.value.mul(2)));
+      try {
+        await setThreads(2);
+        const alone = await step(large);
+        const running = step(large);
+        const doubled = double();
+        assert.equal((await setEngine('wasm')).name, 'wasm');
+        expectClose([await running, await step(large)], [alone, alone], 1e-4);
+        await doubled;
+        await double();
+        const again = step(large);
+        await setEngine(name);
+        expectClose([await again, await step(large)], [alone, alone], 1e-4);
+        await double();
+        assert.deepEqual(v.value.toArray(), [8, 8, 8]);
+      } finally {
+        await setEngine(name);
+        await setThreads('auto');
+        v.dispose();
+      }
+    },
+  },
+  {
+    name: 'the calling thread does not wait for a step on threads: natively, for one on a single thread either',
+    run: async () => {
+      const step = longStep();
+      try {
+        for (const count of engine().name === 'native' ? [1, 2] : [2]) {
+          await setThreads(count);
+          await step(large);
+          const running = step(large);
+          let hasEnded = false;
+          let turns = 0;
+          void running.then(() => {
+            hasEnded = true;
+          });
+          while (!hasEnded) {
+            turns++;
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          // Of thousands: a calling thread that waits has one.
+          assert.ok(turns >= 5, `expected turns of the event loop while the step ran, counted ${turns}`);
+        }
+      } finally {
+        await setThreads('auto');
+        step.dispose();
+      }
+    },
+  },
+];
+
+/** What engines do beside single operations: sequences, loops, threads, failures, memory, what is done while they run. */
+export const STEPS: readonly EngineCase[] = [
+  ...SEQUENCES,
+  ...VANISHING,
+  ...SCANS,
+  ...THREADS,
+  ...FAILURES,
+  ...MEMORY,
+  ...MEANWHILE,
+];
