@@ -3,8 +3,8 @@
 
 use crate::simd::Simd;
 
-/// 2^-100
-const TINY: f32 = 7.888_609e-31;
+/// 2^-90
+const TINY: f32 = 8.077_936e-28;
 const LN2_HI: f32 = 0.693_359_4; // 9 bits, so that n * hi is exact
 const LN2_LO: f32 = -2.121_944_4e-4;
 /// 1.5 * 2^23: what is added to it is rounded to an integer.
@@ -173,8 +173,8 @@ pub fn gate<S: Simd>(s: S, x: S::F) -> S::F {
     s.reciprocal(s.add(s.splat(1.0), e))
 }
 
-/// Gradients on the way back through time: what is smaller than 2^-100 becomes 0, NaN stays. They shrink with every step, and below 2^-126 they are
-/// subnormal, which some processors handle aside, at a hundred times the cost; the binades between keep their products with weights normal.
+/// Gradients on the way back through time: what is smaller than 2^-90 becomes 0, NaN stays. They shrink with every step, and below 2^-126 they are
+/// subnormal, which some processors handle aside, at a hundred times the cost; the binades between are for the gates and weights that they are multiplied by.
 #[inline(always)]
 pub fn without_tiny<S: Simd>(s: S, x: S::F) -> S::F {
     s.select(s.lt(s.abs(x), s.splat(TINY)), s.splat(0.0), x)

@@ -1,6 +1,6 @@
 //! Commands against plain float64 references, on every instruction set of this machine, and on one to three threads, to the same bits.
 
-use recurra_native::commands::{cast_code, command as op, f32_code};
+use recurra_native::commands::{cast_code, chain_layout, command as op, data_type, f32_code, pooling, SELECT};
 use recurra_native::pool::{Inline, Outcome, Pool};
 use recurra_native::simd::Level;
 use recurra_native::testing::{command, Heap, Random};
@@ -31,7 +31,8 @@ fn check(name: &str, tolerance: f64, build: impl Fn(&mut Heap) -> (Vec<i32>, Vec
             for (part, (got, (_, want))) in results.iter().zip(&wanted).enumerate() {
                 for (i, (got, want)) in got.iter().zip(want).enumerate() {
                     let error = (f64::from(*got) - want).abs();
-                    let near = error <= tolerance * want.abs().max(1.0) || (got.is_nan() && want.is_nan());
+                    // An infinity is near itself.
+                    let near = error <= tolerance * want.abs().max(1.0) || f64::from(*got) == *want || (got.is_nan() && want.is_nan());
                     assert!(near, "{name}, {} on {threads}: result {part}[{i}] is {got}, not {want}", level.name());
                 }
             }
@@ -219,6 +220,7 @@ fn sequences_backward() {
                     for (part, (got, want)) in results.iter().zip(&wanted).enumerate() {
                         for (i, (got, want)) in got.iter().zip(want).enumerate().filter(|(_, (_, want))| !want.is_nan()) {
                             let error = (f64::from(*got) - want).abs();
+                            // An infinity is near itself.
                             let near = error <= 3e-4 * want.abs().max(1.0);
                             assert!(near, "{kind} {shape:?}, {} on {threads}: gradient {part}[{i}] is {got}, not {want}", level.name());
                         }
@@ -280,6 +282,209 @@ fn chains_of_dense_strided_and_single_operands() {
     }
 }
 
+/// What an operation of a chain gives, in float32.
+fn operation(code: i32, a: f32, b: f32, c: f32) -> f32 {
+    match code {
+        f32_code::NEG => -a,
+        f32_code::ABS => a.abs(),
+        f32_code::SQUARE => a * a,
+        f32_code::RELU => {
+            if a < 0.0 {
+                0.0
+            } else {
+                a
+            }
+        }
+        f32_code::SQRT => a.sqrt(),
+        f32_code::ADD => a + b,
+        f32_code::SUB => a - b,
+        f32_code::MUL => a * b,
+        f32_code::DIV => a / b,
+        f32_code::LESS => f32::from_bits(u32::from(a < b)),
+        f32_code::GREATER_EQUAL => f32::from_bits(u32::from(a >= b)),
+        SELECT => {
+            if a.to_bits() == 0 {
+                c
+            } else {
+                b
+            }
+        }
+        _ => a,
+    }
+}
+
+/// Chains of operations drawn at random, on operands of every layout: registers are used again, results are handed on or kept, and outputs take the memory of inputs.
+#[test]
+fn chains_of_all_shapes() {
+    let codes = [
+        f32_code::NEG,
+        f32_code::ABS,
+        f32_code::SQUARE,
+        f32_code::RELU,
+        f32_code::SQRT,
+        f32_code::ADD,
+        f32_code::SUB,
+        f32_code::MUL,
+        f32_code::DIV,
+        f32_code::LESS,
+        f32_code::GREATER_EQUAL,
+        SELECT,
+        cast_code::COPY,
+    ];
+    let mut random = Random::new(11);
+    for trial in 0..60 {
+        let count = [1, 3, 31, 32, 33, 64, 257, 511, 512, 513, 1300][random.below(11)];
+        // Inputs: three dense (one of them behind a stride, in some chains), a single value; outputs: one of its own, two in the memory of the first two inputs.
+        let strided = random.below(2) == 1;
+        let values: Vec<Vec<f32>> = (0..3).map(|_| random.floats(count)).collect();
+        let single = random.floats(1)[0];
+        let length = 3 + random.below(12);
+        let (outs, spare) = ([4usize, 5, 6], 4);
+        // The operations that write the outputs: the last, and two others.
+        let mut writers = [length - 1, random.below(length - 1), random.below(length - 1)];
+        if writers[1] == writers[2] {
+            writers[2] = (writers[1] + 1) % (length - 1);
+        }
+        let mut readable = vec![0usize, 1, 2, 3];
+        let mut chain = Vec::new();
+        for k in 0..length {
+            let mut draw = || if random.below(2) == 0 { readable[readable.len() - 1] } else { readable[random.below(readable.len())] };
+            let [a, b, c] = [draw(), draw(), draw()];
+            let code = codes[random.below(codes.len())];
+            let to = match writers.iter().position(|w| *w == k) {
+                Some(output) => outs[output],
+                None => 7 + random.below(spare),
+            };
+            readable.retain(|r| *r != to);
+            readable.push(to);
+            chain.push([code, to as i32, a as i32, b as i32, c as i32]);
+        }
+        let mut wanted = vec![vec![0f64; count]; 3];
+        for i in 0..count {
+            let mut registers = [0f32; 11];
+            registers[..4].copy_from_slice(&[values[0][i], values[1][i], values[2][i], single]);
+            for [code, to, a, b, c] in &chain {
+                registers[*to as usize] = operation(*code, registers[*a as usize], registers[*b as usize], registers[*c as usize]);
+            }
+            for (output, wanted) in outs.iter().zip(&mut wanted) {
+                wanted[i] = f64::from(registers[*output]);
+            }
+        }
+        check(&format!("chain {trial}"), 0.0, |heap| {
+            let [first, second] = [0, 1].map(|k| heap.floats(&values[k]));
+            let third = if strided {
+                heap.floats(&values[2].iter().flat_map(|v| [*v, 9.0]).collect::<Vec<f32>>())
+            } else {
+                heap.floats(&values[2])
+            };
+            let (one, own) = (heap.floats(&[single]), heap.block(count));
+            let mut words = vec![count as i32, 4, 3, length as i32, 11, 1, 1, 1, count as i32, 0, 0];
+            words.extend([0, chain_layout::DENSE, first, 4, 0, 0, 0, 1]);
+            words.extend([1, chain_layout::DENSE, second, 4, 0, 0, 0, 1]);
+            if strided {
+                words.extend([2, chain_layout::STRIDED, third, 4, 0, 0, 0, 2]);
+            } else {
+                words.extend([2, chain_layout::DENSE, third, 4, 0, 0, 0, 1]);
+            }
+            words.extend([3, chain_layout::SCALAR, one, 4, 0, 0, 0, 0]);
+            words.extend([4, chain_layout::DENSE, own, 4, 0, 0, 0, 1]);
+            words.extend([5, chain_layout::STAGED, first, 4, 0, 0, 0, 1]);
+            words.extend([6, chain_layout::STAGED, second, 4, 0, 0, 0, 1]);
+            words.extend(chain.iter().flatten());
+            (command(op::CHAIN, &words), vec![(own, wanted[0].clone()), (first, wanted[1].clone()), (second, wanted[2].clone())])
+        });
+    }
+}
+
+#[test]
+fn rows_by_index_and_their_sums() {
+    let mut random = Random::new(12);
+    for (outer, size, inner, count) in [(1, 50, 32, 200), (3, 7, 13, 9), (2, 5, 1, 40)] {
+        let (from, updates) = (random.floats(outer * size * inner), random.floats(outer * count * inner));
+        // Some from the end.
+        let indices: Vec<i32> = (0..count).map(|_| random.below(2 * size) as i32 - size as i32).collect();
+        let at = |k: usize| if indices[k] < 0 { (indices[k] + size as i32) as usize } else { indices[k] as usize };
+        let mut taken = vec![0f64; outer * count * inner];
+        let mut sums = vec![0f32; outer * size * inner];
+        for o in 0..outer {
+            for k in 0..count {
+                for j in 0..inner {
+                    taken[(o * count + k) * inner + j] = f64::from(from[(o * size + at(k)) * inner + j]);
+                    sums[(o * size + at(k)) * inner + j] += updates[(o * count + k) * inner + j];
+                }
+            }
+        }
+        let sums: Vec<f64> = sums.into_iter().map(f64::from).collect();
+        check("gather", 0.0, |heap| {
+            let (from, indices, to) = (heap.floats(&from), heap.ints(&indices), heap.block(outer * count * inner));
+            let sizes = [outer as i32, size as i32, inner as i32, count as i32];
+            (command(op::GATHER, &[&sizes[..], &[from, indices, to]].concat()), vec![(to, taken.clone())])
+        });
+        check("scatterAdd", 0.0, |heap| {
+            let (updates, indices, to) = (heap.floats(&updates), heap.ints(&indices), heap.block(outer * size * inner));
+            let sizes = [outer as i32, size as i32, inner as i32, count as i32];
+            (command(op::SCATTER_ADD, &[&sizes[..], &[updates, indices, to, 0]].concat()), vec![(to, sums.clone())])
+        });
+    }
+}
+
+#[test]
+fn places_of_the_first_largest() {
+    for (values, largest, smallest) in [
+        (vec![1.0, 3.0, 3.0, -2.0, -2.0], 1, 3),
+        (vec![0.0, -0.0, 0.0], 0, 0),
+        (vec![1.0, f32::NAN, 5.0, f32::NAN], 1, 1),
+        ((0..100).map(|i| (i % 37) as f32).collect(), 36, 0),
+        (vec![f32::NEG_INFINITY; 20], 0, 0),
+    ] {
+        for (flag, place) in [(1, largest), (0, smallest)] {
+            check("argReduce", 0.0, |heap| {
+                let (from, to) = (heap.floats(&values), heap.block(1));
+                let words = [flag, 1, values.len() as i32, 1, from, to, data_type::FLOAT32];
+                (command(op::ARG_REDUCE, &words), vec![(to, vec![f64::from(f32::from_bits(place))])])
+            });
+        }
+    }
+}
+
+#[test]
+fn windows_of_pooling() {
+    let mut random = Random::new(13);
+    let (batch, time, stride) = (2usize, 9usize, 2usize);
+    for (channels, size) in [(5usize, 3usize), (16, 2), (40, 4)] {
+        let windows = (time - size) / stride + 1;
+        let (x, g) = (random.floats(batch * time * channels), random.floats(batch * windows * channels));
+        let (mut picked, mut sums) = (vec![0f64; batch * windows * channels], vec![0f32; batch * windows * channels]);
+        let (mut unpicked, mut spread) = (vec![0f32; x.len()], vec![0f32; x.len()]);
+        for b in 0..batch {
+            for n in 0..windows {
+                for c in 0..channels {
+                    let place = |t: usize| (b * time + n * stride + t) * channels + c;
+                    let one = (b * windows + n) * channels + c;
+                    let best = (0..size).fold(0, |best, t| if x[place(t)] > x[place(best)] { t } else { best });
+                    picked[one] = f64::from(x[place(best)]);
+                    unpicked[place(best)] += g[one];
+                    for t in 0..size {
+                        sums[one] += x[place(t)];
+                        spread[place(t)] += g[one];
+                    }
+                }
+            }
+        }
+        let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<f64>>();
+        for (kind, wanted) in
+            [(pooling::PICK, picked), (pooling::UNPICK, wide(&unpicked)), (pooling::SUM, wide(&sums)), (pooling::SPREAD, wide(&spread))]
+        {
+            check("pooling", 0.0, |heap| {
+                let (x, g, to) = (heap.floats(&x), heap.floats(&g), heap.block(wanted.len()));
+                let from = if kind == pooling::UNPICK || kind == pooling::SPREAD { g } else { x };
+                let sizes = [batch, time, channels, windows, size, stride, 0].map(|n| n as i32);
+                (command(op::POOLING, &[&[kind], &sizes[..], &[x, from, to]].concat()), vec![(to, wanted.clone())])
+            });
+        }
+    }
+}
+
 #[test]
 fn what_cannot_run_is_an_error_and_nothing_else_is_harmed() {
     let level = Level::choose(None).unwrap();
@@ -296,6 +501,10 @@ fn what_cannot_run_is_an_error_and_nothing_else_is_harmed() {
                 op::CHAIN,
                 &[4, 1, 1, 1, 1, 1, 1, 1, 4, 0, 0, 9, 0, from, 4, 0, 0, 0, 1, 0, 0, from, 4, 0, 0, 0, 1, cast_code::COPY, 0, 0, 0, 0],
             ),
+            // Registers and operations that there are not; a register of an input that is written.
+            command(op::CHAIN, &[4, 0, 0, 0, i32::MAX, 1, 1, 1, 4, 0, 0]),
+            command(op::CHAIN, &[4, 0, 0, i32::MAX, 1, 1, 1, 1, 4, 0, 0]),
+            command(op::CHAIN, &[4, 1, 0, 1, 1, 1, 1, 1, 4, 0, 0, 0, 0, from, 4, 0, 0, 0, 1, cast_code::COPY, 0, 0, 0, 0]),
             vec![op::REDUCE, 4000],
             vec![op::REDUCE, 0],
         ] {

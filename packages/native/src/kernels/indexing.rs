@@ -11,8 +11,63 @@ fn resolve(index: i32, size: usize) -> Option<usize> {
     usize::try_from(at).ok().filter(|at| *at < size)
 }
 
+/// So many rows ahead of the one that is copied or added to, the beginning of the row is asked for: rows lie anywhere.
+const AHEAD: usize = 8;
+/// Floats of a line of memory, and how many lines of a row are asked for; those behind them follow by themselves.
+const LINE: usize = 16;
+const LINES: usize = 8;
+
+/// Asks for the row that an index names.
+#[inline(always)]
+fn ask<S: Simd>(s: S, base: *const f32, index: i32, size: usize, inner: usize) {
+    if let Some(at) = resolve(index, size) {
+        let row = base.wrapping_add(at * inner);
+        for line in 0..inner.div_ceil(LINE).min(LINES) {
+            s.prefetch(row.wrapping_add(line * LINE));
+        }
+    }
+}
+
+kernel! {
+    /// Rows `first` to `last` of a gather; the first index that names none, if there is one.
+    ///
+    /// # Safety
+    /// All three operands must be as large as the sizes say.
+    unsafe fn take(
+        s, from: *const f32, indices: *const i32, to: *mut f32, size: usize, inner: usize, count: usize, first: usize, last: usize,
+    ) -> Option<i32> {
+        let mut refused = None;
+        let (mut i, mut k) = (first / count, first % count);
+        for r in first..last {
+            let index = *indices.add(k);
+            if k + AHEAD < count {
+                ask(s, from.wrapping_add(i * size * inner), *indices.add(k + AHEAD), size, inner);
+            }
+            match resolve(index, size) {
+                Some(at) => {
+                    let (p, d) = (from.add((i * size + at) * inner), to.add(r * inner));
+                    let mut j = 0;
+                    while j + S::LANES <= inner {
+                        s.store(d.add(j), s.load(p.add(j)));
+                        j += S::LANES;
+                    }
+                    for j in j..inner {
+                        *d.add(j) = *p.add(j);
+                    }
+                }
+                None => refused = refused.or(Some(index)),
+            }
+            k += 1;
+            if k == count {
+                (i, k) = (i + 1, 0);
+            }
+        }
+        refused
+    }
+}
+
 /// [outer, size, inner, count, from, indices, to]: to[o, i, :] = from[o, indices[i], :], four bytes an element.
-pub fn gather(worker: &mut Worker, o: &Operands) -> Checked<()> {
+pub fn gather<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     use crate::commands::word::gather as w;
     let [outer, size, inner, count] = [o.size(w::OUTER)?, o.size(w::SIZE)?, o.size(w::INNER)?, o.size(w::COUNT)?];
     let from = o.floats(w::FROM, elements(&[outer, size, inner])?)?;
@@ -20,32 +75,47 @@ pub fn gather(worker: &mut Worker, o: &Operands) -> Checked<()> {
     let to = o.floats(w::TO, elements(&[outer, count, inner])?)?;
     // Of rows that have no elements, only the indices are looked at, once.
     let (first, last) = worker.share(if inner == 0 { outer.min(1) } else { outer } * count);
-    for r in first..last {
-        let (i, k) = (r / count, r % count);
-        // SAFETY: the ranges were checked, the index is checked here, and workers' shares do not overlap.
-        unsafe {
-            let index = *indices.add(k);
-            match resolve(index, size) {
-                Some(at) => std::ptr::copy(from.add((i * size + at) * inner), to.add(r * inner), inner),
-                None => worker.team.refuse(Refusal::Integer, index, o.address),
-            }
+    if first < last {
+        // SAFETY: the ranges were checked, indices are checked as they are read, and workers' shares do not overlap.
+        if let Some(index) = unsafe { take(s, from, indices, to, size, inner, count, first, last) } {
+            worker.team.refuse(Refusal::Integer, index, o.address);
         }
     }
     Ok(())
 }
 
 kernel! {
+    /// Adds rows of updates to the slots `first` to `last`, in order; the first index that names none, if there is one.
+    ///
     /// # Safety
-    /// `n` values at both places must be valid.
-    unsafe fn add(s, to: *mut f32, from: *const f32, n: usize) {
-        let mut i = 0;
-        while i + S::LANES <= n {
-            s.store(to.add(i), s.add(s.load(to.add(i)), s.load(from.add(i))));
-            i += S::LANES;
+    /// All three operands must be as large as the sizes say, for one of the outer dimension.
+    unsafe fn add(
+        s, to: *mut f32, updates: *const f32, indices: *const i32, size: usize, inner: usize, count: usize, first: usize, last: usize,
+    ) -> Option<i32> {
+        let mut refused = None;
+        for k in 0..count {
+            let index = *indices.add(k);
+            if k + AHEAD < count {
+                ask(s, to, *indices.add(k + AHEAD), size, inner);
+            }
+            let Some(at) = resolve(index, size) else {
+                refused = refused.or(Some(index));
+                continue;
+            };
+            if at < first || at >= last {
+                continue;
+            }
+            let (d, p) = (to.add(at * inner), updates.add(k * inner));
+            let mut j = 0;
+            while j + S::LANES <= inner {
+                s.store(d.add(j), s.add(s.load(d.add(j)), s.load(p.add(j))));
+                j += S::LANES;
+            }
+            for j in j..inner {
+                *d.add(j) += *p.add(j);
+            }
         }
-        for i in i..n {
-            *to.add(i) += *from.add(i);
-        }
+        refused
     }
 }
 
@@ -59,32 +129,53 @@ pub fn scatter_add<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<
     let to = o.floats(w::TO, elements(&[outer, size, inner])?)?;
     let integers = o.flag(w::INTEGERS)?;
     let (first, last) = worker.share(size);
-    // SAFETY: the ranges were checked, indices are checked here, and workers own different slots.
+    // SAFETY: the ranges were checked, indices are checked as they are read, and workers own different slots.
     unsafe {
         for i in 0..if inner == 0 { outer.min(1) } else { outer } {
-            std::ptr::write_bytes(to.add((i * size + first) * inner), 0, (last - first) * inner);
-            for k in 0..count {
-                let index = *indices.add(k);
-                let Some(at) = resolve(index, size) else {
-                    worker.team.refuse(Refusal::Integer, index, o.address);
-                    continue;
-                };
-                if at < first || at >= last {
-                    continue;
-                }
-                let (d, p) = (to.add((i * size + at) * inner), updates.add((i * count + k) * inner));
-                if integers {
-                    let (d, p) = (d.cast::<i32>(), p.cast::<i32>());
-                    for j in 0..inner {
-                        *d.add(j) = (*d.add(j)).wrapping_add(*p.add(j));
-                    }
-                } else {
-                    add(s, d, p, inner);
-                }
+            let (d, p) = (to.add(i * size * inner), updates.add(i * count * inner));
+            std::ptr::write_bytes(d.add(first * inner), 0, (last - first) * inner);
+            let refused = if integers {
+                add_integers(d.cast(), p.cast(), indices, size, inner, count, first, last)
+            } else {
+                add(s, d, p, indices, size, inner, count, first, last)
+            };
+            if let Some(index) = refused {
+                worker.team.refuse(Refusal::Integer, index, o.address);
             }
         }
     }
     Ok(())
+}
+
+/// The same as `add`, of integers modulo 2^32.
+///
+/// # Safety
+/// As there.
+unsafe fn add_integers(
+    to: *mut i32,
+    updates: *const i32,
+    indices: *const i32,
+    size: usize,
+    inner: usize,
+    count: usize,
+    first: usize,
+    last: usize,
+) -> Option<i32> {
+    let mut refused = None;
+    for k in 0..count {
+        let index = *indices.add(k);
+        let Some(at) = resolve(index, size) else {
+            refused = refused.or(Some(index));
+            continue;
+        };
+        if at >= first && at < last {
+            for j in 0..inner {
+                let d = to.add(at * inner + j);
+                *d = (*d).wrapping_add(*updates.add(k * inner + j));
+            }
+        }
+    }
+    refused
 }
 
 /// [count, floats, negative, from, to, sizes, size...]: to[i] = the place that from[i] names along an axis of the size of its turn, counted from

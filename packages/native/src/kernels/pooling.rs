@@ -3,7 +3,7 @@
 use crate::commands::pooling::{PICK, SPREAD, SUM, UNPICK};
 use crate::kernel;
 use crate::memory::{elements, Checked, Operands};
-use crate::simd::Simd;
+use crate::simd::{keep, some, Simd};
 use crate::team::Worker;
 
 kernel! {
@@ -17,41 +17,45 @@ kernel! {
         let mut c = 0;
         while c < channels {
             let n = S::LANES.min(channels - c);
-            let get = |p: *const f32| if n == S::LANES { s.load(p) } else { s.load_part(p, n) };
-            let put = |p: *mut f32, v: S::F| if n == S::LANES { s.store(p, v) } else { s.store_part(p, v, n) };
             match kind {
                 PICK | UNPICK => {
-                    let mut best = get(compared.add(c));
+                    let mut best = some(s, compared.add(c), n);
                     let mut at = s.isplat(0);
+                    let mut picked = if kind == PICK { some(s, from.add(c), n) } else { best };
                     for t in 1..steps {
-                        let x = get(compared.add(t * row + c));
+                        let x = some(s, compared.add(t * row + c), n);
                         // What stays the largest: it is not less, or NaN, which counts as larger than all.
                         let stays = s.or_masks(s.le(x, best), s.ne(best, best));
                         best = s.select(stays, best, x);
-                        at = s.iselect(stays, at, s.isplat(t as i32));
-                    }
-                    let places = s.lanes(s.floats(at));
-                    for (j, place) in places.iter().enumerate().take(n) {
-                        let t = place.to_bits() as usize;
                         if kind == PICK {
-                            *to.add(c + j) = *from.add(t * row + c + j);
+                            picked = s.select(stays, picked, some(s, from.add(t * row + c), n));
                         } else {
-                            *to.add(t * row + c + j) += *from.add(c + j);
+                            at = s.iselect(stays, at, s.isplat(t as i32));
+                        }
+                    }
+                    if kind == PICK {
+                        keep(s, to.add(c), picked, n);
+                    } else {
+                        let g = some(s, from.add(c), n);
+                        for t in 0..steps {
+                            let p = to.add(t * row + c);
+                            let before = some(s, p, n);
+                            keep(s, p, s.select(s.ieq(at, s.isplat(t as i32)), s.add(before, g), before), n);
                         }
                     }
                 }
                 SUM => {
                     let mut total = s.splat(0.0);
                     for t in 0..steps {
-                        total = s.add(total, get(from.add(t * row + c)));
+                        total = s.add(total, some(s, from.add(t * row + c), n));
                     }
-                    put(to.add(c), total);
+                    keep(s, to.add(c), total, n);
                 }
                 _ => {
-                    let g = get(from.add(c));
+                    let g = some(s, from.add(c), n);
                     for t in 0..steps {
                         let p = to.add(t * row + c);
-                        put(p, s.add(get(p), g));
+                        keep(s, p, s.add(some(s, p, n), g), n);
                     }
                 }
             }

@@ -396,7 +396,7 @@ kernel! {
         let mut i = 0;
         while i < u {
             let n = S::LANES.min(u - i);
-            let mut g = some(s, r.carry.add(i), n);
+            let mut g = math::without_tiny(s, some(s, r.carry.add(i), n));
             if !r.dy.is_null() {
                 g = s.add(g, some(s, r.dy.add(i), n));
             }
@@ -415,7 +415,7 @@ kernel! {
             } else if r.kind == LSTM {
                 let (a, forget, candidate, o) = (kept(0), kept(1), kept(2), kept(3));
                 let tanh = math::tanh(s, some(s, r.c_after.add(i), n));
-                let dc = s.fma(s.mul(g, o), steep(tanh), some(s, r.dc.add(i), n));
+                let dc = math::without_tiny(s, s.fma(s.mul(g, o), steep(tanh), some(s, r.dc.add(i), n)));
                 let di = s.mul(s.mul(dc, candidate), slope(a));
                 let df = s.mul(s.mul(dc, some(s, r.c_before.add(i), n)), slope(forget));
                 let dn = s.mul(s.mul(dc, a), steep(candidate));

@@ -231,7 +231,7 @@ pub fn reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
 }
 
 /// The index of the first largest (or smallest) of n, or of the first NaN: [largest, outer, n, inner, from, to, type]
-pub fn arg_reduce(worker: &mut Worker, o: &Operands) -> Checked<()> {
+pub fn arg_reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     use crate::commands::word::arg_reduce as w;
     let largest = o.flag(w::LARGEST)?;
     let [outer, n, inner] = [o.size(w::OUTER)?, o.size(w::N)?, o.size(w::INNER)?];
@@ -240,6 +240,18 @@ pub fn arg_reduce(worker: &mut Worker, o: &Operands) -> Checked<()> {
     let total = elements(&[outer, inner])?;
     let to = o.ints(w::TO, total)?;
     let (first, last) = worker.share(total);
+    if kind == F32 && inner == 1 && n > 0 {
+        for r in first..last {
+            // SAFETY: input and output were checked to lie in memory; workers' shares of the output do not overlap.
+            unsafe {
+                let row = std::slice::from_raw_parts(from.cast::<f32>().add(r * n), n);
+                let best = extreme(s, row.as_ptr(), n, largest);
+                let place = if best.is_nan() { row.iter().position(|v| v.is_nan()) } else { row.iter().position(|v| *v == best) };
+                *to.add(r) = place.unwrap_or(0) as i32;
+            }
+        }
+        return Ok(());
+    }
     for r in first..last {
         let at = r / inner * n * inner + r % inner;
         // SAFETY: input and output were checked to lie in memory; workers' shares of the output do not overlap.

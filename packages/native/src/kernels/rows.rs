@@ -12,35 +12,47 @@ use crate::team::Worker;
 /// Elements of a row whose sum is float32.
 const PART: usize = 256;
 
-/// Calls `f` with the index and the number of lanes of each vector of n.
-#[inline(always)]
-fn vectors<S: Simd>(_: S, n: usize, mut f: impl FnMut(usize, usize)) {
-    let mut i = 0;
-    while i < n {
-        let lanes = S::LANES.min(n - i);
-        f(i, lanes);
-        i += S::LANES;
-    }
+// Macros, not functions of closures: a closure that is not inlined has none of the instructions of the kernel around it, and every one of them becomes a call.
+
+/// Does something for the index and the number of lanes of each vector of n.
+macro_rules! vectors {
+    ($n:expr, |$i:ident, $lanes:ident| $body:expr) => {{
+        let mut $i = 0;
+        while $i < $n {
+            let $lanes = S::LANES.min($n - $i);
+            $body;
+            $i += S::LANES;
+        }
+    }};
 }
 
-/// The sum over a row of what `f` gives for each vector; lanes that are not of the row must give 0.
-#[inline(always)]
-fn total<S: Simd>(s: S, n: usize, mut f: impl FnMut(usize, usize) -> S::F) -> f64 {
-    let mut sum = 0f64;
-    let mut first = 0;
-    while first < n {
-        let end = n.min(first + PART);
-        // Two sums in turn. `f` stands in one place, where it is inlined: elsewhere it would be a function without the instruction set.
-        let mut sums = (s.splat(0.0), s.splat(0.0));
-        let mut i = first;
-        while i < end {
-            sums = (sums.1, s.add(sums.0, f(i, S::LANES.min(end - i))));
-            i += S::LANES;
+/// The sum over a row of the value for each vector; lanes that are not of the row must give 0.
+macro_rules! total {
+    ($s:expr, $n:expr, |$i:ident, $lanes:ident| $value:expr) => {{
+        let mut sum = 0f64;
+        let mut first = 0;
+        while first < $n {
+            let end = $n.min(first + PART);
+            let mut sums = [$s.splat(0.0); 2];
+            let mut i = first;
+            while i + 2 * S::LANES <= end {
+                let $lanes = S::LANES;
+                let $i = i;
+                sums[0] = $s.add(sums[0], $value);
+                let $i = i + S::LANES;
+                sums[1] = $s.add(sums[1], $value);
+                i += 2 * S::LANES;
+            }
+            while i < end {
+                let ($i, $lanes) = (i, S::LANES.min(end - i));
+                sums[0] = $s.add(sums[0], $value);
+                i += S::LANES;
+            }
+            sum += $s.total64($s.add(sums[0], sums[1]));
+            first = end;
         }
-        sum += s.total64(s.add(sums.0, sums.1));
-        first = end;
-    }
-    sum
+        sum
+    }};
 }
 
 kernel! {
@@ -54,7 +66,7 @@ kernel! {
             SOFTMAX | LOG_SOFTMAX => {
                 let best = extreme(s, x, n, true);
                 let largest = s.splat(best);
-                let sum = total(s, n, |i, lanes| {
+                let sum = total!(s, n, |i, lanes| {
                     let e = math::exp_negative(s, s.sub(some(s, x.add(i), lanes), largest));
                     if kind == SOFTMAX {
                         keep(s, out.add(i), e, lanes);
@@ -63,50 +75,45 @@ kernel! {
                         e
                     } else {
                         // Lanes beyond the row do not count.
-                        let values = s.lanes(e);
-                        s.load_part(values.as_ptr(), lanes)
+                        s.load_part(s.lanes(e).as_ptr(), lanes)
                     }
                 });
                 if kind == SOFTMAX {
                     let scale = s.splat((1.0 / sum) as f32);
-                    vectors(s, n, |i, lanes| keep(s, out.add(i), s.mul(some(s, out.add(i), lanes), scale), lanes));
+                    vectors!(n, |i, lanes| keep(s, out.add(i), s.mul(some(s, out.add(i), lanes), scale), lanes));
                 } else {
                     // The largest first: x - m is exact where it matters, next to the largest.
                     let low = math::log(s, s.splat(sum as f32));
-                    vectors(s, n, |i, lanes| keep(s, out.add(i), s.sub(s.sub(some(s, x.add(i), lanes), largest), low), lanes));
+                    vectors!(n, |i, lanes| keep(s, out.add(i), s.sub(s.sub(some(s, x.add(i), lanes), largest), low), lanes));
                 }
             }
             SOFTMAX_BACKWARD => {
-                let dot = s.splat(total(s, n, |i, lanes| s.mul(some(s, g.add(i), lanes), some(s, x.add(i), lanes))) as f32);
-                vectors(s, n, |i, lanes| {
+                let dot = s.splat(total!(s, n, |i, lanes| s.mul(some(s, g.add(i), lanes), some(s, x.add(i), lanes))) as f32);
+                vectors!(n, |i, lanes| {
                     keep(s, out.add(i), s.mul(some(s, x.add(i), lanes), s.sub(some(s, g.add(i), lanes), dot)), lanes);
                 });
             }
             LOG_SOFTMAX_BACKWARD => {
-                let sum = s.splat(total(s, n, |i, lanes| some(s, g.add(i), lanes)) as f32);
-                vectors(s, n, |i, lanes| {
+                let sum = s.splat(total!(s, n, |i, lanes| some(s, g.add(i), lanes)) as f32);
+                vectors!(n, |i, lanes| {
                     let e = s.mul(math::exp_negative(s, some(s, x.add(i), lanes)), sum);
                     keep(s, out.add(i), s.sub(some(s, g.add(i), lanes), e), lanes);
                 });
             }
             _ => {
-                let mean = s.splat((total(s, n, |i, lanes| some(s, x.add(i), lanes)) / size) as f32);
-                let squares = total(s, n, |i, lanes| {
-                    if lanes == S::LANES {
-                        let d = s.sub(s.load(x.add(i)), mean);
-                        return s.mul(d, d);
-                    }
-                    let d = s.lanes(s.sub(s.load_part(x.add(i), lanes), mean));
-                    let d = s.load_part(d.as_ptr(), lanes);
+                let mean = s.splat((total!(s, n, |i, lanes| some(s, x.add(i), lanes)) / size) as f32);
+                let squares = total!(s, n, |i, lanes| {
+                    let d = s.sub(some(s, x.add(i), lanes), mean);
+                    let d = if lanes == S::LANES { d } else { s.load_part(s.lanes(d).as_ptr(), lanes) };
                     s.mul(d, d)
                 });
                 let r = s.splat((1.0 / (squares / size + f64::from(epsilon)).sqrt()) as f32);
                 // y; backward, where the result will be.
-                vectors(s, n, |i, lanes| keep(s, out.add(i), s.mul(s.sub(some(s, x.add(i), lanes), mean), r), lanes));
+                vectors!(n, |i, lanes| keep(s, out.add(i), s.mul(s.sub(some(s, x.add(i), lanes), mean), r), lanes));
                 if kind == NORMALIZE_BACKWARD {
-                    let a = s.splat((total(s, n, |i, lanes| some(s, g.add(i), lanes)) / size) as f32);
-                    let b = s.splat((total(s, n, |i, lanes| s.mul(some(s, g.add(i), lanes), some(s, out.add(i), lanes))) / size) as f32);
-                    vectors(s, n, |i, lanes| {
+                    let a = s.splat((total!(s, n, |i, lanes| some(s, g.add(i), lanes)) / size) as f32);
+                    let b = s.splat((total!(s, n, |i, lanes| s.mul(some(s, g.add(i), lanes), some(s, out.add(i), lanes))) / size) as f32);
+                    vectors!(n, |i, lanes| {
                         let d = s.sub(s.sub(some(s, g.add(i), lanes), a), s.mul(some(s, out.add(i), lanes), b));
                         keep(s, out.add(i), s.mul(d, r), lanes);
                     });

@@ -596,7 +596,7 @@ kernel! {
                 let n = S::LANES.min(units - unit);
                 let at = row * units + unit;
                 let carry = f.dh.add(at);
-                let mut g = some(s, carry, n);
+                let mut g = math::without_tiny(s, some(s, carry, n));
                 if !dy.is_null() {
                     g = s.add(g, some(s, dy.add(unit), n));
                 }
@@ -617,26 +617,26 @@ kernel! {
                     let tanh = math::tanh(s, some(s, f.cells.add((step + 1) * f.z.step() + at), n));
                     let before = some(s, f.cells.add(step * f.z.step() + at), n);
                     let dc_at = f.dc.add(at);
-                    let dc = s.fma(s.mul(g, o), steep(tanh), some(s, dc_at, n));
-                    keep(s, to.add(unit), math::without_tiny(s, s.mul(s.mul(dc, candidate), slope(i))), n);
-                    keep(s, to.add(units + unit), math::without_tiny(s, s.mul(s.mul(dc, before), slope(forget))), n);
-                    keep(s, to.add(2 * units + unit), math::without_tiny(s, s.mul(s.mul(dc, i), steep(candidate))), n);
-                    keep(s, to.add(3 * units + unit), math::without_tiny(s, s.mul(s.mul(g, tanh), slope(o))), n);
-                    keep(s, dc_at, math::without_tiny(s, s.mul(dc, forget)), n);
+                    let dc = math::without_tiny(s, s.fma(s.mul(g, o), steep(tanh), some(s, dc_at, n)));
+                    keep(s, to.add(unit), s.mul(s.mul(dc, candidate), slope(i)), n);
+                    keep(s, to.add(units + unit), s.mul(s.mul(dc, before), slope(forget)), n);
+                    keep(s, to.add(2 * units + unit), s.mul(s.mul(dc, i), steep(candidate)), n);
+                    keep(s, to.add(3 * units + unit), s.mul(s.mul(g, tanh), slope(o)), n);
+                    keep(s, dc_at, s.mul(dc, forget), n);
                     keep(s, carry, zero, n);
                 } else if kind == GRU {
                     let (update, reset, candidate, inner) = (gate(0), gate(1), gate(2), gate(3));
                     let before = some(s, f.hidden.add(step * f.z.step() + at), n);
                     let dn = s.mul(s.mul(g, s.sub(one, update)), steep(candidate));
-                    keep(s, to.add(unit), math::without_tiny(s, s.mul(s.mul(g, s.sub(before, candidate)), slope(update))), n);
-                    keep(s, to.add(units + unit), math::without_tiny(s, s.mul(s.mul(dn, inner), slope(reset))), n);
-                    keep(s, to.add(2 * units + unit), math::without_tiny(s, dn), n);
-                    keep(s, to.add(3 * units + unit), math::without_tiny(s, s.mul(dn, reset)), n);
-                    keep(s, carry, math::without_tiny(s, s.mul(g, update)), n);
+                    keep(s, to.add(unit), s.mul(s.mul(g, s.sub(before, candidate)), slope(update)), n);
+                    keep(s, to.add(units + unit), s.mul(s.mul(dn, inner), slope(reset)), n);
+                    keep(s, to.add(2 * units + unit), dn, n);
+                    keep(s, to.add(3 * units + unit), s.mul(dn, reset), n);
+                    keep(s, carry, s.mul(g, update), n);
                 } else {
                     let h = some(s, f.hidden.add((step + 1) * f.z.step() + at), n);
                     let d = if kind == RNN_TANH { s.mul(g, steep(h)) } else { s.select(s.lt(zero, h), g, zero) };
-                    keep(s, to.add(unit), math::without_tiny(s, d), n);
+                    keep(s, to.add(unit), d, n);
                     keep(s, carry, zero, n);
                 }
                 unit += S::LANES;

@@ -61,6 +61,10 @@ impl Simd for Avx512 {
         _mm512_mask_storeu_ps(p, ((1u32 << n) - 1) as u16, v);
     }
     #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        pure!(_mm_prefetch::<_MM_HINT_T0>(p.cast()))
+    }
+    #[inline(always)]
     fn add(self, a: Self::F, b: Self::F) -> Self::F {
         pure!(_mm512_add_ps(a, b))
     }

@@ -208,6 +208,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
         unsafe { self.store(values.as_mut_ptr(), a) };
         values
     }
+    /// Asks for a line of memory that will be read soon, wherever it is; where there is no such instruction, nothing.
+    #[inline(always)]
+    fn prefetch(self, _p: *const f32) {}
     /// The sum of the lanes, pair by pair.
     #[inline(always)]
     fn total(self, a: Self::F) -> f32 {
