@@ -19,8 +19,8 @@ import { format, table } from './report.js';
 import { uniform } from './workloads.js';
 
 /** Units and batches of the tables: powers of two, and what lies between them. */
-export const UNITS: readonly number[] = [8, 10, 16, 24, 32, 50, 64, 100, 128, 200, 256, 300, 512, 1000, 1024];
-export const BATCHES: readonly number[] = [1, 2, 3, 4, 8, 16, 32, 50, 64, 128];
+const UNITS: readonly number[] = [8, 10, 16, 24, 32, 50, 64, 100, 128, 200, 256, 300, 512, 1000, 1024];
+const BATCHES: readonly number[] = [1, 2, 3, 4, 8, 16, 32, 50, 64, 128];
 
 const GATES = { lstm: 4, gru: 3, rnn: 1 };
 /** A layer whose sequences are measured. */
