@@ -5,8 +5,8 @@ import { jit, setEngine } from '@recurra/compiler';
 import { type Supports, wasmEngine } from '@recurra/compiler/extend';
 import { randomKey, randomNormal, type Tensor } from '@recurra/tensor';
 import { type EngineCase, expectClose } from './case.js';
-import { goldenCases } from './golden.js';
-import { PRIMITIVES } from './primitives.js';
+import { goldenFamilies } from './golden.js';
+import { GRADIENTS, VALUES } from './primitives.js';
 import { STEPS } from './steps.js';
 
 /** A backward kernel reads what its forward kernel leaves; where the host ran that, it must run the way back as well. */
@@ -22,8 +22,11 @@ const ATTENTION: EngineCase = {
     expectClose(await jit(grad(loss))([q, k, v]), grad(loss)([q, k, v]), 1e-5);
   },
 };
-const STEPWISE: readonly EngineCase[] = [...STEPS, ATTENTION, ...PRIMITIVES];
-const ALL: readonly EngineCase[] = [...STEPWISE, ...goldenCases(join(__dirname, '../../golden'))];
+const STEPWISE: readonly EngineCase[] = [...STEPS, ATTENTION, ...VALUES, ...GRADIENTS];
+const ALL: readonly EngineCase[] = [
+  ...STEPWISE,
+  ...[...goldenFamilies(join(__dirname, '../../golden')).values()].flat(),
+];
 
 const YOUNG = /^(convolution|pooling|random|sequence|recurrence|attention|loop|rows|scatterAdd)/;
 
