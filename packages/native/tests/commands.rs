@@ -1,6 +1,6 @@
 //! Commands against plain float64 references, on every instruction set of this machine, and on one to three threads, to the same bits.
 
-use recurra_native::commands::{cast_code, chain_layout, command as op, data_type, f32_code, pooling, SELECT};
+use recurra_native::commands::{cast_code, chain_layout, command as op, data_type, f32_code, pooling, reduction, SELECT};
 use recurra_native::pool::{Inline, Outcome, Pool};
 use recurra_native::simd::Level;
 use recurra_native::testing::{command, Heap, Random};
@@ -442,6 +442,29 @@ fn places_of_the_first_largest() {
                 let (from, to) = (heap.floats(&values), heap.block(1));
                 let words = [flag, 1, values.len() as i32, 1, from, to, data_type::FLOAT32];
                 (command(op::ARG_REDUCE, &words), vec![(to, vec![f64::from(f32::from_bits(place))])])
+            });
+        }
+    }
+}
+
+#[test]
+fn extremes_of_columns() {
+    let mut random = Random::new(14);
+    for (outer, n, inner) in [(2usize, 7usize, 5usize), (1, 30, 64), (3, 4, 77)] {
+        let mut values = random.floats(outer * n * inner);
+        values[inner + 2] = f32::NAN;
+        for kind in [reduction::MAX, reduction::MIN] {
+            let mut wanted = vec![0f64; outer * inner];
+            for (r, wanted) in wanted.iter_mut().enumerate() {
+                let column: Vec<f32> = (0..n).map(|k| values[(r / inner * n + k) * inner + r % inner]).collect();
+                let best = |a: f32, b: &f32| if kind == reduction::MAX { a.max(*b) } else { a.min(*b) };
+                *wanted = if column.iter().any(|v| v.is_nan()) { f64::NAN } else { column.iter().fold(column[0], best).into() };
+            }
+            check("extremes", 0.0, |heap| {
+                let (from, to) = (heap.floats(&values), heap.block(outer * inner));
+                let sizes = [outer as i32, n as i32, inner as i32];
+                let words = [&[kind], &sizes[..], &[from, to, data_type::FLOAT32, data_type::FLOAT32]].concat();
+                (command(op::REDUCE, &words), vec![(to, wanted.clone())])
             });
         }
     }

@@ -5,7 +5,7 @@ use crate::commands::data_type::{BOOL, FLOAT32 as F32, INT32 as I32};
 use crate::commands::reduction::{ALL, ANY, MAX, MIN, PROD, SUM};
 use crate::kernel;
 use crate::memory::{elements, Checked, Operands};
-use crate::simd::Simd;
+use crate::simd::{keep, some, Simd};
 use crate::team::Worker;
 
 /// Bytes of an element of a type.
@@ -155,6 +155,26 @@ kernel! {
     }
 }
 
+kernel! {
+    /// Largest or smallest of each of `width` columns of n rows, `row` floats apart; NaN where any is.
+    ///
+    /// # Safety
+    /// All rows must be readable, and `width` values at `to` writable.
+    unsafe fn extremes(s, from: *const f32, n: usize, row: usize, to: *mut f32, width: usize, largest: bool) {
+        let mut c = 0;
+        while c < width {
+            let lanes = S::LANES.min(width - c);
+            let mut best = s.splat(if largest { f32::NEG_INFINITY } else { f32::INFINITY });
+            for k in 0..n {
+                let v = some(s, from.add(k * row + c), lanes);
+                best = if largest { s.maximum(best, v) } else { s.minimum(best, v) };
+            }
+            keep(s, to.add(c), best, lanes);
+            c += S::LANES;
+        }
+    }
+}
+
 /// Columns of a block whose sums are taken together.
 const COLUMNS: usize = 64;
 
@@ -211,6 +231,11 @@ pub fn reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
             let i = task / blocks;
             let c = task % blocks * COLUMNS;
             let width = COLUMNS.min(inner - c);
+            if kind_in == F32 && kind_out == F32 && (kind == MAX || kind == MIN) {
+                let to = to.cast::<f32>().add(i * inner + c);
+                extremes(s, from.cast::<f32>().add(i * n * inner + c), n, inner, to, width, kind == MAX);
+                continue;
+            }
             sums.fill(start(kind));
             for k in 0..n {
                 let row = (i * n + k) * inner + c;
