@@ -415,6 +415,7 @@ export const COMPILER: Readonly<Record<string, readonly Example[]>> = {
   setEngine: [example(compiler.setEngine, name('wasm'))],
   engine: [example(compiler.engine)],
   availableEngines: [example(compiler.availableEngines)],
+  wasmEngine: [example(compiler.wasmEngine)],
   breathe: [example(compiler.breathe)],
   isCompiling: [example(compiler.isCompiling)],
   evalShape: [
