@@ -141,6 +141,12 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     if ins.iter().any(|input| operations.iter().any(|one| one.to == input.register)) {
         return Err("a register of an input is written".to_string());
     }
+    if ins.iter().enumerate().any(|(k, input)| ins[..k].iter().any(|other| other.register == input.register)) {
+        return Err("two inputs of one register".to_string());
+    }
+    if let Some(output) = outs.iter().find(|output| output.layout == SCALAR || output.layout == RANDOM) {
+        return Err(format!("an output of layout {}", output.layout));
+    }
     let (first, last) = worker.share(count.div_ceil(BLOCK));
     let (from, until) = (first * BLOCK, count.min(last * BLOCK));
     if from >= until {
