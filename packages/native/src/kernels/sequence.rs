@@ -131,9 +131,9 @@ kernel! {
         while first < p1 {
             let last = p1.min(first + 8);
             for k in 0..rows {
-                for v in 0..width {
+                for (v, gate) in order.iter().enumerate().take(width) {
                     // A panel has vectors of all gates of the same units, or of different units.
-                    let (part, gate) = if gates == 1 { (v, 0) } else { (0, order[v]) };
+                    let (part, gate) = if gates == 1 { (v, 0) } else { (0, *gate) };
                     let line = source.add((k * gates + gate) * units);
                     let at = to.add((k * width + v) * S::LANES);
                     for p in first..last {
