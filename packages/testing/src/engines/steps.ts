@@ -77,7 +77,8 @@ const FORGETFUL: readonly (readonly [string, AnyCell])[] = [
 /** Below this, 2^-126, numbers are subnormal: some processors take a hundred times as long for them. */
 const SMALLEST_NORMAL = 2 ** -126;
 
-const VANISHING: readonly EngineCase[] = FORGETFUL.map(([name, cell], k) => ({
+/** Of engines' own kernels: the host evaluates with subnormals. */
+export const VANISHING: readonly EngineCase[] = FORGETFUL.map(([name, cell], k) => ({
   name: `sequence of ${name}: gradients that vanish are 0 before they are subnormal, all others as in float64`,
   run: async () => {
     const [batch, time, features] = [4, 300, 8] as const;
