@@ -1,1 +1,1 @@
-export { description, endThreads, protocol, run, runNow, size } from './engine.js';
+export { description, endThreads, protocol, run, runNow, size, slower } from './engine.js';

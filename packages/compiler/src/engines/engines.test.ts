@@ -137,6 +137,29 @@ test('a package that does not load, or is of another version, is passed over in 
   );
 });
 
+test('a native engine that WebAssembly outruns is left by auto, and there for who asks', async () => {
+  const slow = `module.exports = { protocol: '${PROTOCOL}', description: 'portable, 2 cores', slower: 'this processor has no AVX2' }`;
+  const compiler = await fresh(undefined, slow);
+  expect(compiler.engine()).toEqual({ name: 'wasm', reason: 'auto: this processor has no AVX2' });
+  expect(await compiler.setEngine('native')).toEqual({
+    name: 'native',
+    reason: "setEngine('native'): portable, 2 cores",
+  });
+  expect((await compiler.setEngine('auto')).name).toBe('wasm');
+  expect((await fresh('auto', slow)).engine().reason).toBe('RECURRA_ENGINE=auto: this processor has no AVX2');
+});
+
+test('a wrong RECURRA_SIMD is told as such', async () => {
+  const wrong = await fresh(
+    undefined,
+    "throw new Error('RECURRA_SIMD: expected one of avx2, portable, received neon')",
+  );
+  expect(wrong.engine().name).toBe('wasm');
+  await expect(wrong.setEngine('native')).rejects.toThrow(
+    /received neon\. Leave RECURRA_SIMD out, or choose 'auto' or 'wasm'\.$/,
+  );
+});
+
 test('pages have no Node to ask: there is no native engine, and nobody looks for one', async () => {
   jest.spyOn(process, 'getBuiltinModule').mockImplementation(() => undefined as never);
   const page = await fresh(undefined, "throw new Error('nobody looks')");

@@ -56,7 +56,10 @@ export function availableEngines(): readonly EngineName[] {
 function choose(choice: EngineChoice, by: string): { readonly engine: Engine; readonly reason: string } {
   if (choice === 'wasm') return { engine: wasmEngine(), reason: by };
   const found = nativeEngine();
-  if (found instanceof NativeEngine) return { engine: found, reason: `${by}: ${found.description}` };
+  if (found instanceof NativeEngine) {
+    if (choice === 'auto' && found.slower) return { engine: wasmEngine(), reason: `${by}: ${found.slower}` };
+    return { engine: found, reason: `${by}: ${found.description}` };
+  }
   const { reason, remedy } = found;
   if (choice === 'auto') return { engine: wasmEngine(), reason: `${by}: ${reason}` };
   throw new EngineError(
@@ -95,7 +98,8 @@ export function engine(): EngineInfo {
 }
 
 /**
- * Chooses the engine that compiled steps run on: 'wasm', 'native', or 'auto' (the default: native where `@recurra/native` is installed and loads). Before
+ * Chooses the engine that compiled steps run on: 'wasm', 'native', or 'auto' (the default: native where `@recurra/native` is installed, loads
+ * and is the quicker one: on x64 that takes AVX2). Before
  * the first step the variable `RECURRA_ENGINE` of the environment does the same. Steps in progress finish first; variables keep their values, and steps are
  * prepared again as they are called. Resolves to {@link engine}.
  *

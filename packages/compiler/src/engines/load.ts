@@ -95,7 +95,8 @@ export function loadNative(): { readonly module: NativeModule } | Absence {
   if (failure !== null)
     return {
       reason: `${NATIVE_PACKAGE} does not load: ${failure.replace(/\.$/, '')}`,
-      remedy: `Install ${NATIVE_PACKAGE} anew`,
+      // What its own variable says wrong, no installation mends.
+      remedy: failure.startsWith('RECURRA_SIMD') ? 'Leave RECURRA_SIMD out' : `Install ${NATIVE_PACKAGE} anew`,
     };
   return {
     reason: `${NATIVE_PACKAGE} is not installed`,

@@ -16,8 +16,10 @@ import { type Crew, LinearProgram, type Runner } from './wasm/program.js';
 export interface NativeModule {
   /** The commands that it knows: `PROTOCOL` of the `@recurra/kernels` that its numbers were generated from. Another one is refused. */
   readonly protocol: string;
-  /** What it runs on, for explanations: 'AVX-512, 2 cores'. */
+  /** What it runs on, for explanations: 'avx512, 2 cores'. */
   readonly description: string;
+  /** Why WebAssembly is quicker than it on this machine, where that is so: 'auto' then leaves it. */
+  readonly slower?: string | undefined;
   /**
    * Bytes of a block that it sizes: the word at place `word` of a command with this number. `words` are those after number and length, with 0 for
    * addresses.
@@ -41,11 +43,14 @@ export class NativeEngine implements Engine, Runner {
   /** The package has the commands of the same build. */
   readonly supports: Supports = everyCommand;
   readonly description: string;
+  /** Why 'auto' leaves it; most often it does not. */
+  readonly slower: string | undefined;
   private readonly native: NativeModule;
 
   constructor(native: NativeModule) {
     this.native = native;
     this.description = native.description;
+    this.slower = native.slower;
   }
 
   get engine(): Engine {
