@@ -1,6 +1,6 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { EngineChoice } from 'recurra';
+import { type EngineChoice, EngineError, setEngine } from 'recurra';
 import { browser } from './browser.js';
 import { buckets } from './buckets.js';
 import { bundle } from './bundle.js';
@@ -43,6 +43,16 @@ node_modules) say; BENCH_NODE_NEW is the node of ours-new, BENCH_BEFORE another 
 
 /** Runs the command line; resolves to the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
+  try {
+    return await dispatch(args);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    console.error(`bench: ${error.message} In this repository, \`pnpm build:native\` builds it.`);
+    return 1;
+  }
+}
+
+async function dispatch(args: readonly string[]): Promise<number> {
   let options: Partial<
     Record<
       | 'workloads'
@@ -81,8 +91,11 @@ export async function main(args: readonly string[]): Promise<number> {
   const [command] = positionals;
   if (command === 'scaling') await scaling();
   else if (command === 'cold') coldStart();
-  else if (command === 'loading') return loading(Number(options.rounds ?? 30));
-  else if (command === 'lag')
+  else if (command === 'loading') {
+    // Where there is none, that is told at once.
+    await setEngine('native');
+    return loading(Number(options.rounds ?? 30));
+  } else if (command === 'lag')
     return lag(
       options.workloads?.split(',') ?? ['W6'],
       (options.threads ?? '1,2').split(',').map(Number),

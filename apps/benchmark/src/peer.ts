@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { availableEngines } from 'recurra/extend';
 import { instructionSets } from './machine.js';
 
 const folder = fileURLToPath(new URL('..', import.meta.url));
@@ -94,6 +95,8 @@ export function absent(name: string): string | null {
     if (sets[0] === set) return `that is what ours-native runs on here`;
     if (!sets.includes(set)) return `this processor has no ${set}`;
   }
+  if (env['RECURRA_ENGINE'] === 'native' && !availableEngines().includes('native'))
+    return 'there is no native engine (pnpm build:native)';
   if (!existsSync(command)) return `${command} is not there`;
   if (env['BENCH_JS'] && !existsSync(join(env['BENCH_JS'], 'node_modules'))) return `${env['BENCH_JS']} is not there`;
   return existsSync(args[args.length - 1]!) ? null : `${args[args.length - 1]} is not there`;
