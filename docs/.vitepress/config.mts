@@ -10,6 +10,7 @@ const PACKAGES = [
   'formats',
   'layers',
   'kernels',
+  'native',
   'recurra',
 ];
 
