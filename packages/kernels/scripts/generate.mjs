@@ -18,6 +18,14 @@ const capital = (name) => name[0].toUpperCase() + name.slice(1);
 const fieldsOf = ({ fields }) => Object.entries(fields);
 const codesOf = ({ unary, functions = {}, binary }) => Object.entries({ ...unary, ...functions, ...binary });
 const functions = Object.keys(operations.F32.functions);
+/** The numbers of operations of one operand and of two, in order: each without gaps, so that engines know an operation by its range. */
+const numbersOf = ({ unary, functions = {}, binary }) =>
+  Object.fromEntries(
+    Object.entries({ unary: { ...unary, ...functions }, binary }).map(([arity, codes]) => [
+      arity,
+      Object.values(codes).sort((a, b) => a - b),
+    ]),
+  );
 
 /** What is written wrong in commands/ shows here, not in a kernel. */
 function check() {
@@ -31,6 +39,14 @@ function check() {
     Object.values(commands).map((c) => c.number),
   );
   expectDistinct('operations', [...Object.values(operations).flatMap((o) => codesOf(o).map(([, n]) => n)), SELECT]);
+  for (const [name, operation] of Object.entries(operations))
+    for (const [arity, numbers] of Object.entries(numbersOf(operation))) {
+      const missing = numbers.findIndex((n, i) => n !== numbers[0] + i);
+      if (missing > 0)
+        throw new Error(
+          `commands: expected ${name}.${arity} to have ${numbers[0] + missing}, received ${numbers[missing]}`,
+        );
+    }
   for (const [name, { values }] of Object.entries(enumerations)) expectDistinct(name, Object.values(values));
   for (const [name, { fields, records: lists = {} }] of Object.entries(commands))
     for (const [count, record] of Object.entries(lists))
@@ -181,8 +197,16 @@ function typeScript() {
 
 /** Modules of numbers, and of places of words, as rustfmt writes them. */
 function rust() {
-  const modules = (name, doc, list, type = 'i32') =>
-    `/// ${doc}\npub mod ${name} {\n${list.map(([key, value, about]) => `${about ? `    /// ${about}\n` : ''}    pub const ${constant(key)}: ${type} = ${value};\n`).join('')}}\n`;
+  const ranges = (operation) =>
+    Object.entries(numbersOf(operation))
+      .filter(([, numbers]) => numbers.length > 0)
+      .map(
+        ([arity, numbers]) =>
+          `    pub const ${constant(arity)}: std::ops::RangeInclusive<i32> = ${numbers[0]}..=${numbers.at(-1)};\n`,
+      )
+      .join('');
+  const modules = (name, doc, list, type = 'i32', further = '') =>
+    `/// ${doc}\npub mod ${name} {\n${list.map(([key, value, about]) => `${about ? `    /// ${about}\n` : ''}    pub const ${constant(key)}: ${type} = ${value};\n`).join('')}${further}}\n`;
   const about = ({ kind, optional, doc }) => {
     const what = kind !== 'pointer' ? kind : optional ? 'an address, 0: absent' : 'an address';
     return `${doc} (${what})`;
@@ -208,7 +232,7 @@ ${[
     Object.entries(commands).map(([name, { number, doc }]) => [name, number, doc]),
   ),
   ...Object.entries(enumerations).map(([name, { doc, values }]) => modules(snake(name), doc, Object.entries(values))),
-  ...Object.entries(operations).map(([name, o]) => modules(`${snake(name)}_code`, o.doc, codesOf(o))),
+  ...Object.entries(operations).map(([name, o]) => modules(`${snake(name)}_code`, o.doc, codesOf(o), 'i32', ranges(o))),
   `/// The choice between two values.\npub const SELECT: i32 = ${SELECT};\n`,
   modules(
     'control',

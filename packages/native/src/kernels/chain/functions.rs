@@ -4,27 +4,6 @@ use crate::commands::{f32_code, i32_code};
 use crate::kernel;
 use crate::math;
 
-/// Is it one of those?
-pub fn is_long(code: i32) -> bool {
-    use f32_code::*;
-    matches!(
-        code,
-        EXP | EXPM1
-            | LOG
-            | LOG1P
-            | TANH
-            | SIGMOID
-            | SOFTPLUS
-            | ERF
-            | GELU
-            | POW
-            | MOD
-            | FLOOR_DIVIDE
-            | i32_code::MOD
-            | i32_code::FLOOR_DIVIDE
-    )
-}
-
 /// IEEE pow, where 1 to whatever power, and -1 to an infinite one, is 1.
 fn power(x: f32, y: f32) -> f32 {
     if x == 1.0 || (x == -1.0 && y.is_infinite()) {

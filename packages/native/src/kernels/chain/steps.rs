@@ -1,6 +1,6 @@
 //! What a chain does with a few vectors: steps of an accumulator, so that a value goes from one operation to the next without leaving registers.
 
-use super::functions::{is_long, long};
+use super::functions::long;
 use crate::commands::{cast_code, f32_code, i32_code, SELECT};
 use crate::simd::{Simd, Task};
 
@@ -33,18 +33,15 @@ pub struct Step {
 }
 
 pub fn is_known(code: i32) -> bool {
-    (f32_code::NEG..=f32_code::GELU).contains(&code)
-        || (f32_code::ADD..=f32_code::FLOOR_DIVIDE).contains(&code)
-        || (i32_code::NEG..=i32_code::LOGICAL_NOT).contains(&code)
-        || (i32_code::ADD..=i32_code::FLOOR_DIVIDE).contains(&code)
-        || (cast_code::F32_TO_I32..=SELECT).contains(&code)
+    [f32_code::UNARY, f32_code::BINARY, i32_code::UNARY, i32_code::BINARY, cast_code::UNARY].iter().any(|codes| codes.contains(&code))
+        || code == SELECT
 }
 
 /// How many operands an operation has.
 fn operands(code: i32) -> usize {
     match code {
         SELECT => 3,
-        _ if (f32_code::ADD..=f32_code::FLOOR_DIVIDE).contains(&code) || (i32_code::ADD..=i32_code::FLOOR_DIVIDE).contains(&code) => 2,
+        _ if f32_code::BINARY.contains(&code) || i32_code::BINARY.contains(&code) => 2,
         _ => 1,
     }
 }
@@ -327,7 +324,6 @@ impl<S: Simd> Task for Run<'_, S> {
                         }
                     }
                     code => {
-                        debug_assert!(is_long(code), "operations are checked before they run");
                         let mut tile = [0f32; WIDEST];
                         // SAFETY: a tile has room for a whole width; p is valid for one.
                         unsafe {
