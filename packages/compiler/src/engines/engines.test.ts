@@ -47,9 +47,12 @@ function installed(code: string | null): string {
 /** Where the tests run, the repository's own package may be found from every folder (NODE_PATH): a program finds what is in its own. */
 beforeEach(() => {
   const { createRequire } = builtin('node:module');
-  const requireFrom = (file: string) => (id: string) => {
-    if (existsSync(join(dirname(file), 'node_modules', id))) return createRequire(file)(id);
-    throw Object.assign(new Error(`Cannot find module '${id}'`), { code: 'MODULE_NOT_FOUND' });
+  const requireFrom = (file: string) => {
+    const require = createRequire(file);
+    return (id: string) => {
+      if (existsSync(join(dirname(file), 'node_modules', id))) return require(id);
+      throw Object.assign(new Error(`Cannot find module '${id}'`), { code: 'MODULE_NOT_FOUND' });
+    };
   };
   jest
     .spyOn(process, 'getBuiltinModule')
@@ -223,6 +226,20 @@ test('a working directory that is gone is none to look in', async () => {
   });
   expect(compiler.engine().reason).toBe('auto: @recurra/native is not installed');
 });
+
+test.each(['-', 'x'])(
+  'a program without a file, whose arguments begin with %s, looks in the working directory',
+  async (argument) => {
+    const program = process.argv[1]!;
+    process.argv[1] = argument;
+    try {
+      expect((await fresh()).engine().reason).toBe('auto: @recurra/native is not installed');
+      expect((await fresh(undefined, "throw new Error('found')")).engine().reason).toMatch(/does not load: found$/);
+    } finally {
+      process.argv[1] = program;
+    }
+  },
+);
 
 test('a program that is started through a link finds what is installed where that leads', async () => {
   const compiler = await fresh();

@@ -35,7 +35,10 @@ export function environmentVariable(name: string): string | undefined {
   return process?.env && isAllowed({ name: 'env', variable: name }) ? process.env[name] : undefined;
 }
 
-/** Files from which the package is looked for: the program, where it leads if it is a link (installed commands are), and the working directory. */
+/**
+ * Files from which the package is looked for: the program, where it leads if it is a link (installed commands are), and the working directory. What comes
+ * from a pipe or an option (`node - x`, `node -e ... x`) has no file, and another argument in its place: that is taken for a file of the working directory.
+ */
 function bases({ argv, cwd, getBuiltinModule }: NodeProcess): string[] {
   const found: string[] = [];
   const add = (base: () => string): void => {
@@ -47,12 +50,12 @@ function bases({ argv, cwd, getBuiltinModule }: NodeProcess): string[] {
   };
   const program = argv?.[1];
   if (program) {
-    found.push(program);
     const { readlinkSync } = getBuiltinModule!('node:fs') as { readlinkSync(path: string): string };
     const { dirname, resolve } = getBuiltinModule!('node:path') as {
       dirname(path: string): string;
       resolve(...paths: string[]): string;
     };
+    add(() => resolve(program));
     add(() => resolve(dirname(program), readlinkSync(program)));
   }
   add(() => `${cwd!()}/package.json`);
