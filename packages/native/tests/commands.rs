@@ -120,7 +120,7 @@ fn sequence(kind: i32, [b, t, e, h]: [usize; 4], variant: usize) -> Sequence {
     let mut draw = |n: usize| (0..n).map(|_| f64::from(random.float())).collect::<Vec<f64>>();
     let (x, w, u) = (draw(b * t * e), draw(e * gates * h), draw(h * gates * h));
     let u = u.iter().map(|v| f64::from((v * 0.3) as f32)).collect();
-    let bias = draw(2 * gates * h);
+    let bias = if variant % 4 == 3 { vec![0.0; 2 * gates * h] } else { draw(2 * gates * h) };
     let (h0, c0) = if variant.is_multiple_of(2) { (vec![0.0; b * h], vec![0.0; b * h]) } else { (draw(b * h), draw(b * h)) };
     let mask = (0..b * t).map(|i| u8::from(variant.is_multiple_of(3) || i % 3 != 1)).collect();
     Sequence { kind, b, t, e, h, reverse: variant % 4 >= 2, zero_output: variant % 5 == 1, x, w, u, bias, h0, c0, mask }
@@ -130,9 +130,34 @@ fn put(heap: &mut Heap, values: &[f64]) -> i32 {
     heap.floats(&values.iter().map(|v| *v as f32).collect::<Vec<f32>>())
 }
 
-/// Batch, time, features, units; the last ones are of few and of many rows over several parts of the time, backwards too.
-const SHAPES: [[usize; 4]; 8] =
-    [[1, 3, 2, 3], [2, 4, 5, 8], [5, 3, 7, 17], [7, 2, 1, 33], [3, 90, 4, 5], [1, 300, 3, 2], [2, 150, 3, 9], [20, 15, 3, 4]];
+/// Where the operands of a sequence lie: x, weights, bias, h0, c0, mask. What says nothing (zeros, a mask of ones) is left out.
+fn place(heap: &mut Heap, s: &Sequence) -> [i32; 7] {
+    let [x, w, u] = [&s.x, &s.w, &s.u].map(|values| put(heap, values));
+    let [bias, h0, c0] = [&s.bias, &s.h0, &s.c0].map(|values| if values.iter().all(|v| *v == 0.0) { 0 } else { put(heap, values) });
+    [x, w, u, bias, h0, c0, if s.mask.iter().all(|kept| *kept != 0) { 0 } else { heap.bytes(&s.mask) }]
+}
+
+/// The address of so many values that are none: what a command leaves out is seen.
+fn blank(heap: &mut Heap, count: usize) -> i32 {
+    heap.floats(&vec![f32::NAN; count])
+}
+
+/// Batch, time, features, units: of few and of many rows over several parts of the time, backwards too; weights of several parts of a panel; nothing of each.
+const SHAPES: [[usize; 4]; 13] = [
+    [1, 3, 2, 3],
+    [2, 4, 5, 8],
+    [5, 3, 7, 17],
+    [7, 2, 1, 33],
+    [3, 90, 4, 5],
+    [1, 300, 3, 2],
+    [2, 150, 3, 9],
+    [20, 15, 3, 4],
+    [2, 2, 133, 173],
+    [0, 3, 2, 3],
+    [2, 0, 2, 3],
+    [2, 3, 0, 3],
+    [2, 3, 2, 0],
+];
 
 #[test]
 fn sequences_forward() {
@@ -142,10 +167,9 @@ fn sequences_forward() {
             let (ys, h, c) = steps(&s);
             for keeps in [false, true] {
                 check(&format!("sequence {kind} {shape:?}"), 2e-5, |heap| {
-                    let [x, w, u, bias, h0, c0] = [&s.x, &s.w, &s.u, &s.bias, &s.h0, &s.c0].map(|v| put(heap, v));
-                    let mask = heap.bytes(&s.mask);
-                    let residual = if keeps { heap.block((s.t + 1) * s.b * s.h * 6) } else { 0 };
-                    let [to_y, to_h, to_c] = [heap.block(ys.len()), heap.block(h.len()), heap.block(h.len())];
+                    let [x, w, u, bias, h0, c0, mask] = place(heap, &s);
+                    let residual = if keeps { blank(heap, (s.t + 1) * s.b * s.h * 6) } else { 0 };
+                    let [to_y, to_h, to_c] = [ys.len(), h.len(), h.len()].map(|count| blank(heap, count));
                     let head = [kind, s.b as i32, s.t as i32, s.e as i32, s.h as i32, i32::from(s.reverse), x, w, u, bias, h0, c0, mask];
                     let tail = [i32::from(s.zero_output), residual, 64, to_y, to_h, if kind == 2 { to_c } else { 0 }];
                     let mut wanted = vec![(to_y, ys.clone()), (to_h, h.clone())];
@@ -180,7 +204,7 @@ fn sequences_backward() {
             let mut draw = |n: usize| (0..n).map(|_| f64::from(random.float())).collect::<Vec<f64>>();
             let (dys, dh, dc) = (draw(s.b * s.t * s.h), draw(s.b * s.h), draw(s.b * s.h));
             let flows = [&dys[..], &dh, &dc];
-            let n = s.w.len() / s.e;
+            let n = [1, 1, 4, 3][kind as usize] * s.h;
             let bias_count = if kind == 3 { 2 * n } else { n };
             // Some of the values of each gradient: a difference costs two passes.
             let some = |count: usize| (0..count).step_by((count / 7).max(1)).collect::<Vec<usize>>();
@@ -200,13 +224,13 @@ fn sequences_backward() {
                 of(if kind == 2 { s.c0.len() } else { 0 }, |s| &mut s.c0),
             ];
             for level in Level::available() {
-                let mut bits: Option<Vec<Vec<f32>>> = None;
+                let mut bits: Option<Vec<Vec<u32>>> = None;
                 for threads in [0, 2, 3] {
                     let mut heap = Heap::new(1 << 20);
-                    let [x, w, u, bias, h0, c0] = [&s.x, &s.w, &s.u, &s.bias, &s.h0, &s.c0].map(|v| put(&mut heap, v));
-                    let mask = heap.bytes(&s.mask);
-                    let residual = heap.block((s.t + 1) * s.b * s.h * 6);
-                    let to: Vec<i32> = wanted.iter().map(|values| if values.is_empty() { 0 } else { heap.block(values.len()) }).collect();
+                    let [x, w, u, bias, h0, c0, mask] = place(&mut heap, &s);
+                    let residual = blank(&mut heap, (s.t + 1) * s.b * s.h * 6);
+                    let to: Vec<i32> =
+                        wanted.iter().map(|values| if values.is_empty() { 0 } else { blank(&mut heap, values.len()) }).collect();
                     let head = [kind, s.b as i32, s.t as i32, s.e as i32, s.h as i32, i32::from(s.reverse), x, w, u, bias, h0, c0, mask];
                     let zero_output = [i32::from(s.zero_output)];
                     let [dys, dh, dc] = [&dys, &dh, &dc].map(|v| put(&mut heap, v));
@@ -225,12 +249,111 @@ fn sequences_backward() {
                             assert!(near, "{kind} {shape:?}, {} on {threads}: gradient {part}[{i}] is {got}, not {want}", level.name());
                         }
                     }
+                    let results: Vec<Vec<u32>> = results.iter().map(|v| v.iter().map(|x| x.to_bits()).collect()).collect();
                     match &bits {
                         None => bits = Some(results),
                         Some(bits) => assert!(*bits == results, "{kind} {shape:?}, {}: other bits on {threads} threads", level.name()),
                     }
                 }
             }
+        }
+    }
+}
+
+/// Attention: what is masked, and how. A byte for each key, or for each key of each query of each head.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Masked {
+    Nothing,
+    Keys,
+    Pairs,
+}
+
+/// What scores that do not count are.
+const UNSEEN: f64 = -2.381_976_3e38_f32 as f64;
+
+#[test]
+fn attention() {
+    let mut random = Random::new(21);
+    // Batch, heads, queries, keys, depth of keys and of values: queries of several blocks, keys of several blocks, odd everywhere; nothing of each.
+    for (sizes, causal, masked, scale) in [
+        ([1, 1, 1, 1, 1, 1], false, Masked::Nothing, 1.0f32),
+        ([2, 3, 5, 7, 9, 3], true, Masked::Pairs, 0.3),
+        ([2, 2, 65, 33, 17, 19], false, Masked::Nothing, 0.25),
+        ([1, 2, 130, 40, 8, 25], true, Masked::Nothing, 0.5),
+        ([2, 1, 3, 300, 5, 9], false, Masked::Keys, -0.7),
+        ([1, 2, 70, 271, 11, 3], true, Masked::Pairs, 0.4),
+        ([1, 1, 66, 513, 3, 34], false, Masked::Nothing, 0.6),
+        ([1, 3, 4, 6, 5, 7], false, Masked::Nothing, -0.5),
+        ([1, 2, 3, 5, 2, 3], false, Masked::Keys, 0.0),
+        ([0, 2, 3, 4, 5, 6], false, Masked::Nothing, 1.0),
+        ([1, 2, 0, 4, 5, 6], false, Masked::Nothing, 1.0),
+        ([1, 2, 3, 0, 5, 6], true, Masked::Pairs, 1.0),
+        ([1, 2, 3, 4, 0, 6], false, Masked::Pairs, 1.0),
+        ([1, 2, 3, 4, 5, 0], true, Masked::Nothing, 1.0),
+    ] {
+        let [batch, heads, queries, keys, depth, value_depth]: [usize; 6] = sizes;
+        let mut draw = |steps: usize, depth: usize| random.floats(batch * steps * heads * depth);
+        let (q, k, v, g) = (draw(queries, depth), draw(keys, depth), draw(keys, value_depth), draw(queries, value_depth));
+        let strides = match masked {
+            Masked::Nothing => [0; 3],
+            Masked::Keys => [keys, 0, 0],
+            Masked::Pairs => [heads * queries * keys, queries * keys, keys],
+        };
+        // The second query of each head sees no key at all.
+        let hidden = |i: usize| masked == Masked::Pairs && i / keys.max(1) % queries.max(1) == 1;
+        let mask: Vec<u8> = (0..batch * strides[0]).map(|i| u8::from(!hidden(i) && i % 5 != 2)).collect();
+
+        let at = |steps: usize, depth: usize, b: usize, n: usize, t: usize| ((b * steps + t) * heads + n) * depth;
+        let dot = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+        let add = |to: &mut [f64], from: &[f32], by: f64| to.iter_mut().zip(from).for_each(|(to, from)| *to += by * f64::from(*from));
+        let (mut out, mut sums) = (vec![0f64; g.len()], vec![0f64; batch * heads * queries]);
+        let (mut dq, mut dk, mut dv) = (vec![0f64; q.len()], vec![0f64; k.len()], vec![0f64; v.len()]);
+        for h in 0..batch * heads {
+            let (b, n) = (h / heads, h % heads);
+            let row = |all: &'_ [f32], steps: usize, depth: usize, t: usize| all[at(steps, depth, b, n, t)..][..depth].to_vec();
+            for i in 0..queries {
+                let seen =
+                    |j: usize| (!causal || j <= i) && (mask.is_empty() || mask[b * strides[0] + n * strides[1] + i * strides[2] + j] != 0);
+                let (query, flow) = (row(&q, queries, depth, i), row(&g, queries, value_depth, i));
+                let scores: Vec<f64> =
+                    (0..keys).map(|j| if seen(j) { f64::from(scale) * dot(&query, &row(&k, keys, depth, j)) } else { UNSEEN }).collect();
+                let best = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let total: f64 = scores.iter().map(|score| (score - best).exp()).sum();
+                sums[h * queries + i] = best + total.ln();
+                let shares: Vec<f64> = scores.iter().map(|score| (score - best).exp() / total).collect();
+                let slopes: Vec<f64> = (0..keys).map(|j| dot(&flow, &row(&v, keys, value_depth, j))).collect();
+                let mean: f64 = shares.iter().zip(&slopes).map(|(share, slope)| share * slope).sum();
+                for j in 0..keys {
+                    let value = at(keys, value_depth, b, n, j);
+                    add(&mut out[at(queries, value_depth, b, n, i)..][..value_depth], &row(&v, keys, value_depth, j), shares[j]);
+                    add(&mut dv[value..][..value_depth], &flow, shares[j]);
+                    let slope = if seen(j) { shares[j] * (slopes[j] - mean) * f64::from(scale) } else { 0.0 };
+                    add(&mut dq[at(queries, depth, b, n, i)..][..depth], &row(&k, keys, depth, j), slope);
+                    add(&mut dk[at(keys, depth, b, n, j)..][..depth], &query, slope);
+                }
+            }
+        }
+        // All gradients, and each alone.
+        for asked in [[true; 3], [true, false, false], [false, true, false], [false, false, true]] {
+            check(&format!("attention {sizes:?} causal {causal}, {masked:?}, {scale}"), 2e-5, |heap| {
+                let given = [&q, &k, &v].map(|values| heap.floats(values));
+                let bytes = if masked == Masked::Nothing { 0 } else { heap.bytes(&mask) };
+                let to = [out.len(), sums.len()].map(|count| blank(heap, count));
+                let gradient = heap.floats(&g);
+                let back = [(&dq, 0), (&dk, 1), (&dv, 2)].map(|(values, i)| if asked[i] { blank(heap, values.len()) } else { 0 });
+                let mut head = sizes.map(|n| n as i32).to_vec();
+                head.extend([i32::from(causal), scale.to_bits() as i32]);
+                head.extend(strides.map(|n| n as i32));
+                head.extend(given.into_iter().chain([bytes]).chain(to));
+                let backward = [&head[..], &[gradient], &back].concat();
+                let mut wanted = vec![(to[0], out.clone())];
+                // Without keys there is no sum.
+                if keys > 0 {
+                    wanted.push((to[1], sums.clone()));
+                }
+                wanted.extend([&dq, &dk, &dv].into_iter().zip(back).filter(|(_, at)| *at != 0).map(|(values, at)| (at, values.clone())));
+                ([command(op::ATTENTION_FORWARD, &head), command(op::ATTENTION_BACKWARD, &backward)].concat(), wanted)
+            });
         }
     }
 }
@@ -397,6 +520,18 @@ fn chains_of_all_shapes() {
 }
 
 #[test]
+fn an_output_takes_the_memory_of_an_input_that_is_read_between_two_writes_of_its_register() {
+    let values = Random::new(15).floats(300);
+    check("written twice", 0.0, |heap| {
+        let x = heap.floats(&values);
+        let mut words = vec![300, 1, 1, 3, 3, 1, 1, 1, 300, 0, 0];
+        words.extend([0, chain_layout::DENSE, x, 4, 0, 0, 0, 1, 1, chain_layout::STAGED, x, 4, 0, 0, 0, 1]);
+        words.extend([f32_code::NEG, 1, 0, 0, 0, f32_code::MUL, 2, 1, 0, 0, f32_code::NEG, 1, 2, 0, 0]);
+        (command(op::CHAIN, &words), vec![(x, values.iter().map(|v| f64::from(v * v)).collect())])
+    });
+}
+
+#[test]
 fn rows_by_index_and_their_sums() {
     let mut random = Random::new(12);
     for (outer, size, inner, count) in [(1, 50, 32, 200), (3, 7, 13, 9), (2, 5, 1, 40)] {
@@ -524,10 +659,11 @@ fn what_cannot_run_is_an_error_and_nothing_else_is_harmed() {
                 op::CHAIN,
                 &[4, 1, 1, 1, 1, 1, 1, 1, 4, 0, 0, 9, 0, from, 4, 0, 0, 0, 1, 0, 0, from, 4, 0, 0, 0, 1, cast_code::COPY, 0, 0, 0, 0],
             ),
-            // Registers and operations that there are not; a register of an input that is written.
+            // Registers and operations that there are not; a register of an input that is written, or that is an output.
             command(op::CHAIN, &[4, 0, 0, 0, i32::MAX, 1, 1, 1, 4, 0, 0]),
             command(op::CHAIN, &[4, 0, 0, i32::MAX, 1, 1, 1, 1, 4, 0, 0]),
             command(op::CHAIN, &[4, 1, 0, 1, 1, 1, 1, 1, 4, 0, 0, 0, 0, from, 4, 0, 0, 0, 1, cast_code::COPY, 0, 0, 0, 0]),
+            command(op::CHAIN, &[4, 1, 1, 0, 1, 1, 1, 1, 4, 0, 0, 0, 0, from, 4, 0, 0, 0, 1, 0, 0, from, 4, 0, 0, 0, 1]),
             vec![op::REDUCE, 4000],
             vec![op::REDUCE, 0],
         ] {

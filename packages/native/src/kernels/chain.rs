@@ -104,7 +104,7 @@ fn operations(o: &Operands, mut at: usize, count: usize, registers: usize) -> Ch
 
 /// May an output be written as soon as it is computed? Not where an input that is read later lies in the same memory.
 fn is_written_at_once(output: &Operand, count: usize, ins: &[Operand], operations: &[Operation]) -> bool {
-    let Some(writer) = operations.iter().rposition(|one| one.to == output.register) else { return false };
+    let Some(writer) = operations.iter().position(|one| one.to == output.register) else { return false };
     if output.layout == DENSE {
         return true;
     }
@@ -146,6 +146,10 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     }
     if let Some(output) = outs.iter().find(|output| output.layout == SCALAR || output.layout == RANDOM) {
         return Err(format!("an output of layout {}", output.layout));
+    }
+    // Its memory may be that of another output.
+    if ins.iter().any(|input| input.layout != RANDOM && outs.iter().any(|output| output.register == input.register)) {
+        return Err("an output that is an input as it lies in memory".to_string());
     }
     let (first, last) = worker.share(count.div_ceil(BLOCK));
     let (from, until) = (first * BLOCK, count.min(last * BLOCK));
@@ -200,7 +204,7 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
         kept[output.register] = true;
         let is_dense = output.is_dense();
         let place = if is_dense { Place { at: output.at.cast(), moves: MOVING } } else { block() };
-        // An input, or another output, has the register's place already.
+        // What is drawn, or another output, has the register's place already.
         let is_taken = places[output.register].moves != STILL || ins.iter().any(|input| input.register == output.register);
         let is_wide = output.bytes == 4 || !is_dense;
         let index = if !is_taken && is_wide && is_written_at_once(output, count, &ins, &operations) {
