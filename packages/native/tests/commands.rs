@@ -286,6 +286,7 @@ fn attention() {
         ([1, 3, 4, 6, 5, 7], false, Masked::Nothing, -0.5),
         ([1, 2, 3, 5, 2, 3], false, Masked::Keys, 0.0),
         ([0, 2, 3, 4, 5, 6], false, Masked::Nothing, 1.0),
+        ([0, 1, 3, 0x7fff_ffff, 0x7fff_ffff, 6], false, Masked::Nothing, 1.0),
         ([1, 2, 0, 4, 5, 6], false, Masked::Nothing, 1.0),
         ([1, 2, 3, 0, 5, 6], true, Masked::Pairs, 1.0),
         ([1, 2, 3, 4, 0, 6], false, Masked::Pairs, 1.0),
@@ -434,6 +435,21 @@ fn operation(code: i32, a: f32, b: f32, c: f32) -> f32 {
         }
         _ => a,
     }
+}
+
+/// Sizes that no memory bounds, of what has no elements: there is nothing to do, and nothing to ask memory for.
+#[test]
+fn what_is_empty_ends_whatever_its_other_sizes_are() {
+    const MANY: i32 = i32::MAX;
+    check("empty", 0.0, |heap| {
+        let at = heap.block(1);
+        let product = [MANY, MANY, 0, 3, 5, at, 0, 0, at, 0, 0, at, 12, 0, 0, 0, 0, 0, 0];
+        let sequence = [2, 0, MANY, 3, 1, 0, at, heap.block(12), heap.block(4), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let recurrence = [2, MANY, MANY, 0, 0, at, at, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let kept = heap.floats(&[7.0]);
+        let words = [command(op::GEMM, &product), command(op::SEQUENCE_FORWARD, &sequence), command(op::RECURRENCE_FORWARD, &recurrence)];
+        (words.concat(), vec![(kept, vec![7.0])])
+    });
 }
 
 /// Chains of operations drawn at random, on operands of every layout: registers are used again, results are handed on or kept, and outputs take the memory of inputs.

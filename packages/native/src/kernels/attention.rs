@@ -6,7 +6,7 @@ use super::gemm::{gemm, multiply, pack, packed_size, Product};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
-use crate::simd::Simd;
+use crate::simd::{some, Simd};
 use crate::team::Worker;
 
 /// Rows and columns of a block of scores.
@@ -77,9 +77,14 @@ impl Attention {
         ((b * time + t) * self.heads + n) * depth
     }
 
-    /// What the scores are still to be multiplied by: the scale, where it is positive and nothing is masked.
+    /// Are scores left as products give them, since their largest is the largest of those with the scale, too? Where it is positive, and nothing is masked.
+    fn is_scaled_later(&self) -> bool {
+        self.mask.is_null() && !self.causal && self.scale > 0.0
+    }
+
+    /// What the scores are still to be multiplied by.
     fn factor(&self) -> f32 {
-        if self.mask.is_null() && !self.causal && self.scale > 0.0 {
+        if self.is_scaled_later() {
             self.scale
         } else {
             1.0
@@ -114,7 +119,7 @@ impl Attention {
         let q = self.q.add(self.at(self.queries, self.depth, b, n, i0));
         let q_row = (self.heads * self.depth) as isize;
         multiply(s, rows, columns, self.depth, q, q_row, keys.add(j0 * self.depth), scores, LINE, false);
-        if self.mask.is_null() && !self.causal && self.scale > 0.0 {
+        if self.is_scaled_later() {
             return;
         }
         for i in 0..rows {
@@ -247,7 +252,7 @@ kernel! {
         let mut j = 0;
         while j < n {
             let lanes = S::LANES.min(n - j);
-            sum = s.fma(s.load_part(a.add(j), lanes), s.load_part(b.add(j), lanes), sum);
+            sum = s.fma(some(s, a.add(j), lanes), some(s, b.add(j), lanes), sum);
             j += S::LANES;
         }
         s.total(sum)
@@ -284,6 +289,10 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let (heads, factor) = (a.heads, a.factor());
     let values = a.heads * a.value_depth;
     let (first, last) = worker.share(a.batch * heads);
+    // Without samples, other sizes name no memory that bounds them.
+    if first == last {
+        return Ok(());
+    }
     let for_keys = packed_size::<S>(a.depth, a.keys);
     let scores = worker.own.floats(QUERIES * LINE + for_keys + packed_size::<S>(a.keys, a.value_depth));
     let packed_keys = scores.wrapping_add(QUERIES * LINE);
@@ -359,6 +368,10 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     let (heads, factor) = (a.heads, a.factor());
     let (row, values) = (a.heads * a.depth, a.heads * a.value_depth);
     let (first, last) = worker.share(a.batch * heads);
+    // Without samples, other sizes name no memory that bounds them.
+    if first == last {
+        return Ok(());
+    }
     let for_keys = packed_size::<S>(a.depth, a.keys);
     let for_values = packed_size::<S>(a.value_depth, a.keys);
     let scores = worker.own.floats(2 * QUERIES * LINE + for_keys + for_values + packed_size::<S>(a.keys, a.depth));

@@ -8,7 +8,7 @@ use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
 use crate::scratch::Scratch;
-use crate::simd::{some, Simd};
+use crate::simd::{keep, some, Simd};
 use crate::team::{part, Worker};
 
 /// Depth and columns of a block of B (256 KiB): it stays in the second-level cache.
@@ -369,10 +369,9 @@ kernel! {
             let mut j = 0;
             while j < columns {
                 let n = S::LANES.min(columns - j);
-                let whole = n == S::LANES;
-                let mut v = if whole { s.load(row.add(j)) } else { s.load_part(row.add(j), n) };
+                let mut v = some(s, row.add(j), n);
                 if !bias.is_null() {
-                    v = s.add(v, if whole { s.load(bias.add(j)) } else { s.load_part(bias.add(j), n) });
+                    v = s.add(v, some(s, bias.add(j), n));
                 }
                 v = match activation {
                     1 => s.pmax(v, s.splat(0.0)),
@@ -380,11 +379,7 @@ kernel! {
                     3 => math::sigmoid(s, v),
                     _ => v,
                 };
-                if whole {
-                    s.store(row.add(j), v);
-                } else {
-                    s.store_part(row.add(j), v, n);
-                }
+                keep(s, row.add(j), v, n);
                 j += S::LANES;
             }
         }
@@ -603,6 +598,10 @@ pub fn command<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let batches = elements(&[b0, b1])?;
     let c = o.floats(w::C, elements(&[batches, m, ldc])?)?;
     let bias = o.optional(w::BIAS, n)?;
+    // Matrices without elements name no memory that bounds how many there are.
+    if m == 0 || n == 0 {
+        return Ok(());
+    }
     let whole =
         Product { m, n, k, a, a_row, a_column, b, b_row, b_column, c, ldc, bias, activation: o.int(w::ACTIVATION)?, accumulate: false };
     // Shares are of whole matrices, or of rows or columns of the one matrix: never of the summed dimension.

@@ -250,6 +250,9 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let ys = o.optional(w::YS, elements(&[batch, time, units])?)?;
     let h_last = o.optional(w::H, states)?;
     let c_last = o.optional(w::C, states)?;
+    if states == 0 {
+        return Ok(());
+    }
 
     let keeps = !residual.is_null();
     let packed_gate = packed_size::<S>(units, units);

@@ -415,6 +415,9 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let ys = o.optional(w::YS, elements(&[batch, time, units])?)?;
     let h_last = o.optional(w::H, states)?;
     let c_last = o.optional(w::C, states)?;
+    if states == 0 {
+        return Ok(());
+    }
 
     let (panels, weights, biases) = weights_size::<S>(&z);
     let keeps = !residual.is_null();
@@ -463,7 +466,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
             }
         }
         worker.meet()?;
-        if r1 > r0 && units > 0 {
+        if r1 > r0 {
             let many = steps_at_once(&z, r1 - r0);
             let floats = (r1 - r0) * bias_width * if many > 1 { many * panels } else { 1 };
             steps(s, &f, panels, r0, r1, worker.own.floats(floats));
