@@ -1,6 +1,6 @@
 //! Commands against plain float64 references, on every instruction set of this machine, and on one to three threads, to the same bits.
 
-use recurra_native::commands::{cast_code, chain_layout, command as op, data_type, f32_code, pooling, reduction, SELECT};
+use recurra_native::commands::{cast_code, chain_layout, command as op, data_type, f32_code, pooling, recurrent, reduction, SELECT};
 use recurra_native::pool::{Inline, Outcome, Pool};
 use recurra_native::simd::Level;
 use recurra_native::testing::{command, Heap, Random};
@@ -183,16 +183,20 @@ fn sequences_forward() {
     }
 }
 
-/// The derivative of sum(ys * dys) + sum(h * dh) + sum(c * dc) for one value, by a difference of float64.
-fn derivative(s: &Sequence, place: impl Fn(&mut Sequence) -> &mut f64, [dys, dh, dc]: [&[f64]; 3]) -> f64 {
-    let loss = |by: f64| {
+/// sum(ys * dys) + sum(h * dh) + sum(c * dc) of outputs, last h and last c; c is that of an LSTM alone.
+fn weighted(kind: i32, (ys, h, c): (Vec<f64>, Vec<f64>, Vec<f64>), [dys, dh, dc]: [&[f64]; 3]) -> f64 {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    dot(&ys, dys) + dot(&h, dh) + if kind == recurrent::LSTM { dot(&c, dc) } else { 0.0 }
+}
+
+/// The derivative of a loss for one value, by a difference of float64.
+fn derivative<T: Clone>(s: &T, place: impl Fn(&mut T) -> &mut f64, loss: impl Fn(&T) -> f64) -> f64 {
+    let moved = |by: f64| {
         let mut other = s.clone();
         *place(&mut other) += by;
-        let (ys, h, c) = steps(&other);
-        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-        dot(&ys, dys) + dot(&h, dh) + if s.kind == 2 { dot(&c, dc) } else { 0.0 }
+        loss(&other)
     };
-    (loss(1e-5) - loss(-1e-5)) / 2e-5
+    (moved(1e-5) - moved(-1e-5)) / 2e-5
 }
 
 #[test]
@@ -211,7 +215,7 @@ fn sequences_backward() {
             let of = |count: usize, place: fn(&mut Sequence) -> &mut Vec<f64>| {
                 let mut all = vec![f64::NAN; count];
                 for i in some(count) {
-                    all[i] = derivative(&s, |s| &mut place(s)[i], flows);
+                    all[i] = derivative(&s, |s| &mut place(s)[i], |s| weighted(s.kind, steps(s), flows));
                 }
                 all
             };
@@ -256,6 +260,148 @@ fn sequences_backward() {
                     }
                 }
             }
+        }
+    }
+}
+
+/// What the recurrent part of a sequence is computed from: inputs are projected.
+#[derive(Clone)]
+struct Recurrence {
+    kind: i32,
+    b: usize,
+    t: usize,
+    h: usize,
+    reverse: bool,
+    zero_output: bool,
+    x: Vec<f64>,
+    u: Vec<f64>,
+    bias: Vec<f64>,
+    drop: Vec<f64>,
+    h0: Vec<f64>,
+    c0: Vec<f64>,
+    mask: Vec<u8>,
+}
+
+impl Recurrence {
+    fn gates(&self) -> usize {
+        [1, 1, 4, 3, 3][self.kind as usize]
+    }
+
+    /// Outputs, last h and last c.
+    fn steps(&self) -> (Vec<f64>, Vec<f64>, Vec<f64>) {
+        let (n, units) = (self.gates() * self.h, self.h);
+        let (mut h, mut c) = (self.h0.clone(), self.c0.clone());
+        let mut ys = vec![0.0; self.b * self.t * units];
+        for step in 0..self.t {
+            let t = if self.reverse { self.t - 1 - step } else { step };
+            for b in 0..self.b {
+                let row = h[b * units..(b + 1) * units].to_vec();
+                let x = &self.x[(b * self.t + t) * n..][..n];
+                let product = |seen: &[f64], gate: usize, u: usize| {
+                    let kept = |k: usize| self.drop.get((gate * self.b + b) * units + k).copied().unwrap_or(1.0);
+                    (0..units).map(|k| seen[k] * kept(k) * self.u[k * n + gate * units + u]).sum::<f64>()
+                };
+                let bias = |gate: usize, u: usize| self.bias.get(gate * units + u).copied().unwrap_or(0.0);
+                let z = |gate: usize, u: usize| x[gate * units + u] + product(&row, gate, u) + bias(gate, u);
+                let reset: Vec<f64> = (0..units).map(|u| if self.kind >= recurrent::GRU { sigmoid(z(1, u)) } else { 1.0 }).collect();
+                let reset_row: Vec<f64> = row.iter().zip(&reset).map(|(h, r)| h * r).collect();
+                for u in 0..units {
+                    let at = b * units + u;
+                    let mut next_c = c[at];
+                    let next = match self.kind {
+                        recurrent::RNN_TANH => z(0, u).tanh(),
+                        recurrent::RNN_RELU => z(0, u).max(0.0),
+                        recurrent::LSTM => {
+                            next_c = sigmoid(z(1, u)) * c[at] + sigmoid(z(0, u)) * z(2, u).tanh();
+                            sigmoid(z(3, u)) * next_c.tanh()
+                        }
+                        _ => {
+                            let inner = if self.kind == recurrent::GRU {
+                                reset[u] * (product(&row, 2, u) + bias(2, u))
+                            } else {
+                                product(&reset_row, 2, u)
+                            };
+                            let candidate = (x[2 * units + u] + inner).tanh();
+                            sigmoid(z(0, u)) * row[u] + (1.0 - sigmoid(z(0, u))) * candidate
+                        }
+                    };
+                    let kept = self.mask[b * self.t + t] != 0;
+                    if kept {
+                        (h[at], c[at]) = (next, next_c);
+                    }
+                    ys[(b * self.t + t) * units + u] = if kept || !self.zero_output { h[at] } else { 0.0 };
+                }
+            }
+        }
+        (ys, h, c)
+    }
+}
+
+#[test]
+fn recurrences() {
+    // Batch, time, units: odd ones, several parts of the time, nothing of each.
+    for (variant, [b, t, h]) in [[3, 4, 5], [1, 300, 3], [7, 40, 17], [20, 15, 9], [0, 3, 5], [2, 0, 5], [2, 3, 0]].into_iter().enumerate()
+    {
+        for kind in recurrent::RNN_TANH..=recurrent::GRU_BEFORE {
+            let mut random = Random::new(variant as u64 * 7 + kind as u64);
+            let gates = [1, 1, 4, 3, 3][kind as usize];
+            let mut draw = |n: usize, by: f64| (0..n).map(|_| f64::from((f64::from(random.float()) * by) as f32)).collect::<Vec<f64>>();
+            let s = Recurrence {
+                kind,
+                b,
+                t,
+                h,
+                reverse: variant % 2 == 1,
+                zero_output: variant % 3 == 2,
+                x: draw(b * t * gates * h, 1.0),
+                u: draw(h * gates * h, 0.4),
+                // Only this cell has one in its product.
+                bias: draw(if kind == recurrent::GRU { gates * h } else { 0 }, 1.0),
+                // Of two of three: of what is kept there is more.
+                drop: draw(if variant % 3 == 1 { 0 } else { gates * b * h }, 1.0)
+                    .iter()
+                    .map(|v| if *v > 0.4 { 0.0 } else { 1.5 })
+                    .collect(),
+                h0: draw(b * h, 1.0),
+                c0: draw(b * h, 1.0),
+                mask: (0..b * t).map(|i| u8::from(i % 4 != 1)).collect(),
+            };
+            let flows = [draw(b * t * h, 1.0), draw(b * h, 1.0), draw(b * h, 1.0)];
+            let [dys, dh, dc] = &flows;
+            let of = |place: fn(&mut Recurrence) -> &mut Vec<f64>| {
+                let count = place(&mut s.clone()).len();
+                let loss = |s: &Recurrence| weighted(kind, s.steps(), [dys, dh, dc]);
+                // Some of the values, by their places: a difference costs two passes.
+                let some = (0..count).step_by((count / 7).max(1));
+                (count, some.map(|i| (i, derivative(&s, |s| &mut place(s)[i], loss))).collect::<Vec<_>>())
+            };
+            let is_lstm = kind == recurrent::LSTM;
+            let gradients = [of(|s| &mut s.x), of(|s| &mut s.u), of(|s| &mut s.bias), of(|s| &mut s.h0), of(|s| &mut s.c0)];
+            let (ys, last_h, last_c) = s.steps();
+            check(&format!("recurrence {kind} {b} {t} {h}"), 3e-4, |heap| {
+                let [x, u, h0, c0] = [&s.x, &s.u, &s.h0, &s.c0].map(|values| put(heap, values));
+                let [bias, drop] = [&s.bias, &s.drop].map(|values| if values.is_empty() { 0 } else { put(heap, values) });
+                let mask = heap.bytes(&s.mask);
+                let sizes = [kind, b as i32, t as i32, h as i32, i32::from(s.reverse)];
+                let head = [&sizes[..], &[x, u, bias, drop, h0, c0, mask, i32::from(s.zero_output)]].concat();
+                let residual = blank(heap, (t + 1) * b * h * 6);
+                let [to_y, to_h, to_c] = [ys.len(), last_h.len(), last_c.len()].map(|count| blank(heap, count));
+                let predict = [blank(heap, ys.len()), blank(heap, last_h.len()), 0];
+                let to = gradients.each_ref().map(|(count, _)| blank(heap, *count));
+                let [dys, dh, dc] = flows.each_ref().map(|values| put(heap, values));
+                let forward = |residual: i32, to: [i32; 3]| command(op::RECURRENCE_FORWARD, &[&head[..], &[residual, 64], &to].concat());
+                let back = [to[0], to[1], if s.bias.is_empty() { 0 } else { to[2] }, to[3], if is_lstm { to[4] } else { 0 }];
+                let backward = command(op::RECURRENCE_BACKWARD, &[&head[..], &[residual, 64, dys, dh, dc], &back].concat());
+                let program = [forward(0, predict), forward(residual, [to_y, to_h, if is_lstm { to_c } else { 0 }]), backward];
+                let mut wanted = vec![(predict[0], ys.clone()), (predict[1], last_h.clone()), (to_y, ys.clone()), (to_h, last_h.clone())];
+                if is_lstm {
+                    wanted.push((to_c, last_c.clone()));
+                }
+                for (at, (_, values)) in back.into_iter().zip(&gradients).filter(|(at, _)| *at != 0) {
+                    wanted.extend(values.iter().map(|(i, value)| (at + 4 * *i as i32, vec![*value])));
+                }
+                (program.concat(), wanted)
+            });
         }
     }
 }

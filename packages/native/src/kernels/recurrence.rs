@@ -452,7 +452,7 @@ kernel! {
 }
 
 kernel! {
-    /// What flows back through the product of a candidate that saw reset * state: `partial` is the gradient of that (and becomes it, without what was dropped).
+    /// What flows back through the product of a candidate that saw reset * state: `partial` is the gradient of that, as the product gives it.
     ///
     /// # Safety
     /// All places must be valid for `units` values.
