@@ -2,8 +2,10 @@ import fc from 'fast-check';
 
 /** What a run is asked for. */
 export interface FuzzOptions {
-  /** How long to go on. */
-  readonly seconds: number;
+  /** How long to go on, unless `rounds` says how far. */
+  readonly seconds?: number;
+  /** So many rounds of 25 cases, however long they take: what a test can count on, on a busy machine, too. */
+  readonly rounds?: number;
   /** The seed of the first round; every round after it has the next one. */
   readonly seed: number;
   /** One counterexample of that seed, as a failure prints it, and nothing else. */
@@ -36,11 +38,15 @@ export function propertyTarget<T>(
 ): FuzzTarget {
   return {
     description,
-    run: async ({ seconds, seed, path, onCase }) => {
+    run: async ({ seconds = 0, rounds, seed, path, onCase }) => {
       const end = performance.now() + seconds * 1000;
+      const goesOn = (round: number): boolean => {
+        if (path !== undefined) return round === seed;
+        return rounds === undefined ? performance.now() < end : round < seed + rounds;
+      };
       const failures: { repeat: string; message: string }[] = [];
       let passed = 0;
-      for (let round = seed; path !== undefined ? round === seed : performance.now() < end; round++) {
+      for (let round = seed; goesOn(round); round++) {
         const tried = async (value: T): Promise<void> => {
           onCase?.(round);
           await holds(value);
