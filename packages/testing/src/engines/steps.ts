@@ -335,7 +335,8 @@ async function meanwhile(act: (step: ReturnType<typeof longStep>) => unknown): P
   }
 }
 
-const MEANWHILE: readonly EngineCase[] = [
+/** Of steps that run elsewhere: what the host evaluates runs on the calling thread. */
+export const MEANWHILE: readonly EngineCase[] = [
   {
     name: 'while a step runs, another number of threads is asked for, twice',
     run: () => meanwhile(() => Promise.all([setThreads(1), setThreads(3)])),
