@@ -40,6 +40,9 @@ const damage = fc.record<Damage>({
   size: fc.integer({ min: 1, max: 40 }),
 });
 
+/** The same, but that nothing is repeated to the longest length: zipped, that would unpack to a hundred times as much. */
+const zipDamage = damage.map((one): Damage => (one.how === 'blow up' ? { ...one, how: 'double' } : one));
+
 /** The bytes with one damage more. */
 function damaged(bytes: Uint8Array, { how, at, token, size }: Damage, tokens: readonly Uint8Array[]): Uint8Array {
   const place = at % (bytes.length + 1);
@@ -72,7 +75,7 @@ const cases: fc.Arbitrary<Case> = fc.oneof(
         options: format.options,
         sizes: fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 6 }),
         gzip: fc.oneof({ weight: 4, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
-        zipDamage: fc.array(damage, { maxLength: 2 }),
+        zipDamage: fc.array(zipDamage, { maxLength: 2 }),
       })
       .map(({ file, damages, ...rest }) => ({
         ...rest,
