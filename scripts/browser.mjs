@@ -105,7 +105,8 @@ export async function openInBrowser(page, serve, seconds) {
   const browser = spawn(
     process.env.CHROMIUM ?? 'chromium',
     [...flags.split(' '), `--user-data-dir=${profile}`, `http://127.0.0.1:${server.address().port}/`],
-    { stdio: 'ignore' },
+    // A group of its own: the processes that it starts end with it.
+    { stdio: 'ignore', detached: true },
   );
   const gone = new Promise((resolve) => {
     browser.on('error', (error) => resolve([[`the browser did not start: ${error.message}`, false]]));
@@ -117,6 +118,11 @@ export async function openInBrowser(page, serve, seconds) {
   const results = await Promise.race([delivered, gone, late]);
   browser.kill();
   await gone;
+  try {
+    process.kill(-browser.pid, 'SIGKILL');
+  } catch {
+    // All of them have ended, or it did not start.
+  }
   server.close();
   rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 200 });
   return results;
