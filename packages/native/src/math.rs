@@ -59,12 +59,6 @@ fn polynomial<S: Simd, const N: usize>(s: S, x: S::F, coefficients: [f64; N]) ->
     p
 }
 
-/// 2^n for integers n of -126..127; of what lies above the low nine bits nothing is left.
-#[inline(always)]
-fn power_of_two<S: Simd>(s: S, n: S::I) -> S::F {
-    s.floats(s.shl(s.iadd(n, s.isplat(127)), 23))
-}
-
 /// x / ln 2 + 1.5 * 2^23: the sum is rounded to an integer n, which stands in its low bits, and is n again when 1.5 * 2^23 is taken off.
 #[inline(always)]
 fn shifted_log2<S: Simd>(s: S, x: S::F) -> S::F {
@@ -103,7 +97,7 @@ pub fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     // 2^n in two factors, so that neither leaves the range of exponents.
     let i = s.isub(s.bits(shifted), s.bits(s.splat(SHIFT)));
     let half = s.sra(i, 1);
-    s.mul(s.mul(p, power_of_two(s, half)), power_of_two(s, s.isub(i, half)))
+    s.mul(s.mul(p, s.power_of_two(half)), s.power_of_two(s.isub(i, half)))
 }
 
 /// e^x for x <= 0: one factor of 2^n is enough, and what would be subnormal is 0.
@@ -126,8 +120,8 @@ pub fn expm1<S: Simd>(s: S, x: S::F) -> S::F {
     let q = expm1_reduced(s, reduce_by_ln2(s, clamped, s.sub(shifted, s.splat(SHIFT))));
     let i = s.isub(s.bits(shifted), s.bits(s.splat(SHIFT)));
     let half = s.sra(i, 1);
-    let a = power_of_two(s, half);
-    let b = power_of_two(s, s.isub(i, half));
+    let a = s.power_of_two(half);
+    let b = s.power_of_two(s.isub(i, half));
     // 2^n q + (2^n - 1); beyond the exponents of one factor the two-step product of exp is exact enough, less 1.
     let direct = s.add(s.mul(s.mul(q, a), b), s.sub(s.mul(a, b), one));
     let scaled = s.sub(s.mul(s.mul(s.add(q, one), a), b), one);
@@ -255,7 +249,7 @@ pub fn gelu<S: Simd>(s: S, x: S::F) -> S::F {
     }
     // SAFETY: sixteen values are as many as the widest vector has.
     let tail = unsafe { s.load(tail.as_ptr()) };
-    let y = s.sub(s.pmax(x, s.splat(0.0)), s.mul(tail, power_of_two(s, s.bits(shifted))));
+    let y = s.sub(s.pmax(x, s.splat(0.0)), s.times_power(tail, shifted));
     // Below, -0: subnormal results are flushed.
     s.select(s.lt(x, s.splat(-GELU_MAX)), s.splat(-0.0), y)
 }

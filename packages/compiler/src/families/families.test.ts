@@ -15,6 +15,22 @@ import { WINDOWS } from './windows.js';
 const FAMILIES = { ELEMENTWISE, SHAPES, REDUCE, INDEXING, ROWS, WINDOWS, RANDOM, MATMUL };
 const NAMES = new Set([...allPrimitives().map((p) => p.name), 'barrier']);
 
+/** A primitive of another package, which adds one, whatever it is called. */
+const addsOne = (name: string) =>
+  definePrimitive<null>({
+    name,
+    abstract: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
+    evaluate: ([x]) => [
+      ndarray(
+        'float32',
+        x!.shape,
+        Float32Array.from(denseData(x!), (v) => v + 1),
+      ),
+    ],
+    vjp: null,
+    samples: [],
+  });
+
 test.each(Object.entries(FAMILIES))(
   '%s: rules are those of primitives that there are, each in one family',
   (name, family) => {
@@ -31,13 +47,7 @@ test('each operation of chains has a primitive that uses it', () => {
 
 test('rules belong to the object, not to its name', async () => {
   // As `neg` of another package, which is no negation: neither simplified nor put into a chain.
-  const neg = definePrimitive<null>({
-    name: 'neg',
-    abstract: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-    evaluate: ([x]) => [tensor(Float32Array.from(denseData(x!), (v) => v + 1)).concrete('neg')],
-    vjp: null,
-    samples: [],
-  });
+  const neg = addsOne('neg');
   expect(rulesOf(neg)).toBeUndefined();
   const step = jit((x: Tensor) => bind(neg, [bind(neg, [x], null)[0]!], null)[0]!);
   expect((await step(tensor([1, 2]))).toArray()).toEqual([3, 4]);
@@ -46,19 +56,7 @@ test('rules belong to the object, not to its name', async () => {
 
 test.each(['neg', 'reshape', 'transpose'])('the inverse of another %s is not its own inverse', async (name) => {
   // It adds one, whatever it is called: what undoes the operation of that name does not undo it.
-  const other = definePrimitive<null>({
-    name,
-    abstract: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-    evaluate: ([x]) => [
-      ndarray(
-        'float32',
-        x!.shape,
-        Float32Array.from(denseData(x!), (v) => v + 1),
-      ),
-    ],
-    vjp: null,
-    samples: [],
-  });
+  const other = addsOne(name);
   const inverse: Record<string, (x: Tensor) => Tensor> = {
     neg: (x) => x.neg(),
     reshape: (x) => x.reshape([2, 1]),
@@ -71,24 +69,10 @@ test.each(['neg', 'reshape', 'transpose'])('the inverse of another %s is not its
 });
 
 test('another matmul, add and tanh are no product with bias and activation', async () => {
-  const sum = (name: string) =>
-    definePrimitive<null>({
-      name,
-      abstract: ([x]) => [{ shape: x!.shape, dtype: x!.dtype }],
-      evaluate: ([x]) => [
-        ndarray(
-          'float32',
-          x!.shape,
-          Float32Array.from(denseData(x!), (v) => v + 1),
-        ),
-      ],
-      vjp: null,
-      samples: [],
-    });
-  const [matmul, add, tanh] = ['matmul', 'add', 'tanh'].map(sum) as [
-    ReturnType<typeof sum>,
-    ReturnType<typeof sum>,
-    ReturnType<typeof sum>,
+  const [matmul, add, tanh] = ['matmul', 'add', 'tanh'].map(addsOne) as [
+    ReturnType<typeof addsOne>,
+    ReturnType<typeof addsOne>,
+    ReturnType<typeof addsOne>,
   ];
   const step = jit((x: Tensor, w: Tensor) => {
     const product = bind(matmul, [x, w], null)[0]!;

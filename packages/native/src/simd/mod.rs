@@ -145,10 +145,15 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn reciprocal(self, x: Self::F) -> Self::F {
         self.div(self.splat(1.0), x)
     }
+    /// 2^n for integers n of -126 .. 127; of what lies above the low nine bits nothing is left.
+    #[inline(always)]
+    fn power_of_two(self, n: Self::I) -> Self::F {
+        self.floats(self.shl(self.iadd(n, self.isplat(127)), 23))
+    }
     /// p 2^n, where `shifted` is n + 1.5 * 2^23, n an integer of -126 .. 127.
     #[inline(always)]
     fn times_power(self, p: Self::F, shifted: Self::F) -> Self::F {
-        self.mul(p, self.floats(self.shl(self.iadd(self.bits(shifted), self.isplat(127)), 23)))
+        self.mul(p, self.power_of_two(self.bits(shifted)))
     }
     #[inline(always)]
     fn neg(self, a: Self::F) -> Self::F {
