@@ -1,6 +1,15 @@
 //! Numbers and memory for tests and benchmarks.
 
 use crate::memory::Memory;
+use crate::simd::Level;
+
+/// The instruction sets that tests run on: all of this processor, or the one that `RECURRA_SIMD` names.
+pub fn levels() -> Vec<Level> {
+    match std::env::var("RECURRA_SIMD") {
+        Ok(name) if !name.is_empty() => vec![Level::choose(Some(&name)).unwrap_or_else(|reason| panic!("{reason}"))],
+        _ => Level::available(),
+    }
+}
 
 /// A small generator (SplitMix64), for reproducible inputs.
 pub struct Random(u64);

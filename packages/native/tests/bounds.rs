@@ -8,7 +8,7 @@ use recurra_native::memory::Memory;
 use recurra_native::pool::{Inline, Outcome, Pool};
 use recurra_native::run::block_bytes;
 use recurra_native::simd::Level;
-use recurra_native::testing::{command, Heap, Random};
+use recurra_native::testing::{command, levels, Heap, Random};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
@@ -298,7 +298,7 @@ fn wrong_words_stay_inside_of_the_memory() {
     let guarded = Guarded::new();
     let (case, count) = (Arc::new(Mutex::new(String::new())), Arc::new(AtomicU64::new(0)));
     watch(&case, &count);
-    for level in Level::available() {
+    for level in levels() {
         let mut outcomes: BTreeMap<i32, [usize; 3]> = BTreeMap::new();
         let pool = Pool::start(level, 2).unwrap();
         let mut random = Random::new(14);
@@ -359,15 +359,17 @@ fn loops_in_one_another_end_before_the_stack_does() {
     use word::loop_ as w;
     let guarded = Guarded::new();
     let nested = |levels: usize| {
-        let mut body = Vec::new();
-        for _ in 0..levels {
-            body = command(op::LOOP, &[&words(w::WORDS, &[(w::COUNT, 1), (w::HEADER, 8)])[..], &body].concat());
+        let one = command(op::LOOP, &words(w::WORDS, &[(w::COUNT, 1), (w::HEADER, 8)]));
+        // Each is as long as all that lie in it.
+        let mut all = one.repeat(levels);
+        for i in 0..levels {
+            all[i * one.len() + 1] *= (levels - i) as i32;
         }
-        body
+        all
     };
     let run = |words: &[i32]| {
         guarded.write(16, &words.iter().map(|word| *word as u32).collect::<Vec<u32>>());
-        Inline::default().run(Level::choose(None).unwrap(), guarded.memory(), 64, (16 + words.len()) * 4)
+        Inline::default().run(levels()[0], guarded.memory(), 64, (16 + words.len()) * 4)
     };
     assert_eq!(run(&nested(20)), Outcome::Done);
     assert!(matches!(run(&nested(4000)), Outcome::Fault(reason) if reason.contains("loops in one another")));
@@ -380,7 +382,7 @@ fn lengths_that_are_none_end_all_workers() {
     for length in [i32::MIN, i32::MIN | 1, -1, -8, SERIAL, SERIAL | 1, i32::MAX] {
         for threads in [1, 2, 3] {
             guarded.write(64, &[op::REDUCE as u32, length as u32]);
-            let pool = Pool::start(Level::choose(None).unwrap(), threads).unwrap();
+            let pool = Pool::start(levels()[0], threads).unwrap();
             let (send, receive) = channel();
             pool.submit(guarded.memory(), 256, 256 + 4096, Box::new(move |outcome| send.send(outcome).unwrap()));
             let outcome = receive.recv_timeout(Duration::from_secs(20)).expect("workers that end");

@@ -3,7 +3,7 @@
 use recurra_native::commands::{cast_code, chain_layout, command as op, data_type, f32_code, pooling, recurrent, reduction, SELECT};
 use recurra_native::pool::{Inline, Outcome, Pool};
 use recurra_native::simd::Level;
-use recurra_native::testing::{command, Heap, Random};
+use recurra_native::testing::{command, levels, Heap, Random};
 use std::sync::mpsc::channel;
 
 /// Runs a program on `threads` threads of a pool, or (0) on this one.
@@ -20,7 +20,7 @@ fn run(level: Level, heap: &mut Heap, (program, end): (usize, usize), threads: u
 
 /// Runs what `build` writes on all instruction sets and numbers of threads; `build` gives the program, and where how many results lie.
 fn check(name: &str, tolerance: f64, build: impl Fn(&mut Heap) -> (Vec<i32>, Vec<(i32, Vec<f64>)>)) {
-    for level in Level::available() {
+    for level in levels() {
         let mut bits: Option<Vec<Vec<u32>>> = None;
         for threads in [0, 1, 2, 3] {
             let mut heap = Heap::new(1 << 20);
@@ -227,7 +227,7 @@ fn sequences_backward() {
                 of(s.h0.len(), |s| &mut s.h0),
                 of(if kind == 2 { s.c0.len() } else { 0 }, |s| &mut s.c0),
             ];
-            for level in Level::available() {
+            for level in levels() {
                 let mut bits: Option<Vec<Vec<u32>>> = None;
                 for threads in [0, 2, 3] {
                     let mut heap = Heap::new(1 << 20);
@@ -807,7 +807,7 @@ fn windows_of_pooling() {
 
 #[test]
 fn what_cannot_run_is_an_error_and_nothing_else_is_harmed() {
-    let level = Level::choose(None).unwrap();
+    let level = levels()[0];
     for threads in [0, 2] {
         let mut heap = Heap::new(1 << 12);
         let from = heap.floats(&[1.0; 4]);
@@ -857,7 +857,7 @@ fn long(heap: &mut Heap, count: usize) -> ((usize, usize), i32) {
 #[test]
 fn programs_that_overlap_run_one_after_another() {
     for threads in [1, 2, 3] {
-        let pool = Pool::start(Level::choose(None).unwrap(), threads).unwrap();
+        let pool = Pool::start(levels()[0], threads).unwrap();
         let mut heap = Heap::new(1 << 19);
         let memory = heap.memory();
         let programs: Vec<_> = [200, 3, 50, 1].iter().map(|count| long(&mut heap, *count)).collect();
@@ -877,7 +877,7 @@ fn programs_that_overlap_run_one_after_another() {
 
 #[test]
 fn a_pool_that_is_closed_does_what_was_submitted() {
-    let pool = Pool::start(Level::choose(None).unwrap(), 2).unwrap();
+    let pool = Pool::start(levels()[0], 2).unwrap();
     let mut heap = Heap::new(1 << 18);
     let memory = heap.memory();
     let ((program, end), last) = long(&mut heap, 500);
@@ -894,7 +894,7 @@ fn a_pool_that_is_closed_does_what_was_submitted() {
 #[test]
 fn a_pool_that_is_dropped_breaks_off_what_runs() {
     for threads in [1, 2, 3] {
-        let pool = Pool::start(Level::choose(None).unwrap(), threads).unwrap();
+        let pool = Pool::start(levels()[0], threads).unwrap();
         let mut heap = Heap::new(1 << 20);
         let memory = heap.memory();
         // Several seconds.

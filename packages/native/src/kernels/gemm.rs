@@ -638,14 +638,13 @@ pub fn command<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simd::Level;
-    use crate::testing::Random;
+    use crate::testing::{levels, Random};
 
-    fn wanted(p: &Product, before: &[f32]) -> Vec<f64> {
+    /// A B in float64.
+    fn exact(p: &Product) -> Vec<f64> {
         let mut out = vec![0f64; p.m * p.n];
         for i in 0..p.m {
             for j in 0..p.n {
-                let mut sum = if p.accumulate { f64::from(before[i * p.ldc + j]) } else { 0.0 };
                 for q in 0..p.k {
                     // SAFETY: the tests' matrices are as large as their sizes say.
                     let (x, y) = unsafe {
@@ -654,17 +653,31 @@ mod tests {
                             *p.b.offset(q as isize * p.b_row + j as isize * p.b_column),
                         )
                     };
-                    sum += f64::from(x) * f64::from(y);
+                    out[i * p.n + j] += f64::from(x) * f64::from(y);
+                }
+            }
+        }
+        out
+    }
+
+    /// What C is to become, by A B.
+    fn wanted(p: &Product, exact: &[f64], before: &[f32]) -> Vec<f64> {
+        let mut out = exact.to_vec();
+        for i in 0..p.m {
+            for j in 0..p.n {
+                let sum = &mut out[i * p.n + j];
+                if p.accumulate {
+                    *sum += f64::from(before[i * p.ldc + j]);
                 }
                 if !p.bias.is_null() {
                     // SAFETY: the bias has n values.
-                    sum += f64::from(unsafe { *p.bias.add(j) });
+                    *sum += f64::from(unsafe { *p.bias.add(j) });
                 }
-                out[i * p.n + j] = match p.activation {
+                *sum = match p.activation {
                     1 => sum.max(0.0),
                     2 => sum.tanh(),
-                    3 => 1.0 / (1.0 + (-sum).exp()),
-                    _ => sum,
+                    3 => 1.0 / (1.0 + (-*sum).exp()),
+                    _ => *sum,
                 };
             }
         }
@@ -698,12 +711,14 @@ mod tests {
                 (65, 270, 260),
             ]
         };
-        for level in Level::available() {
+        for level in levels() {
             let mut scratch = Scratch::new();
             for &(m, n, k) in sizes {
                 let a = random.floats(m * k + 1);
                 let b = random.floats(n * k + 1);
                 let bias = random.floats(n);
+                // By the strides of A and B.
+                let mut exacts: [Option<Vec<f64>>; 4] = Default::default();
                 for variant in 0..16 {
                     let ldc = n + variant % 3;
                     let before = random.floats(m * ldc);
@@ -723,7 +738,8 @@ mod tests {
                         p.bias = bias.as_ptr();
                         p.activation = (m % 4) as i32;
                     }
-                    let wanted = wanted(&p, &before);
+                    let exact = exacts[variant & 3].get_or_insert_with(|| exact(&p));
+                    let wanted = wanted(&p, exact, &before);
                     // SAFETY: the matrices are as large as the product says.
                     crate::dispatch!(level, s => unsafe { gemm(s, &p, &mut scratch) });
                     for i in 0..m {
@@ -748,7 +764,7 @@ mod tests {
         let mut random = Random::new(2);
         let (m, n, k) = if cfg!(miri) { (9, 10, 5) } else { (37, 61, 300) };
         let (a, b) = (random.floats(m * k), random.floats(n * k));
-        for level in Level::available() {
+        for level in levels() {
             let mut scratch = Scratch::new();
             let mut whole = vec![0f32; m * n];
             let p = Product::new(m, n, k, a.as_ptr(), k, b.as_ptr(), n, whole.as_mut_ptr(), n);
