@@ -5,92 +5,64 @@ use crate::memory::{Checked, Operands};
 use crate::simd::Simd;
 use crate::team::Worker;
 
-const M0: u64 = 0xd251_1f53;
-const M1: u64 = 0xcd9e_8d57;
+const M0: u32 = 0xd251_1f53;
+const M1: u32 = 0xcd9e_8d57;
 const W0: u32 = 0x9e37_79b9;
 const W1: u32 = 0xbb67_ae85;
 
-/// One block of four words: counter (c, 0, 0, stream) under a key.
+/// The blocks of `N * LANES` counters from `c` on, lane by lane: their words in the order of the stream. Block c: counter (c, 0, 0, stream) under the key.
+/// A word as uniform float32 has 24 bits, in [0, 1).
+///
+/// # Safety
+/// `4 * N * LANES` words at `to` must be writable.
 #[inline(always)]
-pub fn philox(c: u32, stream: u32, key0: u32, key1: u32) -> [u32; 4] {
-    let (mut c0, mut c1, mut c2, mut c3) = (c, 0u32, 0u32, stream);
+unsafe fn blocks<S: Simd, const N: usize>(s: S, to: *mut u32, c: usize, stream: u32, key0: u32, key1: u32, as_uniform: bool) {
+    let count = s.iload([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15].as_ptr());
+    let zero = s.isplat(0);
+    // Several vectors, so that one is computed while another waits for its products.
+    let mut all = [[zero, zero, zero, s.isplat(stream as i32)]; N];
+    for (i, four) in all.iter_mut().enumerate() {
+        four[0] = s.iadd(s.isplat((c + i * S::LANES) as i32), count);
+    }
     let (mut k0, mut k1) = (key0, key1);
     for _ in 0..10 {
-        let p = M0 * u64::from(c0);
-        let q = M1 * u64::from(c2);
-        c0 = (q >> 32) as u32 ^ c1 ^ k0;
-        c1 = q as u32;
-        c2 = (p >> 32) as u32 ^ c3 ^ k1;
-        c3 = p as u32;
+        for four in &mut all {
+            let [c0, c1, c2, c3] = *four;
+            let (p_high, p_low) = s.mul_wide(c0, M0);
+            let (q_high, q_low) = s.mul_wide(c2, M1);
+            *four = [s.xor(s.xor(q_high, c1), s.isplat(k0 as i32)), q_low, s.xor(s.xor(p_high, c3), s.isplat(k1 as i32)), p_low];
+        }
         k0 = k0.wrapping_add(W0);
         k1 = k1.wrapping_add(W1);
     }
-    [c0, c1, c2, c3]
-}
-
-/// A word as a uniform float32 of 24 bits in [0, 1).
-#[inline(always)]
-pub fn uniform(word: u32) -> f32 {
-    (word >> 8) as f32 * (1.0 / 16_777_216.0)
-}
-
-/// Blocks that are computed side by side: their words in the order of the stream are then a transposition away.
-const SIDE: usize = 16;
-
-kernel! {
-    /// Words `4 * first` to `4 * last` of a stream, or uniform float32 of them.
-    ///
-    /// # Safety
-    /// `4 * (last - first)` words at `to` must be writable.
-    pub unsafe fn stream(s, to: *mut u32, first: usize, last: usize, stream: u32, key0: u32, key1: u32, as_uniform: bool) {
-        let _ = s;
-        let finish = |word: u32| if as_uniform { uniform(word).to_bits() } else { word };
-        let mut c = first;
-        let mut to = to;
-        while c + SIDE <= last {
-            // Lane by lane what `philox` does; the compiler makes vectors of it. One function for both, of N lanes that come and go as arrays, took a fifth longer.
-            let mut c0: [u32; SIDE] = std::array::from_fn(|i| (c + i) as u32);
-            let (mut c1, mut c2, mut c3) = ([0u32; SIDE], [0u32; SIDE], [stream; SIDE]);
-            let (mut k0, mut k1) = (key0, key1);
-            for _ in 0..10 {
-                for i in 0..SIDE {
-                    let p = M0 * u64::from(c0[i]);
-                    let q = M1 * u64::from(c2[i]);
-                    c0[i] = (q >> 32) as u32 ^ c1[i] ^ k0;
-                    c1[i] = q as u32;
-                    c2[i] = (p >> 32) as u32 ^ c3[i] ^ k1;
-                    c3[i] = p as u32;
-                }
-                k0 = k0.wrapping_add(W0);
-                k1 = k1.wrapping_add(W1);
+    for (i, four) in all.iter_mut().enumerate() {
+        if as_uniform {
+            for words in four.iter_mut() {
+                *words = s.bits(s.mul(s.convert(s.srl(*words, 8)), s.splat(1.0 / 16_777_216.0)));
             }
-            for i in 0..SIDE {
-                for (j, word) in [c0[i], c1[i], c2[i], c3[i]].into_iter().enumerate() {
-                    *to.add(4 * i + j) = finish(word);
-                }
-            }
-            c += SIDE;
-            to = to.add(4 * SIDE);
         }
-        for c in c..last {
-            for (j, word) in philox(c as u32, stream, key0, key1).into_iter().enumerate() {
-                *to.add(j) = finish(word);
-            }
-            to = to.add(4);
-        }
+        s.interleave(*four, to.add(4 * i * S::LANES).cast());
     }
 }
 
-/// Words i .. i + n of a stream, or uniform float32 of them; i is a multiple of 4.
-///
-/// # Safety
-/// `n` words at `to` must be writable.
-pub unsafe fn draw<S: Simd>(s: S, to: *mut u32, i: usize, n: usize, number: u32, key0: u32, key1: u32, as_uniform: bool) {
-    let (first, whole) = (i / 4, n / 4);
-    stream(s, to, first, first + whole, number, key0, key1, as_uniform);
-    let words = philox((first + whole) as u32, number, key0, key1);
-    for (j, word) in words.iter().enumerate().take(n % 4) {
-        *to.add(4 * whole + j) = if as_uniform { uniform(*word).to_bits() } else { *word };
+kernel! {
+    /// Words i .. i + n of a stream, or uniform float32 of them; i is a multiple of 4.
+    ///
+    /// # Safety
+    /// `n` words at `to` must be writable.
+    pub unsafe fn draw(s, to: *mut u32, i: usize, n: usize, stream: u32, key0: u32, key1: u32, as_uniform: bool) {
+        let mut done = 0;
+        while done + 8 * S::LANES <= n {
+            blocks::<S, 2>(s, to.add(done), (i + done) / 4, stream, key0, key1, as_uniform);
+            done += 8 * S::LANES;
+        }
+        while done < n {
+            let mut words = [0u32; 64];
+            blocks::<S, 1>(s, words.as_mut_ptr(), (i + done) / 4, stream, key0, key1, as_uniform);
+            let some = (n - done).min(4 * S::LANES);
+            std::ptr::copy_nonoverlapping(words.as_ptr(), to.add(done), some);
+            done += some;
+        }
     }
 }
 
@@ -115,10 +87,32 @@ pub fn random<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
 mod tests {
     use super::*;
 
+    /// One block of four words: counter (c, 0, 0, stream) under a key.
+    fn philox(c: u32, stream: u32, key0: u32, key1: u32) -> [u32; 4] {
+        let (mut c0, mut c1, mut c2, mut c3) = (c, 0u32, 0u32, stream);
+        let (mut k0, mut k1) = (key0, key1);
+        for _ in 0..10 {
+            let p = u64::from(M0) * u64::from(c0);
+            let q = u64::from(M1) * u64::from(c2);
+            c0 = (q >> 32) as u32 ^ c1 ^ k0;
+            c1 = q as u32;
+            c2 = (p >> 32) as u32 ^ c3 ^ k1;
+            c3 = p as u32;
+            k0 = k0.wrapping_add(W0);
+            k1 = k1.wrapping_add(W1);
+        }
+        [c0, c1, c2, c3]
+    }
+
+    /// A word as a uniform float32 of 24 bits in [0, 1).
+    fn uniform(word: u32) -> f32 {
+        (word >> 8) as f32 * (1.0 / 16_777_216.0)
+    }
+
     #[test]
     fn streams_are_blocks_in_a_row() {
-        for level in crate::simd::Level::available() {
-            for (i, n) in [(0, 1), (4, 63), (8, 64), (12, 135), (0, 515)] {
+        for level in crate::testing::levels() {
+            for (i, n) in [(0, 0), (0, 1), (4, 63), (8, 64), (12, 135), (16, 128), (0, 515)] {
                 let mut words = vec![0u32; n + 1];
                 let mut floats = vec![0u32; n + 1];
                 crate::dispatch!(level, s => {

@@ -258,4 +258,25 @@ impl Simd for Avx2 {
             _mm256_storeu_ps(to.add((i + 4) * to_row), _mm256_permute2f128_ps::<0x31>(a, b));
         }
     }
+    #[inline(always)]
+    fn mul_wide(self, a: Self::I, m: u32) -> (Self::I, Self::I) {
+        pure!({
+            let m = _mm256_set1_epi32(m as i32);
+            let (even, odd) = (_mm256_mul_epu32(a, m), _mm256_mul_epu32(_mm256_srli_epi64::<32>(a), m));
+            let high = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(even), odd);
+            (high, _mm256_blend_epi32::<0xaa>(even, _mm256_slli_epi64::<32>(odd)))
+        })
+    }
+    #[inline(always)]
+    unsafe fn interleave(self, [a, b, c, d]: [Self::I; 4], to: *mut i32) {
+        let (t0, t1) = (_mm256_unpacklo_epi32(a, b), _mm256_unpackhi_epi32(a, b));
+        let (t2, t3) = (_mm256_unpacklo_epi32(c, d), _mm256_unpackhi_epi32(c, d));
+        // Half h of these has lane 4 h, 4 h + 1, ... of all four.
+        let (u0, u1) = (_mm256_unpacklo_epi64(t0, t2), _mm256_unpackhi_epi64(t0, t2));
+        let (u2, u3) = (_mm256_unpacklo_epi64(t1, t3), _mm256_unpackhi_epi64(t1, t3));
+        for (i, (a, b)) in [(u0, u1), (u2, u3)].into_iter().enumerate() {
+            _mm256_storeu_si256(to.add(8 * i).cast(), _mm256_permute2x128_si256::<0x20>(a, b));
+            _mm256_storeu_si256(to.add(8 * (i + 2)).cast(), _mm256_permute2x128_si256::<0x31>(a, b));
+        }
+    }
 }

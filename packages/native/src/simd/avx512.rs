@@ -234,29 +234,63 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-        // Four blocks of eight by eight.
-        for i in 0..2 {
-            for j in 0..2 {
-                eight(from.add(8 * (i * from_row + j)), from_row, to.add(8 * (j * to_row + i)), to_row);
-            }
+        // Four columns at a time, a quarter of each vector for four rows: squares of four by four within the quarters are all that is left to transpose.
+        // Inserting from memory leaves the port of the shuffles free, and little is kept in registers.
+        for j in (0..16).step_by(4) {
+            let at = from.add(j);
+            let (a, b) = (quarters(at, from_row), quarters(at.add(from_row), from_row));
+            let (c, d) = (quarters(at.add(2 * from_row), from_row), quarters(at.add(3 * from_row), from_row));
+            let (t0, t1) = (_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+            let (t2, t3) = (_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+            let to = to.add(j * to_row);
+            _mm512_storeu_ps(to, _mm512_shuffle_ps::<0x44>(t0, t2));
+            _mm512_storeu_ps(to.add(to_row), _mm512_shuffle_ps::<0xee>(t0, t2));
+            _mm512_storeu_ps(to.add(2 * to_row), _mm512_shuffle_ps::<0x44>(t1, t3));
+            _mm512_storeu_ps(to.add(3 * to_row), _mm512_shuffle_ps::<0xee>(t1, t3));
+        }
+    }
+
+    #[inline(always)]
+    fn mul_wide(self, a: Self::I, m: u32) -> (Self::I, Self::I) {
+        pure!({
+            let m = _mm512_set1_epi32(m as i32);
+            let (even, odd) = (_mm512_mul_epu32(a, m), _mm512_mul_epu32(_mm512_srli_epi64::<32>(a), m));
+            let high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<32>(even), odd);
+            (high, _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64::<32>(odd)))
+        })
+    }
+    // Left to itself, the compiler scatters each word.
+    #[inline(always)]
+    unsafe fn interleave(self, [a, b, c, d]: [Self::I; 4], to: *mut i32) {
+        let (t0, t1) = (_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+        let (t2, t3) = (_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+        // Quarter q of these has lane 4 q, 4 q + 1, ... of all four.
+        let (u0, u1) = (_mm512_unpacklo_epi64(t0, t2), _mm512_unpackhi_epi64(t0, t2));
+        let (u2, u3) = (_mm512_unpacklo_epi64(t1, t3), _mm512_unpackhi_epi64(t1, t3));
+        for (i, quarters) in fours([u0, u1, u2, u3]).into_iter().enumerate() {
+            _mm512_storeu_si512(to.add(16 * i).cast(), quarters);
         }
     }
 }
 
-/// Eight by eight, transposed.
+/// Quarter j of vector i becomes quarter i of vector j.
 #[inline(always)]
-unsafe fn eight(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
-    let row = |i: usize| _mm256_loadu_ps(from.add(i * from_row));
-    let (t0, t1) = (_mm256_unpacklo_ps(row(0), row(1)), _mm256_unpackhi_ps(row(0), row(1)));
-    let (t2, t3) = (_mm256_unpacklo_ps(row(2), row(3)), _mm256_unpackhi_ps(row(2), row(3)));
-    let (t4, t5) = (_mm256_unpacklo_ps(row(4), row(5)), _mm256_unpackhi_ps(row(4), row(5)));
-    let (t6, t7) = (_mm256_unpacklo_ps(row(6), row(7)), _mm256_unpackhi_ps(row(6), row(7)));
-    let (u0, u1) = (_mm256_shuffle_ps::<0x44>(t0, t2), _mm256_shuffle_ps::<0xee>(t0, t2));
-    let (u2, u3) = (_mm256_shuffle_ps::<0x44>(t1, t3), _mm256_shuffle_ps::<0xee>(t1, t3));
-    let (u4, u5) = (_mm256_shuffle_ps::<0x44>(t4, t6), _mm256_shuffle_ps::<0xee>(t4, t6));
-    let (u6, u7) = (_mm256_shuffle_ps::<0x44>(t5, t7), _mm256_shuffle_ps::<0xee>(t5, t7));
-    for (i, (a, b)) in [(u0, u4), (u1, u5), (u2, u6), (u3, u7)].into_iter().enumerate() {
-        _mm256_storeu_ps(to.add(i * to_row), _mm256_permute2f128_ps::<0x20>(a, b));
-        _mm256_storeu_ps(to.add((i + 4) * to_row), _mm256_permute2f128_ps::<0x31>(a, b));
-    }
+unsafe fn fours([a, b, c, d]: [__m512i; 4]) -> [__m512i; 4] {
+    let (low, high) = (_mm512_shuffle_i32x4::<0x44>(a, b), _mm512_shuffle_i32x4::<0xee>(a, b));
+    let (lower, higher) = (_mm512_shuffle_i32x4::<0x44>(c, d), _mm512_shuffle_i32x4::<0xee>(c, d));
+    [
+        _mm512_shuffle_i32x4::<0x88>(low, lower),
+        _mm512_shuffle_i32x4::<0xdd>(low, lower),
+        _mm512_shuffle_i32x4::<0x88>(high, higher),
+        _mm512_shuffle_i32x4::<0xdd>(high, higher),
+    ]
+}
+
+/// Four floats of each of four rows, four rows apart.
+#[inline(always)]
+unsafe fn quarters(from: *const f32, row: usize) -> __m512 {
+    let first = _mm512_castps128_ps512(_mm_loadu_ps(from));
+    let two = _mm512_insertf32x4::<1>(first, _mm_loadu_ps(from.add(4 * row)));
+    let three = _mm512_insertf32x4::<2>(two, _mm_loadu_ps(from.add(8 * row)));
+    _mm512_insertf32x4::<3>(three, _mm_loadu_ps(from.add(12 * row)))
 }

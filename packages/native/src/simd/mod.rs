@@ -138,6 +138,28 @@ pub trait Simd: Copy + Send + Sync + 'static {
             }
         }
     }
+    /// The high and the low words of the products of lanes, unsigned, and a number.
+    #[inline(always)]
+    fn mul_wide(self, a: Self::I, m: u32) -> (Self::I, Self::I) {
+        let (mut high, mut low) = ([0i32; 16], [0i32; 16]);
+        for (i, x) in self.words(a).into_iter().enumerate().take(Self::LANES) {
+            let product = u64::from(x as u32) * u64::from(m);
+            (high[i], low[i]) = ((product >> 32) as i32, product as i32);
+        }
+        // SAFETY: sixteen values are as many as the widest vector has.
+        unsafe { (self.iload(high.as_ptr()), self.iload(low.as_ptr())) }
+    }
+    /// Lane i of vector j of four goes to to + 4 * i + j.
+    /// # Safety
+    /// `4 * LANES` integers at `to` must be writable.
+    #[inline(always)]
+    unsafe fn interleave(self, four: [Self::I; 4], to: *mut i32) {
+        for (j, vector) in four.into_iter().enumerate() {
+            for (i, word) in self.words(vector).into_iter().enumerate().take(Self::LANES) {
+                *to.add(4 * i + j) = word;
+            }
+        }
+    }
 
     // ---- in terms of the others
     /// 1 / x for x of 1 .. 2^126, within one unit in the last place.
@@ -204,6 +226,13 @@ pub trait Simd: Copy + Send + Sync + 'static {
         let r = self.iselect(self.le(self.splat(2_147_483_648.0), a), self.isplat(i32::MAX), r);
         let r = self.iselect(self.le(a, self.splat(-2_147_483_648.0)), self.isplat(i32::MIN), r);
         self.iselect(self.ne(a, a), self.isplat(0), r)
+    }
+    #[inline(always)]
+    fn words(self, a: Self::I) -> [i32; 16] {
+        let mut values = [0i32; 16];
+        // SAFETY: sixteen values have room for the widest vector.
+        unsafe { self.istore(values.as_mut_ptr(), a) };
+        values
     }
     /// The lanes' values.
     #[inline(always)]

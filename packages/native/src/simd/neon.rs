@@ -236,4 +236,17 @@ impl Simd for Neon {
             vst1q_f32(to.add((i + 2) * to_row), vreinterpretq_f32_f64(vtrn2q_f64(x, y)));
         }
     }
+    #[inline(always)]
+    fn mul_wide(self, a: Self::I, m: u32) -> (Self::I, Self::I) {
+        pure!({
+            let (a, m) = (vreinterpretq_u32_s32(a), vdupq_n_u32(m));
+            let low = vreinterpretq_s32_u64(vmull_u32(vget_low_u32(a), vget_low_u32(m)));
+            let high = vreinterpretq_s32_u64(vmull_high_u32(a, m));
+            (vuzp2q_s32(low, high), vuzp1q_s32(low, high))
+        })
+    }
+    #[inline(always)]
+    unsafe fn interleave(self, [a, b, c, d]: [Self::I; 4], to: *mut i32) {
+        vst4q_s32(to, int32x4x4_t(a, b, c, d));
+    }
 }
