@@ -481,15 +481,38 @@ kernel! {
     }
 }
 
+/// Floats of B from which on it is read row after row: what a tile reads of each of many rows would be a part of a page.
+const STREAMED: usize = 1 << 16;
+/// Rows of B that are read side by side then.
+const STREAMS: usize = 8;
+
 /// Few rows, and rows of B that are dense: packing B would cost as much as the product.
 ///
 /// # Safety
 /// As of [`gemm`].
 #[inline(always)]
-unsafe fn narrow<S: Simd>(s: S, p: Product, scratch: *mut f32) {
+unsafe fn narrow<S: Simd>(s: S, whole: Product, scratch: *mut f32) {
+    let most = if whole.k * whole.n < STREAMED { whole.k } else { STREAMS };
+    let mut q = 0;
+    while q < whole.k {
+        let k = most.min(whole.k - q);
+        let (a, b) = (whole.a.offset(q as isize * whole.a_column), whole.b.offset(q as isize * whole.b_row));
+        narrow_part(s, Product { k, a, b, accumulate: whole.accumulate || q > 0, ..whole }, scratch);
+        q += k;
+    }
+}
+
+/// As [`narrow`], of rows of B that are read side by side.
+///
+/// # Safety
+/// As of [`gemm`].
+#[inline(always)]
+unsafe fn narrow_part<S: Simd>(s: S, p: Product, scratch: *mut f32) {
     let lanes = S::LANES;
     let (whole, width) = (p.n - p.n % lanes, S::VECTORS * lanes);
-    for (i, rows) in Chunks::new(p.m, S::ROWS.min(6)) {
+    // Few at a time where rows are short, so that what is read of each is long.
+    let most = if p.k <= STREAMS { 3 } else { S::ROWS.min(6) };
+    for (i, rows) in Chunks::new(p.m, most) {
         let a = p.a.offset(i as isize * p.a_row);
         let c = p.c.add(i * p.ldc);
         let mut j = 0;

@@ -1,20 +1,23 @@
 //! Whole sequences of SimpleRNN, LSTM and GRU, forward and backward.
 //!
 //! Weights are packed once a call, all gates of one vector of units side by side, so that a step's product of a panel leaves what the gates need, in the
-//! first-level cache. Workers share the batch for all steps and meet only around the sequence; backward they meet once in as many steps as make 256 rows,
+//! first-level cache. The units that fill no vector have a panel of their own, where the columns of all gates lie side by side, and their gates are computed
+//! of all rows together: both leave no lanes empty. Of few rows, packing the weights would cost as much as some steps: they are read where they lie.
+//! Workers share the batch for all steps and meet only around the sequence; backward they meet once in as many steps as make 256 rows,
 //! whose gates' gradients then give the weights' gradients in large products, shared by columns. Every sum runs in one order however many workers there are.
 //!
 //! What the forward pass keeps: gates [time][batch][4][units] (LSTM: i f n o, GRU: z r n and the candidate's recurrent part), states c [time + 1][batch][units]
 //! (LSTM), states h [time + 1][batch][units].
 
-use super::gemm::{gemm, multiply, pack, packed_size, tile, Chunks, Product};
+use super::gemm::{gemm, multiply, pack, packed_size, tile, tile_direct, Chunks, Product};
 use crate::commands::recurrent::{GRU, LSTM, RNN_RELU, RNN_TANH};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
+use crate::scratch::Scratch;
 use crate::simd::{keep, some, Simd};
 use crate::team::{part, Worker};
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 
 /// Floats of a part of a panel that stays in the first-level cache while all rows are multiplied by it.
 const PART: usize = 4096;
@@ -63,6 +66,22 @@ impl Sizes {
             0
         }
     }
+    /// Values of a unit that the products of a step give: of a GRU, the candidate's two parts are kept apart.
+    fn sums(&self) -> usize {
+        if self.kind >= LSTM {
+            4
+        } else {
+            1
+        }
+    }
+    /// Units that fill no vector, where they are computed apart: of a few rows they would not fill one together either.
+    fn rest<S: Simd>(&self) -> usize {
+        if self.kind >= LSTM && self.batch > APART {
+            self.units % S::LANES
+        } else {
+            0
+        }
+    }
     fn step(&self) -> usize {
         self.batch * self.units
     }
@@ -87,7 +106,8 @@ impl Sizes {
 struct Forward {
     z: Sizes,
     x: *const f32,
-    packed: *const f32,
+    weights: Weights,
+    /// [sums][units] and a vector: of an LSTM i f n o; of a GRU the candidate's input part, z, r, the candidate's recurrent part.
     bias: *const f32,
     mask: *const u8,
     zero_output: bool,
@@ -97,6 +117,15 @@ struct Forward {
     hidden: *mut f32,
     keeps: bool,
     ys: *mut f32,
+}
+
+/// Where the steps find the weights.
+#[derive(Clone, Copy)]
+enum Weights {
+    /// Panels of whole vectors of units, then that of the units that fill none.
+    Packed { panels: *const f32, count: usize, rest: *const f32 },
+    /// As they came: [features, gates * units] and [units, gates * units].
+    Plain { kernel: *const f32, recurrent: *const f32 },
 }
 
 /// Vectors of a panel: of the gates of one vector of units, or of units.
@@ -149,6 +178,23 @@ kernel! {
 }
 
 kernel! {
+    /// Packs the columns of the units from `first` on, `rest` of each gate side by side, into [rows][width].
+    ///
+    /// # Safety
+    /// The kernel, and the panel and a vector more, must be valid.
+    unsafe fn pack_rest(
+        s, source: *const f32, rows: usize, gates: usize, units: usize, first: usize, rest: usize, order: [usize; 4], to: *mut f32, width: usize,
+    ) {
+        for k in 0..rows {
+            for (slot, gate) in order.iter().enumerate().take(gates) {
+                // What is written beyond its columns is written over by the next ones.
+                s.store(to.add(k * width + slot * rest), s.load_part(source.add((k * gates + gate) * units + first), rest));
+            }
+        }
+    }
+}
+
+kernel! {
     /// `rows` rows times a part of a panel of four vectors, into z.
     ///
     /// # Safety
@@ -168,21 +214,21 @@ kernel! {
 }
 
 kernel! {
-    /// `rows` rows times a part of a panel of three vectors, added to three of the four vectors of z.
+    /// `rows` rows times a part of a panel of three vectors, into z.
     ///
     /// # Safety
     /// As of [`tile`].
-    unsafe fn three(s, rows: usize, k: usize, a: *const f32, a_row: isize, b: *const f32, c: *mut f32, ld: usize) {
+    unsafe fn three(s, rows: usize, k: usize, a: *const f32, a_row: isize, b: *const f32, c: *mut f32, ld: usize, accumulate: bool) {
         let w = 3 * S::LANES;
         match rows {
-            1 => tile::<S, 1, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
-            2 => tile::<S, 2, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
-            3 if S::ROWS_OF_THREE >= 3 => tile::<S, 3, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
-            4 if S::ROWS_OF_THREE >= 4 => tile::<S, 4, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
-            5 if S::ROWS_OF_THREE >= 5 => tile::<S, 5, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
-            6 if S::ROWS_OF_THREE >= 6 => tile::<S, 6, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
-            7 if S::ROWS_OF_THREE >= 7 => tile::<S, 7, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
-            8 if S::ROWS_OF_THREE >= 8 => tile::<S, 8, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, true),
+            1 => tile::<S, 1, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            2 => tile::<S, 2, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            3 if S::ROWS_OF_THREE >= 3 => tile::<S, 3, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            4 if S::ROWS_OF_THREE >= 4 => tile::<S, 4, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            5 if S::ROWS_OF_THREE >= 5 => tile::<S, 5, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            6 if S::ROWS_OF_THREE >= 6 => tile::<S, 6, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            7 if S::ROWS_OF_THREE >= 7 => tile::<S, 7, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
+            8 if S::ROWS_OF_THREE >= 8 => tile::<S, 8, 3, false>(s, k, a, a_row, 1, b, w as isize, c, ld, w, accumulate),
             _ => unreachable!("a tile of more rows than the instruction set has"),
         }
     }
@@ -193,13 +239,13 @@ fn z_width<S: Simd>(kind: i32) -> usize {
     S::LANES * if kind == GRU { 4 } else { vectors::<S>(kind) }
 }
 
-/// z[rows] (+)= A [rows, depth] times a panel, a part of the panel at a time. `ld`: from one row of z to the next.
+/// z[rows] (+)= A [rows, depth] times a panel of so many vectors, a part of the panel at a time. `ld`: from one row of z to the next.
 ///
 /// # Safety
 /// A, the panel and z must be valid.
 unsafe fn times_panel<S: Simd>(
     s: S,
-    kind: i32,
+    vectors: usize,
     rows: usize,
     depth: usize,
     a: *const f32,
@@ -209,12 +255,17 @@ unsafe fn times_panel<S: Simd>(
     ld: usize,
     accumulate: bool,
 ) {
-    let width = vectors::<S>(kind) * S::LANES;
-    let most = match kind {
-        LSTM => S::ROWS_OF_FOUR,
-        GRU => S::ROWS_OF_THREE,
+    let width = vectors * S::LANES;
+    let most = match vectors {
+        4 => S::ROWS_OF_FOUR,
+        3 => S::ROWS_OF_THREE,
         _ => S::ROWS.min(6),
     };
+    if depth == 0 && !accumulate {
+        for row in 0..rows {
+            std::ptr::write_bytes(z.add(row * ld), 0, width);
+        }
+    }
     let part = PART / width;
     let mut q = 0;
     while q < depth {
@@ -222,174 +273,347 @@ unsafe fn times_panel<S: Simd>(
         for (i, n) in Chunks::new(rows, most) {
             let (a, b, c) = (a.offset(i as isize * a_row + q as isize), panel.add(q * width), z.add(i * ld));
             let more = accumulate || q > 0;
-            match kind {
-                LSTM => four(s, n, k, a, a_row, b, c, ld, more),
-                GRU => three(s, n, k, a, a_row, b, c, ld),
-                _ => super::gemm::tile_direct(s, n, width, k, a, a_row, 1, b, width as isize, c, ld, more),
+            match vectors {
+                4 => four(s, n, k, a, a_row, b, c, ld, more),
+                3 => three(s, n, k, a, a_row, b, c, ld, more),
+                _ => tile_direct(s, n, width, k, a, a_row, 1, b, width as isize, c, ld, more),
             }
         }
         q += k;
     }
 }
 
-/// Where one vector of units of one row lies at one step.
+/// Vectors of units whose gates are computed in one go, and how many floats each thing of one lies after that of the one before: the rows of a panel, the
+/// vectors of a row, or those of values without gaps.
 #[derive(Clone, Copy)]
-struct Place {
-    /// Its values that the products left in z.
+struct Run {
+    count: usize,
+    /// Lanes in use, and those of the last vector.
+    lanes: usize,
+    last: usize,
+    /// What the products left, and from one gate's to the next.
     line: *mut f32,
-    /// The place of its gates, or null where they are not kept.
+    line_step: usize,
+    line_gate: usize,
+    bias: *const f32,
+    bias_step: usize,
+    bias_gate: usize,
+    /// The place of the gates, or null where they are not kept.
     gates: *mut f32,
-    /// The state before and after.
-    before: *const f32,
-    after: *mut f32,
+    gates_step: usize,
+    gates_gate: usize,
+    /// The states before and after.
+    cell: *const f32,
+    next_cell: *mut f32,
+    hidden: *const f32,
+    next_hidden: *mut f32,
+    state_step: usize,
     /// The output, or null.
     y: *mut f32,
-    /// Is its value masked: does the state stay as it was?
-    skipped: bool,
+    y_step: usize,
+    /// Which values are there, or null: all. The state stays as it was where none is.
+    mask: *const u8,
+    mask_step: usize,
+    zero_output: bool,
+}
+
+impl Run {
+    /// # Safety
+    /// The vector must exist.
+    #[inline(always)]
+    unsafe fn skipped(&self, v: usize) -> bool {
+        !self.mask.is_null() && *self.mask.add(v * self.mask_step) == 0
+    }
+
+    /// Lanes in use of a vector; WHOLE: all of them, of every vector.
+    #[inline(always)]
+    fn lanes<S: Simd, const WHOLE: bool>(&self, _: S, v: usize) -> usize {
+        if WHOLE {
+            S::LANES
+        } else if v + 1 == self.count {
+            self.last
+        } else {
+            self.lanes
+        }
+    }
+
+    /// Writes the new state of a vector, and the output.
+    ///
+    /// # Safety
+    /// The vector must exist.
+    #[inline(always)]
+    unsafe fn put<S: Simd, const WHOLE: bool>(&self, s: S, v: usize, h: S::F) {
+        let (at, skipped, n) = (v * self.state_step, self.skipped(v), self.lanes::<S, WHOLE>(s, v));
+        let state = if skipped { some(s, self.hidden.add(at), n) } else { h };
+        keep(s, self.next_hidden.add(at), state, n);
+        if !self.y.is_null() {
+            keep(s, self.y.add(v * self.y_step), if skipped && self.zero_output { s.splat(0.0) } else { state }, n);
+        }
+    }
 }
 
 impl Forward {
+    /// The states before and after a step, from a row on: of cells, then hidden.
+    ///
     /// # Safety
-    /// The row, unit and step must exist.
+    /// The row and step must exist.
     #[inline(always)]
-    unsafe fn place(&self, step: usize, row: usize, unit: usize, line: *mut f32) -> Place {
+    unsafe fn states(&self, step: usize, row: usize) -> [*mut f32; 4] {
+        let at = |states: *mut f32, slot: usize| states.wrapping_add(slot * self.z.step() + row * self.z.units);
+        let (from, into) = if self.keeps { (step, step + 1) } else { (step & 1, (step + 1) & 1) };
+        let (cell, next) = if self.keeps { (step, step + 1) } else { (0, 0) };
+        [at(self.cells, cell), at(self.cells, next), at(self.hidden, from), at(self.hidden, into)]
+    }
+
+    /// The gates of a step: of `count` rows' vectors at a unit, or (`along`) of so many vectors of a row from there on. Where the products lie is not in it.
+    ///
+    /// # Safety
+    /// The rows, units and step must exist.
+    #[inline(always)]
+    unsafe fn run<S: Simd>(&self, _: S, step: usize, row: usize, unit: usize, count: usize, along: bool) -> Run {
         let Sizes { batch, time, units, .. } = self.z;
         let t = self.z.time_of(step);
-        let (from, into) = if self.keeps { (step, step + 1) } else { (step & 1, (step + 1) & 1) };
-        let at = row * units + unit;
-        Place {
-            line,
-            gates: if self.gates.is_null() { null_mut() } else { self.gates.add((step * batch + row) * 4 * units + unit) },
-            before: self.hidden.add(from * self.z.step() + at),
-            after: self.hidden.add(into * self.z.step() + at),
-            y: if self.ys.is_null() { null_mut() } else { self.ys.add((row * time + t) * units + unit) },
-            skipped: !self.mask.is_null() && *self.mask.add(row * time + t) == 0,
+        let [cell, next_cell, hidden, next_hidden] = self.states(step, row);
+        let or_null = |p: *mut f32, at: usize| if p.is_null() { p } else { p.add(at) };
+        let by = |rows: usize| if along { S::LANES } else { rows };
+        let lanes = S::LANES.min(units - unit);
+        Run {
+            count,
+            lanes,
+            last: if along { S::LANES.min(units - unit - (count - 1) * S::LANES) } else { lanes },
+            line: null_mut(),
+            line_step: 0,
+            line_gate: 0,
+            bias: self.bias.add(unit),
+            bias_step: by(0),
+            bias_gate: units,
+            gates: or_null(self.gates, (step * batch + row) * 4 * units + unit),
+            gates_step: by(4 * units),
+            gates_gate: units,
+            cell: cell.wrapping_add(unit),
+            next_cell: next_cell.wrapping_add(unit),
+            hidden: hidden.add(unit),
+            next_hidden: next_hidden.add(unit),
+            state_step: by(units),
+            y: or_null(self.ys, (row * time + t) * units + unit),
+            y_step: by(time * units),
+            mask: if self.mask.is_null() { self.mask } else { self.mask.add(row * time + t) },
+            mask_step: if along { 0 } else { time },
+            zero_output: self.zero_output,
         }
     }
+}
 
-    /// Writes the new state of n units, and the output.
+/// Gates, states and outputs of an LSTM, from what the products left.
+///
+/// What waits for the new cell state comes in a second loop: one row's chain of functions is longer than what a processor looks ahead. What it needs is left in
+/// the places of the first and the third sum: where the units of a row fill no vector, its end is written over the begin of the next one, which was read before.
+///
+/// # Safety
+/// All that `r` points to must be valid.
+#[inline(always)]
+unsafe fn lstm_gates<S: Simd, const WHOLE: bool>(s: S, r: Run) {
+    for v in 0..r.count {
+        let (line, bias) = (r.line.add(v * r.line_step), r.bias.add(v * r.bias_step));
+        let get = |k: usize| s.add(s.load(line.add(k * r.line_gate)), s.load(bias.add(k * r.bias_gate)));
+        let i = math::gate(s, get(0));
+        let forget = math::gate(s, get(1));
+        let candidate = math::tanh(s, get(2));
+        let o = math::gate(s, get(3));
+        let n = r.lanes::<S, WHOLE>(s, v);
+        let before = some(s, r.cell.add(v * r.state_step), n);
+        let c = s.fma(forget, before, s.mul(i, candidate));
+        s.store(line, c);
+        s.store(line.add(2 * r.line_gate), o);
+        keep(s, r.next_cell.add(v * r.state_step), if r.skipped(v) { before } else { c }, n);
+        if !r.gates.is_null() {
+            let gates = r.gates.add(v * r.gates_step);
+            keep(s, gates, i, n);
+            keep(s, gates.add(r.gates_gate), forget, n);
+            keep(s, gates.add(2 * r.gates_gate), candidate, n);
+            keep(s, gates.add(3 * r.gates_gate), o, n);
+        }
+    }
+    for v in 0..r.count {
+        let line = r.line.add(v * r.line_step);
+        r.put::<S, WHOLE>(s, v, s.mul(s.load(line.add(2 * r.line_gate)), math::tanh(s, s.load(line))));
+    }
+}
+
+/// As [`lstm_gates`], of a GRU: the products left the input's part of the candidate, update, reset, the recurrent part of the candidate, with biases.
+///
+/// # Safety
+/// All that `r` points to must be valid.
+#[inline(always)]
+unsafe fn gru_gates<S: Simd, const WHOLE: bool>(s: S, r: Run) {
+    for v in 0..r.count {
+        let line = r.line.add(v * r.line_step);
+        let get = |k: usize| s.load(line.add(k * r.line_gate));
+        let update = math::gate(s, get(1));
+        let reset = math::gate(s, get(2));
+        let inner = get(3);
+        s.store(line, s.fma(reset, inner, get(0)));
+        s.store(line.add(2 * r.line_gate), update);
+        if !r.gates.is_null() {
+            let gates = r.gates.add(v * r.gates_step);
+            let n = r.lanes::<S, WHOLE>(s, v);
+            keep(s, gates, update, n);
+            keep(s, gates.add(r.gates_gate), reset, n);
+            keep(s, gates.add(3 * r.gates_gate), inner, n);
+        }
+    }
+    for v in 0..r.count {
+        let line = r.line.add(v * r.line_step);
+        let candidate = math::tanh(s, s.load(line));
+        if !r.gates.is_null() {
+            keep(s, r.gates.add(v * r.gates_step + 2 * r.gates_gate), candidate, r.lanes::<S, WHOLE>(s, v));
+        }
+        let (update, before) = (s.load(line.add(2 * r.line_gate)), some(s, r.hidden.add(v * r.state_step), r.lanes::<S, WHOLE>(s, v)));
+        r.put::<S, WHOLE>(s, v, s.fma(update, s.sub(before, candidate), candidate));
+    }
+}
+
+/// States and outputs of a SimpleRNN.
+///
+/// # Safety
+/// All that `r` points to must be valid; the lines and biases are whole vectors.
+#[inline(always)]
+unsafe fn rnn_states<S: Simd, const WHOLE: bool>(s: S, r: Run, relu: bool) {
+    for v in 0..r.count {
+        let x = s.add(s.load(r.line.add(v * r.line_step)), s.load(r.bias.add(v * r.bias_step)));
+        r.put::<S, WHOLE>(s, v, if relu { s.pmax(x, s.splat(0.0)) } else { math::tanh(s, x) });
+    }
+}
+
+kernel! {
+    /// `n` values of each row without gaps: of a, and of b and one row of c added unless they are null. A vector is written beyond the last row.
     ///
     /// # Safety
-    /// n units must be valid at the place.
-    #[inline(always)]
-    unsafe fn put<S: Simd>(&self, s: S, p: Place, h: S::F, n: usize) {
-        let state = if p.skipped { some(s, p.before, n) } else { h };
-        keep(s, p.after, state, n);
-        if !p.y.is_null() {
-            keep(s, p.y, if p.skipped && self.zero_output { s.splat(0.0) } else { state }, n);
+    /// All of these must be valid.
+    unsafe fn gather(s, rows: usize, n: usize, a: *const f32, b: *const f32, row: usize, c: *const f32, to: *mut f32) {
+        let zero = s.splat(0.0);
+        let bias = if c.is_null() { zero } else { s.load_part(c, n) };
+        for r in 0..rows {
+            let mut v = s.load_part(a.add(r * row), n);
+            if !b.is_null() {
+                v = s.add(v, s.load_part(b.add(r * row), n));
+            }
+            s.store(to.add(r * n), s.add(v, bias));
         }
     }
 }
 
 kernel! {
-    /// Gates, states and outputs of an LSTM: rows r0 .. r1, one panel of one step, from what its product left in z.
-    ///
-    /// What waits for the new cell state comes in a second loop: one row's chain of functions is longer than what a processor looks ahead.
+    /// Gates, states and outputs of a cell of any kind.
     ///
     /// # Safety
-    /// All that `f` points to must be valid for these rows.
-    unsafe fn lstm_gates(s, f: *const Forward, step: usize, panel: usize, r0: usize, r1: usize, z: *mut f32) {
-        let f = *f;
-        let units = f.z.units;
-        let unit = panel * S::LANES;
-        let n = S::LANES.min(units - unit);
-        let (from, into) = if f.keeps { (step, step + 1) } else { (0, 0) };
-        let bias = f.bias.add(panel * 4 * S::LANES);
-        let b = |k: usize| s.load(bias.add(k * S::LANES));
-        let (b0, b1, b2, b3) = (b(0), b(1), b(2), b(3));
-        for row in r0..r1 {
-            let p = f.place(step, row, unit, z.add((row - r0) * 4 * S::LANES));
-            let get = |k: usize| s.load(p.line.add(k * S::LANES));
-            let i = math::gate(s, s.add(get(0), b0));
-            let forget = math::gate(s, s.add(get(1), b1));
-            let candidate = math::tanh(s, s.add(get(2), b2));
-            let o = math::gate(s, s.add(get(3), b3));
-            let at = row * units + unit;
-            let before = some(s, f.cells.add(from * f.z.step() + at), n);
-            let c = s.fma(forget, before, s.mul(i, candidate));
-            s.store(p.line, c);
-            s.store(p.line.add(S::LANES), o);
-            keep(s, f.cells.add(into * f.z.step() + at), if p.skipped { before } else { c }, n);
-            if !p.gates.is_null() {
-                keep(s, p.gates, i, n);
-                keep(s, p.gates.add(units), forget, n);
-                keep(s, p.gates.add(2 * units), candidate, n);
-                keep(s, p.gates.add(3 * units), o, n);
-            }
-        }
-        for row in r0..r1 {
-            let p = f.place(step, row, unit, z.add((row - r0) * 4 * S::LANES));
-            let h = s.mul(s.load(p.line.add(S::LANES)), math::tanh(s, s.load(p.line)));
-            f.put(s, p, h, n);
+    /// All that `r` points to must be valid.
+    unsafe fn compute(s, kind: i32, r: *const Run) {
+        let r = *r;
+        match (kind, r.lanes == S::LANES && r.last == S::LANES) {
+            (LSTM, true) => lstm_gates::<S, true>(s, r),
+            (LSTM, false) => lstm_gates::<S, false>(s, r),
+            (GRU, true) => gru_gates::<S, true>(s, r),
+            (GRU, false) => gru_gates::<S, false>(s, r),
+            (_, true) => rnn_states::<S, true>(s, r, kind == RNN_RELU),
+            (_, false) => rnn_states::<S, false>(s, r, kind == RNN_RELU),
         }
     }
 }
+
+/// What the products left of the units that fill no vector: each sum of the first row is that at `a`, and that at `b` unless it is null.
+struct Rest {
+    a: [*const f32; 4],
+    b: [*const f32; 4],
+    /// From one row to the next.
+    row: usize,
+}
+
+/// Floats of one value of all units that fill no vector, without gaps, and a vector more.
+fn plane<S: Simd>(rows: usize, rest: usize) -> usize {
+    (rows * rest).next_multiple_of(S::LANES) + S::LANES
+}
+/// Values of such units: four sums, four gates, the state before and after, and zeros.
+const PLANES: usize = 11;
 
 kernel! {
-    /// As [`lstm_gates`], of a GRU: z holds the input's part of the candidate, update, reset, the recurrent part of the candidate; biases are in them.
+    /// Gates, states and outputs of the units that fill no vector, of rows r0 .. r1 together.
     ///
     /// # Safety
-    /// All that `f` points to must be valid for these rows.
-    unsafe fn gru_gates(s, f: *const Forward, step: usize, panel: usize, r0: usize, r1: usize, z: *mut f32) {
-        let f = *f;
-        let units = f.z.units;
-        let unit = panel * S::LANES;
-        let n = S::LANES.min(units - unit);
-        for row in r0..r1 {
-            let p = f.place(step, row, unit, z.add((row - r0) * 4 * S::LANES));
-            let get = |k: usize| s.load(p.line.add(k * S::LANES));
-            let update = math::gate(s, get(1));
-            let reset = math::gate(s, get(2));
-            let inner = get(3);
-            s.store(p.line, s.fma(reset, inner, get(0)));
-            s.store(p.line.add(S::LANES), update);
-            if !p.gates.is_null() {
-                keep(s, p.gates, update, n);
-                keep(s, p.gates.add(units), reset, n);
-                keep(s, p.gates.add(3 * units), inner, n);
-            }
+    /// All that `f` and `sums` point to must be valid for these rows; `planes`: [`PLANES`] of them.
+    unsafe fn rest_gates(s, f: *const Forward, step: usize, r0: usize, r1: usize, sums: *const Rest, planes: *mut f32) {
+        let (f, sums) = (&*f, &*sums);
+        let Sizes { kind, batch, time, units, .. } = f.z;
+        let n = units % S::LANES;
+        let (first, rows) = (units - n, r1 - r0);
+        let plane = plane::<S>(rows, n);
+        let part = |k: usize| planes.add(k * plane);
+        let zero = s.splat(0.0);
+        for k in 0..4 {
+            gather(s, rows, n, sums.a[k], sums.b[k], sums.row, f.bias.add(k * units + first), part(k));
         }
-        for row in r0..r1 {
-            let p = f.place(step, row, unit, z.add((row - r0) * 4 * S::LANES));
-            let candidate = math::tanh(s, s.load(p.line));
-            if !p.gates.is_null() {
-                keep(s, p.gates.add(2 * units), candidate, n);
+        let [cell, next_cell, hidden, next_hidden] = f.states(step, r0).map(|p| p.wrapping_add(first));
+        let (before, after, zeros) = (part(8), part(9), part(10));
+        gather(s, rows, n, if kind == LSTM { cell } else { hidden }, null(), units, null(), before);
+        s.store(zeros, zero);
+        let keeps = !f.gates.is_null();
+        let run = Run {
+            count: (rows * n).div_ceil(S::LANES),
+            lanes: S::LANES,
+            last: S::LANES,
+            line: planes,
+            line_step: S::LANES,
+            line_gate: plane,
+            bias: zeros,
+            bias_step: 0,
+            bias_gate: 0,
+            gates: if keeps { part(4) } else { null_mut() },
+            gates_step: S::LANES,
+            gates_gate: plane,
+            cell: before,
+            next_cell: before,
+            hidden: before,
+            next_hidden: after,
+            state_step: S::LANES,
+            y: null_mut(),
+            y_step: 0,
+            mask: null(),
+            mask_step: 0,
+            zero_output: false,
+        };
+        compute(s, kind, &run);
+        let t = f.z.time_of(step);
+        for row in 0..rows {
+            let at = row * units;
+            let skipped = !f.mask.is_null() && *f.mask.add((r0 + row) * time + t) == 0;
+            if kind == LSTM && (f.keeps || !skipped) {
+                let c = if skipped { s.load_part(cell.add(at), n) } else { s.load(before.add(row * n)) };
+                s.store_part(next_cell.add(at), c, n);
             }
-            let update = s.load(p.line.add(S::LANES));
-            f.put(s, p, s.fma(update, s.sub(some(s, p.before, n), candidate), candidate), n);
+            let h = if skipped { s.load_part(hidden.add(at), n) } else { s.load(after.add(row * n)) };
+            s.store_part(next_hidden.add(at), h, n);
+            if !f.ys.is_null() {
+                let y = f.ys.add(((r0 + row) * time + t) * units + first);
+                s.store_part(y, if skipped && f.zero_output { zero } else { h }, n);
+            }
+            if keeps {
+                let gates = f.gates.add((step * batch + r0 + row) * 4 * units + first);
+                for k in 0..4 {
+                    s.store_part(gates.add(k * units), s.load(part(4 + k).add(row * n)), n);
+                }
+            }
         }
     }
 }
 
-kernel! {
-    /// States and outputs of a SimpleRNN, whose panels are of several vectors of units.
-    ///
-    /// # Safety
-    /// All that `f` points to must be valid for these rows.
-    unsafe fn rnn_states(s, f: *const Forward, step: usize, panel: usize, r0: usize, r1: usize, z: *mut f32) {
-        let f = *f;
-        let units = f.z.units;
-        for v in 0..S::VECTORS {
-            let unit = (panel * S::VECTORS + v) * S::LANES;
-            if unit >= units {
-                break;
-            }
-            let n = S::LANES.min(units - unit);
-            let bias = s.load(f.bias.add((panel * S::VECTORS + v) * S::LANES));
-            for row in r0..r1 {
-                let p = f.place(step, row, unit, z.add(((row - r0) * S::VECTORS + v) * S::LANES));
-                let x = s.add(s.load(p.line), bias);
-                f.put(s, p, if f.z.kind == RNN_RELU { s.pmax(x, s.splat(0.0)) } else { math::tanh(s, x) }, n);
-            }
-        }
-    }
-}
-
-/// Floats of all packed weights, and of the packed biases.
-fn weights_size<S: Simd>(z: &Sizes) -> (usize, usize, usize) {
-    let panels = z.units.div_ceil(panel_units::<S>(z.kind).max(1));
+/// Whole panels, their floats, the vectors of the panel of the units that fill none, and its floats.
+fn weights_size<S: Simd>(z: &Sizes) -> (usize, usize, usize, usize) {
+    let rest = z.rest::<S>();
+    let panels = (z.units - rest).div_ceil(panel_units::<S>(z.kind).max(1));
     let width = vectors::<S>(z.kind) * S::LANES;
-    (panels, panels * (z.features + z.units) * width, panels * z_width::<S>(z.kind))
+    let vectors = (z.gates() * rest).div_ceil(S::LANES);
+    let depth = z.features + z.units;
+    (panels, panels * depth * width, vectors, if rest > 0 { (depth * vectors + 1) * S::LANES } else { 0 })
 }
 
 /// float32 of what the forward pass leaves for the backward pass.
@@ -419,14 +643,16 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
         return Ok(());
     }
 
-    let (panels, weights, biases) = weights_size::<S>(&z);
+    let plain = reads_plain(&z);
+    let (panels, in_panels, rest_vectors, in_rest) = weights_size::<S>(&z);
+    let packed = if plain { 0 } else { in_panels + in_rest };
+    let biases = z.sums() * units + S::LANES;
     let keeps = !residual.is_null();
-    let shared = worker.shared(weights + biases + if keeps { 0 } else { 3 * states })?;
-    let packed_bias = shared.wrapping_add(weights);
-    let (p0, p1) = worker.share(panels);
+    let shared = worker.shared(packed + biases + if keeps { 0 } else { 3 * states })?;
+    let packed_rest = shared.wrapping_add(in_panels);
+    let packed_bias = shared.wrapping_add(packed);
     let (r0, r1) = worker.share(batch);
     let width = vectors::<S>(kind) * S::LANES;
-    let bias_width = z_width::<S>(kind);
     let own = packed_bias.wrapping_add(biases);
     let (gates, cells, hidden) = if keeps {
         let cells = residual.wrapping_add(time * batch * units * z.kept());
@@ -434,28 +660,37 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     } else {
         (null_mut(), own.wrapping_add(2 * states), own)
     };
-    let f = Forward { z, x, packed: shared, bias: packed_bias, mask, zero_output, gates, cells, hidden, keeps, ys };
+    let weights =
+        if plain { Weights::Plain { kernel, recurrent } } else { Weights::Packed { panels: shared, count: panels, rest: packed_rest } };
+    let f = Forward { z, x, weights, bias: packed_bias, mask, zero_output, gates, cells, hidden, keeps, ys };
     // SAFETY: all operands were checked to lie in memory, the shared memory is as large as its parts, and workers pack and compute different panels and rows.
     unsafe {
-        let (for_input, for_state) = if kind == GRU { ([2, 0, 1, 0], [0, 1, 2, 0]) } else { ([0, 1, 2, 3], [0, 1, 2, 3]) };
-        let apart = (features + units) * width;
-        pack_cells(s, kernel, features, z.gates(), units, p0, p1, for_input, shared, apart);
-        pack_cells(s, recurrent, units, z.gates(), units, p0, p1, for_state, shared.add(features * width), apart);
-        for p in p0..p1 {
-            for v in 0..bias_width {
-                let (part, lane) = (v / S::LANES, v % S::LANES);
-                let unit = if kind >= LSTM { p * S::LANES + lane } else { p * S::LANES * S::VECTORS + v };
+        if !plain {
+            let (p0, p1) = worker.share(panels);
+            let (for_input, for_state) = if kind == GRU { ([2, 0, 1, 0], [0, 1, 2, 0]) } else { ([0, 1, 2, 3], [0, 1, 2, 3]) };
+            let apart = (features + units) * width;
+            pack_cells(s, kernel, features, z.gates(), units, p0, p1, for_input, shared, apart);
+            pack_cells(s, recurrent, units, z.gates(), units, p0, p1, for_state, shared.add(features * width), apart);
+            let rest = z.rest::<S>();
+            if rest > 0 && worker.index == 0 {
+                let (first, width) = (units - rest, rest_vectors * S::LANES);
+                pack_rest(s, kernel, features, z.gates(), units, first, rest, for_input, packed_rest, width);
+                pack_rest(s, recurrent, units, z.gates(), units, first, rest, for_state, packed_rest.add(features * width), width);
+            }
+        }
+        let (u0, u1) = worker.share(units);
+        for k in 0..z.sums() {
+            for unit in u0..u1 {
                 let value = |gate: usize| *bias.add(gate * units + unit);
-                *packed_bias.add(p * bias_width + v) = match kind {
-                    _ if bias.is_null() || unit >= units => 0.0,
-                    LSTM => value(part),
-                    GRU => match part {
+                *packed_bias.add(k * units + unit) = match kind {
+                    _ if bias.is_null() => 0.0,
+                    GRU => match k {
                         0 => value(2),
                         1 => value(0) + value(3),
                         2 => value(1) + value(4),
                         _ => value(5),
                     },
-                    _ => value(0),
+                    _ => value(k),
                 };
             }
         }
@@ -467,9 +702,10 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
         }
         worker.meet()?;
         if r1 > r0 {
-            let many = steps_at_once(&z, r1 - r0);
-            let floats = (r1 - r0) * bias_width * if many > 1 { many * panels } else { 1 };
-            steps(s, &f, panels, r0, r1, worker.own.floats(floats));
+            match f.weights {
+                Weights::Packed { .. } => packed_steps(s, &f, r0, r1, worker.own),
+                Weights::Plain { .. } => plain_steps(s, &f, r0, r1, worker.own, worker.products),
+            }
         }
         let last = if keeps { time } else { time & 1 };
         let c_at = if keeps { time } else { 0 };
@@ -508,22 +744,60 @@ fn steps_at_once(z: &Sizes, rows: usize) -> usize {
     }
 }
 
-/// All steps of rows r0 .. r1.
+/// The largest batch whose units that fill no vector are computed as if they did: together they would save no vector, or one at the price of moving them.
+const APART: usize = 2;
+
+/// Floats of a state's weights from which on few rows read them where they lie: they leave no room in the second-level cache.
+const LARGE: usize = 5 << 16;
+/// Steps up to which they do so: packing costs as much as two or three of them, and panels are read a little faster.
+const SHORT: usize = 64;
+/// Floats from which on they do so in any number of steps: what comes from memory comes no faster in panels.
+const VAST: usize = 1 << 21;
+
+/// Do steps read the weights as they came? A step of few rows is bound by reading them.
+fn reads_plain(z: &Sizes) -> bool {
+    let weights = z.units * z.units * z.gates();
+    z.batch <= FEW && (weights >= VAST || (weights >= LARGE && z.time <= SHORT))
+}
+
+/// Puts the biases of a GRU, whose products are added to them, in front: its candidate's two parts are kept apart.
 ///
 /// # Safety
-/// All that `f` points to must be valid for these rows; z has room for their products of one panel, or of all panels of [`steps_at_once`].
-unsafe fn steps<S: Simd>(s: S, f: &Forward, panels: usize, r0: usize, r1: usize, z: *mut f32) {
+/// The line and biases must be valid for `units` units from `unit` on.
+unsafe fn begin(f: &Forward, unit: usize, units: usize, line: *mut f32, apart: usize) {
+    for k in 0..4 {
+        std::ptr::copy_nonoverlapping(f.bias.add(k * f.z.units + unit), line.add(k * apart), units);
+    }
+}
+
+/// All steps of rows r0 .. r1, with packed weights.
+///
+/// # Safety
+/// All that `f` points to must be valid for these rows.
+unsafe fn packed_steps<S: Simd>(s: S, f: &Forward, r0: usize, r1: usize, own: &mut Scratch) {
+    let Weights::Packed { panels, count: panel_count, rest: rest_panel } = f.weights else { return };
     let Sizes { kind, time, features, units, .. } = f.z;
-    let width = vectors::<S>(kind) * S::LANES;
+    let vectors = vectors::<S>(kind);
+    let width = vectors * S::LANES;
     let ld = z_width::<S>(kind);
     let rows = r1 - r0;
     let many = steps_at_once(&f.z, rows);
-    let panel_of = |p: usize| f.packed.add(p * (features + units) * width);
-    // The biases of a GRU come first: its candidate's two parts are kept apart.
-    let begin = |p: usize, rows: usize, z: *mut f32| {
+    let rest = f.z.rest::<S>();
+    // All panels of a single row in one go: one vector's chain of functions after the other would leave the processor waiting.
+    let single = kind >= LSTM && many > 1 && rows == 1 && panel_count > 0;
+    let rest_vectors = (f.z.gates() * rest).div_ceil(S::LANES);
+    let rest_width = rest_vectors * S::LANES;
+    // One panel's products, or all panels' where there are those of many steps; then the products of what fills no vector, of inputs and of states.
+    let whole = rows * ld * if many > 1 { many * panel_count } else { 1 };
+    let z = own.floats(whole + (many + 1) * rows * rest_width + PLANES * plane::<S>(rows, rest));
+    let rest_x = z.add(whole);
+    let rest_h = rest_x.add(many * rows * rest_width);
+    let planes = rest_h.add(rows * rest_width);
+    let panel_of = |p: usize| panels.add(p * (features + units) * width);
+    let begin_rows = |p: usize, rows: usize, z: *mut f32| {
         if kind == GRU {
             for row in 0..rows {
-                std::ptr::copy_nonoverlapping(f.bias.add(p * ld), z.add(row * ld), ld);
+                begin(f, p * S::LANES, S::LANES, z.add(row * ld), S::LANES);
             }
         }
     };
@@ -531,34 +805,101 @@ unsafe fn steps<S: Simd>(s: S, f: &Forward, panels: usize, r0: usize, r1: usize,
         let first = step - step % many;
         if many > 1 && step == first {
             let count = many.min(time - first);
-            for p in 0..panels {
+            let x_step = if f.z.reverse { -(features as isize) } else { features as isize };
+            let x_of = |row: usize| f.x.add(((r0 + row) * time + f.z.time_of(first)) * features);
+            for p in 0..panel_count {
                 let z = z.add(p * many * rows * ld);
-                begin(p, count * rows, z);
+                begin_rows(p, count * rows, z);
                 for row in 0..rows {
-                    let x = f.x.add(((r0 + row) * time + f.z.time_of(first)) * features);
-                    let x_step = if f.z.reverse { -(features as isize) } else { features as isize };
-                    times_panel(s, kind, count, features, x, x_step, panel_of(p), z.add(row * ld), rows * ld, kind == GRU);
+                    times_panel(s, vectors, count, features, x_of(row), x_step, panel_of(p), z.add(row * ld), rows * ld, kind == GRU);
                 }
             }
+            for row in 0..if rest > 0 { rows } else { 0 } {
+                let to = rest_x.add(row * rest_width);
+                times_panel(s, rest_vectors, count, features, x_of(row), x_step, rest_panel, to, rows * rest_width, false);
+            }
         }
-        let slot = if f.keeps { step } else { step & 1 };
-        let h = f.hidden.add(slot * f.z.step() + r0 * units);
-        for p in 0..panels {
+        let x = f.x.add((r0 * time + f.z.time_of(step)) * features);
+        let x_row = (time * features) as isize;
+        let [_, _, h, _] = f.states(step, r0);
+        let x_sums = if many > 1 { rest_x.add((step - first) * rows * rest_width) } else { rest_x };
+        if rest > 0 {
+            if many == 1 {
+                times_panel(s, rest_vectors, rows, features, x, x_row, rest_panel, x_sums, rest_width, false);
+            }
+            times_panel(s, rest_vectors, rows, units, h, units as isize, rest_panel.add(features * rest_width), rest_h, rest_width, false);
+        }
+        for p in 0..panel_count {
             let panel = panel_of(p);
             let z = if many > 1 { z.add((p * many + step - first) * rows * ld) } else { z };
             if many == 1 {
-                begin(p, rows, z);
-                let x = f.x.add((r0 * time + f.z.time_of(step)) * features);
-                times_panel(s, kind, rows, features, x, (time * features) as isize, panel, z, ld, kind == GRU);
+                begin_rows(p, rows, z);
+                times_panel(s, vectors, rows, features, x, x_row, panel, z, ld, kind == GRU);
             }
             let recurrent = panel.add(features * width);
             let into = if kind == GRU { z.add(S::LANES) } else { z };
-            times_panel(s, kind, rows, units, h, units as isize, recurrent, into, ld, kind == GRU || features > 0);
-            match kind {
-                LSTM => lstm_gates(s, f, step, p, r0, r1, z),
-                GRU => gru_gates(s, f, step, p, r0, r1, z),
-                _ => rnn_states(s, f, step, p, r0, r1, z),
+            times_panel(s, vectors, rows, units, h, units as isize, recurrent, into, ld, true);
+            if !single {
+                let unit = p * panel_units::<S>(kind);
+                for v in 0..if kind >= LSTM { 1 } else { (units - unit).div_ceil(S::LANES).min(S::VECTORS) } {
+                    let run = f.run(s, step, r0, unit + v * S::LANES, rows, false);
+                    compute(s, kind, &Run { line: z.add(v * S::LANES), line_step: ld, line_gate: S::LANES, ..run });
+                }
             }
+        }
+        if single {
+            let run = f.run(s, step, r0, 0, panel_count, true);
+            compute(s, kind, &Run { line: z.add((step - first) * ld), line_step: many * ld, line_gate: S::LANES, ..run });
+        }
+        if rest > 0 {
+            let (x, h) = (|k: usize| x_sums.add(k * rest).cast_const(), |k: usize| rest_h.add(k * rest).cast_const());
+            let (a, b) = if kind == GRU {
+                ([x(0), x(1), x(2), h(2)], [null(), h(0), h(1), null()])
+            } else {
+                ([0, 1, 2, 3].map(x), [0, 1, 2, 3].map(h))
+            };
+            rest_gates(s, f, step, r0, r1, &Rest { a, b, row: rest_width }, planes);
+        }
+    }
+}
+
+/// All steps of rows r0 .. r1, with weights as they came: the products of a step have gate after gate, as the weights do.
+///
+/// # Safety
+/// All that `f` points to must be valid for these rows.
+unsafe fn plain_steps<S: Simd>(s: S, f: &Forward, r0: usize, r1: usize, own: &mut Scratch, products: &mut Scratch) {
+    let Weights::Plain { kernel, recurrent } = f.weights else { return };
+    let Sizes { kind, time, features, units, .. } = f.z;
+    let (rows, columns, ld) = (r1 - r0, f.z.gates() * units, f.z.sums() * units);
+    let many = steps_at_once(&f.z, rows);
+    // And a vector: the last one of a row may be read beyond its end.
+    let z = own.floats(many * rows * (ld + features) + S::LANES);
+    let xs = z.add(many * rows * ld);
+    for step in 0..time {
+        let first = step - step % many;
+        if step == first {
+            let count = many.min(time - first);
+            for i in 0..count * rows {
+                let x = f.x.add(((r0 + i % rows) * time + f.z.time_of(first + i / rows)) * features);
+                std::ptr::copy_nonoverlapping(x, xs.add(i * features), features);
+                if kind == GRU {
+                    begin(f, 0, units, z.add(i * ld), units);
+                }
+            }
+            // Of a GRU the candidate comes first in z, and last in the kernel.
+            let parts = if kind == GRU { [(0, 2 * units, units), (2 * units, units, 0)] } else { [(0, columns, 0), (0, 0, 0)] };
+            for (from, n, to) in parts {
+                let p = Product::new(count * rows, n, features, xs, features, kernel.add(from), columns, z.add(to), ld);
+                gemm(s, &p.accumulate(kind == GRU), products);
+            }
+        }
+        let z = z.add((step - first) * rows * ld);
+        let [_, _, h, _] = f.states(step, r0);
+        let into = if kind == GRU { z.add(units) } else { z };
+        gemm(s, &Product::new(rows, columns, units, h, units, recurrent, columns, into, ld).accumulate(true), products);
+        for row in 0..rows {
+            let run = f.run(s, step, r0 + row, 0, units.div_ceil(S::LANES), true);
+            compute(s, kind, &Run { line: z.add(row * ld), line_step: S::LANES, line_gate: units, ..run });
         }
     }
 }
