@@ -2,7 +2,7 @@ import { main } from './cli.js';
 import { instructionSets, processor } from './machine.js';
 import { absent, peerNames } from './peer.js';
 import { format, report, table } from './report.js';
-import { cliffs, sequenceGigaflop } from './shapes.js';
+import { cliffs, doubtful, sequenceGigaflop, weightsGigabyte } from './shapes.js';
 import { batch, gigaflop, uniform, WORKLOADS, weights } from './workloads.js';
 
 test('weights and batches have the sizes of their workload, and follow their seed', () => {
@@ -119,6 +119,23 @@ test('cliffs are cells with less than half of a neighbour', () => {
     [false, false, true],
     [false, true, false],
   ]);
+  // Measured again with its neighbours, which other marks may share.
+  expect(
+    doubtful([
+      [false, true, false],
+      [true, false, false],
+      [false, false, false],
+    ]),
+  ).toEqual([
+    [0, 0],
+    [0, 1],
+    [0, 2],
+    [1, 0],
+    [1, 1],
+    [2, 0],
+  ]);
+  // 16 MiB of a state's weights in each of 8 steps, as many of the inputs' once.
+  expect(weightsGigabyte('lstm', 'predict', 1024, 8)).toBeCloseTo((9 * 2 ** 24) / 1e9, 12);
   // The workload W2 has as many units as inputs.
   expect(sequenceGigaflop('lstm', 128, 32, 200)).toBeCloseTo(gigaflop('W2').forward, 12);
 });
@@ -146,5 +163,7 @@ test('a table of shapes ends with how many cells fall off', async () => {
   expect(text[0]).toMatch(
     /^### gru, train: GFLOP.*\n\n\| {2}\| 1 \| 2 \|\n.*\n\| 4 \| [\d.]+( \*)? \| [\d.]+( \*)? \|\n\| 5 \|/,
   );
-  expect(text.at(-1)).toMatch(/^8 cells, \d under half of a neighbour$/);
+  expect(text.at(-1)).toMatch(
+    /^8 cells, \d under half of a neighbour \(\d before those and their neighbours were measured \d+ times more\)$/,
+  );
 });
