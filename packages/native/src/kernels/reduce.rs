@@ -142,15 +142,28 @@ kernel! {
 }
 
 kernel! {
-    /// Adds a row to float64 sums.
+    /// Adds rows, `row` floats apart, to float64 sums: those of some columns at a time, which stay in registers.
     ///
     /// # Safety
-    /// `n` values at both places must be valid.
-    unsafe fn add_row(s, from: *const f32, sums: *mut f64, n: usize) {
+    /// `n` values of each row and `n` sums must be valid.
+    unsafe fn add_rows(s, from: *const f32, rows: usize, row: usize, sums: *mut f64, n: usize) {
         let _ = s;
-        let (from, sums) = (std::slice::from_raw_parts(from, n), std::slice::from_raw_parts_mut(sums, n));
-        for (sum, v) in sums.iter_mut().zip(from) {
-            *sum += f64::from(*v);
+        let mut c = 0;
+        while c + TOGETHER <= n {
+            let mut some: [f64; TOGETHER] = sums.add(c).cast::<[f64; TOGETHER]>().read();
+            for k in 0..rows {
+                let values: [f32; TOGETHER] = from.add(k * row + c).cast::<[f32; TOGETHER]>().read();
+                for (sum, v) in some.iter_mut().zip(values) {
+                    *sum += f64::from(v);
+                }
+            }
+            sums.add(c).cast::<[f64; TOGETHER]>().write(some);
+            c += TOGETHER;
+        }
+        for c in c..n {
+            for k in 0..rows {
+                *sums.add(c) += f64::from(*from.add(k * row + c));
+            }
         }
     }
 }
@@ -175,8 +188,12 @@ kernel! {
     }
 }
 
-/// Columns of a block whose sums are taken together.
-const COLUMNS: usize = 64;
+/// Columns of a block whose sums are taken together: as many as there are, so that rows are read whole, but for those of other workers.
+const COLUMNS: usize = 512;
+const FEWEST: usize = 64;
+/// Rows that are added at a time, and columns whose sums stay in registers meanwhile.
+const ROWS: usize = 16;
+const TOGETHER: usize = 16;
 
 /// [kind, outer, n, inner, from, to, type of the input, type of the output]
 pub fn reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
@@ -224,23 +241,26 @@ pub fn reduce<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
             }
             return Ok(());
         }
-        let blocks = inner.div_ceil(COLUMNS);
+        let parts = if outer < worker.count { worker.count } else { 1 };
+        let block = inner.div_ceil(parts).next_multiple_of(FEWEST).clamp(FEWEST, COLUMNS);
+        let blocks = inner.div_ceil(block);
         let (first, last) = worker.share(outer * blocks);
         let mut sums = [0f64; COLUMNS];
         for task in first..last {
             let i = task / blocks;
-            let c = task % blocks * COLUMNS;
-            let width = COLUMNS.min(inner - c);
+            let c = task % blocks * block;
+            let width = block.min(inner - c);
             if kind_in == F32 && kind_out == F32 && (kind == MAX || kind == MIN) {
                 let to = to.cast::<f32>().add(i * inner + c);
                 extremes(s, from.cast::<f32>().add(i * n * inner + c), n, inner, to, width, kind == MAX);
                 continue;
             }
             sums.fill(start(kind));
-            for k in 0..n {
+            let step = if kind_in == F32 && kind == SUM { ROWS } else { 1 };
+            for k in (0..n).step_by(step) {
                 let row = (i * n + k) * inner + c;
                 if kind_in == F32 && kind == SUM {
-                    add_row(s, from.cast::<f32>().add(row), sums.as_mut_ptr(), width);
+                    add_rows(s, from.cast::<f32>().add(row), step.min(n - k), inner, sums.as_mut_ptr(), width);
                 } else {
                     for (j, sum) in sums.iter_mut().enumerate().take(width) {
                         *sum = fold(kind, *sum, read(from, row + j, kind_in));
