@@ -2,7 +2,7 @@
 //! never kept. The forward pass leaves the logarithm of each row's sum; from it the backward pass computes the block's
 //! probabilities again (Dao et al. 2022). Workers share the heads of all samples.
 
-use super::gemm::{gemm, multiply, pack, packed_size, Product};
+use super::gemm::{multiply, multiply_strided, pack, packed_size, Chunks};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
@@ -172,63 +172,109 @@ kernel! {
     }
 }
 
+/// The largest of a row's scores.
+///
+/// # Safety
+/// `columns` values must be valid.
+#[inline(always)]
+unsafe fn largest<S: Simd>(s: S, row: *const f32, columns: usize) -> f32 {
+    // Four chains: a single one waits for each of its comparisons.
+    let mut best = [s.splat(f32::NEG_INFINITY); 4];
+    let mut j = 0;
+    while j + 4 * S::LANES <= columns {
+        for (v, best) in best.iter_mut().enumerate() {
+            *best = s.pmax(*best, s.load(row.add(j + v * S::LANES)));
+        }
+        j += 4 * S::LANES;
+    }
+    while j + S::LANES <= columns {
+        best[0] = s.pmax(best[0], s.load(row.add(j)));
+        j += S::LANES;
+    }
+    let mut lanes = s.lanes(s.pmax(s.pmax(best[0], best[1]), s.pmax(best[2], best[3])));
+    let mut half = S::LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] = lanes[i].max(lanes[i + half]);
+        }
+        half /= 2;
+    }
+    let mut one = lanes[0];
+    for j in j..columns {
+        one = one.max(*row.add(j));
+    }
+    one
+}
+
+/// e^(score * factor - shift) for one row; returns the total.
+///
+/// # Safety
+/// `columns` values must be valid.
+#[inline(always)]
+unsafe fn exponentials<S: Simd>(s: S, row: *mut f32, columns: usize, factor: f32, shift: f32) -> f32 {
+    let (scaled, low) = (s.splat(factor), s.splat(-shift));
+    let mut total = s.splat(0.0);
+    let mut j = 0;
+    while j + S::LANES <= columns {
+        let e = math::exp_negative(s, s.fma(s.load(row.add(j)), scaled, low));
+        s.store(row.add(j), e);
+        total = s.add(total, e);
+        j += S::LANES;
+    }
+    if j < columns {
+        let e = math::exp_negative(s, s.fma(s.load_part(row.add(j), columns - j), scaled, low));
+        s.store_part(row.add(j), e, columns - j);
+        total = s.add(total, s.load_part(row.add(j), columns - j));
+    }
+    s.total(total)
+}
+
 kernel! {
-    /// e^(score * factor - shift) for one row; returns the total.
+    /// A block of scores becomes e^(score * factor - the largest of its row so far), `best`; `total` is the sum of these, of the keys before, too.
     ///
     /// # Safety
-    /// `columns` values must be valid.
-    unsafe fn exponentials(s, row: *mut f32, columns: usize, factor: f32, shift: f32) -> f32 {
-        let (scaled, low) = (s.splat(factor), s.splat(-shift));
-        let mut total = s.splat(0.0);
-        let mut j = 0;
-        while j + S::LANES <= columns {
-            let e = math::exp_negative(s, s.fma(s.load(row.add(j)), scaled, low));
-            s.store(row.add(j), e);
-            total = s.add(total, e);
-            j += S::LANES;
+    /// `rows` rows of `columns` scores, and as many of `best` and `total`, must be valid.
+    unsafe fn exponentials_of_block(s, scores: *mut f32, rows: usize, columns: usize, factor: f32, best: *mut f32, total: *mut f32) {
+        for i in 0..rows {
+            let (row, best, total) = (scores.add(i * LINE), best.add(i), total.add(i));
+            let m = best.read().max(largest(s, row, columns) * factor);
+            let sum = exponentials(s, row, columns, factor, m);
+            *total = if *best == f32::NEG_INFINITY { sum } else { *total * (*best - m).exp() + sum };
+            *best = m;
         }
-        if j < columns {
-            let e = math::exp_negative(s, s.fma(s.load_part(row.add(j), columns - j), scaled, low));
-            s.store_part(row.add(j), e, columns - j);
-            total = s.add(total, s.load_part(row.add(j), columns - j));
-        }
-        s.total(total)
     }
 }
 
 kernel! {
-    /// The largest of a row's scores.
+    /// A block of scores becomes shares p, from the logarithms of the sums of rows over all keys; and d, the gradients of shares, those of scores:
+    /// p * (d - dot) * scale. Without d, only the shares.
     ///
     /// # Safety
-    /// `columns` values must be valid.
-    unsafe fn largest(s, row: *const f32, columns: usize) -> f32 {
-        let mut best = s.splat(f32::NEG_INFINITY);
-        let mut j = 0;
-        while j + S::LANES <= columns {
-            best = s.pmax(best, s.load(row.add(j)));
-            j += S::LANES;
-        }
-        let mut one = f32::NEG_INFINITY;
-        for v in s.lanes(best).iter().take(S::LANES) {
-            one = one.max(*v);
-        }
-        for j in j..columns {
-            one = one.max(*row.add(j));
-        }
-        one
-    }
-}
-
-kernel! {
-    /// d = p * (d - dot) * scale
-    ///
-    /// # Safety
-    /// `columns` values at both places must be valid.
-    unsafe fn slope_row(s, p: *const f32, d: *mut f32, columns: usize, dot: f32, scale: f32) {
-        let _ = s;
-        let (p, d) = (std::slice::from_raw_parts(p, columns), std::slice::from_raw_parts_mut(d, columns));
-        for (p, d) in p.iter().zip(d) {
-            *d = *p * (*d - dot) * scale;
+    /// `rows` rows of `columns` scores (and gradients), and as many logarithms (and dots), must be valid.
+    unsafe fn shares_of_block(
+        s, scores: *mut f32, d: *mut f32, rows: usize, columns: usize, factor: f32, lse: *const f32, dots: *const f32, scale: f32, keys: usize,
+    ) {
+        for i in 0..rows {
+            let (row, d, lse) = (scores.add(i * LINE), if d.is_null() { d } else { d.add(i * LINE) }, *lse.add(i));
+            if lse <= MASKED {
+                std::slice::from_raw_parts_mut(row, columns).fill(1.0 / keys as f32);
+                if !d.is_null() {
+                    std::ptr::write_bytes(d, 0, columns);
+                }
+                continue;
+            }
+            let (scaled, low, scale) = (s.splat(factor), s.splat(-lse), s.splat(scale));
+            let dot = s.splat(if d.is_null() { 0.0 } else { *dots.add(i) });
+            // Whole vectors: a line is long enough, and what lies beyond the columns is not read.
+            let mut j = 0;
+            while j < columns {
+                let p = math::exp_negative(s, s.fma(s.load(row.add(j)), scaled, low));
+                s.store(row.add(j), p);
+                if !d.is_null() {
+                    s.store(d.add(j), s.mul(s.mul(p, s.sub(s.load(d.add(j)), dot)), scale));
+                }
+                j += S::LANES;
+            }
         }
     }
 }
@@ -256,18 +302,6 @@ kernel! {
             j += S::LANES;
         }
         s.total(sum)
-    }
-}
-
-/// Shares of one row, from the logarithm of its sum over all keys.
-///
-/// # Safety
-/// `columns` values must be valid.
-unsafe fn shares<S: Simd>(s: S, row: *mut f32, columns: usize, factor: f32, lse: f32, keys: usize) {
-    if lse <= MASKED {
-        std::slice::from_raw_parts_mut(row, columns).fill(1.0 / keys as f32);
-    } else {
-        exponentials(s, row, columns, factor, lse);
     }
 }
 
@@ -307,9 +341,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
             }
             a.pack_keys(s, b, n, packed_keys);
             pack_steps(s, a.v.add(a.at(a.keys, a.value_depth, b, n, 0)), values, a.keys, a.value_depth, packed_values);
-            let mut i0 = 0;
-            while i0 < a.queries {
-                let rows = QUERIES.min(a.queries - i0);
+            for (i0, rows) in Chunks::new(a.queries, QUERIES) {
                 let lse = a.sums.add(h * a.queries + i0);
                 let to = a.out.add(a.at(a.queries, a.value_depth, b, n, i0));
                 let mut best = [f32::NEG_INFINITY; QUERIES];
@@ -319,13 +351,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                 while j0 < a.keys {
                     let columns = KEYS.min(a.keys - j0);
                     a.score(s, packed_keys, scores, b, n, i0, rows, j0, columns);
-                    for i in 0..rows {
-                        let row = scores.add(i * LINE);
-                        let m = best[i].max(largest(s, row, columns) * factor);
-                        let before = if best[i] == f32::NEG_INFINITY { 0.0 } else { (best[i] - m).exp() };
-                        total[i] = total[i] * before + exponentials(s, row, columns, factor, m);
-                        best[i] = m;
-                    }
+                    exponentials_of_block(s, scores, rows, columns, factor, best.as_mut_ptr(), total.as_mut_ptr());
                     j0 += KEYS;
                 }
                 for i in 0..rows {
@@ -342,15 +368,13 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                     while j0 < a.keys {
                         let columns = KEYS.min(a.keys - j0);
                         a.score(s, packed_keys, scores, b, n, i0, rows, j0, columns);
-                        for i in 0..rows {
-                            shares(s, scores.add(i * LINE), columns, factor, *lse.add(i), a.keys);
-                        }
+                        let none = std::ptr::null_mut();
+                        shares_of_block(s, scores, none, rows, columns, factor, lse, none, a.scale, a.keys);
                         let v = packed_values.add(packed_size::<S>(j0, a.value_depth));
                         multiply(s, rows, a.value_depth, columns, scores, LINE as isize, v, to, values, j0 > 0);
                         j0 += KEYS;
                     }
                 }
-                i0 += QUERIES;
             }
         }
     }
@@ -374,11 +398,16 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     }
     let for_keys = packed_size::<S>(a.depth, a.keys);
     let for_values = packed_size::<S>(a.value_depth, a.keys);
-    let scores = worker.own.floats(2 * QUERIES * LINE + for_keys + for_values + packed_size::<S>(a.keys, a.depth));
+    let for_steps = packed_size::<S>(a.keys, a.depth);
+    let for_gradients = packed_size::<S>(QUERIES, a.value_depth);
+    let all = 2 * QUERIES * LINE + for_keys + for_values + for_steps + for_gradients + packed_size::<S>(QUERIES, a.depth);
+    let scores = worker.own.floats(all);
     let slopes = scores.wrapping_add(QUERIES * LINE);
     let packed_keys = slopes.wrapping_add(QUERIES * LINE);
     let packed_values = packed_keys.wrapping_add(for_keys);
     let packed_steps = packed_values.wrapping_add(for_values);
+    let packed_gradients = packed_steps.wrapping_add(for_steps);
+    let packed_queries = packed_gradients.wrapping_add(for_gradients);
     for h in first..last {
         let (b, n) = (h / heads, h % heads);
         // SAFETY: all operands were checked to lie in memory; workers have different heads.
@@ -397,9 +426,7 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
             if !dq.is_null() {
                 pack_steps(s, a.k.add(a.at(a.keys, a.depth, b, n, 0)), row, a.keys, a.depth, packed_steps);
             }
-            let mut i0 = 0;
-            while i0 < a.queries {
-                let rows = QUERIES.min(a.queries - i0);
+            for (i0, rows) in Chunks::new(a.queries, QUERIES) {
                 let lse = a.sums.add(h * a.queries + i0);
                 let from = a.at(a.queries, a.value_depth, b, n, i0);
                 let (go, out) = (g.add(from), a.out.add(from));
@@ -407,30 +434,28 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                 for (i, dot) in dots.iter_mut().enumerate().take(rows) {
                     *dot = dot_row(s, go.add(i * values), out.add(i * values), a.value_depth);
                 }
+                if !dv.is_null() {
+                    pack(s, go, values as isize, 1, a.value_depth, rows, packed_gradients, 0, usize::MAX);
+                }
+                if !dk.is_null() {
+                    let q = a.q.add(a.at(a.queries, a.depth, b, n, i0));
+                    pack(s, q, row as isize, 1, a.depth, rows, packed_queries, 0, usize::MAX);
+                }
                 let mut j0 = 0;
                 while j0 < a.keys {
                     let columns = KEYS.min(a.keys - j0);
                     a.score(s, packed_keys, scores, b, n, i0, rows, j0, columns);
-                    for i in 0..rows {
-                        shares(s, scores.add(i * LINE), columns, factor, *lse.add(i), a.keys);
-                    }
                     let more = i0 > 0;
-                    if !dv.is_null() {
-                        let to = dv.add(a.at(a.keys, a.value_depth, b, n, j0));
-                        let p = Product::new(columns, a.value_depth, rows, scores, LINE, go, values, to, values);
-                        gemm(s, &p.transpose_a().accumulate(more), worker.products);
-                    }
-                    if !dq.is_null() || !dk.is_null() {
+                    let wanted = !dq.is_null() || !dk.is_null();
+                    let d = if wanted { slopes } else { std::ptr::null_mut() };
+                    if wanted {
                         let v = packed_values.add(j0 * a.value_depth);
                         multiply(s, rows, columns, a.value_depth, go, values as isize, v, slopes, LINE, false);
-                        for (i, dot) in dots.iter().enumerate().take(rows) {
-                            let d = slopes.add(i * LINE);
-                            if *lse.add(i) <= MASKED {
-                                std::ptr::write_bytes(d, 0, columns);
-                            } else {
-                                slope_row(s, scores.add(i * LINE), d, columns, *dot, a.scale);
-                            }
-                        }
+                    }
+                    shares_of_block(s, scores, d, rows, columns, factor, lse, dots.as_ptr(), a.scale, a.keys);
+                    if !dv.is_null() {
+                        let to = dv.add(a.at(a.keys, a.value_depth, b, n, j0));
+                        multiply_strided(s, columns, a.value_depth, rows, scores, 1, LINE as isize, packed_gradients, to, values, more);
                     }
                     if !dq.is_null() {
                         let k = packed_steps.add(packed_size::<S>(j0, a.depth));
@@ -438,14 +463,11 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                         multiply(s, rows, a.depth, columns, slopes, LINE as isize, k, to, row, j0 > 0);
                     }
                     if !dk.is_null() {
-                        let q = a.q.add(a.at(a.queries, a.depth, b, n, i0));
                         let to = dk.add(a.at(a.keys, a.depth, b, n, j0));
-                        let p = Product::new(columns, a.depth, rows, slopes, LINE, q, row, to, row);
-                        gemm(s, &p.transpose_a().accumulate(more), worker.products);
+                        multiply_strided(s, columns, a.depth, rows, slopes, 1, LINE as isize, packed_queries, to, row, more);
                     }
                     j0 += KEYS;
                 }
-                i0 += QUERIES;
             }
         }
     }

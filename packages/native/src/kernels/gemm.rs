@@ -232,18 +232,74 @@ kernel! {
     }
 }
 
-/// Splits `count` rows evenly into as few chunks of at most `most` as there must be.
+// A whole tile, in the loop itself: each begins while the one before still ends, and neither waits for a call.
+macro_rules! whole_tile {
+    ($packed:literal, $($arguments:expr),*) => {
+        match (S::ROWS, S::VECTORS) {
+            (14, 2) if $packed => tile::<S, 14, 2, $packed>($($arguments),*),
+            (14, 2) => tile::<S, 6, 2, $packed>($($arguments),*),
+            (6, 2) => tile::<S, 6, 2, $packed>($($arguments),*),
+            (6, 4) => tile::<S, 6, 4, $packed>($($arguments),*),
+            (4, 2) => tile::<S, 4, 2, $packed>($($arguments),*),
+            _ => unreachable!("a tile of no instruction set"),
+        }
+    };
+}
+
+kernel! {
+    /// The tiles of all rows of A, as they lie, and one panel of B.
+    ///
+    /// # Safety
+    /// As of [`tile`].
+    unsafe fn tiles_direct(
+        s, m: usize, columns: usize, k: usize, a: *const f32, a_row: isize, a_column: isize, panel: *const f32, c: *mut f32, ldc: usize,
+        accumulate: bool,
+    ) {
+        let (most, width) = (S::ROWS.min(6), S::VECTORS * S::LANES);
+        let lanes = (columns.div_ceil(S::LANES) * S::LANES) as isize;
+        for (i, rows) in Chunks::new(m, most) {
+            let (a, c) = (a.offset(i as isize * a_row), c.add(i * ldc));
+            if rows == most && columns == width {
+                whole_tile!(false, s, k, a, a_row, a_column, panel, width as isize, c, ldc, width, accumulate);
+            } else {
+                tile_direct(s, rows, columns, k, a, a_row, a_column, panel, lanes, c, ldc, accumulate);
+            }
+        }
+    }
+}
+
+kernel! {
+    /// The tiles of all rows of A, packed a tile at a time, and one panel of B.
+    ///
+    /// # Safety
+    /// As of [`tile`].
+    unsafe fn tiles_packed(s, m: usize, columns: usize, k: usize, a: *const f32, panel: *const f32, c: *mut f32, ldc: usize, accumulate: bool) {
+        let width = S::VECTORS * S::LANES;
+        let lanes = (columns.div_ceil(S::LANES) * S::LANES) as isize;
+        for (i, rows) in Chunks::new(m, S::ROWS) {
+            let (a, c) = (a.add(i * k), c.add(i * ldc));
+            if rows == S::ROWS && columns == width {
+                whole_tile!(true, s, k, a, 0, 0, panel, width as isize, c, ldc, width, accumulate);
+            } else {
+                tile_packed(s, rows, columns, k, a, panel, lanes, c, ldc, accumulate);
+            }
+        }
+    }
+}
+
+/// Splits `count` rows into as few chunks of at most `most` as there must be: all have the most but for the last two, which share what is left.
 #[derive(Clone, Copy)]
 pub struct Chunks {
     at: usize,
     end: usize,
     left: usize,
+    most: usize,
 }
 
 impl Chunks {
     #[inline(always)]
     pub fn new(count: usize, most: usize) -> Chunks {
-        Chunks { at: 0, end: count, left: count.div_ceil(most) }
+        Chunks { at: 0, end: count, left: count.div_ceil(most), most }
     }
 }
 
@@ -255,7 +311,7 @@ impl Iterator for Chunks {
         if self.at == self.end {
             return None;
         }
-        let size = (self.end - self.at).div_ceil(self.left);
+        let size = if self.left > 2 { self.most } else { (self.end - self.at).div_ceil(self.left) };
         let first = self.at;
         self.at += size;
         self.left -= 1;
@@ -314,24 +370,76 @@ unsafe fn pack_panel<S: Simd>(s: S, b: *const f32, row: isize, column: isize, co
     }
 }
 
+/// Panels whose parts of a row of B are packed together: rows are read in long pieces, which the processor foresees, and written to few places.
+const PANELS: usize = 4;
+
+/// Packs B [depth, columns] into panels, one behind the other.
+///
+/// # Safety
+/// B and the packed panels must be valid.
+#[inline(always)]
+unsafe fn pack_panels<S: Simd>(s: S, b: *const f32, row: isize, column: isize, columns: usize, depth: usize, to: *mut f32) {
+    let width = S::VECTORS * S::LANES;
+    let whole = if column == 1 { columns - columns % width } else { 0 };
+    let mut first = 0;
+    while first < whole {
+        let end = whole.min(first + PANELS * width);
+        for q in 0..depth {
+            let from = b.offset(q as isize * row);
+            let mut j = first;
+            while j < end {
+                let at = to.add(j * depth + q * width);
+                for v in 0..S::VECTORS {
+                    s.store(at.add(v * S::LANES), s.load(from.add(j + v * S::LANES)));
+                }
+                j += width;
+            }
+        }
+        first = end;
+    }
+    let mut j = whole;
+    while j < columns {
+        let n = width.min(columns - j);
+        let lanes = n.div_ceil(S::LANES) * S::LANES;
+        pack_panel(s, b.offset(j as isize * column), row, column, n, lanes, depth, to.add(j * depth));
+        j += width;
+    }
+}
+
+/// Packs a block of `count` rows of A, whose columns are dense, into tiles of at most `most` rows. Columns are read whole, as [`pack_panels`] reads rows.
+///
+/// # Safety
+/// A and the packed rows must be valid; `below`: rows of A from here on.
+#[inline(always)]
+unsafe fn pack_columns<S: Simd>(s: S, a: *const f32, column: isize, count: usize, most: usize, below: usize, depth: usize, to: *mut f32) {
+    let mut tiles = [(0, 0); BLOCK];
+    let mut n = 0;
+    for tile in Chunks::new(count, most) {
+        tiles[n] = tile;
+        n += 1;
+    }
+    for q in 0..depth {
+        let from = a.offset(q as isize * column);
+        for &(i, rows) in &tiles[..n] {
+            let at = to.add(i * depth + q * rows);
+            if q + 1 < depth && rows <= S::LANES && i + S::LANES <= below {
+                // What is written beyond the last row is written over by the next column.
+                s.store(at, s.load(from.add(i)));
+            } else {
+                for r in 0..rows {
+                    *at.add(r) = *from.add(i + r);
+                }
+            }
+        }
+    }
+}
+
 /// Packs `rows` rows and `depth` columns of A into [depth][rows].
 ///
 /// # Safety
 /// A and the packed rows, and one vector more, must be valid; `below`: rows of A from here on.
 #[inline(always)]
 unsafe fn pack_rows<S: Simd>(s: S, a: *const f32, row: isize, column: isize, rows: usize, below: usize, depth: usize, to: *mut f32) {
-    if row == 1 {
-        for q in 0..depth {
-            let (from, at) = (a.offset(q as isize * column), to.add(q * rows));
-            let mut j = 0;
-            while j < rows {
-                // What is written beyond the last row is written over by the next column.
-                s.store(at.add(j), some(s, from.add(j), S::LANES.min(below - j)));
-                j += S::LANES;
-            }
-        }
-        return;
-    }
     let mut q = 0;
     if column == 1 && rows <= S::LANES {
         let (mut square, mut lines) = ([0f32; 256], [0f32; 256]);
@@ -438,17 +546,13 @@ kernel! {
             while q0 < p.k {
                 let depth = KC.min(p.k - q0);
                 let b = p.b.offset(q0 as isize * p.b_row + j0 as isize * p.b_column);
-                let mut j = 0;
-                while j < columns {
-                    let n = width.min(columns - j);
-                    let lanes = n.div_ceil(S::LANES) * S::LANES;
-                    pack_panel(s, b.offset(j as isize * p.b_column), p.b_row, p.b_column, n, lanes, depth, packed.add(j * depth));
-                    j += width;
-                }
+                pack_panels(s, b, p.b_row, p.b_column, columns, depth, packed);
                 let more = p.accumulate || q0 > 0;
                 for (i0, count) in Chunks::new(p.m, BLOCK * most) {
                     let a = p.a.offset(i0 as isize * p.a_row + q0 as isize * p.a_column);
-                    if !direct {
+                    if !direct && p.a_row == 1 {
+                        pack_columns(s, a, p.a_column, count, most, p.m - i0, depth, rows_at);
+                    } else if !direct {
                         for (i, rows) in Chunks::new(count, most) {
                             let from = a.offset(i as isize * p.a_row);
                             pack_rows(s, from, p.a_row, p.a_column, rows, p.m - i0 - i, depth, rows_at.add(i * depth));
@@ -458,15 +562,11 @@ kernel! {
                     let mut j = 0;
                     while j < columns {
                         let n = width.min(columns - j);
-                        let lanes = (n.div_ceil(S::LANES) * S::LANES) as isize;
-                        let panel = packed.add(j * depth);
-                        for (i, rows) in Chunks::new(count, most) {
-                            let c = c.add(i * p.ldc + j);
-                            if direct {
-                                tile_direct(s, rows, n, depth, a.offset(i as isize * p.a_row), p.a_row, 1, panel, lanes, c, p.ldc, more);
-                            } else {
-                                tile_packed(s, rows, n, depth, rows_at.add(i * depth), panel, lanes, c, p.ldc, more);
-                            }
+                        let (panel, c) = (packed.add(j * depth), c.add(j));
+                        if direct {
+                            tiles_direct(s, count, n, depth, a, p.a_row, 1, panel, c, p.ldc, more);
+                        } else {
+                            tiles_packed(s, count, n, depth, rows_at, panel, c, p.ldc, more);
                         }
                         j += width;
                     }
@@ -561,25 +661,38 @@ kernel! {
     /// B and the packed matrix must be valid.
     pub unsafe fn pack(s, b: *const f32, row: isize, column: isize, columns: usize, depth: usize, to: *mut f32, first: usize, last: usize) {
         let width = S::VECTORS * S::LANES;
-        for p in first..last {
-            let j = p * width;
-            if j >= columns {
-                break;
-            }
-            let n = width.min(columns - j);
-            let lanes = n.div_ceil(S::LANES) * S::LANES;
-            pack_panel(s, b.offset(j as isize * column), row, column, n, lanes, depth, to.add(j * depth));
-        }
+        let (from, end) = (columns.min(first.saturating_mul(width)), columns.min(last.saturating_mul(width)));
+        pack_panels(s, b.offset(from as isize * column), row, column, end - from.min(end), depth, to.add(from * depth));
     }
 }
 
+/// C[m, columns] (+)= A[m, depth] B, with B packed by [`pack`], and dense rows of A.
+///
+/// # Safety
+/// A, C and the packed B must be valid.
+pub unsafe fn multiply<S: Simd>(
+    s: S,
+    m: usize,
+    columns: usize,
+    depth: usize,
+    a: *const f32,
+    a_row: isize,
+    packed: *const f32,
+    c: *mut f32,
+    ldc: usize,
+    accumulate: bool,
+) {
+    multiply_strided(s, m, columns, depth, a, a_row, 1, packed, c, ldc, accumulate);
+}
+
 kernel! {
-    /// C[m, columns] (+)= A[m, depth] B, with B packed by [`pack`], and dense columns of A.
+    /// The same with any strides of A, whose values should lie in a near cache.
     ///
     /// # Safety
     /// A, C and the packed B must be valid.
-    pub unsafe fn multiply(
-        s, m: usize, columns: usize, depth: usize, a: *const f32, a_row: isize, packed: *const f32, c: *mut f32, ldc: usize, accumulate: bool,
+    pub unsafe fn multiply_strided(
+        s, m: usize, columns: usize, depth: usize, a: *const f32, a_row: isize, a_column: isize, packed: *const f32, c: *mut f32, ldc: usize,
+        accumulate: bool,
     ) {
         let width = S::VECTORS * S::LANES;
         if depth == 0 && !accumulate {
@@ -595,10 +708,8 @@ kernel! {
             let mut q = 0;
             while q < depth {
                 let part = KC.min(depth - q);
-                for (i, rows) in Chunks::new(m, S::ROWS.min(6)) {
-                    let (a, c) = (a.offset(i as isize * a_row + q as isize), c.add(i * ldc + j));
-                    tile_direct(s, rows, n, part, a, a_row, 1, panel.add(q * lanes), lanes as isize, c, ldc, accumulate || q > 0);
-                }
+                let a = a.offset(q as isize * a_column);
+                tiles_direct(s, m, n, part, a, a_row, a_column, panel.add(q * lanes), c.add(j), ldc, accumulate || q > 0);
                 q += KC;
             }
             j += width;
