@@ -409,7 +409,7 @@ unsafe fn pack_panels<S: Simd>(s: S, b: *const f32, row: isize, column: isize, c
 /// Packs a block of `count` rows of A, whose columns are dense, into tiles of at most `most` rows. Columns are read whole, as [`pack_panels`] reads rows.
 ///
 /// # Safety
-/// A and the packed rows must be valid; `below`: rows of A from here on.
+/// A and the packed rows, and one vector more, must be valid; `below`: rows of A from here on.
 #[inline(always)]
 unsafe fn pack_columns<S: Simd>(s: S, a: *const f32, column: isize, count: usize, most: usize, below: usize, depth: usize, to: *mut f32) {
     let mut tiles = [(0, 0); BLOCK];
@@ -423,7 +423,8 @@ unsafe fn pack_columns<S: Simd>(s: S, a: *const f32, column: isize, count: usize
         for &(i, rows) in &tiles[..n] {
             let at = to.add(i * depth + q * rows);
             if q + 1 < depth && rows <= S::LANES && i + S::LANES <= below {
-                // What is written beyond the last row is written over by the next column.
+                // What is written beyond the last row is written over by the next column: every tile but the last has at least half a vector of rows (see
+                // `Chunks`), so that it ends before the next tile's first column, which is there already.
                 s.store(at, s.load(from.add(i)));
             } else {
                 for r in 0..rows {
