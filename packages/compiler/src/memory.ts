@@ -16,6 +16,8 @@ export class MemoryError extends RecurraError {
 const PRESSURE = 32 << 20;
 /** How long objects that are gone are waited for, in milliseconds, where the engine collects when it likes. */
 const PATIENCE = 2000;
+/** Turns in which the finalizers of one collection are waited for: V8 takes one for each registry that has some, and a program may have many. */
+const TURNS = 200;
 /** How often the engine is told to collect, where it can be told: a collection of a large heap, on a busy machine, may take longer than that patience by itself. */
 const COLLECTIONS = 4;
 
@@ -35,15 +37,15 @@ export async function reclaim(enough: () => boolean): Promise<boolean> {
   for (let seen = 0, settled = 0, told = 0; settled < 2; ) {
     if (told >= COLLECTIONS || (told === 0 && performance.now() - begin >= PATIENCE)) return false;
     registry.register({}, null);
-    if (press()) told++;
-    await turn();
-    if (enough()) return true;
+    const collects = press();
+    if (collects) told++;
+    for (let i = 0; i < TURNS && (i === 0 || collects || collected > seen); i++) {
+      await turn();
+      if (enough()) return true;
+    }
     if (collected > seen) {
       seen = collected;
       settled++;
-      // Finalizers of one collection come in several turns.
-      for (let i = 0; i < 3; i++) await turn();
-      if (enough()) return true;
     }
   }
   return false;
