@@ -1,6 +1,6 @@
 import { randomKey, randomNormal, type Tensor } from '@recurra/tensor';
 import { wasmEngine } from './engines/engines.js';
-import { jit, setThreads, threads } from './index.js';
+import { jit, setEngine, setThreads, threads } from './index.js';
 
 /** Enough work for a pool. */
 const x = randomNormal([400, 400], { key: randomKey(1) });
@@ -16,6 +16,8 @@ function withWorkers(Worker: unknown): void {
 
 let expected: number[];
 beforeAll(async () => {
+  // Its workers, where another engine is installed too.
+  await setEngine('wasm');
   await setThreads(1);
   expected = [...(await heavy(x)).data];
 });

@@ -1,7 +1,10 @@
 import { valueAndGrad } from '@recurra/autograd';
 import { randomKey, randomNormal, softmax, type Tensor, tensor, zeros } from '@recurra/tensor';
 import { wasmEngine } from './engines/engines.js';
-import { jit, setThreads, threads, Variable, WorkerError } from './index.js';
+import { jit, setEngine, setThreads, threads, Variable, WorkerError } from './index.js';
+
+// Its workers, where another engine is installed too.
+beforeAll(() => setEngine('wasm'));
 
 const draw = (shape: number[], seed: number): Tensor => randomNormal(shape, { key: randomKey(seed) });
 const parameters = { w: draw([96, 200], 1), b: draw([200], 2), u: draw([200, 40], 3) };
