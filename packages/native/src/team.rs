@@ -13,6 +13,9 @@ const SPINS: u32 = 4_000;
 const YIELDS: u32 = 200;
 const NAP: Duration = Duration::from_micros(50);
 
+/// float32 of a cache line.
+const LINE: usize = 16;
+
 /// What a value is that a kernel does not take; the numbers of the WebAssembly kernels (`assembly/sync.ts`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
@@ -159,6 +162,12 @@ impl Worker<'_> {
     /// This worker's share of `n` things: from .. to.
     pub fn share(&self, n: usize) -> (usize, usize) {
         part(n, self.index, self.count)
+    }
+
+    /// This worker's share of `n` columns, in cache lines of float32: where rows begin with a line, no two workers write to one.
+    pub fn share_columns(&self, n: usize) -> (usize, usize) {
+        let (first, last) = self.share(n.div_ceil(LINE));
+        ((first * LINE).min(n), (last * LINE).min(n))
     }
 
     /// Meets the others at this command.

@@ -142,8 +142,9 @@ fn blank(heap: &mut Heap, count: usize) -> i32 {
     heap.floats(&vec![f32::NAN; count])
 }
 
-/// Batch, time, features, units: of few and of many rows over several parts of the time, backwards too; weights of several parts of a panel; nothing of each.
-const SHAPES: [[usize; 4]; 13] = [
+/// Batch, time, features, units: of few and of many rows over several parts of the time, backwards too; weights of several parts of a panel; units whose gates'
+/// columns are fewer lines than five workers; nothing of each.
+const SHAPES: [[usize; 4]; 14] = [
     [1, 3, 2, 3],
     [2, 4, 5, 8],
     [5, 3, 7, 17],
@@ -153,6 +154,7 @@ const SHAPES: [[usize; 4]; 13] = [
     [2, 150, 3, 9],
     [20, 15, 3, 4],
     [2, 2, 133, 173],
+    [5, 2, 3, 16],
     [0, 3, 2, 3],
     [2, 0, 2, 3],
     [2, 3, 0, 3],
@@ -234,7 +236,7 @@ fn sequences_backward() {
             ];
             for level in levels() {
                 let mut bits: Option<Vec<Vec<u32>>> = None;
-                for threads in [0, 2, 3] {
+                for threads in [0, 2, 3, 5] {
                     let mut heap = Heap::new(1 << 24);
                     let [x, w, u, bias, h0, c0, mask] = place(&mut heap, &s);
                     let residual = blank(&mut heap, (s.t + 1) * s.b * s.h * 6);

@@ -153,12 +153,27 @@ fn left<S: Simd>(columns: usize, j: usize) -> usize {
     columns.saturating_sub(j * S::LANES).min(S::LANES)
 }
 
-/// A tile of `rows` rows and as many vectors as `columns` take.
+/// A tile of so many vectors and any number of rows, of those that an instruction set has: `$most` is one of its constants, so that no code is left of others.
+/// `$arguments` are those of [`tile`].
+macro_rules! tile_of {
+    ($rows:expr, $most:expr, $vectors:literal, $packed:expr, $arguments:tt) => {
+        $crate::kernels::gemm::tile_of!(@ 1 2 3 4 5 6 7 8 9 10 11 12 13 14, $rows, $most, $vectors, $packed, $arguments)
+    };
+    (@ $($m:literal)*, $rows:expr, $most:expr, $vectors:literal, $packed:expr, $arguments:tt) => {
+        match $rows {
+            $($m if $most >= $m => tile::<S, $m, $vectors, $packed> $arguments,)*
+            _ => unreachable!("a tile of more rows than the instruction set has"),
+        }
+    };
+}
+pub(crate) use tile_of;
+
+/// A tile of `rows` rows and as many vectors as `columns` take. Where both are constants, it is that tile itself.
 ///
 /// # Safety
 /// As of [`tile`].
 #[inline(always)]
-unsafe fn choose<S: Simd, const PACKED: bool>(
+pub unsafe fn choose<S: Simd, const PACKED: bool>(
     s: S,
     rows: usize,
     columns: usize,
@@ -172,37 +187,22 @@ unsafe fn choose<S: Simd, const PACKED: bool>(
     ldc: usize,
     accumulate: bool,
 ) {
-    macro_rules! run {
-        ($m:literal, $n:literal) => {
-            tile::<S, $m, $n, PACKED>(s, k, a, a_row, a_column, b, b_row, c, ldc, columns, accumulate)
-        };
-    }
-    macro_rules! rows {
+    macro_rules! vectors {
         ($n:literal) => {
-            match rows {
-                1 => run!(1, $n),
-                2 => run!(2, $n),
-                3 => run!(3, $n),
-                4 => run!(4, $n),
-                5 if S::ROWS >= 5 => run!(5, $n),
-                6 if S::ROWS >= 6 => run!(6, $n),
-                7 if S::ROWS >= 7 && PACKED => run!(7, $n),
-                8 if S::ROWS >= 8 && PACKED => run!(8, $n),
-                9 if S::ROWS >= 9 && PACKED => run!(9, $n),
-                10 if S::ROWS >= 10 && PACKED => run!(10, $n),
-                11 if S::ROWS >= 11 && PACKED => run!(11, $n),
-                12 if S::ROWS >= 12 && PACKED => run!(12, $n),
-                13 if S::ROWS >= 13 && PACKED => run!(13, $n),
-                14 if S::ROWS >= 14 && PACKED => run!(14, $n),
-                _ => unreachable!("a tile of more rows than the instruction set has"),
-            }
+            tile_of!(
+                rows,
+                if PACKED { S::ROWS } else { S::ROWS_IN_PLACE },
+                $n,
+                PACKED,
+                (s, k, a, a_row, a_column, b, b_row, c, ldc, columns, accumulate)
+            )
         };
     }
     match columns.div_ceil(S::LANES) {
-        1 => rows!(1),
-        2 => rows!(2),
-        3 if S::VECTORS >= 3 => rows!(3),
-        4 if S::VECTORS >= 4 => rows!(4),
+        1 => vectors!(1),
+        2 => vectors!(2),
+        3 if S::VECTORS >= 3 => vectors!(3),
+        4 if S::VECTORS >= 4 => vectors!(4),
         _ => unreachable!("a tile of more vectors than the instruction set has"),
     }
 }
@@ -232,20 +232,6 @@ kernel! {
     }
 }
 
-// A whole tile, in the loop itself: each begins while the one before still ends, and neither waits for a call.
-macro_rules! whole_tile {
-    ($packed:literal, $($arguments:expr),*) => {
-        match (S::ROWS, S::VECTORS) {
-            (14, 2) if $packed => tile::<S, 14, 2, $packed>($($arguments),*),
-            (14, 2) => tile::<S, 6, 2, $packed>($($arguments),*),
-            (6, 2) => tile::<S, 6, 2, $packed>($($arguments),*),
-            (6, 4) => tile::<S, 6, 4, $packed>($($arguments),*),
-            (4, 2) => tile::<S, 4, 2, $packed>($($arguments),*),
-            _ => unreachable!("a tile of no instruction set"),
-        }
-    };
-}
-
 kernel! {
     /// The tiles of all rows of A, as they lie, and one panel of B.
     ///
@@ -255,12 +241,13 @@ kernel! {
         s, m: usize, columns: usize, k: usize, a: *const f32, a_row: isize, a_column: isize, panel: *const f32, c: *mut f32, ldc: usize,
         accumulate: bool,
     ) {
-        let (most, width) = (S::ROWS.min(6), S::VECTORS * S::LANES);
+        let (most, width) = (S::ROWS_IN_PLACE, S::VECTORS * S::LANES);
         let lanes = (columns.div_ceil(S::LANES) * S::LANES) as isize;
         for (i, rows) in Chunks::new(m, most) {
             let (a, c) = (a.offset(i as isize * a_row), c.add(i * ldc));
             if rows == most && columns == width {
-                whole_tile!(false, s, k, a, a_row, a_column, panel, width as isize, c, ldc, width, accumulate);
+                // A whole tile, in the loop itself: each begins while the one before still ends, and neither waits for a call.
+                choose::<S, false>(s, most, width, k, a, a_row, a_column, panel, width as isize, c, ldc, accumulate);
             } else {
                 tile_direct(s, rows, columns, k, a, a_row, a_column, panel, lanes, c, ldc, accumulate);
             }
@@ -279,7 +266,8 @@ kernel! {
         for (i, rows) in Chunks::new(m, S::ROWS) {
             let (a, c) = (a.add(i * k), c.add(i * ldc));
             if rows == S::ROWS && columns == width {
-                whole_tile!(true, s, k, a, 0, 0, panel, width as isize, c, ldc, width, accumulate);
+                // A whole tile, as in `tiles_direct`.
+                choose::<S, true>(s, S::ROWS, width, k, a, 0, 0, panel, width as isize, c, ldc, accumulate);
             } else {
                 tile_packed(s, rows, columns, k, a, panel, lanes, c, ldc, accumulate);
             }
@@ -528,7 +516,7 @@ kernel! {
     unsafe fn product(s, p: Product, scratch: *mut f32) {
         let width = S::VECTORS * S::LANES;
         let finishing = !p.bias.is_null() || p.activation != 0;
-        if p.m <= 2 * S::ROWS.min(6) && p.b_column == 1 && p.n >= S::LANES {
+        if p.m <= 2 * S::ROWS_IN_PLACE && p.b_column == 1 && p.n >= S::LANES {
             narrow(s, p, scratch);
             if finishing {
                 finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
@@ -539,7 +527,7 @@ kernel! {
         let rows_at = packed.add(KC * (NC + 128));
         // Few rows are read where they lie; many, or those whose columns are apart, are packed.
         let direct = p.a_column == 1 && (S::ROWS <= 6 || p.m <= 6);
-        let most = if direct { S::ROWS.min(6) } else { S::ROWS };
+        let most = if direct { S::ROWS_IN_PLACE } else { S::ROWS };
         let mut j0 = 0;
         while j0 < p.n {
             let columns = NC.min(p.n - j0);
@@ -612,7 +600,7 @@ unsafe fn narrow_part<S: Simd>(s: S, p: Product, scratch: *mut f32) {
     let lanes = S::LANES;
     let (whole, width) = (p.n - p.n % lanes, S::VECTORS * lanes);
     // Few at a time where rows are short, so that what is read of each is long.
-    let most = if p.k <= STREAMS { 3 } else { S::ROWS.min(6) };
+    let most = if p.k <= STREAMS { 3 } else { S::ROWS_IN_PLACE };
     for (i, rows) in Chunks::new(p.m, most) {
         let a = p.a.offset(i as isize * p.a_row);
         let c = p.c.add(i * p.ldc);
@@ -754,8 +742,7 @@ pub fn command<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                 p.a = p.a.wrapping_offset(r0 as isize * a_row);
                 p.c = p.c.wrapping_add(r0 * ldc);
             } else {
-                let (j0, j1) = part(n.div_ceil(16), index, count);
-                let (j0, j1) = ((j0 * 16).min(n), (j1 * 16).min(n));
+                let (j0, j1) = worker.share_columns(n);
                 p.n = j1 - j0;
                 p.b = p.b.wrapping_offset(j0 as isize * b_column);
                 p.c = p.c.wrapping_add(j0);

@@ -1,5 +1,6 @@
-//! The commands of compiled steps, one family a file. Each checks that all of its operands lie in memory before it reads or writes any.
+//! The commands of compiled steps, one family a file or folder, and what families share (of recurrent cells: cells.rs, steps.rs). Each checks that all of its operands lie in memory before it reads or writes any.
 pub mod attention;
+pub mod cells;
 pub mod chain;
 pub mod convolution;
 pub mod gemm;
@@ -10,3 +11,4 @@ pub mod recurrence;
 pub mod reduce;
 pub mod rows;
 pub mod sequence;
+pub mod steps;

@@ -80,14 +80,13 @@ pub fn pooling<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let compared = if kind <= UNPICK { o.floats(w::COMPARED, long)? } else { std::ptr::null_mut() };
     let from = o.floats(w::FROM, if back { short } else { long })?;
     let to = o.floats(w::TO, if back { long } else { short })?;
-    // Shares are of samples, or of channels in sixteens.
+    // Shares are of samples, or of channels.
     let mut samples = (0, batch);
     let mut span = (0, channels);
     if batch >= worker.count {
         samples = worker.share(batch);
     } else {
-        let (c0, c1) = worker.share(channels.div_ceil(16));
-        span = ((c0 * 16).min(channels), (c1 * 16).min(channels));
+        span = worker.share_columns(channels);
     }
     let (c0, width) = (span.0, span.1 - span.0);
     if width == 0 {

@@ -1,95 +1,44 @@
 //! The part of SimpleRNN, LSTM and GRU that runs along time, on inputs that have been projected (x W + b) before: for what the kernels of
-//! whole sequences (sequence.rs) leave out, since it gives each gate an operand of its own: recurrent dropout, and a GRU that resets
+//! whole sequences (`sequence/`) leave out, since it gives each gate an operand of its own: recurrent dropout, and a GRU that resets
 //! the state before its product.
-//!
-//! What the forward pass keeps: gates [time][batch][kept][units], states c [time + 1][batch][units] (LSTM), states h [time + 1][batch][units].
 
-use super::gemm::{gemm, multiply, pack, packed_size, Product};
-use super::sequence::sum_rows;
+use super::cells::{gru_gradients, gru_reset_gradient, gru_state, lstm_cell, lstm_gradients, lstm_state, rnn_gradient, rnn_state};
+use super::gemm::{multiply, pack, packed_size};
+use super::steps::{begin, clear, end, Gradients, Steps};
 use crate::commands::recurrent::{GRU, GRU_BEFORE, LSTM, RNN_RELU, RNN_TANH};
 use crate::kernel;
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
 use crate::simd::{keep, some, Simd};
-use crate::team::{part, Worker};
+use crate::team::Worker;
 
-/// Rows of the products that give the weights' gradients.
-const ROWS: usize = 256;
-
-/// Everything that both passes share.
+/// What both commands say of a recurrence.
 #[derive(Clone, Copy)]
-struct Shape {
-    kind: i32,
-    batch: usize,
-    time: usize,
-    units: usize,
-    reverse: bool,
+struct Recurrence {
+    steps: Steps,
+    /// Dropout masks of the state [gates][batch][units], or null.
     drop: *const f32,
-    mask: *const u8,
-    zero_output: bool,
 }
 
-impl Shape {
-    fn read(o: &Operands) -> Checked<Shape> {
+impl Recurrence {
+    fn read(o: &Operands) -> Checked<Recurrence> {
         use crate::commands::word::recurrence_forward as w;
         let kind = o.int(w::KIND)?;
         if !(RNN_TANH..=GRU_BEFORE).contains(&kind) {
             return Err(format!("a recurrence of kind {kind}"));
         }
         let [batch, time, units] = [o.size(w::BATCH)?, o.size(w::TIME)?, o.size(w::UNITS)?];
-        let mut z = Shape {
-            kind,
-            batch,
-            time,
-            units,
-            reverse: o.flag(w::REVERSE)?,
-            drop: std::ptr::null(),
-            mask: std::ptr::null(),
-            zero_output: o.flag(w::ZERO_OUTPUT)?,
-        };
-        z.drop = o.optional(w::DROP, elements(&[z.gates(), batch, units])?)?;
-        z.mask = o.optional_bytes(w::MASK, elements(&[batch, time])?)?;
-        Ok(z)
+        let mask = o.optional_bytes(w::MASK, elements(&[batch, time])?)?;
+        let steps = Steps { kind, batch, time, units, reverse: o.flag(w::REVERSE)?, mask, zero_output: o.flag(w::ZERO_OUTPUT)? };
+        Ok(Recurrence { steps, drop: o.optional(w::DROP, elements(&[steps.gates(), batch, units])?)? })
     }
-    fn gates(&self) -> usize {
-        match self.kind {
-            LSTM => 4,
-            GRU | GRU_BEFORE => 3,
-            _ => 1,
-        }
-    }
-    fn kept(&self) -> usize {
-        match self.kind {
-            LSTM | GRU => 4,
-            GRU_BEFORE => 3,
-            _ => 0,
-        }
-    }
-    fn cells(&self) -> usize {
-        usize::from(self.kind == LSTM)
-    }
-    fn residual(&self) -> Checked<usize> {
-        let states = elements(&[self.time + 1, self.batch, self.units, 1 + self.cells()])?;
-        Ok(elements(&[self.time, self.batch, self.units, self.kept()])? + states)
-    }
-    fn time_of(&self, s: usize) -> usize {
-        if self.reverse {
-            self.time - 1 - s
-        } else {
-            s
-        }
-    }
-    /// # Safety
-    /// The mask must be valid.
-    unsafe fn skipped(&self, row: usize, t: usize) -> bool {
-        !self.mask.is_null() && *self.mask.add(row * self.time + t) == 0
-    }
+
     /// The dropout mask of a gate's operand for a row, null where there is none.
     fn dropped(&self, gate: usize, row: usize) -> *const f32 {
         if self.drop.is_null() {
             self.drop
         } else {
-            self.drop.wrapping_add((gate * self.batch + row) * self.units)
+            self.drop.wrapping_add((gate * self.steps.batch + row) * self.steps.units)
         }
     }
 }
@@ -185,13 +134,12 @@ kernel! {
             let z = |gate: usize| some(s, r.z.add(gate * u + i), n);
             let before = some(s, r.h.add(i), n);
             let h = match r.kind {
-                RNN_TANH => math::tanh(s, s.add(z(0), some(s, r.x.add(i), n))),
-                RNN_RELU => s.pmax(s.add(z(0), some(s, r.x.add(i), n)), s.splat(0.0)),
+                RNN_TANH | RNN_RELU => rnn_state(s, r.kind, s.add(z(0), some(s, r.x.add(i), n))),
                 LSTM => {
                     let c_before = some(s, r.c.add(i), n);
-                    let c = s.fma(z(1), c_before, s.mul(z(0), z(2)));
+                    let c = lstm_cell(s, z(0), z(1), z(2), c_before);
                     keep(s, r.c_next.add(i), if r.skipped { c_before } else { c }, n);
-                    s.mul(z(3), math::tanh(s, c))
+                    lstm_state(s, z(3), c)
                 }
                 _ => {
                     if r.kind == GRU {
@@ -204,7 +152,7 @@ kernel! {
                     }
                     let candidate = math::tanh(s, s.add(z(2), some(s, r.x.add(2 * u + i), n)));
                     keep(s, r.z.add(2 * u + i), candidate, n);
-                    s.fma(z(0), s.sub(before, candidate), candidate)
+                    gru_state(s, z(0), candidate, before)
                 }
             };
             let state = if r.skipped { before } else { h };
@@ -217,28 +165,17 @@ kernel! {
     }
 }
 
-/// A state before the first step: what is given, or zeros.
-///
-/// # Safety
-/// `n` values at `to`, and at `given` unless it is null, must be valid.
-unsafe fn state(to: *mut f32, given: *const f32, at: usize, n: usize) {
-    if given.is_null() {
-        std::ptr::write_bytes(to.add(at), 0, n);
-    } else {
-        std::ptr::copy(given.add(at), to.add(at), n);
-    }
-}
-
 /// float32 of what the forward pass leaves for the backward pass.
 pub fn residual(o: &Operands) -> Checked<usize> {
-    Shape::read(o)?.residual()
+    Recurrence::read(o)?.steps.residual()
 }
 
 pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     use crate::commands::word::recurrence_forward as w;
-    let q = Shape::read(o)?;
-    let Shape { kind, batch, time, units, .. } = q;
-    let gates = q.gates();
+    let q = Recurrence::read(o)?;
+    let steps = q.steps;
+    let Steps { kind, batch, time, units, .. } = steps;
+    let gates = steps.gates();
     let states = elements(&[batch, units])?;
     let columns = elements(&[gates, units])?;
     let xs = o.floats(w::X, elements(&[batch, time, columns])?)?;
@@ -246,7 +183,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let bias = o.optional(w::BIAS, columns)?;
     let h0 = o.optional(w::H0, states)?;
     let c0 = o.optional(w::C0, states)?;
-    let residual = o.optional(w::RESIDUAL, q.residual()?)?;
+    let residual = o.optional(w::RESIDUAL, steps.residual()?)?;
     let ys = o.optional(w::YS, elements(&[batch, time, units])?)?;
     let h_last = o.optional(w::H, states)?;
     let c_last = o.optional(w::C, states)?;
@@ -258,8 +195,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let packed_gate = packed_size::<S>(units, units);
     let weights = worker.shared(gates * packed_gate + if keeps { 0 } else { 2 * states })?;
     let beside = weights.wrapping_add(gates * packed_gate);
-    let cells = if keeps { residual.wrapping_add(time * batch * units * q.kept()) } else { beside };
-    let hidden = if keeps { cells.wrapping_add((time + 1) * states * q.cells()) } else { beside.wrapping_add(states) };
+    let (cells, hidden) = if keeps { steps.kept_states(residual) } else { (beside, beside.wrapping_add(states)) };
     let (r0, r1) = worker.share(batch);
     let rows = r1 - r0;
     let own = worker.own.floats(rows * columns + rows * units + 1);
@@ -271,15 +207,14 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
         for g in 0..gates {
             pack(s, recurrent.add(g * units), columns as isize, 1, units, units, weights.add(g * packed_gate), first, last);
         }
-        for row in r0..r1 {
-            state(hidden, h0, row * units, units);
-            if kind == LSTM {
-                state(cells, c0, row * units, units);
-            }
+        let (at, count) = (r0 * units, rows * units);
+        begin(hidden, h0, at, count);
+        if kind == LSTM {
+            begin(cells, c0, at, count);
         }
         worker.meet()?;
         for step in 0..time {
-            let t = q.time_of(step);
+            let t = steps.time_of(step);
             let (from, into) = if keeps { (step * states, (step + 1) * states) } else { (0, 0) };
             let h = hidden.add(from);
             let product = |g: usize, a: *const f32| {
@@ -316,12 +251,12 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                 product(2, operand);
             }
             for row in r0..r1 {
-                let kept = if keeps { residual.add((step * batch + row) * q.kept() * units) } else { std::ptr::null_mut() };
+                let kept = if keeps { residual.add((step * batch + row) * steps.kept() * units) } else { std::ptr::null_mut() };
                 let r = Row {
                     kind,
                     units,
-                    skipped: q.skipped(row, t),
-                    zero_output: q.zero_output,
+                    skipped: steps.skipped(row, t),
+                    zero_output: steps.zero_output,
                     x: xs.add((row * time + t) * columns),
                     z: z.add((row - r0) * columns),
                     bias,
@@ -339,12 +274,9 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
             }
         }
         let last = if keeps { time * states } else { 0 };
-        let (at, count) = (r0 * units, rows * units);
-        if !h_last.is_null() {
-            std::ptr::copy(hidden.add(last + at), h_last.add(at), count);
-        }
-        if !c_last.is_null() && kind == LSTM {
-            std::ptr::copy(cells.add(last + at), c_last.add(at), count);
+        end(h_last, hidden.add(last), at, count);
+        if kind == LSTM {
+            end(c_last, cells.add(last), at, count);
         }
     }
     Ok(())
@@ -393,9 +325,7 @@ kernel! {
     unsafe fn back_row(s, r: *const BackRow) {
         let r = *r;
         let u = r.units;
-        let (one, zero) = (s.splat(1.0), s.splat(0.0));
-        let slope = |v: S::F| s.mul(v, s.sub(one, v));
-        let steep = |v: S::F| s.sub(one, s.mul(v, v));
+        let zero = s.splat(0.0);
         let mut i = 0;
         while i < u {
             let n = S::LANES.min(u - i);
@@ -411,39 +341,29 @@ kernel! {
                     r.put(s, i, n, gate, zero, zero);
                 }
             } else if r.kind <= RNN_RELU {
-                let h = some(s, r.after.add(i), n);
-                let d = if r.kind == RNN_TANH { s.mul(g, steep(h)) } else { s.select(s.lt(zero, h), g, zero) };
+                let d = rnn_gradient(s, r.kind, g, some(s, r.after.add(i), n));
                 keep(s, r.carry.add(i), zero, n);
                 r.put(s, i, n, 0, d, d);
             } else if r.kind == LSTM {
-                let (a, forget, candidate, o) = (kept(0), kept(1), kept(2), kept(3));
-                let tanh = math::tanh(s, some(s, r.c_after.add(i), n));
-                let dc = math::without_tiny(s, s.fma(s.mul(g, o), steep(tanh), some(s, r.dc.add(i), n)));
-                let di = s.mul(s.mul(dc, candidate), slope(a));
-                let df = s.mul(s.mul(dc, some(s, r.c_before.add(i), n)), slope(forget));
-                let dn = s.mul(s.mul(dc, a), steep(candidate));
-                let d_out = s.mul(s.mul(g, tanh), slope(o));
-                r.put(s, i, n, 0, di, di);
-                r.put(s, i, n, 1, df, df);
-                r.put(s, i, n, 2, dn, dn);
-                r.put(s, i, n, 3, d_out, d_out);
-                keep(s, r.dc.add(i), math::without_tiny(s, s.mul(dc, forget)), n);
+                let gates = [kept(0), kept(1), kept(2), kept(3)];
+                let (before, cell) = (some(s, r.c_before.add(i), n), some(s, r.c_after.add(i), n));
+                let (gradients, dc) = lstm_gradients(s, gates, before, cell, g, some(s, r.dc.add(i), n));
+                for (gate, d) in gradients.into_iter().enumerate() {
+                    r.put(s, i, n, gate, d, d);
+                }
+                keep(s, r.dc.add(i), math::without_tiny(s, dc), n);
                 keep(s, r.carry.add(i), zero, n);
             } else {
-                let (update, candidate) = (kept(0), kept(2));
-                let before = some(s, r.before.add(i), n);
-                let dn = s.mul(s.mul(g, s.sub(one, update)), steep(candidate));
-                let du = s.mul(s.mul(g, s.sub(before, candidate)), slope(update));
+                let [du, dn, past] = gru_gradients(s, kept(0), kept(2), some(s, r.before.add(i), n), g);
                 r.put(s, i, n, 0, du, du);
-                keep(s, r.carry.add(i), math::without_tiny(s, s.mul(g, update)), n);
+                keep(s, r.carry.add(i), math::without_tiny(s, past), n);
                 if r.kind == GRU_BEFORE {
                     r.put(s, i, n, 2, dn, dn);
                 } else {
-                    let reset = kept(1);
-                    let dr = s.mul(s.mul(dn, kept(3)), slope(reset));
+                    let dr = gru_reset_gradient(s, kept(1), kept(3), dn);
                     r.put(s, i, n, 1, dr, dr);
                     // The candidate's input sees dn, its recurrent part dn * r.
-                    r.put(s, i, n, 2, dn, s.mul(dn, reset));
+                    r.put(s, i, n, 2, dn, s.mul(dn, kept(1)));
                 }
             }
             i += S::LANES;
@@ -468,7 +388,7 @@ kernel! {
             }
             let reset = some(s, r.kept.add(u + i), n);
             keep(s, r.carry.add(i), s.fma(d, reset, some(s, r.carry.add(i), n)), n);
-            let dr = s.mul(s.mul(d, some(s, r.before.add(i), n)), s.mul(reset, s.sub(s.splat(1.0), reset)));
+            let dr = gru_reset_gradient(s, reset, some(s, r.before.add(i), n), d);
             keep(s, r.dz.add(u + i), dr, n);
             if !r.dx.is_null() {
                 keep(s, r.dx.add(u + i), dr, n);
@@ -480,14 +400,15 @@ kernel! {
 
 pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     use crate::commands::word::recurrence_backward as w;
-    let q = Shape::read(o)?;
-    let Shape { kind, batch, time, units, .. } = q;
-    let gates = q.gates();
+    let q = Recurrence::read(o)?;
+    let steps = q.steps;
+    let Steps { kind, batch, time, units, .. } = steps;
+    let gates = steps.gates();
     let states = elements(&[batch, units])?;
     let columns = elements(&[gates, units])?;
     let inputs = elements(&[batch, time, columns])?;
     let recurrent = o.floats(w::RECURRENT, elements(&[units, columns])?)?;
-    let residual = o.floats(w::RESIDUAL, q.residual()?)?;
+    let residual = o.floats(w::RESIDUAL, steps.residual()?)?;
     let dys = o.optional(w::DYS, elements(&[batch, time, units])?)?;
     let dh_last = o.optional(w::DH, states)?;
     let dc_last = o.optional(w::DC, states)?;
@@ -497,20 +418,16 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     let dh0 = o.optional(w::DH0, states)?;
     let dc0 = o.optional(w::DC0, states)?;
 
-    let zeros = |worker: &Worker| {
-        for (to, n) in [(d_recurrent, units * columns), (d_bias, columns)] {
-            if !to.is_null() && worker.index == 0 {
-                // SAFETY: the ranges were checked; the first worker alone writes.
-                unsafe { std::ptr::write_bytes(to, 0, n) };
-            }
-        }
-    };
+    let of_weights = [(d_recurrent, units * columns), (d_bias, columns)];
+    if batch == 0 || units == 0 || time == 0 {
+        // SAFETY: the ranges were checked.
+        unsafe { clear(worker, &of_weights) };
+    }
     if batch == 0 || units == 0 {
-        zeros(worker);
         return Ok(());
     }
-    let wanted = !d_recurrent.is_null() || !d_bias.is_null();
-    let chunk = (ROWS / batch).clamp(1, time.max(1));
+    let wanted = of_weights.iter().any(|(to, _)| !to.is_null());
+    let chunk = steps.chunk();
     let packed_gate = packed_size::<S>(units, units);
     let history = chunk * batch * columns;
     // What the gates' products saw, where that is not the state itself.
@@ -521,8 +438,7 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     let dc = dh.wrapping_add(states);
     let dz = dc.wrapping_add(states);
     let seen = dz.wrapping_add(2 * history);
-    let cells = residual.wrapping_add(time * batch * units * q.kept());
-    let hidden = cells.wrapping_add((time + 1) * states * q.cells());
+    let (cells, hidden) = steps.kept_states(residual);
     let (r0, r1) = worker.share(batch);
     let rows = r1 - r0;
     // SAFETY: all operands were checked to lie in memory, the other memory is as large as its parts, and workers pack and compute different panels, rows and columns.
@@ -532,29 +448,28 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
         for g in 0..gates {
             pack(s, recurrent.add(g * units), 1, columns as isize, units, units, weights.add(g * packed_gate), first, last);
         }
-        for row in r0..r1 {
-            state(dh, dh_last, row * units, units);
-            state(dc, dc_last, row * units, units);
-        }
+        let (at, count) = (r0 * units, rows * units);
+        begin(dh, dh_last, at, count);
+        begin(dc, dc_last, at, count);
         worker.meet()?;
         for step in (0..time).rev() {
-            let t = q.time_of(step);
+            let t = steps.time_of(step);
             let first = step - step % chunk;
             let side = step / chunk % 2;
             let current = dz.add(side * history);
             let operands = seen.wrapping_add(side * seen_size);
             let own = current.add((step - first) * batch * columns);
             let row_of = |row: usize| {
-                let skipped = q.skipped(row, t);
+                let skipped = steps.skipped(row, t);
                 let at = row * units;
                 BackRow {
                     kind,
                     units,
                     gates,
                     skipped,
-                    dy: if dys.is_null() || (skipped && q.zero_output) { std::ptr::null() } else { dys.add((row * time + t) * units) },
+                    dy: if dys.is_null() || (skipped && steps.zero_output) { std::ptr::null() } else { dys.add((row * time + t) * units) },
                     dx: if dx.is_null() { dx } else { dx.add((row * time + t) * columns) },
-                    kept: residual.add((step * batch + row) * q.kept() * units),
+                    kept: residual.add((step * batch + row) * steps.kept() * units),
                     before: hidden.add(step * states + at),
                     after: hidden.add((step + 1) * states + at),
                     c_before: cells.wrapping_add(step * states + at),
@@ -613,43 +528,19 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
             }
             if step == first {
                 worker.meet()?;
-                let count = chunk.min(time - first) * batch;
-                let more = first + chunk.min(time - first) < time;
-                let (index, team) = (worker.index, worker.count);
-                let share = |n: usize| {
-                    let (a, b) = part(n.div_ceil(16), index, team);
-                    ((a * 16).min(n), (b * 16).min(n))
-                };
+                let count = chunk.min(time - first);
+                let gradients = Gradients { rows: count * batch, dz: current, width: columns, more: first + count < time };
+                let at = |to: *mut f32, n: usize| if to.is_null() { to } else { to.add(n) };
                 for g in 0..gates {
-                    let (j0, j1) = share(units);
-                    if j1 == j0 {
-                        continue;
-                    }
-                    let b = current.add(g * units + j0);
-                    if !d_recurrent.is_null() {
-                        let a = if own_operand(g) {
-                            operands.add(g * chunk * states).cast_const()
-                        } else {
-                            hidden.add(first * states).cast_const()
-                        };
-                        let p = Product::new(units, j1 - j0, count, a, units, b, columns, d_recurrent.add(g * units + j0), columns);
-                        gemm(s, &p.transpose_a().accumulate(more), worker.products);
-                    }
-                    if !d_bias.is_null() {
-                        sum_rows(s, b, count, columns, j1 - j0, d_bias.add(g * units + j0), more);
-                    }
+                    let a = if own_operand(g) { operands.add(g * chunk * states) } else { hidden.add(first * states) };
+                    gradients.weights(s, worker, a, units, g * units, units, at(d_recurrent, g * units), columns);
+                    gradients.biases(s, worker, g * units, units, at(d_bias, g * units));
                 }
             }
         }
-        let (at, count) = (r0 * units, rows * units);
-        if !dh0.is_null() {
-            std::ptr::copy(dh.add(at), dh0.add(at), count);
-        }
-        if !dc0.is_null() && kind == LSTM {
-            std::ptr::copy(dc.add(at), dc0.add(at), count);
-        }
-        if time == 0 {
-            zeros(worker);
+        end(dh0, dh, at, count);
+        if kind == LSTM {
+            end(dc0, dc, at, count);
         }
     }
     Ok(())

@@ -26,6 +26,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Rows and vectors of the register tile of matrix products.
     const ROWS: usize;
     const VECTORS: usize;
+    /// Rows of a tile that reads rows of A where they lie: each has an address of its own.
+    const ROWS_IN_PLACE: usize = if Self::ROWS < 6 { Self::ROWS } else { 6 };
     /// Rows of tiles of three and of four vectors, as cells with gates have them.
     const ROWS_OF_THREE: usize;
     const ROWS_OF_FOUR: usize;
