@@ -706,6 +706,72 @@ kernel! {
     }
 }
 
+/// C[M, N] += A B^T: dot products of rows of A and of B, each summed lane by lane.
+///
+/// # Safety
+/// As of [`dots`].
+#[inline(always)]
+unsafe fn dots_tile<S: Simd, const M: usize, const N: usize>(
+    s: S,
+    k: usize,
+    a: *const f32,
+    a_row: usize,
+    b: *const f32,
+    b_row: usize,
+    c: *mut f32,
+    ldc: usize,
+) {
+    let mut sums = [[s.splat(0.0); N]; M];
+    let mut q = 0;
+    while q < k {
+        let n = S::LANES.min(k - q);
+        let mut xs = [s.splat(0.0); M];
+        for (i, x) in xs.iter_mut().enumerate() {
+            *x = some(s, a.add(i * a_row + q), n);
+        }
+        for j in 0..N {
+            let v = some(s, b.add(j * b_row + q), n);
+            for (sums, x) in sums.iter_mut().zip(xs) {
+                sums[j] = s.fma(x, v, sums[j]);
+            }
+        }
+        q += S::LANES;
+    }
+    for (i, sums) in sums.iter().enumerate() {
+        for (j, sum) in sums.iter().enumerate() {
+            *c.add(i * ldc + j) += s.total(*sum);
+        }
+    }
+}
+
+kernel! {
+    /// C[m, n] += A[m, k] B^T, of few rows of A and a large B [n, k] that is read once, where it lies: packing it would read and write it more often than the product.
+    ///
+    /// # Safety
+    /// A, B and C must be valid.
+    pub unsafe fn dots(s, m: usize, n: usize, k: usize, a: *const f32, a_row: usize, b: *const f32, b_row: usize, c: *mut f32, ldc: usize) {
+        // Four rows of B side by side: eight whose places differ by a power of two would throw each other out of the first-level cache.
+        const SIDE: usize = 4;
+        let mut j = 0;
+        while j < n {
+            let (b, c) = (b.add(j * b_row), c.add(j));
+            let side = if n - j >= SIDE { SIDE } else { 1 };
+            for (i, rows) in Chunks::new(m, 3) {
+                let (a, c) = (a.add(i * a_row), c.add(i * ldc));
+                match (rows, side) {
+                    (1, SIDE) => dots_tile::<S, 1, SIDE>(s, k, a, a_row, b, b_row, c, ldc),
+                    (2, SIDE) => dots_tile::<S, 2, SIDE>(s, k, a, a_row, b, b_row, c, ldc),
+                    (_, SIDE) => dots_tile::<S, 3, SIDE>(s, k, a, a_row, b, b_row, c, ldc),
+                    (1, _) => dots_tile::<S, 1, 1>(s, k, a, a_row, b, b_row, c, ldc),
+                    (2, _) => dots_tile::<S, 2, 1>(s, k, a, a_row, b, b_row, c, ldc),
+                    (_, _) => dots_tile::<S, 3, 1>(s, k, a, a_row, b, b_row, c, ldc),
+                }
+            }
+            j += side;
+        }
+    }
+}
+
 /// [b0, b1, m, n, k, a, its row and column, b, its row and column, c, its row, bias, activation, from one matrix to the next: a0, a1, s0, s1], strides in bytes.
 pub fn command<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     use crate::commands::word::gemm as w;

@@ -1,10 +1,10 @@
 //! The backward pass: the gates' gradients of a step, what goes on to the step before, and to the inputs; then those of the weights, of many steps at once.
 
-use super::{sums, Sequence, FEW};
+use super::{plain, sums, Sequence, FEW};
 use crate::commands::recurrent::{GRU, LSTM};
 use crate::kernel;
 use crate::kernels::cells::{gru_gradients, gru_reset_gradient, lstm_gradients, rnn_gradient};
-use crate::kernels::gemm::{multiply, pack, packed_size};
+use crate::kernels::gemm::{dots, gemm, multiply, pack, packed_size, Product};
 use crate::kernels::steps::{begin, clear, end, Gradients, Steps};
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
@@ -88,6 +88,52 @@ kernel! {
     }
 }
 
+/// The most rows of gates' gradients for which the input kernel is not packed, not even a block at a time.
+const BY_DOTS: usize = 16;
+
+/// Gates' gradients of some steps, [count][batch][width].
+struct Chunk {
+    steps: Steps,
+    features: usize,
+    first: usize,
+    count: usize,
+    dz: *const f32,
+    width: usize,
+}
+
+impl Chunk {
+    /// Gradients of the inputs of rows r0 .. r1 at all of these steps, in one product with the kernel as it came.
+    ///
+    /// # Safety
+    /// All of these must be valid.
+    unsafe fn inputs<S: Simd>(&self, s: S, worker: &mut Worker, r0: usize, r1: usize, kernel: *const f32, columns: usize, dx: *mut f32) {
+        let Chunk { steps, features, first, count, dz, width } = *self;
+        let rows = r1 - r0;
+        let all = count * rows;
+        let a = worker.own.floats(all * (columns + features));
+        let to = a.add(all * columns);
+        for step in 0..count {
+            for row in 0..rows {
+                let from = dz.add((step * steps.batch + r0 + row) * width);
+                std::ptr::copy_nonoverlapping(from, a.add((step * rows + row) * columns), columns);
+            }
+        }
+        // By the rows of all workers: bits do not depend on how many these are.
+        if count * steps.batch <= BY_DOTS {
+            std::ptr::write_bytes(to, 0, all * features);
+            dots(s, all, features, columns, a, columns, kernel, columns, to, features);
+        } else {
+            gemm(s, &Product::new(all, features, columns, a, columns, kernel, columns, to, features).transpose_b(), worker.products);
+        }
+        for step in 0..count {
+            for row in 0..rows {
+                let into = dx.add(((r0 + row) * steps.time + steps.time_of(first + step)) * features);
+                std::ptr::copy_nonoverlapping(to.add((step * rows + row) * features), into, features);
+            }
+        }
+    }
+}
+
 pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     use crate::commands::word::sequence_backward as w;
     let Sequence { steps, features } = Sequence::read(o)?;
@@ -125,9 +171,11 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     let width = sums(kind) * units;
     let direct = if kind == GRU { 2 * units } else { columns };
     let chunk = steps.chunk();
-    let for_state = packed_size::<S>(direct, units);
-    let for_candidate = if kind == GRU { packed_size::<S>(units, units) } else { 0 };
-    let for_input = if dx.is_null() { 0 } else { packed_size::<S>(columns, features) };
+    // Few rows read large weights where they lie, as forward.
+    let plain = plain::is_faster_backward(&steps);
+    let for_state = if plain { 0 } else { packed_size::<S>(direct, units) };
+    let for_candidate = if plain || kind != GRU { 0 } else { packed_size::<S>(units, units) };
+    let for_input = if plain || dx.is_null() { 0 } else { packed_size::<S>(columns, features) };
     let history = chunk * batch * width;
     let inputs_copied = if d_kernel.is_null() { 0 } else { chunk * batch * features };
     let total = for_state + for_candidate + for_input + 2 * states + 2 * (history + inputs_copied);
@@ -149,12 +197,14 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
             // The transpose of a kernel [rows, columns].
             pack(s, source, 1, columns as isize, rows, depth, to, first, last);
         };
-        pack_share(recurrent, units, direct, packed_state);
-        if kind == GRU {
-            pack_share(recurrent.add(2 * units), units, units, packed_candidate);
-        }
-        if !dx.is_null() {
-            pack_share(kernel, features, columns, packed_input);
+        if !plain {
+            pack_share(recurrent, units, direct, packed_state);
+            if kind == GRU {
+                pack_share(recurrent.add(2 * units), units, units, packed_candidate);
+            }
+            if !dx.is_null() {
+                pack_share(kernel, features, columns, packed_input);
+            }
         }
         let (at, count) = (r0 * units, (r1 - r0) * units);
         begin(dh, dh_last, at, count);
@@ -170,12 +220,17 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
             back_gates(s, &f, step, r0, r1, own);
             let rows = r1 - r0;
             let (a, carry) = (own.add(r0 * width), dh.add(r0 * units));
-            if !dx.is_null() && batch > FEW {
+            let count = chunk.min(time - first);
+            if !dx.is_null() && plain {
+                if step == first {
+                    let chunk = Chunk { steps, features, first, count, dz: current, width };
+                    chunk.inputs(s, worker, r0, r1, kernel, columns, dx);
+                }
+            } else if !dx.is_null() && batch > FEW {
                 let to = dx.add((r0 * time + t) * features);
                 multiply(s, rows, features, columns, a, width as isize, packed_input, to, time * features, false);
             } else if !dx.is_null() && step == first {
                 // Few rows: all steps of a row at once, from the earliest time on.
-                let count = chunk.min(time - first);
                 let (earliest, a_row) =
                     if reverse { (first + count - 1, -((batch * width) as isize)) } else { (first, (batch * width) as isize) };
                 for row in r0..r1 {
@@ -184,9 +239,16 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                     multiply(s, count, features, columns, a, a_row, packed_input, to, features, false);
                 }
             }
-            multiply(s, rows, units, direct, a, width as isize, packed_state, carry, units, true);
-            if kind == GRU {
-                multiply(s, rows, units, units, a.add(3 * units), width as isize, packed_candidate, carry, units, true);
+            if plain {
+                dots(s, rows, units, direct, a, width, recurrent, columns, carry, units);
+                if kind == GRU {
+                    dots(s, rows, units, units, a.add(3 * units), width, recurrent.add(2 * units), columns, carry, units);
+                }
+            } else {
+                multiply(s, rows, units, direct, a, width as isize, packed_state, carry, units, true);
+                if kind == GRU {
+                    multiply(s, rows, units, units, a.add(3 * units), width as isize, packed_candidate, carry, units, true);
+                }
             }
             if !d_kernel.is_null() {
                 for row in r0..r1 {
@@ -196,7 +258,6 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
             }
             if wanted && step == first {
                 worker.meet()?;
-                let count = chunk.min(time - first);
                 let g = Gradients { rows: count * batch, dz: current, width, more: first + count < time };
                 let h = hidden.add(first * states);
                 g.weights(s, worker, copied, features, 0, columns, d_kernel, columns);

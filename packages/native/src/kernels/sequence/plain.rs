@@ -16,10 +16,21 @@ const SHORT: usize = 64;
 /// Floats from which on they do so in any number of steps: what comes from memory comes no faster in panels.
 const VAST: usize = 1 << 21;
 
+/// The same backward, of steps times rows: there rows of weights are read several times, by few rows of gradients each.
+const SHORT_BACKWARD: usize = 128;
+
+fn size(steps: &Steps) -> usize {
+    steps.units * steps.units * steps.gates()
+}
+
 /// Is this faster than packing the weights? A step of few rows is bound by reading them.
 pub fn is_faster(steps: &Steps) -> bool {
-    let weights = steps.units * steps.units * steps.gates();
-    steps.batch <= FEW && (weights >= VAST || (weights >= LARGE && steps.time <= SHORT))
+    steps.batch <= FEW && (size(steps) >= VAST || (size(steps) >= LARGE && steps.time <= SHORT))
+}
+
+/// And in the backward pass?
+pub fn is_faster_backward(steps: &Steps) -> bool {
+    is_faster(steps) && (size(steps) >= VAST || steps.time * steps.batch <= SHORT_BACKWARD)
 }
 
 /// All steps of rows r0 .. r1, with weights as they came: the products of a step have gate after gate, as the weights do.
