@@ -3,9 +3,9 @@
 //! Weights are packed once a call, all gates of one vector of units side by side, so that a step's product of a panel leaves what the gates need, in the
 //! first-level cache (panels.rs, packed.rs). The units that fill no vector have a panel of their own, where the columns of all gates lie side by side, and their
 //! gates are computed of all rows together (rest.rs): both leave no lanes empty. Of few rows, packing the weights would cost as much as some steps: they are read
-//! where they lie (plain.rs), backward by dot products. Workers share the batch for all steps and meet only around the sequence (forward.rs); backward they meet once in as many steps as
-//! make 256 rows, whose gates' gradients then give the weights' gradients in large products, shared by columns (backward.rs). Every sum runs in one order however
-//! many workers there are.
+//! where they lie (plain.rs), backward by dot products. Workers share the batch for all steps and meet only around the sequence (forward.rs); backward they meet
+//! once in as many steps as make 256 rows, whose gates' gradients then give the weights' gradients in large products, shared by columns (backward.rs). Every sum
+//! runs in one order however many workers there are.
 
 mod backward;
 mod forward;

@@ -18,7 +18,7 @@ use std::ptr::null;
 pub unsafe fn run<S: Simd>(s: S, f: &Forward, panels: &Panels, packed: *const f32, r0: usize, r1: usize, own: &mut Scratch) {
     let Steps { kind, time, units, .. } = f.q.steps;
     let features = f.q.features;
-    let Panels { count: panel_count, vectors, rest, rest_vectors, rest_width, .. } = *panels;
+    let Panels { count: panel_count, rest, rest_vectors, rest_width, .. } = *panels;
     // Floats that the products of a row leave.
     let ld = if kind == GRU { 4 * S::LANES } else { panels.width };
     let rows = r1 - r0;
@@ -51,12 +51,12 @@ pub unsafe fn run<S: Simd>(s: S, f: &Forward, panels: &Panels, packed: *const f3
                 for row in 0..rows {
                     times_panel(
                         s,
-                        vectors,
+                        panels.vectors_of(p),
                         count,
                         features,
                         x_of(row),
                         x_step,
-                        panels.panel(packed, p).0,
+                        panels.panel::<S>(packed, p).0,
                         z.add(row * ld),
                         rows * ld,
                         kind == GRU,
@@ -79,17 +79,17 @@ pub unsafe fn run<S: Simd>(s: S, f: &Forward, panels: &Panels, packed: *const f3
             times_panel(s, rest_vectors, rows, units, h, units as isize, rest_states, rest_h, rest_width, false);
         }
         for p in 0..panel_count {
-            let (inputs, recurrent) = panels.panel(packed, p);
+            let (inputs, recurrent) = panels.panel::<S>(packed, p);
             let z = if many > 1 { z.add((p * many + step - first) * rows * ld) } else { z };
             if many == 1 {
                 begin_rows(p, rows, z);
-                times_panel(s, vectors, rows, features, x, x_row, inputs, z, ld, kind == GRU);
+                times_panel(s, panels.vectors_of(p), rows, features, x, x_row, inputs, z, ld, kind == GRU);
             }
             let into = if kind == GRU { z.add(S::LANES) } else { z };
-            times_panel(s, vectors, rows, units, h, units as isize, recurrent, into, ld, true);
+            times_panel(s, panels.vectors_of(p), rows, units, h, units as isize, recurrent, into, ld, true);
             if !single {
                 let unit = p * panels.each;
-                for v in 0..if is_gated(kind) { 1 } else { (units - unit).div_ceil(S::LANES).min(S::VECTORS) } {
+                for v in 0..if is_gated(kind) { 1 } else { panels.vectors_of(p) } {
                     let run = f.run(s, step, r0, unit + v * S::LANES, rows, false);
                     compute(s, kind, &Run { line: z.add(v * S::LANES), line_step: ld, line_gate: S::LANES, ..run });
                 }

@@ -27,6 +27,8 @@ pub struct Panels {
     pub each: usize,
     pub vectors: usize,
     pub width: usize,
+    /// The vectors of the last of them: of a SimpleRNN, as many as its units take.
+    last_vectors: usize,
     /// Units that fill no vector, where they are computed apart; the vectors of their panel, and floats of its rows.
     pub rest: usize,
     pub rest_vectors: usize,
@@ -39,22 +41,34 @@ impl Panels {
         let (vectors, each) = if is_gated(kind) { (gates, S::LANES) } else { (S::VECTORS, S::VECTORS * S::LANES) };
         let rest = if is_gated(kind) && q.steps.batch > APART { units % S::LANES } else { 0 };
         let rest_vectors = (gates * rest).div_ceil(S::LANES);
+        let count = (units - rest).div_ceil(each);
+        let last_vectors = if is_gated(kind) { vectors } else { (units - (count.max(1) - 1) * each).div_ceil(S::LANES) };
         Panels {
             kind,
             gates,
             features: q.features,
             units,
-            count: (units - rest).div_ceil(each),
+            count,
             each,
             vectors,
             width: vectors * S::LANES,
+            last_vectors,
             rest,
             rest_vectors,
             rest_width: rest_vectors * S::LANES,
         }
     }
 
-    /// Floats of a panel.
+    /// Vectors of a panel's rows.
+    pub fn vectors_of(&self, p: usize) -> usize {
+        if p + 1 == self.count {
+            self.last_vectors
+        } else {
+            self.vectors
+        }
+    }
+
+    /// Floats from one panel to the next.
     fn size(&self) -> usize {
         (self.features + self.units) * self.width
     }
@@ -65,9 +79,9 @@ impl Panels {
     }
 
     /// The weights of a panel: of inputs, and of states.
-    pub fn panel(&self, packed: *const f32, p: usize) -> (*const f32, *const f32) {
+    pub fn panel<S: Simd>(&self, packed: *const f32, p: usize) -> (*const f32, *const f32) {
         let inputs = packed.wrapping_add(p * self.size());
-        (inputs, inputs.wrapping_add(self.features * self.width))
+        (inputs, inputs.wrapping_add(self.features * self.vectors_of(p) * S::LANES))
     }
 
     /// Those of the panel of the units that fill no vector.
@@ -84,8 +98,8 @@ impl Panels {
         let Panels { features, gates, units, rest, .. } = *self;
         let (for_input, for_state) = if self.kind == GRU { ([2, 0, 1, 0], [0, 1, 2, 0]) } else { ([0, 1, 2, 3], [0, 1, 2, 3]) };
         let (p0, p1) = worker.share(self.count);
-        pack_cells(s, kernel, features, gates, units, p0, p1, for_input, packed, self.size());
-        pack_cells(s, recurrent, units, gates, units, p0, p1, for_state, packed.add(features * self.width), self.size());
+        pack_cells(s, kernel, features, self, p0, p1, for_input, packed, 0);
+        pack_cells(s, recurrent, units, self, p0, p1, for_state, packed, features);
         if rest > 0 && worker.index == 0 {
             let (first, to, width) = (units - rest, packed.add(self.count * self.size()), self.rest_width);
             pack_rest(s, kernel, features, gates, units, first, rest, for_input, to, width);
@@ -95,28 +109,31 @@ impl Panels {
 }
 
 kernel! {
-    /// Packs rows of a kernel [rows, gates * units] into panels p0 .. p1 of [rows][vectors], which are `apart` floats apart. Of a GRU the candidate comes
-    /// first in the input's panel, and last in the state's. A few panels at a time: a row is read where it lies together.
+    /// Packs rows of a kernel [rows, gates * units] into panels p0 .. p1, from a row of theirs on. A few panels at a time: a row is read where it lies together.
     ///
     /// # Safety
     /// The kernel and the panels must be valid.
     unsafe fn pack_cells(
-        s, source: *const f32, rows: usize, gates: usize, units: usize, p0: usize, p1: usize, order: [usize; 4], to: *mut f32, apart: usize,
+        s, source: *const f32, rows: usize, panels: *const Panels, p0: usize, p1: usize, order: [usize; 4], packed: *mut f32, row: usize,
     ) {
-        let (width, parts) = if gates == 1 { (S::VECTORS, S::VECTORS) } else { (gates, 1) };
+        let panels = &*panels;
+        let Panels { gates, units, .. } = *panels;
         let mut first = p0;
         while first < p1 {
             let last = p1.min(first + 8);
             for k in 0..rows {
-                for (v, gate) in order.iter().enumerate().take(width) {
+                for (v, gate) in order.iter().enumerate().take(panels.vectors) {
                     // A panel has vectors of all gates of the same units, or of different units.
                     let (part, gate) = if gates == 1 { (v, 0) } else { (0, *gate) };
                     let line = source.add((k * gates + gate) * units);
-                    let at = to.add((k * width + v) * S::LANES);
                     for p in first..last {
-                        let unit = (p * parts + part) * S::LANES;
-                        let n = units.saturating_sub(unit).min(S::LANES);
-                        s.store(at.add(p * apart), some(s, line.wrapping_add(unit), n));
+                        let vectors = panels.vectors_of(p);
+                        if v < vectors {
+                            let unit = p * panels.each + part * S::LANES;
+                            let n = units.saturating_sub(unit).min(S::LANES);
+                            let to = packed.add(p * panels.size() + ((row + k) * vectors + v) * S::LANES);
+                            s.store(to, some(s, line.wrapping_add(unit), n));
+                        }
                     }
                 }
             }
