@@ -1,4 +1,5 @@
 import { main } from './cli.js';
+import { coresTable } from './cores.js';
 import { instructionSets, processor } from './machine.js';
 import { absent, peerNames } from './peer.js';
 import { format, report, table } from './report.js';
@@ -44,6 +45,12 @@ test('a report has medians, lowest CPU times and ratios to ours', () => {
     ...['1234', '12.3', '1.23', '0.012', '-'],
   ]);
   expect(peerNames).toContain('ours');
+});
+
+test('what threads gain stands beside what as many processes gain', () => {
+  // Two processes make 1.6 times the steps of one; two threads 1.2 times, which is three quarters of that.
+  const text = coresTable(2, [{ name: 'W2 train', alone: 10, threaded: 12, copies: 16 }]);
+  expect(text.split('\n').at(-1)).toBe('| W2 train | 100 | 83.3 | 1.20 | 1.60 | 0.75 |');
 });
 
 test('products of models and of sgemm are compared by one clock: CPU seconds', () => {
@@ -143,6 +150,8 @@ test('cliffs are cells with less than half of a neighbour', () => {
 test.each([
   [['shapes', '--layer', 'dense'], 'lstm, gru, rnn'],
   [['shapes', '--units', '8,x'], 'positive integers'],
+  [['cores', '--threads', '1'], '2 threads or more'],
+  [['cores', '--peers', 'ours,torch'], 'one known peer'],
   [['commands', '--workloads', 'W99'], 'known workloads'],
   [['nonsense'], 'shapes, commands'],
 ])('%j is refused', async (args, said) => {
@@ -166,4 +175,15 @@ test('a table of shapes ends with how many cells fall off', async () => {
   expect(text.at(-1)).toMatch(
     /^8 cells, \d under half of a neighbour \(\d before those and their neighbours were measured \d+ times more\)$/,
   );
+});
+
+test('bench cores measures one process on all threads beside several', async () => {
+  const print = jest.spyOn(console, 'log').mockImplementation(() => {});
+  const quiet = jest.spyOn(console, 'error').mockImplementation(() => {});
+  const args = ['cores', '--peers', 'ours', '--workloads', 'W8', '--seconds', '0.05', '--rounds', '1'];
+  expect(await main(args)).toBe(0);
+  const text = print.mock.calls.join('\n');
+  print.mockRestore();
+  quiet.mockRestore();
+  expect(text).toMatch(/\| W8 predict \| [\d.]+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \| [\d.]+ \|/);
 });

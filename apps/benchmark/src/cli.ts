@@ -6,6 +6,7 @@ import { buckets } from './buckets.js';
 import { bundle } from './bundle.js';
 import { coldStart, loading } from './coldstart.js';
 import { commands } from './commands.js';
+import { cores } from './cores.js';
 import { csv } from './csv.js';
 import { lag } from './lag.js';
 import { overhead } from './overhead.js';
@@ -25,6 +26,8 @@ const USAGE = `usage: pnpm bench [--workloads W1,W2,M1_256] [--peers ours,torch]
        pnpm bench shapes [--layer lstm|gru|rnn] [--engine auto|wasm|native] [--phases train,predict] [--threads 1] [--rounds 2] [--steps N] [--units 8,10]
                   [--batches 1,2]      GFLOP/s of sequences over units and batches, and which fall off a cliff
        pnpm bench commands [--workloads W1,W4] [--rounds 5]      each command alone and of training steps, native beside WebAssembly
+       pnpm bench cores [--peers ours-native] [--threads 2] [--workloads W2,W3] [--phases train,predict] [--seconds 0.5] [--rounds 5]
+                  what threads gain, beside as many processes at once
        pnpm bench soak [--steps 20000] [--signatures 5000]      resident memory over many steps and many signatures
        pnpm bench cold         a fresh process that trains the seed snippet
        pnpm bench loading [--rounds 30]      what the native engine adds to a start, fresh processes in turn
@@ -115,10 +118,11 @@ async function dispatch(args: readonly string[]): Promise<number> {
     return soak({ steps: Number(options.steps ?? 20_000), signatures: Number(options.signatures ?? 5_000) });
   else if (command === 'commands') return commandTables(options);
   else if (command === 'shapes') return shapeTable(options);
+  else if (command === 'cores') return coreTable(options);
   else if (command === undefined) return compare(options);
   else {
     console.error(
-      `bench: expected scaling, shapes, commands, soak, cold, loading, lag, overhead, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
+      `bench: expected scaling, shapes, commands, cores, soak, cold, loading, lag, overhead, bundle, browser, text, buckets, csv or options, received ${command}\n${USAGE}`,
     );
     return 2;
   }
@@ -136,6 +140,37 @@ async function commandTables(options: Readonly<Record<string, string | undefined
     return 2;
   }
   return commands({ workloads, rounds });
+}
+
+/** `bench cores` with what was asked for, or 2 where that cannot be. */
+async function coreTable(options: Readonly<Record<string, string | undefined>>): Promise<number> {
+  const workloads = options['workloads']?.split(',') ?? Object.keys(WORKLOADS);
+  const phases = options['phases']?.split(',') ?? ['train', 'predict'];
+  const [peer = 'ours-native', ...others] = options['peers']?.split(',') ?? [];
+  const [threads, seconds, rounds] = [
+    Number(options['threads'] ?? 2),
+    Number(options['seconds'] ?? 0.5),
+    Number(options['rounds'] ?? 5),
+  ];
+  if (
+    others.length > 0 ||
+    !peerNames.includes(peer) ||
+    workloads.some((w) => !(w in WORKLOADS)) ||
+    phases.some((phase) => phase !== 'train' && phase !== 'predict') ||
+    !(Number.isInteger(threads) && threads >= 2) ||
+    !(seconds > 0 && rounds >= 1)
+  ) {
+    console.error(
+      `bench: expected known workloads and phases, one known peer, 2 threads or more and positive numbers, received ${JSON.stringify(options)}\n${USAGE}`,
+    );
+    return 2;
+  }
+  const reason = absent(peer);
+  if (reason) {
+    console.error(`bench: ${peer} cannot run: ${reason}`);
+    return 1;
+  }
+  return cores({ workloads, phases, peer, threads, seconds, rounds });
 }
 
 /** `bench shapes` with what was asked for, or 2 where that cannot be. */
