@@ -5,6 +5,7 @@
 //! depend on how rows and columns were divided among tiles or threads.
 
 use crate::kernel;
+use crate::kernels::ahead::{Ahead, Rows, LINE};
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
 use crate::scratch::Scratch;
@@ -75,6 +76,16 @@ impl Product {
     pub fn accumulate(mut self, accumulate: bool) -> Product {
         self.accumulate = accumulate;
         self
+    }
+
+    /// Rows and columns of A (where they begin, and how many), to ask for.
+    fn part_of_a(&self, (i, m): (usize, usize), (q, k): (usize, usize)) -> Rows {
+        Rows::new(self.a.wrapping_offset(i as isize * self.a_row + q as isize * self.a_column), m, k, self.a_row, self.a_column)
+    }
+
+    /// Rows and columns of B, to ask for.
+    fn part_of_b(&self, (q, k): (usize, usize), (j, n): (usize, usize)) -> Rows {
+        Rows::new(self.b.wrapping_offset(q as isize * self.b_row + j as isize * self.b_column), k, n, self.b_row, self.b_column)
     }
 }
 
@@ -239,11 +250,13 @@ kernel! {
     /// As of [`tile`].
     unsafe fn tiles_direct(
         s, m: usize, columns: usize, k: usize, a: *const f32, a_row: isize, a_column: isize, panel: *const f32, c: *mut f32, ldc: usize,
-        accumulate: bool,
+        accumulate: bool, ahead: *mut Ahead,
     ) {
         let (most, width) = (S::ROWS_IN_PLACE, S::VECTORS * S::LANES);
         let lanes = (columns.div_ceil(S::LANES) * S::LANES) as isize;
         for (i, rows) in Chunks::new(m, most) {
+            (*ahead).step(s);
+            fetch_tile(s, rows, columns, c.add(i * ldc), ldc);
             let (a, c) = (a.offset(i as isize * a_row), c.add(i * ldc));
             if rows == most && columns == width {
                 // A whole tile, in the loop itself: each begins while the one before still ends, and neither waits for a call.
@@ -260,10 +273,14 @@ kernel! {
     ///
     /// # Safety
     /// As of [`tile`].
-    unsafe fn tiles_packed(s, m: usize, columns: usize, k: usize, a: *const f32, panel: *const f32, c: *mut f32, ldc: usize, accumulate: bool) {
+    unsafe fn tiles_packed(
+        s, m: usize, columns: usize, k: usize, a: *const f32, panel: *const f32, c: *mut f32, ldc: usize, accumulate: bool, ahead: *mut Ahead,
+    ) {
         let width = S::VECTORS * S::LANES;
         let lanes = (columns.div_ceil(S::LANES) * S::LANES) as isize;
         for (i, rows) in Chunks::new(m, S::ROWS) {
+            (*ahead).step(s);
+            fetch_tile(s, rows, columns, c.add(i * ldc), ldc);
             let (a, c) = (a.add(i * k), c.add(i * ldc));
             if rows == S::ROWS && columns == width {
                 // A whole tile, as in `tiles_direct`.
@@ -271,6 +288,16 @@ kernel! {
             } else {
                 tile_packed(s, rows, columns, k, a, panel, lanes, c, ldc, accumulate);
             }
+        }
+    }
+}
+
+/// Asks for a tile of C, which is there once its sums are.
+#[inline(always)]
+fn fetch_tile<S: Simd>(s: S, rows: usize, columns: usize, c: *const f32, ldc: usize) {
+    for i in 0..rows {
+        for line in 0..columns.div_ceil(LINE) {
+            s.prefetch(c.wrapping_add(i * ldc + line * LINE));
         }
     }
 }
@@ -525,9 +552,11 @@ kernel! {
         }
         let packed = scratch;
         let rows_at = packed.add(KC * (NC + 128));
-        // Few rows are read where they lie; many, or those whose columns are apart, are packed.
-        let direct = p.a_column == 1 && (S::ROWS <= 6 || p.m <= 6);
+        // Few columns, or few rows, do not pay for packing A where tiles of rows as they lie are as high; others do: rows that are a power of two apart throw each other out
+        // of the first-level cache. A whose columns are apart is always packed.
+        let direct = p.a_column == 1 && (p.m <= 6 || (S::ROWS <= 6 && p.n < NC));
         let most = if direct { S::ROWS_IN_PLACE } else { S::ROWS };
+        let mut ahead = Ahead::nothing();
         let mut j0 = 0;
         while j0 < p.n {
             let columns = NC.min(p.n - j0);
@@ -537,8 +566,19 @@ kernel! {
                 let b = p.b.offset(q0 as isize * p.b_row + j0 as isize * p.b_column);
                 pack_panels(s, b, p.b_row, p.b_column, columns, depth, packed);
                 let more = p.accumulate || q0 > 0;
+                // Tiles of a block of rows, and the next block of the summed dimension.
+                let panels = columns.div_ceil(width);
+                let next = (q0 + depth, KC.min(p.k - q0 - depth));
+                ahead.set(0, p.part_of_b(next, (j0, columns)), p.m.div_ceil(most) * panels);
                 for (i0, count) in Chunks::new(p.m, BLOCK * most) {
                     let a = p.a.offset(i0 as isize * p.a_row + q0 as isize * p.a_column);
+                    let below = p.m - i0 - count;
+                    let rows = if below > 0 {
+                        p.part_of_a((i0 + count, below.min(BLOCK * most)), (q0, depth))
+                    } else {
+                        p.part_of_a((0, p.m.min(BLOCK * most)), next)
+                    };
+                    ahead.set(1, rows, count.div_ceil(most) * panels);
                     if !direct && p.a_row == 1 {
                         pack_columns(s, a, p.a_column, count, most, p.m - i0, depth, rows_at);
                     } else if !direct {
@@ -553,9 +593,9 @@ kernel! {
                         let n = width.min(columns - j);
                         let (panel, c) = (packed.add(j * depth), c.add(j));
                         if direct {
-                            tiles_direct(s, count, n, depth, a, p.a_row, 1, panel, c, p.ldc, more);
+                            tiles_direct(s, count, n, depth, a, p.a_row, 1, panel, c, p.ldc, more, &mut ahead);
                         } else {
-                            tiles_packed(s, count, n, depth, rows_at, panel, c, p.ldc, more);
+                            tiles_packed(s, count, n, depth, rows_at, panel, c, p.ldc, more, &mut ahead);
                         }
                         j += width;
                     }
@@ -689,6 +729,7 @@ kernel! {
                 std::ptr::write_bytes(c.add(i * ldc), 0, columns);
             }
         }
+        let ahead = &mut Ahead::nothing();
         let mut j = 0;
         while j < columns {
             let n = width.min(columns - j);
@@ -698,7 +739,7 @@ kernel! {
             while q < depth {
                 let part = KC.min(depth - q);
                 let a = a.offset(q as isize * a_column);
-                tiles_direct(s, m, n, part, a, a_row, a_column, panel.add(q * lanes), c.add(j), ldc, accumulate || q > 0);
+                tiles_direct(s, m, n, part, a, a_row, a_column, panel.add(q * lanes), c.add(j), ldc, accumulate || q > 0, ahead);
                 q += KC;
             }
             j += width;

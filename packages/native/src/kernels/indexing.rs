@@ -1,6 +1,7 @@
 //! Slices by index, and their sums.
 
 use crate::kernel;
+use crate::kernels::ahead::LINE;
 use crate::memory::{elements, Checked, Operands};
 use crate::simd::Simd;
 use crate::team::{Refusal, Worker};
@@ -13,8 +14,7 @@ fn resolve(index: i32, size: usize) -> Option<usize> {
 
 /// So many rows ahead of the one that is copied or added to, the beginning of the row is asked for: rows lie anywhere.
 const AHEAD: usize = 8;
-/// Floats of a line of memory, and how many lines of a row are asked for; those behind them follow by themselves.
-const LINE: usize = 16;
+/// How many lines of a row are asked for; those behind them follow by themselves.
 const LINES: usize = 8;
 
 /// Asks for the row that an index names.

@@ -1,4 +1,6 @@
-//! The commands of compiled steps, one family a file or folder, and what families share (of recurrent cells: cells.rs, steps.rs). Each checks that all of its operands lie in memory before it reads or writes any.
+//! The commands of compiled steps, one family a file or folder, and what families share (of recurrent cells: cells.rs, steps.rs; of products: ahead.rs). Each checks that all of
+//! its operands lie in memory before it reads or writes any.
+pub mod ahead;
 pub mod attention;
 pub mod cells;
 pub mod chain;

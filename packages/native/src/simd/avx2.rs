@@ -85,6 +85,10 @@ impl Simd for Avx2 {
         pure!(_mm_prefetch::<_MM_HINT_T0>(p.cast()))
     }
     #[inline(always)]
+    fn prefetch_far(self, p: *const f32) {
+        pure!(_mm_prefetch::<_MM_HINT_T1>(p.cast()))
+    }
+    #[inline(always)]
     fn add(self, a: Self::F, b: Self::F) -> Self::F {
         pure!(_mm256_add_ps(a, b))
     }

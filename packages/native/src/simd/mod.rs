@@ -247,6 +247,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Asks for a line of memory that will be read soon, wherever it is; where there is no such instruction, nothing.
     #[inline(always)]
     fn prefetch(self, _p: *const f32) {}
+    /// The same of what is needed later: into the second-level cache.
+    #[inline(always)]
+    fn prefetch_far(self, _p: *const f32) {}
     /// The sum of the lanes, pair by pair.
     #[inline(always)]
     fn total(self, a: Self::F) -> f32 {
