@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** Packages that are published as ES modules alone: Jest runs CommonJS. */
 const ESM = [
   'h5wasm',
@@ -14,6 +16,8 @@ const swc = (parser) => [
   '@swc/jest',
   { jsc: { parser, target: 'es2022' }, module: { type: 'commonjs' }, sourceMaps: 'inline' },
 ];
+
+const cores = availableParallelism();
 
 /** Tests resolve sibling packages from source (the "@recurra/source" condition): no build between edit and test. */
 export default {
@@ -33,4 +37,6 @@ export default {
   },
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/', '<rootDir>/docs/.vitepress/'],
   testTimeout: 120_000,
+  // Jest leaves one core to itself, which has little to do: of two it would use one.
+  maxWorkers: cores > 2 ? cores - 1 : cores,
 };
