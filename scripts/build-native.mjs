@@ -17,6 +17,9 @@ const LIBRARY = { linux: 'librecurra_native.so', darwin: 'librecurra_native.dyli
 
 const output = (command, args) => spawnSync(command, args, { encoding: 'utf8' }).stdout?.trim() ?? '';
 
+/** A library that is loaded cannot bring a C library of its own. */
+export const MUSL_FLAGS = '-C target-feature=-crt-static';
+
 /** What rustc builds for without being told. */
 const host = () => /^host: (.*)$/m.exec(output('rustc', ['--version', '--verbose']))?.[1] ?? '';
 
@@ -39,9 +42,7 @@ export function crossEnvironment(target) {
     // Without -L: beside the libraries of a cross compiler, the loader would take those of another build of glibc, whose threads do not start.
     environment.CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER = 'qemu-aarch64';
   }
-  // A library that is loaded cannot bring a C library of its own.
-  if (target.endsWith('-musl'))
-    environment.RUSTFLAGS = `${process.env.RUSTFLAGS ?? ''} -C target-feature=-crt-static`.trim();
+  if (target.endsWith('-musl')) environment.RUSTFLAGS = `${process.env.RUSTFLAGS ?? ''} ${MUSL_FLAGS}`.trim();
   return environment;
 }
 

@@ -7,11 +7,10 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { counted, finish, NATIVE_RESULT, NATIVE_TESTS, shown } from './counted.mjs';
+import { counted, DEBIAN_COMPILER, finish, NATIVE_RESULT, NATIVE_TESTS, shown } from './counted.mjs';
 import { root, run } from './setup.mjs';
 
 const TARGET = 'x86_64-unknown-linux-gnu';
-const COMPILER = '/usr/bin/rustc';
 const cwd = join(root, 'packages/native');
 const folder = join(cwd, 'target/races');
 
@@ -21,8 +20,8 @@ const librariesOf = (rustc) =>
 const found = librariesOf('rustc');
 const runtime =
   existsSync(join(found, 'lib')) && readdirSync(join(found, 'lib')).find((name) => name.endsWith('_rt.tsan.a'));
-if (!runtime || !existsSync(COMPILER)) {
-  console.error(`expected rustup's toolchain (with its *_rt.tsan.a, in ${found}/lib) and ${COMPILER}`);
+if (!runtime || !existsSync(DEBIAN_COMPILER)) {
+  console.error(`expected rustup's toolchain (with its *_rt.tsan.a, in ${found}/lib) and ${DEBIAN_COMPILER}`);
   process.exit(2);
 }
 
@@ -49,7 +48,7 @@ function linker() {
 run(process.execPath, ['packages/kernels/scripts/generate.mjs']);
 const env = {
   ...process.env,
-  RUSTC: COMPILER,
+  RUSTC: DEBIAN_COMPILER,
   RUSTC_BOOTSTRAP: '1',
   RUSTFLAGS: '-Zsanitizer=thread -Zexternal-clangrt',
   CARGO_PROFILE_RELEASE_STRIP: 'none',

@@ -4,6 +4,8 @@ import { root } from './setup.mjs';
 
 /** How cargo tests the native engine, in `packages/native`: kernels and pool without Node. */
 export const NATIVE_TESTS = ['test', '--release', '--locked', '--no-default-features', '--lib', '--tests'];
+/** Debian's compiler, whose package `rust-web-src` has the sources of its standard library. */
+export const DEBIAN_COMPILER = '/usr/bin/rustc';
 /** What each of those programs prints at its end. */
 export const NATIVE_RESULT = /^test result: .* (\d+) passed; (\d+) failed/gm;
 /** For a processor that is emulated: fewer random words than else. */
