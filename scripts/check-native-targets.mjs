@@ -5,7 +5,7 @@
  * - musl: the library that Node loads, and cargo's tests, which run here (Debian's `musl`). With `--node COMMAND` (a Node for musl; its loader before it, if that is another than the
  *   system's) the cases that all engines share, too.
  * - macOS: the library that Node loads, linked. Nothing runs.
- * - Windows: compiled with what Microsoft's compiler would link. Cargo's tests are built with GNU's C library in its place; where `wine` is, they run.
+ * - Windows: compiled, for Microsoft's linker, which is not here. Nothing runs.
  *
  * Arguments: platforms, all of these by default. Some five minutes each on two cores. Ends with `N passed, N failed`.
  */
@@ -83,9 +83,6 @@ const CHECKS = {
       '--crate-type',
       'rlib',
     ]),
-    ...(here('wine')
-      ? [ran('x86_64-pc-windows-gnu', { CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER: 'wine', WINEDEBUG: '-all' })]
-      : []),
   ],
 };
 
