@@ -1,6 +1,7 @@
 import { checkpoint, grad, valueAndGrad } from '@recurra/autograd';
 import {
   concat,
+  DTypeError,
   randomKey,
   randomNormal,
   randomUniform,
@@ -154,6 +155,14 @@ describe('what cannot be compiled is told', () => {
     await refused((v) => v.sum().item(), /item: expected a concrete tensor, received a traced value.*where \/ select/);
     await refused((v) => v.toArray(), /toArray: expected a concrete tensor/);
     await refused((v) => zeros([v.max().item()]), /expected a concrete tensor/);
+  });
+
+  test('dtypes that there are none of', async () => {
+    const dtypes = ['uint8', 'int64', 'toString', undefined, null] as never[];
+    for (const dtype of dtypes) {
+      await expect(jit((x: Tensor) => x.cast(dtype))(zeros([2]))).rejects.toThrow(DTypeError);
+      await expect(jit((x: Tensor) => x.mul(2).cast(dtype).add(1))(zeros([2]))).rejects.toThrow(/cast: expected dtype/);
+    }
   });
 
   test('asynchronous functions, values that leaked, calls while tracing', async () => {

@@ -6,8 +6,8 @@ import { MemoryError, reclaim } from './memory.js';
 import { idle, inTurn, pause } from './turns.js';
 
 /**
- * On how many threads large steps run: a number, or 'auto' (the default: one a processor, at most 8). Results are the same to
- * the bit. Steps in progress finish first. Throws `ValueError` unless it is 'auto' or an integer >= 1.
+ * On how many threads large steps run: a number, or 'auto' (the default: one a processor; on WebAssembly at most 8). Results are the same to
+ * the bit. Steps in progress finish first. Throws `ValueError` unless it is 'auto' or an integer in 1..256.
  */
 export async function setThreads(count: number | 'auto'): Promise<void> {
   if (!wantThreads(count)) return;

@@ -97,15 +97,17 @@ function unshare(bytes: Uint8Array): void {
 }
 
 function createMemory(shared: boolean): { memory: WebAssembly.Memory; pages: number } {
-  let failure: unknown;
+  let failure = '';
   // Some systems cannot reserve four gigabytes of addresses.
   for (const pages of [65_536, 32_768, 16_384, 4_096])
     try {
       return { memory: new WebAssembly.Memory({ initial: 64, maximum: pages, shared }), pages };
     } catch (error) {
-      failure = error;
+      failure = (error as Error).message;
     }
-  throw failure;
+  throw new Error(
+    `kernels: expected room for a memory of 256 MiB to 4 GiB of addresses, received: ${failure}. Raise the limit of this process's addresses (ulimit -v).`,
+  );
 }
 
 /** Instantiates the module over a memory. */
@@ -126,16 +128,18 @@ function canShare(): boolean {
 
 /**
  * The kernels: compiled in the first call, then the same ones. The build with relaxed SIMD where the engine has it.
- * Throws `Error` in an engine without WebAssembly SIMD.
+ * Throws `Error` in an environment without WebAssembly SIMD, or where the process may not have the addresses of a memory.
  */
 export function loadKernels(): Kernels {
   if (loaded) return loaded;
   if (typeof WebAssembly === 'undefined')
-    throw new Error('kernels: expected an engine with WebAssembly, received one without. Run eagerly, or update it.');
+    throw new Error(
+      'kernels: expected an environment with WebAssembly, received one without. Leave out what forbids it (node --jitless), or call functions without jit.',
+    );
   const plain = decode(PLAIN);
   if (!WebAssembly.validate(plain))
     throw new Error(
-      'kernels: expected an engine with WebAssembly SIMD (Chrome 91, Firefox 89, Safari 16.4, Node 20 or later), received one without. Update it.',
+      'kernels: expected an environment with WebAssembly SIMD (Chrome 91, Firefox 89, Safari 16.4, Node 20 or later), received one without. Update it.',
     );
   const fused = patched(plain, decode(RELAXED));
   const relaxed = WebAssembly.validate(fused);

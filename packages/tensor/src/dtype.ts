@@ -69,6 +69,12 @@ export function toFloating(dtype: DType): DType {
   return isFloating(dtype) ? dtype : 'float32';
 }
 
+/** Throws `DTypeError` for what is no dtype; `operation` is who was given it. */
+export function expectDType(dtype: unknown, operation: string): asserts dtype is DType {
+  if (!ORDER.includes(dtype as DType))
+    throw new DTypeError(`${operation}: expected dtype float32, float64, int32 or bool, received ${String(dtype)}`);
+}
+
 /** A zeroed typed array of `length` elements. Throws `DTypeError` for another dtype, `ValueError` where there is no memory for so many. */
 export function allocate(dtype: DType, length: number): TypedArray {
   try {

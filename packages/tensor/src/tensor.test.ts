@@ -227,6 +227,12 @@ describe('errors name the operation, what was expected and what was received', (
     ['index dtype', () => x.gather(tensor([0.5]), 0), DTypeError, /int32, received float32/],
     ['empty maximum', () => zeros([0]).max(), ValueError, /max: expected at least one element/],
     ['k', () => topK(x, 4), ValueError, /topK: expected k in 0..3, received 4/],
+    [
+      'cast',
+      () => x.cast('uint8' as never),
+      DTypeError,
+      /cast: expected dtype float32, float64, int32 or bool, received uint8/,
+    ],
     ['condition', () => where(x, 1, 2), DTypeError, /dtype bool, received float32/],
     ['einsum', () => einsum('ij,jk', x), ValueError, /one term for each of 1 operands/],
     [

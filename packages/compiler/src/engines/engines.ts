@@ -26,9 +26,18 @@ let native: NativeEngine | null = null;
 /** The one in use, with the reason; `null` until one is needed. */
 let current: { readonly engine: Engine; readonly reason: string } | null = null;
 
-/** The engine that runs everywhere, made when it is first needed. */
+/** Makes an engine. What the environment lacks for its memory, which is one of WebAssembly, is told as `EngineError`. */
+function made<E extends Engine>(make: () => E): E {
+  try {
+    return make();
+  } catch (error) {
+    throw new EngineError((error as Error).message);
+  }
+}
+
+/** The engine that runs everywhere, made when it is first needed. Throws `EngineError` where there is no WebAssembly. */
 export function wasmEngine(): WasmEngine {
-  wasm ??= new WasmEngine();
+  wasm ??= made(() => new WasmEngine());
   return wasm;
 }
 
@@ -43,7 +52,7 @@ function nativeEngine(): NativeEngine | Absence {
       reason: `${NATIVE_PACKAGE} is of another version: it knows commands ${protocol}, this one ${PROTOCOL}`,
       remedy: `Install recurra and ${NATIVE_PACKAGE} of the same version`,
     };
-  native = new NativeEngine(found.module);
+  native = made(() => new NativeEngine(found.module));
   return native;
 }
 
@@ -103,7 +112,7 @@ export function engine(): EngineInfo {
  * the first step the variable `RECURRA_ENGINE` of the environment does the same. Steps in progress finish first; variables keep their values, and steps are
  * prepared again as they are called. Resolves to {@link engine}.
  *
- * Throws `ValueError` for another name, `EngineError` where 'native' cannot be had; the engine then stays as it was.
+ * Throws `ValueError` for another name, `EngineError` where 'native' cannot be had, or no engine, as there is no WebAssembly; the engine then stays as it was.
  */
 export async function setEngine(choice: EngineChoice): Promise<EngineInfo> {
   expectChoice('setEngine', choice);

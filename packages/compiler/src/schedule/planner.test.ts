@@ -1,7 +1,7 @@
 import { valueAndGrad } from '@recurra/autograd';
 import { Command } from '@recurra/kernels';
 import { zeros } from '@recurra/tensor';
-import { currentEngine } from '../engines/engines.js';
+import { currentEngine, EngineError } from '../engines/engines.js';
 import type { Graph } from '../graph.js';
 import { scan, Variable } from '../index.js';
 import { Tracer } from '../tracer.js';
@@ -32,7 +32,8 @@ test('a graph is planned where there is no engine: commands over buffers, withou
   Reflect.deleteProperty(globalThis, 'WebAssembly');
   try {
     const { steps, buffers, inputs, outputs, variables, updated, work } = schedule(traced());
-    expect(() => currentEngine()).toThrow(/expected an engine with WebAssembly/);
+    expect(() => currentEngine()).toThrow(EngineError);
+    expect(() => currentEngine()).toThrow(/expected an environment with WebAssembly/);
     const commands = steps.filter(isCommand);
     expect(commands).toHaveLength(steps.length);
     expect(new Set(commands.map((c) => c.layout))).toEqual(

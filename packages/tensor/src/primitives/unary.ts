@@ -1,4 +1,4 @@
-import { allocate, type DType, isFloating, type TypedArray, toFloating } from '../dtype.js';
+import { allocate, type DType, expectDType, isFloating, type TypedArray, toFloating } from '../dtype.js';
 import { erf, erfc, erfinv } from '../internal/special.js';
 import { forEachRun, type NDArray, ndarray } from '../ndarray.js';
 import { definePrimitive, type Primitive, type Sample } from '../primitive.js';
@@ -189,7 +189,11 @@ export function floatingArray(x: NDArray): NDArray {
  */
 export const cast: Primitive<{ dtype: DType }> = definePrimitive<{ dtype: DType }>({
   name: 'cast',
-  abstract: ([x], { dtype }) => [{ shape: x!.shape, dtype }],
+  abstract: ([x], { dtype }) => {
+    // Here, since compiled steps allocate nothing that would refuse it.
+    expectDType(dtype, 'cast');
+    return [{ shape: x!.shape, dtype }];
+  },
   evaluate: ([x], { dtype }) => [x!.dtype === dtype ? x! : mapLoop(x!, dtype, CAST_LOOPS[dtype])],
   vjp: ({ inputs, cotangents, params }) => {
     const from = inputs[0]!.dtype;
