@@ -113,6 +113,20 @@ function groupsOf(n: i32): i32 {
   return (n + R - 1) / R;
 }
 
+/** The last units' weights, those that pad the vector like the last one: as zeros they would make NaN of infinite inputs, which the way back spreads. */
+function loadLast(from: usize, units: i32): v128 {
+  if (units <= 0) return f32x4.splat(0);
+  const last = f32x4.splat(load<f32>(from + f(units - 1)));
+  return v128.bitselect(loadTail(from, units), last, lanes(units));
+}
+
+/** The first n lanes. */
+// @ts-ignore: decorator
+@inline
+function lanes(n: i32): v128 {
+  return i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(n));
+}
+
 /** Packs one kernel of `rows` rows into panels, `first` rows from the top of each panel. */
 function packWeights(source: usize, rows: i32, first: i32, depth: i32, to: usize, p0: i32, p1: i32): void {
   for (let p = p0; p < p1; p++)
@@ -123,7 +137,7 @@ function packWeights(source: usize, rows: i32, first: i32, depth: i32, to: usize
         for (let u = 0; u < UP; u += 4) {
           const unit = p * UP + u;
           const from = row + f(g * H + unit);
-          v128.store(at + f(g * UP + u), H - unit >= 4 ? v128.load(from) : loadTail(from, H - unit));
+          v128.store(at + f(g * UP + u), H - unit >= 4 ? v128.load(from) : loadLast(from, H - unit));
         }
     }
 }
@@ -255,7 +269,9 @@ let maskAt: usize, ysAt: usize, ysRow: usize, zeroOutput: bool;
 @inline
 function keep(h: v128, from: usize, into: usize, b: i32, unit: i32): v128 {
   let state = h;
-  let y = h;
+  // Units that only pad stay 0: the next step has rows of zeros for them.
+  if (H - unit < 4) state = v128.and(h, lanes(H - unit));
+  let y = state;
   if (maskAt != 0 && load<u8>(maskAt + b * T) == 0) {
     state = v128.load(from);
     y = zeroOutput ? f32x4.splat(0) : state;

@@ -65,6 +65,33 @@ const SEQUENCES: readonly EngineCase[] = CELLS.flatMap(([name, make]) =>
   })),
 );
 
+/** Kernels fill vectors with units that are not there: what is infinite must not make NaN of them and so of all. */
+const INFINITE: readonly EngineCase[] = CELLS.flatMap(([name, make], k) =>
+  [1, 5, 9, 17].map((units) => ({
+    name: `sequence of ${name}, ${units} units: infinite inputs saturate gates, as step by step`,
+    run: async () => {
+      const cell = make(units);
+      const params = cell.init(1, { key: randomKey(k) });
+      const dropout = cell.drawMasks(3, 1, { key: randomKey(k + 1) });
+      const x = tensor(
+        [
+          [1, Infinity, 2, -Infinity, 3, 4],
+          [1, 2, 3, 4, 5, 6],
+          [-Infinity, 1, 0.5, 2, 1, 1],
+        ],
+        { shape: [3, 6, 1] },
+      );
+      const f = (p: CellParams, v: Tensor): Tensor[] => {
+        const { outputs, state } = runSequence(cell, p, v, { dropout });
+        return [outputs!, ...treeLeaves(state)];
+      };
+      expectClose(await jit(f)(params, x), f(params, x), 1e-5);
+      const toInput = (p: CellParams, v: Tensor): Tensor => grad((input: Tensor) => f(p, input)[0]!.sum())(v);
+      expectClose([await jit(toInput)(params, x)], [toInput(params, x)], 1e-5);
+    },
+  })),
+);
+
 /** Cells that forget what was before within some ten steps: their gradients shrink on the way back until float32 has no more normal numbers. */
 const FORGETFUL: readonly (readonly [string, AnyCell])[] = [
   ['SimpleRNN', new SimpleRNNCell(6)],
@@ -414,6 +441,7 @@ export const MEANWHILE: readonly EngineCase[] = [
 /** What engines do beside single operations: sequences, loops, threads, failures, memory, what is done while they run. */
 export const STEPS: readonly EngineCase[] = [
   ...SEQUENCES,
+  ...INFINITE,
   ...VANISHING,
   ...SCANS,
   ...THREADS,
