@@ -51,21 +51,21 @@ impl Rows {
     }
 }
 
-/// Rows of two matrices, each asked for in equal parts at so many steps, that memory has all their time.
-pub struct Ahead {
-    rows: [Rows; 2],
-    each: [usize; 2],
+/// Rows of some matrices, each asked for in equal parts at so many steps, that memory has all their time.
+pub struct Ahead<const N: usize> {
+    rows: [Rows; N],
+    each: [usize; N],
 }
 
-impl Ahead {
-    pub fn nothing() -> Ahead {
-        Ahead { rows: [Rows::NONE; 2], each: [0; 2] }
+impl<const N: usize> Ahead<N> {
+    pub fn nothing() -> Ahead<N> {
+        Ahead { rows: [Rows::NONE; N], each: [0; N] }
     }
 
-    /// What comes first or second, from now on within `steps` steps.
+    /// What comes in this place, from now on within `steps` steps.
     pub fn set(&mut self, which: usize, rows: Rows, steps: usize) {
         self.rows[which] = rows;
-        self.each[which] = rows.left().div_ceil(steps);
+        self.each[which] = rows.left().div_ceil(steps.max(1));
     }
 
     /// Asks for the next part.

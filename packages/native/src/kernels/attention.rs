@@ -2,6 +2,7 @@
 //! never kept. The forward pass leaves the logarithm of each row's sum; from it the backward pass computes the block's
 //! probabilities again (Dao et al. 2022). Workers share the heads of all samples.
 
+use super::ahead::{Ahead, Rows};
 use super::gemm::{multiply, multiply_strided, pack, packed_size, Chunks};
 use crate::kernel;
 use crate::math;
@@ -75,6 +76,12 @@ impl Attention {
     /// Floats from the start to step t of head n of sample b.
     fn at(&self, time: usize, depth: usize, b: usize, n: usize, t: usize) -> usize {
         ((b * time + t) * self.heads + n) * depth
+    }
+
+    /// All steps of the head `h` of all samples' heads, to ask for.
+    fn rows(&self, base: *const f32, time: usize, depth: usize, h: usize) -> Rows {
+        let first = self.at(time, depth, h / self.heads, h % self.heads, 0);
+        Rows::new(base.wrapping_add(first), time, depth, (self.heads * depth) as isize, 1)
     }
 
     /// Are scores left as products give them, since their largest is the largest of those with the scale, too? Where it is positive, and nothing is masked.
@@ -234,8 +241,9 @@ kernel! {
     ///
     /// # Safety
     /// `rows` rows of `columns` scores, and as many of `best` and `total`, must be valid.
-    unsafe fn exponentials_of_block(s, scores: *mut f32, rows: usize, columns: usize, factor: f32, best: *mut f32, total: *mut f32) {
+    unsafe fn exponentials_of_block(s, scores: *mut f32, rows: usize, columns: usize, factor: f32, best: *mut f32, total: *mut f32, ahead: *mut Ahead<3>) {
         for i in 0..rows {
+            (*ahead).step(s);
             let (row, best, total) = (scores.add(i * LINE), best.add(i), total.add(i));
             let m = best.read().max(largest(s, row, columns) * factor);
             let sum = exponentials(s, row, columns, factor, m);
@@ -253,8 +261,10 @@ kernel! {
     /// `rows` rows of `columns` scores (and gradients), and as many logarithms (and dots), must be valid.
     unsafe fn shares_of_block(
         s, scores: *mut f32, d: *mut f32, rows: usize, columns: usize, factor: f32, lse: *const f32, dots: *const f32, scale: f32, keys: usize,
+        ahead: *mut Ahead<5>,
     ) {
         for i in 0..rows {
+            (*ahead).step(s);
             let (row, d, lse) = (scores.add(i * LINE), if d.is_null() { d } else { d.add(i * LINE) }, *lse.add(i));
             if lse <= MASKED {
                 std::slice::from_raw_parts_mut(row, columns).fill(1.0 / keys as f32);
@@ -331,8 +341,18 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let scores = worker.own.floats(QUERIES * LINE + for_keys + packed_size::<S>(a.keys, a.value_depth));
     let packed_keys = scores.wrapping_add(QUERIES * LINE);
     let packed_values = packed_keys.wrapping_add(for_keys);
+    let mut ahead = Ahead::nothing();
     for h in first..last {
         let (b, n) = (h / heads, h % heads);
+        // Scores are what takes the time between one head's steps and the next one's.
+        if h + 1 < last {
+            let steps = a.queries * a.keys.div_ceil(KEYS);
+            for (place, (base, time, depth)) in
+                [(a.k, a.keys, a.depth), (a.v, a.keys, a.value_depth), (a.q, a.queries, a.depth)].into_iter().enumerate()
+            {
+                ahead.set(place, a.rows(base, time, depth, h + 1), steps);
+            }
+        }
         // SAFETY: all operands were checked to lie in memory; workers have different heads.
         unsafe {
             if a.keys == 0 {
@@ -351,7 +371,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                 while j0 < a.keys {
                     let columns = KEYS.min(a.keys - j0);
                     a.score(s, packed_keys, scores, b, n, i0, rows, j0, columns);
-                    exponentials_of_block(s, scores, rows, columns, factor, best.as_mut_ptr(), total.as_mut_ptr());
+                    exponentials_of_block(s, scores, rows, columns, factor, best.as_mut_ptr(), total.as_mut_ptr(), &mut ahead);
                     j0 += KEYS;
                 }
                 for i in 0..rows {
@@ -369,7 +389,7 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
                         let columns = KEYS.min(a.keys - j0);
                         a.score(s, packed_keys, scores, b, n, i0, rows, j0, columns);
                         let none = std::ptr::null_mut();
-                        shares_of_block(s, scores, none, rows, columns, factor, lse, none, a.scale, a.keys);
+                        shares_of_block(s, scores, none, rows, columns, factor, lse, none, a.scale, a.keys, &mut Ahead::nothing());
                         let v = packed_values.add(packed_size::<S>(j0, a.value_depth));
                         multiply(s, rows, a.value_depth, columns, scores, LINE as isize, v, to, values, j0 > 0);
                         j0 += KEYS;
@@ -408,8 +428,20 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     let packed_steps = packed_values.wrapping_add(for_values);
     let packed_gradients = packed_steps.wrapping_add(for_steps);
     let packed_queries = packed_gradients.wrapping_add(for_gradients);
+    let mut ahead = Ahead::nothing();
     for h in first..last {
         let (b, n) = (h / heads, h % heads);
+        if h + 1 < last {
+            let steps = a.queries * a.keys.div_ceil(KEYS);
+            let (keys, queries) =
+                ([(a.k, a.depth), (a.v, a.value_depth)], [(a.q, a.depth), (g, a.value_depth), (a.out.cast_const(), a.value_depth)]);
+            for (place, (base, depth)) in keys.into_iter().enumerate() {
+                ahead.set(place, a.rows(base, a.keys, depth, h + 1), steps);
+            }
+            for (place, (base, depth)) in queries.into_iter().enumerate() {
+                ahead.set(keys.len() + place, a.rows(base, a.queries, depth, h + 1), steps);
+            }
+        }
         // SAFETY: all operands were checked to lie in memory; workers have different heads.
         unsafe {
             if a.queries == 0 || a.keys == 0 {
@@ -452,7 +484,7 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
                         let v = packed_values.add(j0 * a.value_depth);
                         multiply(s, rows, columns, a.value_depth, go, values as isize, v, slopes, LINE, false);
                     }
-                    shares_of_block(s, scores, d, rows, columns, factor, lse, dots.as_ptr(), a.scale, a.keys);
+                    shares_of_block(s, scores, d, rows, columns, factor, lse, dots.as_ptr(), a.scale, a.keys, &mut ahead);
                     if !dv.is_null() {
                         let to = dv.add(a.at(a.keys, a.value_depth, b, n, j0));
                         multiply_strided(s, columns, a.value_depth, rows, scores, 1, LINE as isize, packed_gradients, to, values, more);

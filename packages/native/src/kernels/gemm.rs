@@ -250,7 +250,7 @@ kernel! {
     /// As of [`tile`].
     unsafe fn tiles_direct(
         s, m: usize, columns: usize, k: usize, a: *const f32, a_row: isize, a_column: isize, panel: *const f32, c: *mut f32, ldc: usize,
-        accumulate: bool, ahead: *mut Ahead,
+        accumulate: bool, ahead: *mut Ahead<2>,
     ) {
         let (most, width) = (S::ROWS_IN_PLACE, S::VECTORS * S::LANES);
         let lanes = (columns.div_ceil(S::LANES) * S::LANES) as isize;
@@ -274,7 +274,7 @@ kernel! {
     /// # Safety
     /// As of [`tile`].
     unsafe fn tiles_packed(
-        s, m: usize, columns: usize, k: usize, a: *const f32, panel: *const f32, c: *mut f32, ldc: usize, accumulate: bool, ahead: *mut Ahead,
+        s, m: usize, columns: usize, k: usize, a: *const f32, panel: *const f32, c: *mut f32, ldc: usize, accumulate: bool, ahead: *mut Ahead<2>,
     ) {
         let width = S::VECTORS * S::LANES;
         let lanes = (columns.div_ceil(S::LANES) * S::LANES) as isize;
