@@ -1,6 +1,7 @@
+import { runInNewContext } from 'node:vm';
 import { scalar, type Tensor, tensor } from '@recurra/tensor';
 import { treeLeavesLike, treePaths } from './extend.js';
-import { treeMap, vjp } from './index.js';
+import { treeLeaves, treeMap, vjp } from './index.js';
 
 const add = (a: Tensor, b: Tensor): Tensor => a.add(b);
 const tree = { a: tensor([1]), b: { list: [tensor([2]), tensor([3])], text: 'x', none: null } };
@@ -65,4 +66,11 @@ test('vjp: cotangents meet the value by key, and have its shapes', () => {
   const wrong = (cotangent: unknown) => () => vjp(f, tensor([3])).pullback(cotangent as never);
   expect(wrong({ square: tensor([1]) })).toThrow(/vjp: expected trees of one structure/);
   expect(wrong({ square: tensor([1]), double: tensor([[1]]) })).toThrow(/vjp: expected cotangents shaped as the value/);
+});
+
+test('plain objects of another realm are nodes; instances of classes are not', () => {
+  const foreign = runInNewContext('(t) => ({ a: t, list: [{ b: t }] })')(tensor([1])) as object;
+  expect(treeLeaves(foreign)).toHaveLength(2);
+  const instance = runInNewContext('(t) => new (class { a = t })()')(tensor([1])) as object;
+  expect(treeLeaves(instance)).toHaveLength(0);
 });

@@ -1,5 +1,5 @@
 import { Tensor, ValueError } from '@recurra/tensor';
-import { checkValue, describeValue, type Rule, rules } from '@recurra/tensor/extend';
+import { checkValue, describeValue, isRecord, type Rule, rules } from '@recurra/tensor/extend';
 
 /**
  * A tree of tensors: a tensor, or arrays and plain objects of trees. Anything else (strings, functions, null, numbers) is
@@ -10,9 +10,7 @@ export type Tree = unknown;
 /** Is it a node, whose children are walked? */
 function isNode(value: unknown): value is readonly unknown[] | Record<string, unknown> {
   if (Array.isArray(value)) return true;
-  if (typeof value !== 'object' || value === null || value instanceof Tensor) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
+  return !(value instanceof Tensor) && isRecord(value);
 }
 
 /** The tensors of a tree, depth first; object keys in their own order. */

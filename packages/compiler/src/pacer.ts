@@ -1,14 +1,23 @@
 /** So long may work go on without a turn of the event loop, in milliseconds: a page draws 60 times a second. */
 const INTERVAL = 16;
 
-interface Scheduling {
+interface Timers {
   setImmediate?: (f: () => void) => unknown;
   setTimeout(f: () => void, milliseconds: number): unknown;
+}
+
+interface Scheduling extends Timers {
+  process?: { getBuiltinModule?(id: string): unknown };
   MessageChannel?: new () => {
     port1: { onmessage: (() => void) | null };
     port2: { postMessage(message: null): void };
   };
 }
+
+const scheduling = globalThis as unknown as Scheduling;
+/** Taken as the module loads, and Node's own where that is told apart: tests put clocks in their place that stand still, and a step would wait for ever. */
+const { setImmediate, setTimeout } =
+  (scheduling.process?.getBuiltinModule?.('node:timers') as Timers | undefined) ?? scheduling;
 
 /**
  * How a turn is asked for. In Node, Deno and Bun `setImmediate`: microseconds, and timers and input come first. In browsers a message
@@ -16,7 +25,7 @@ interface Scheduling {
  * back before the timers that wait.
  */
 function turnMaker(): (f: () => void) => void {
-  const { setImmediate, MessageChannel, setTimeout } = globalThis as unknown as Scheduling;
+  const { MessageChannel } = scheduling;
   if (setImmediate) return (f) => setImmediate(f);
   if (!MessageChannel) return (f) => setTimeout(f, 0);
   const { port1, port2 } = new MessageChannel();

@@ -1,3 +1,4 @@
+import { isRecord } from '@recurra/tensor/extend';
 import { Graph } from './graph.js';
 import { identityOf } from './identity.js';
 
@@ -32,7 +33,7 @@ export function keyOf(params: unknown): string | null {
     return elements.length > COMPARED ? null : joined(`${params.constructor.name}(`, Array.from(elements), ')');
   }
   // What has symbols as keys is no plain data.
-  if (!isPlain(params) || Object.getOwnPropertySymbols(params).length > 0) return null;
+  if (!isRecord(params) || Object.getOwnPropertySymbols(params).length > 0) return null;
   const entries = Object.entries(params);
   const values = entries.map(([name, value]) => {
     const key = keyOf(value);
@@ -51,11 +52,6 @@ function joined(open: string, items: readonly unknown[], close: string): string 
   return text + close;
 }
 
-function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
 /** A copy, so that the operation keeps the parameters that it was given; functions and instances of classes are what they are. */
 export function copyOf<P>(params: P): P {
   const copy = (value: unknown): unknown => {
@@ -64,7 +60,7 @@ export function copyOf<P>(params: P): P {
     if (value instanceof Map) return new Map([...value].map(([k, v]) => [copy(k), copy(v)]));
     if (value instanceof Set) return new Set([...value].map(copy));
     if (ArrayBuffer.isView(value) && !(value instanceof DataView)) return (value as Uint8Array).slice();
-    if (!isPlain(value)) return value;
+    if (!isRecord(value)) return value;
     const copied = Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copy(inner)]));
     for (const symbol of Object.getOwnPropertySymbols(value))
       copied[symbol as never] = copy((value as Record<symbol, unknown>)[symbol]);

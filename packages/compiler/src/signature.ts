@@ -1,4 +1,5 @@
 import { Tensor, ValueError } from '@recurra/tensor';
+import { isRecord } from '@recurra/tensor/extend';
 import { identityOf } from './identity.js';
 import { Variable } from './variable.js';
 
@@ -45,11 +46,9 @@ export function finiteSignature(args: readonly unknown[], leaves: Tensor[], name
 }
 
 function signatureOfObject(node: object, leaves: Tensor[], name: string): string {
-  const prototype = Object.getPrototypeOf(node);
-  if (prototype === Object.prototype || prototype === null) {
+  if (isRecord(node)) {
     let text = '{';
-    for (const key of Object.keys(node))
-      text += `${JSON.stringify(key)}:${signatureOf((node as Record<string, unknown>)[key], leaves, name)},`;
+    for (const key of Object.keys(node)) text += `${JSON.stringify(key)}:${signatureOf(node[key], leaves, name)},`;
     return `${text}}`;
   }
   if (ArrayBuffer.isView(node) || node instanceof ArrayBuffer)

@@ -1,6 +1,9 @@
 /** How long a task may take before others get their turn, in milliseconds. */
 const TURN = 12;
 
+/** Taken as the module loads: tests put clocks in its place that stand still. */
+const { setTimeout } = globalThis;
+
 /** Waits, where the task has taken long. */
 export type Pace = () => Promise<void>;
 

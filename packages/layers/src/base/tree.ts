@@ -1,12 +1,7 @@
 import { ValueError } from '@recurra/tensor';
-import { describeValue } from '@recurra/tensor/extend';
+import { describeValue, isRecord } from '@recurra/tensor/extend';
 
-/** A plain object, not an instance of a class. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
+export { isRecord };
 
 /** A tree with every leaf replaced. What is no list and no plain object is a leaf. */
 export function mapTree(tree: unknown, f: (leaf: unknown, path: string) => unknown, path = ''): unknown {

@@ -10,6 +10,9 @@ import { unsnap } from './parquet/snappy.js';
 import { messageOf, READ_RULES, readError } from './read-options.js';
 import { type DataSource, nameOf, type ReadOptions } from './source.js';
 
+/** Taken as the module loads: tests put clocks in its place that stand still. */
+const { setTimeout } = globalThis;
+
 /** Options of {@link parquetDataset}. */
 export interface ParquetOptions extends ReadOptions {
   /** Columns to read; all by default. The others are not decoded. */
