@@ -41,6 +41,8 @@ export function loadBinding(): Binding {
       expectComplete(file);
       return require(file) as Binding;
     } catch (error) {
+      // No other binary would load either, and none is missing.
+      if ((error as NodeJS.ErrnoException).code === 'ERR_DLOPEN_DISABLED') throw error;
       failures.push((error as Error).message.split('\n')[0]!);
     }
   }

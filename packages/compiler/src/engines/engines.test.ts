@@ -131,6 +131,16 @@ test('a package that does not load, or is of another version, is passed over in 
   expect((await fresh(undefined, "require('./missing.node')")).engine().reason).toMatch(
     /does not load: Cannot find module '\.\/missing\.node'/,
   );
+  // What no installation mends.
+  for (const [code, remedy] of [
+    ['ERR_DLOPEN_DISABLED', /Let Node load addons \(.*--no-addons/],
+    ['ERR_REQUIRE_ESM', /Take Node 20\.19, 22\.12 or later/],
+    ['ERR_DLOPEN_FAILED', /Install @recurra\/native anew/],
+  ] as const) {
+    const refused = await fresh(undefined, `throw Object.assign(new Error('no'), { code: '${code}' })`);
+    await expect(refused.setEngine('native')).rejects.toThrow(/does not load: no\. /);
+    await expect(refused.setEngine('native')).rejects.toThrow(remedy);
+  }
   const old = await fresh(undefined, "module.exports = { protocol: 'older' }");
   expect(old.engine().reason).toBe(
     `auto: @recurra/native is of another version: it knows commands older, this one ${PROTOCOL}`,

@@ -62,6 +62,20 @@ function bases({ argv, cwd, getBuiltinModule }: NodeProcess): string[] {
   return found;
 }
 
+/** The ways out of what no installation mends, by Node's codes. */
+const REMEDIES: Readonly<Record<string, string>> = {
+  ERR_DLOPEN_DISABLED: 'Let Node load addons (leave out --no-addons; add --allow-addons to --permission)',
+  // Node 22.0 to 22.11 have it behind a flag.
+  ERR_REQUIRE_ESM:
+    'Take Node 20.19, 22.12 or later, or --experimental-require-module (and leave out --no-experimental-require-module)',
+};
+
+/** How to mend that the package does not load. */
+function remedyOf(code: string, failure: string): string {
+  if (failure.startsWith('RECURRA_SIMD')) return 'Leave RECURRA_SIMD out';
+  return REMEDIES[code] ?? `Install ${NATIVE_PACKAGE} anew`;
+}
+
 /**
  * The package, where this is Node, Deno or Bun and it is installed for the program or in the working directory; else why not. Bundlers see no import,
  * and those for browsers take `load-browser.ts` in place of this file.
@@ -82,7 +96,7 @@ export function loadNative(): { readonly module: NativeModule } | Absence {
       reason: `Deno was not given the rights to load ${NATIVE_PACKAGE}`,
       remedy: 'Run with --allow-read, --allow-ffi and --allow-env',
     };
-  let failure: string | null = null;
+  let failure: { readonly code: string; readonly said: string } | null = null;
   for (const base of bases(process)) {
     try {
       const found = node.createRequire(base)(NATIVE_PACKAGE) as NativeModule | { default: NativeModule };
@@ -92,14 +106,13 @@ export function loadNative(): { readonly module: NativeModule } | Absence {
       // Another file that is not found is one that the package itself needs: its binary.
       const absent = /MODULE_NOT_FOUND$/.test(code ?? '') && message.includes(`'${NATIVE_PACKAGE}'`);
       // Deno and Node add lines that say where.
-      if (!absent) failure ??= message.split('\n')[0]!.replace(/^Error: /, '');
+      if (!absent) failure ??= { code: code ?? '', said: message.split('\n')[0]!.replace(/^Error: /, '') };
     }
   }
   if (failure !== null)
     return {
-      reason: `${NATIVE_PACKAGE} does not load: ${failure.replace(/\.$/, '')}`,
-      // What its own variable says wrong, no installation mends.
-      remedy: failure.startsWith('RECURRA_SIMD') ? 'Leave RECURRA_SIMD out' : `Install ${NATIVE_PACKAGE} anew`,
+      reason: `${NATIVE_PACKAGE} does not load: ${failure.said.replace(/\.$/, '')}`,
+      remedy: remedyOf(failure.code, failure.said),
     };
   return {
     reason: `${NATIVE_PACKAGE} is not installed`,
