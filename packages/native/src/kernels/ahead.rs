@@ -29,6 +29,11 @@ impl Rows {
         Rows { at, stride, lines: long.div_ceil(LINE), line: 0, count: if long == 0 { 0 } else { count } }
     }
 
+    /// Values one behind the other.
+    pub fn run(at: *const f32, count: usize) -> Rows {
+        Rows::new(at, 1, count, count as isize, 1)
+    }
+
     /// Lines that are left.
     fn left(&self) -> usize {
         self.count * self.lines - self.line

@@ -23,6 +23,7 @@ pub unsafe fn run<S: Simd>(s: S, f: &Forward, panels: &Panels, packed: *const f3
     let ld = if kind == GRU { 4 * S::LANES } else { panels.width };
     let rows = r1 - r0;
     let many = f.steps_at_once(rows);
+    let far = panels.far(rows);
     // All panels of a single row in one go: one vector's chain of functions after the other would leave the processor waiting.
     let single = is_gated(kind) && many > 1 && rows == 1 && panel_count > 0;
     // One panel's products, or all panels' where there are those of many steps; then the products of what fills no vector, of inputs and of states.
@@ -57,6 +58,7 @@ pub unsafe fn run<S: Simd>(s: S, f: &Forward, panels: &Panels, packed: *const f3
                         x_of(row),
                         x_step,
                         panels.panel::<S>(packed, p).0,
+                        false,
                         z.add(row * ld),
                         rows * ld,
                         kind == GRU,
@@ -65,7 +67,7 @@ pub unsafe fn run<S: Simd>(s: S, f: &Forward, panels: &Panels, packed: *const f3
             }
             for row in 0..if rest > 0 { rows } else { 0 } {
                 let to = rest_x.add(row * rest_width);
-                times_panel(s, rest_vectors, count, features, x_of(row), x_step, rest_inputs, to, rows * rest_width, false);
+                times_panel(s, rest_vectors, count, features, x_of(row), x_step, rest_inputs, false, to, rows * rest_width, false);
             }
         }
         let x = f.x.add((r0 * time + f.q.steps.time_of(step)) * features);
@@ -74,19 +76,19 @@ pub unsafe fn run<S: Simd>(s: S, f: &Forward, panels: &Panels, packed: *const f3
         let x_sums = if many > 1 { rest_x.add((step - first) * rows * rest_width) } else { rest_x };
         if rest > 0 {
             if many == 1 {
-                times_panel(s, rest_vectors, rows, features, x, x_row, rest_inputs, x_sums, rest_width, false);
+                times_panel(s, rest_vectors, rows, features, x, x_row, rest_inputs, false, x_sums, rest_width, false);
             }
-            times_panel(s, rest_vectors, rows, units, h, units as isize, rest_states, rest_h, rest_width, false);
+            times_panel(s, rest_vectors, rows, units, h, units as isize, rest_states, false, rest_h, rest_width, false);
         }
         for p in 0..panel_count {
             let (inputs, recurrent) = panels.panel::<S>(packed, p);
             let z = if many > 1 { z.add((p * many + step - first) * rows * ld) } else { z };
             if many == 1 {
                 begin_rows(p, rows, z);
-                times_panel(s, panels.vectors_of(p), rows, features, x, x_row, inputs, z, ld, kind == GRU);
+                times_panel(s, panels.vectors_of(p), rows, features, x, x_row, inputs, far, z, ld, kind == GRU);
             }
             let into = if kind == GRU { z.add(S::LANES) } else { z };
-            times_panel(s, panels.vectors_of(p), rows, units, h, units as isize, recurrent, into, ld, true);
+            times_panel(s, panels.vectors_of(p), rows, units, h, units as isize, recurrent, far, into, ld, true);
             if !single {
                 let unit = p * panels.each;
                 for v in 0..if is_gated(kind) { 1 } else { panels.vectors_of(p) } {
