@@ -74,7 +74,7 @@ async function emulated() {
           kernel,
           programs,
           script: [...settings, ...lines].join('\n'),
-          minutes: 20,
+          minutes: 40,
           show,
         });
         const { passed, failed } = counted(result, NATIVE_RESULT);
