@@ -8,8 +8,8 @@ export const NATIVE_TESTS = ['test', '--release', '--locked', '--no-default-feat
 export const DEBIAN_COMPILER = '/usr/bin/rustc';
 /** What each of those programs prints at its end. */
 export const NATIVE_RESULT = /^test result: .* (\d+) passed; (\d+) failed/gm;
-/** For a processor that is emulated: fewer random words than else. */
-export const EMULATED = { RECURRA_CASES: '2000' };
+/** For a processor that is emulated: fewer random words than else, and the largest shapes left out. */
+export const EMULATED = { RECURRA_CASES: '2000', RECURRA_EMULATED: '1' };
 
 /** Runs a command, shows what it prints, and returns that. */
 export function shown(command, args, options) {

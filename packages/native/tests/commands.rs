@@ -169,8 +169,8 @@ fn shapes(kind: i32) -> impl Iterator<Item = (usize, [usize; 4])> {
         recurrent::RNN_RELU => [[2, 3, 1, 580], [6, 2, 2, 580]],
         _ => [[3, 2, 4, 331], [6, 3, 2, 331]],
     };
-    // An emulated processor (scripts/counted.mjs) would take half an hour for the larger one's differences in float64.
-    let count = if std::env::var_os("RECURRA_CASES").is_some() { 1 } else { 2 };
+    // An emulated processor would take half an hour for the larger one's differences in float64.
+    let count = if std::env::var_os("RECURRA_EMULATED").is_some() { 1 } else { 2 };
     SHAPES.into_iter().chain(large.into_iter().take(count)).enumerate()
 }
 

@@ -78,10 +78,14 @@ impl Attention {
         ((b * time + t) * self.heads + n) * depth
     }
 
-    /// All steps of the head `h` of all samples' heads, to ask for.
-    fn rows(&self, base: *const f32, time: usize, depth: usize, h: usize) -> Rows {
-        let first = self.at(time, depth, h / self.heads, h % self.heads, 0);
-        Rows::new(base.wrapping_add(first), time, depth, (self.heads * depth) as isize, 1)
+    /// Asks for the head `h` of all samples' heads, of matrices [batch, time, heads, depth], while the scores of the one before are computed: they are what takes the time
+    /// between one head's steps and the next one's.
+    fn ask_for<const N: usize>(&self, ahead: &mut Ahead<N>, h: usize, matrices: [(*const f32, usize, usize); N]) {
+        let steps = self.queries * self.keys.div_ceil(KEYS);
+        for (place, (base, time, depth)) in matrices.into_iter().enumerate() {
+            let first = self.at(time, depth, h / self.heads, h % self.heads, 0);
+            ahead.set(place, Rows::new(base.wrapping_add(first), time, depth, (self.heads * depth) as isize, 1), steps);
+        }
     }
 
     /// Are scores left as products give them, since their largest is the largest of those with the scale, too? Where it is positive, and nothing is masked.
@@ -344,14 +348,8 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let mut ahead = Ahead::nothing();
     for h in first..last {
         let (b, n) = (h / heads, h % heads);
-        // Scores are what takes the time between one head's steps and the next one's.
         if h + 1 < last {
-            let steps = a.queries * a.keys.div_ceil(KEYS);
-            for (place, (base, time, depth)) in
-                [(a.k, a.keys, a.depth), (a.v, a.keys, a.value_depth), (a.q, a.queries, a.depth)].into_iter().enumerate()
-            {
-                ahead.set(place, a.rows(base, time, depth, h + 1), steps);
-            }
+            a.ask_for(&mut ahead, h + 1, [(a.k, a.keys, a.depth), (a.v, a.keys, a.value_depth), (a.q, a.queries, a.depth)]);
         }
         // SAFETY: all operands were checked to lie in memory; workers have different heads.
         unsafe {
@@ -432,15 +430,15 @@ pub fn backward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()>
     for h in first..last {
         let (b, n) = (h / heads, h % heads);
         if h + 1 < last {
-            let steps = a.queries * a.keys.div_ceil(KEYS);
-            let (keys, queries) =
-                ([(a.k, a.depth), (a.v, a.value_depth)], [(a.q, a.depth), (g, a.value_depth), (a.out.cast_const(), a.value_depth)]);
-            for (place, (base, depth)) in keys.into_iter().enumerate() {
-                ahead.set(place, a.rows(base, a.keys, depth, h + 1), steps);
-            }
-            for (place, (base, depth)) in queries.into_iter().enumerate() {
-                ahead.set(keys.len() + place, a.rows(base, a.queries, depth, h + 1), steps);
-            }
+            let (keys, queries) = (|base, depth| (base, a.keys, depth), |base, depth| (base, a.queries, depth));
+            let matrices = [
+                keys(a.k, a.depth),
+                keys(a.v, a.value_depth),
+                queries(a.q, a.depth),
+                queries(g, a.value_depth),
+                queries(a.out, a.value_depth),
+            ];
+            a.ask_for(&mut ahead, h + 1, matrices);
         }
         // SAFETY: all operands were checked to lie in memory; workers have different heads.
         unsafe {
