@@ -225,6 +225,7 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     steps.extend(plan(&operations, |register| kept[register]));
     steps.extend(copies);
     let whole = resolve(&steps, &places);
+    let asked = asked(&places, &moving, until - from);
 
     // SAFETY: all operands were checked to lie in memory, registers, ends and blocks in the scratch memory, and workers' shares do not overlap.
     unsafe {
@@ -241,7 +242,7 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
                 }
             }
             let full = i + (end - i) / width * width;
-            run(s, &whole, i, full);
+            run(s, &whole, &asked, i, full);
             if full < end {
                 // What is less than a width: operands are copied to where they have one.
                 let mut near = places.clone();
@@ -252,7 +253,7 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
                         std::ptr::copy_nonoverlapping(from, near[one.place].at.cast(), (end - full) * one.bytes);
                     }
                 }
-                run(s, &resolve(&steps, &near), full, full + width);
+                run(s, &resolve(&steps, &near), &[], full, full + width);
                 for one in moving.iter().filter(|one| one.is_output) {
                     let to = places[one.place].at.cast::<u8>().add(full * one.bytes);
                     std::ptr::copy_nonoverlapping(near[one.place].at.cast(), to, (end - full) * one.bytes);
@@ -265,6 +266,25 @@ pub fn chain<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
         }
     }
     Ok(())
+}
+
+/// Bytes that a chain reads and writes from which on it asks for them ahead. Fewer are in the second-level cache, where asking costs more than it saves.
+const FAR: usize = 1 << 19;
+
+/// What a chain of so many elements asks for ahead: memory that is read or written in order, once, where it is much.
+fn asked(places: &[Place], moving: &[Moving], count: usize) -> Vec<*mut f32> {
+    let mut asked = Vec::with_capacity(moving.len());
+    for one in moving.iter().filter(|one| one.bytes == 4) {
+        let at = places[one.place].at;
+        // Outputs may lie where inputs do.
+        if !asked.contains(&at) {
+            asked.push(at);
+        }
+    }
+    if 4 * count * asked.len() < FAR {
+        asked.clear();
+    }
+    asked
 }
 
 /// Does a chain only copy, to or from where elements lie side by side? Then it needs no registers, and this is it.

@@ -2,6 +2,7 @@
 
 use super::functions::long;
 use crate::commands::{cast_code, f32_code, i32_code, SELECT};
+use crate::kernels::ahead::LINE;
 use crate::simd::{Simd, Task};
 
 /// An operation on registers, as commands have it.
@@ -172,17 +173,21 @@ pub const fn width<S: Simd>() -> usize {
 /// The most that `width` gives.
 const WIDEST: usize = 16 * TOGETHER;
 
-/// Runs steps for the elements `from` to `until`, whose number is a multiple of `width`.
+/// How far ahead steps ask for memory.
+const AHEAD: usize = 512;
+
+/// Runs steps for the elements `from` to `until`, whose number is a multiple of `width`. `asked`: where values of four bytes lie that are asked for ahead.
 ///
 /// # Safety
 /// All places must be valid for these elements, and for whole widths where they do not move.
-pub unsafe fn run<S: Simd>(s: S, steps: &[Resolved], from: usize, until: usize) {
-    s.vectorize(Run { s, steps, from, until });
+pub unsafe fn run<S: Simd>(s: S, steps: &[Resolved], asked: &[*mut f32], from: usize, until: usize) {
+    s.vectorize(Run { s, steps, asked, from, until });
 }
 
 struct Run<'a, S> {
     s: S,
     steps: &'a [Resolved],
+    asked: &'a [*mut f32],
     from: usize,
     until: usize,
 }
@@ -192,11 +197,16 @@ impl<S: Simd> Task for Run<'_, S> {
 
     #[inline(always)]
     fn call(self) {
-        let Run { s, steps, from, until } = self;
+        let Run { s, steps, asked, from, until } = self;
         let zero = s.splat(0.0);
         let mut acc = [zero; TOGETHER];
         let mut i = from;
         while i < until {
+            for at in asked {
+                for line in 0..TOGETHER * S::LANES / LINE {
+                    s.prefetch(at.wrapping_add(i + AHEAD + line * LINE));
+                }
+            }
             for step in steps {
                 let p = step.p.at.wrapping_add(i & step.p.moves);
                 macro_rules! lanes {
