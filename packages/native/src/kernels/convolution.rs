@@ -62,16 +62,15 @@ pub fn forward<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
     let (first, last, start, end) = share(z.batch, z.windows, 6, worker);
     // The elements of a window lie side by side unless it is dilated: then each of its steps is a product.
     let (parts, depth) = if z.dilation == 1 { (1, z.size * z.channels) } else { (z.size, z.channels) };
-    for b in first..last {
-        for j in 0..parts {
-            // SAFETY: sequence, kernel and result were checked to lie in memory, and all windows to lie in the sequence.
-            unsafe {
-                let a = x.add((b * z.time + start * z.stride + j * z.dilation) * z.channels);
-                let c = y.add((b * z.windows + start) * z.filters);
-                let kernel = w.add(j * z.channels * z.filters);
-                let p = Product::new(end - start, z.filters, depth, a, z.stride * z.channels, kernel, z.filters, c, z.filters);
-                gemm(s, &p.accumulate(j > 0), worker.products);
-            }
+    for j in 0..parts {
+        // SAFETY: sequence, kernel and result were checked to lie in memory, and all windows to lie in the sequence.
+        unsafe {
+            let a = x.wrapping_add((first * z.time + start * z.stride + j * z.dilation) * z.channels);
+            let c = y.wrapping_add((first * z.windows + start) * z.filters);
+            let kernel = w.add(j * z.channels * z.filters);
+            let p = Product::new(end - start, z.filters, depth, a, z.stride * z.channels, kernel, z.filters, c, z.filters);
+            let all = p.groups(last - first, z.time * z.channels, z.windows * z.filters);
+            gemm(s, &all.accumulate(j > 0), worker.products);
         }
     }
     Ok(())
@@ -86,19 +85,18 @@ pub fn input<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> {
     if start >= end {
         return Ok(());
     }
-    for b in first..last {
-        // SAFETY: as above; windows that overlap are added one step of the kernel after the other.
-        unsafe {
-            for t in 0..z.time {
-                std::ptr::write_bytes(dx.add((b * z.time + t) * z.channels + start), 0, end - start);
-            }
-            for j in 0..z.size {
-                let a = g.add(b * z.windows * z.filters);
-                let kernel = w.add((j * z.channels + start) * z.filters);
-                let c = dx.wrapping_add((b * z.time + j * z.dilation) * z.channels + start);
-                let p = Product::new(z.windows, end - start, z.filters, a, z.filters, kernel, z.filters, c, z.stride * z.channels);
-                gemm(s, &p.transpose_b().accumulate(true), worker.products);
-            }
+    // SAFETY: as above; windows that overlap are added one step of the kernel after the other.
+    unsafe {
+        for row in first * z.time..last * z.time {
+            std::ptr::write_bytes(dx.add(row * z.channels + start), 0, end - start);
+        }
+        for j in 0..z.size {
+            let a = g.wrapping_add(first * z.windows * z.filters);
+            let kernel = w.add((j * z.channels + start) * z.filters);
+            let c = dx.wrapping_add((first * z.time + j * z.dilation) * z.channels + start);
+            let p = Product::new(z.windows, end - start, z.filters, a, z.filters, kernel, z.filters, c, z.stride * z.channels);
+            let all = p.groups(last - first, z.windows * z.filters, z.time * z.channels);
+            gemm(s, &all.transpose_b().accumulate(true), worker.products);
         }
     }
     Ok(())

@@ -38,6 +38,10 @@ pub struct Product {
     /// 0 none, 1 ReLU, 2 tanh, 3 sigmoid
     pub activation: i32,
     pub accumulate: bool,
+    /// Products of as many A by the same B, and from one to the next of A and C: B is packed once for some of them.
+    pub groups: usize,
+    pub a_group: isize,
+    pub c_group: usize,
 }
 
 impl Product {
@@ -58,6 +62,9 @@ impl Product {
             bias: std::ptr::null(),
             activation: 0,
             accumulate: false,
+            groups: 1,
+            a_group: 0,
+            c_group: 0,
         }
     }
 
@@ -76,6 +83,22 @@ impl Product {
     pub fn accumulate(mut self, accumulate: bool) -> Product {
         self.accumulate = accumulate;
         self
+    }
+
+    /// So many products, of A and C that are so far apart.
+    pub fn groups(mut self, groups: usize, a_group: usize, c_group: usize) -> Product {
+        (self.groups, self.a_group, self.c_group) = (groups, a_group as isize, c_group);
+        self
+    }
+
+    /// One of them.
+    fn group(&self, group: usize) -> Product {
+        Product {
+            a: self.a.wrapping_offset(group as isize * self.a_group),
+            c: self.c.wrapping_add(group * self.c_group),
+            groups: 1,
+            ..*self
+        }
     }
 
     /// Rows and columns of A (where they begin, and how many), to ask for.
@@ -521,21 +544,25 @@ pub unsafe fn gemm<S: Simd>(s: S, p: &Product, scratch: &mut Scratch) {
     if p.m == 0 || p.n == 0 {
         return;
     }
-    if p.k == 0 {
-        if p.accumulate {
-            return;
-        }
-        for i in 0..p.m {
-            std::ptr::write_bytes(p.c.add(i * p.ldc), 0, p.n);
-        }
-    } else {
+    if p.k > 0 {
         product(s, *p, scratch.floats(SCRATCH));
         return;
     }
-    if !p.bias.is_null() || p.activation != 0 {
-        finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
+    if p.accumulate {
+        return;
+    }
+    for p in (0..p.groups).map(|g| p.group(g)) {
+        for i in 0..p.m {
+            std::ptr::write_bytes(p.c.add(i * p.ldc), 0, p.n);
+        }
+        if !p.bias.is_null() || p.activation != 0 {
+            finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
+        }
     }
 }
+
+/// Rows of products by the same B that are computed together: their part of C stays in the second-level cache from one block of the summed dimension to the next.
+const TOGETHER: usize = 1024;
 
 kernel! {
     /// # Safety
@@ -544,9 +571,11 @@ kernel! {
         let width = S::VECTORS * S::LANES;
         let finishing = !p.bias.is_null() || p.activation != 0;
         if p.m <= 2 * S::ROWS_IN_PLACE && p.b_column == 1 && p.n >= S::LANES {
-            narrow(s, p, scratch);
-            if finishing {
-                finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
+            for p in (0..p.groups).map(|g| p.group(g)) {
+                narrow(s, p, scratch);
+                if finishing {
+                    finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
+                }
             }
             return;
         }
@@ -556,56 +585,62 @@ kernel! {
         // of the first-level cache. A whose columns are apart is always packed.
         let direct = p.a_column == 1 && (p.m <= 6 || (S::ROWS <= 6 && p.n < NC));
         let most = if direct { S::ROWS_IN_PLACE } else { S::ROWS };
+        let panels = |columns: usize| columns.div_ceil(width);
         let mut ahead = Ahead::nothing();
-        let mut j0 = 0;
-        while j0 < p.n {
-            let columns = NC.min(p.n - j0);
-            let mut q0 = 0;
-            while q0 < p.k {
-                let depth = KC.min(p.k - q0);
-                let b = p.b.offset(q0 as isize * p.b_row + j0 as isize * p.b_column);
-                pack_panels(s, b, p.b_row, p.b_column, columns, depth, packed);
-                let more = p.accumulate || q0 > 0;
-                // Tiles of a block of rows, and the next block of the summed dimension.
-                let panels = columns.div_ceil(width);
-                let next = (q0 + depth, KC.min(p.k - q0 - depth));
-                ahead.set(0, p.part_of_b(next, (j0, columns)), p.m.div_ceil(most) * panels);
-                for (i0, count) in Chunks::new(p.m, BLOCK * most) {
-                    let a = p.a.offset(i0 as isize * p.a_row + q0 as isize * p.a_column);
-                    let below = p.m - i0 - count;
-                    let rows = if below > 0 {
-                        p.part_of_a((i0 + count, below.min(BLOCK * most)), (q0, depth))
-                    } else {
-                        p.part_of_a((0, p.m.min(BLOCK * most)), next)
-                    };
-                    ahead.set(1, rows, count.div_ceil(most) * panels);
-                    if !direct && p.a_row == 1 {
-                        pack_columns(s, a, p.a_column, count, most, p.m - i0, depth, rows_at);
-                    } else if !direct {
-                        for (i, rows) in Chunks::new(count, most) {
-                            let from = a.offset(i as isize * p.a_row);
-                            pack_rows(s, from, p.a_row, p.a_column, rows, p.m - i0 - i, depth, rows_at.add(i * depth));
+        let together = (TOGETHER / p.m).max(1);
+        // Products that are computed together, blocks of columns, blocks of the summed dimension, and blocks of rows of each product.
+        for g0 in (0..p.groups).step_by(together) {
+            let g1 = p.groups.min(g0 + together);
+            for j0 in (0..p.n).step_by(NC) {
+                let columns = NC.min(p.n - j0);
+                for q0 in (0..p.k).step_by(KC) {
+                    let depth = KC.min(p.k - q0);
+                    let b = p.b.offset(q0 as isize * p.b_row + j0 as isize * p.b_column);
+                    pack_panels(s, b, p.b_row, p.b_column, columns, depth, packed);
+                    let more = p.accumulate || q0 > 0;
+                    // Tiles of all rows, and the next block of the summed dimension.
+                    let next = (q0 + depth, KC.min(p.k - q0 - depth));
+                    ahead.set(0, p.part_of_b(next, (j0, columns)), (g1 - g0) * p.m.div_ceil(most) * panels(columns));
+                    for g in g0..g1 {
+                        let one = p.group(g);
+                        for (i0, count) in Chunks::new(p.m, BLOCK * most) {
+                            let a = one.a.offset(i0 as isize * p.a_row + q0 as isize * p.a_column);
+                            let below = p.m - i0 - count;
+                            let first = p.m.min(BLOCK * most);
+                            let rows = if below > 0 {
+                                one.part_of_a((i0 + count, below.min(BLOCK * most)), (q0, depth))
+                            } else if g + 1 < g1 {
+                                p.group(g + 1).part_of_a((0, first), (q0, depth))
+                            } else {
+                                p.group(g0).part_of_a((0, first), next)
+                            };
+                            ahead.set(1, rows, count.div_ceil(most) * panels(columns));
+                            if !direct && p.a_row == 1 {
+                                pack_columns(s, a, p.a_column, count, most, p.m - i0, depth, rows_at);
+                            } else if !direct {
+                                for (i, rows) in Chunks::new(count, most) {
+                                    let from = a.offset(i as isize * p.a_row);
+                                    pack_rows(s, from, p.a_row, p.a_column, rows, p.m - i0 - i, depth, rows_at.add(i * depth));
+                                }
+                            }
+                            let c = one.c.add(i0 * p.ldc + j0);
+                            for j in (0..columns).step_by(width) {
+                                let n = width.min(columns - j);
+                                let (panel, c) = (packed.add(j * depth), c.add(j));
+                                if direct {
+                                    tiles_direct(s, count, n, depth, a, p.a_row, 1, panel, c, p.ldc, more, &mut ahead);
+                                } else {
+                                    tiles_packed(s, count, n, depth, rows_at, panel, c, p.ldc, more, &mut ahead);
+                                }
+                            }
+                            if finishing && q0 + depth == p.k {
+                                let bias = if p.bias.is_null() { p.bias } else { p.bias.add(j0) };
+                                finish(s, c, count, columns, p.ldc, bias, p.activation);
+                            }
                         }
-                    }
-                    let c = p.c.add(i0 * p.ldc + j0);
-                    let mut j = 0;
-                    while j < columns {
-                        let n = width.min(columns - j);
-                        let (panel, c) = (packed.add(j * depth), c.add(j));
-                        if direct {
-                            tiles_direct(s, count, n, depth, a, p.a_row, 1, panel, c, p.ldc, more, &mut ahead);
-                        } else {
-                            tiles_packed(s, count, n, depth, rows_at, panel, c, p.ldc, more, &mut ahead);
-                        }
-                        j += width;
-                    }
-                    if finishing && q0 + depth == p.k {
-                        finish(s, c, count, columns, p.ldc, if p.bias.is_null() { p.bias } else { p.bias.add(j0) }, p.activation);
                     }
                 }
-                q0 += KC;
             }
-            j0 += NC;
         }
     }
 }
@@ -833,7 +868,7 @@ pub fn command<S: Simd>(s: S, worker: &mut Worker, o: &Operands) -> Checked<()> 
         return Ok(());
     }
     let whole =
-        Product { m, n, k, a, a_row, a_column, b, b_row, b_column, c, ldc, bias, activation: o.int(w::ACTIVATION)?, accumulate: false };
+        Product { activation: o.int(w::ACTIVATION)?, bias, a_row, a_column, b_row, b_column, ..Product::new(m, n, k, a, 0, b, 0, c, ldc) };
     // Shares are of whole matrices, or of rows or columns of the one matrix: never of the summed dimension.
     let (index, count) = (worker.index, worker.count);
     let (first, last) = if batches > 1 { worker.share(batches) } else { (0, batches) };
