@@ -174,17 +174,37 @@ kernel! {
     /// # Safety
     /// All rows must be readable, and `width` values at `to` writable.
     unsafe fn extremes(s, from: *const f32, n: usize, row: usize, to: *mut f32, width: usize, largest: bool) {
+        // As many side by side as hide the latency of a comparison; rows are read in long pieces.
+        const SIDE: usize = 8;
         let mut c = 0;
         while c < width {
-            let lanes = S::LANES.min(width - c);
-            let mut best = s.splat(if largest { f32::NEG_INFINITY } else { f32::INFINITY });
-            for k in 0..n {
-                let v = some(s, from.add(k * row + c), lanes);
-                best = if largest { s.maximum(best, v) } else { s.minimum(best, v) };
+            if c + SIDE * S::LANES <= width {
+                extremes_of::<S, SIDE>(s, from.add(c), n, row, to.add(c), SIDE * S::LANES, largest);
+                c += SIDE * S::LANES;
+            } else {
+                extremes_of::<S, 1>(s, from.add(c), n, row, to.add(c), S::LANES.min(width - c), largest);
+                c += S::LANES;
             }
-            keep(s, to.add(c), best, lanes);
-            c += S::LANES;
         }
+    }
+}
+
+/// As [`extremes`], of N vectors: `width` columns.
+///
+/// # Safety
+/// As of [`extremes`].
+#[inline(always)]
+unsafe fn extremes_of<S: Simd, const N: usize>(s: S, from: *const f32, n: usize, row: usize, to: *mut f32, width: usize, largest: bool) {
+    let lanes = if N == 1 { width } else { S::LANES };
+    let mut best = [s.splat(if largest { f32::NEG_INFINITY } else { f32::INFINITY }); N];
+    for k in 0..n {
+        for (j, best) in best.iter_mut().enumerate() {
+            let v = some(s, from.add(k * row + j * S::LANES), lanes);
+            *best = if largest { s.maximum(*best, v) } else { s.minimum(*best, v) };
+        }
+    }
+    for (j, best) in best.into_iter().enumerate() {
+        keep(s, to.add(j * S::LANES), best, lanes);
     }
 }
 
