@@ -3,6 +3,7 @@
 use super::{plain, sums, Sequence, FEW};
 use crate::commands::recurrent::{GRU, LSTM};
 use crate::kernel;
+use crate::kernels::ahead::LINE;
 use crate::kernels::cells::{gru_gradients, gru_reset_gradient, lstm_gradients, rnn_gradient};
 use crate::kernels::gemm::{dots, gemm, multiply, pack, packed_size, Product};
 use crate::kernels::steps::{begin, clear, end, Gradients, Steps};
@@ -23,6 +24,9 @@ struct Backward {
     dc: *mut f32,
 }
 
+/// Units ahead of those whose gradients are computed.
+const AHEAD: usize = 256;
+
 kernel! {
     /// Gradients of the gates of rows r0 .. r1 of one step, into dz [batch][width], and what goes on to the step before.
     ///
@@ -34,7 +38,27 @@ kernel! {
         let t = f.steps.time_of(step);
         let width = sums(kind);
         let zero = s.splat(0.0);
+        let lines = units.div_ceil(LINE);
+        let rows_ahead = AHEAD.div_ceil(units);
         for row in r0..r1 {
+            // What the forward pass left long ago, and the gradients of the outputs.
+            let (later, at) = (row + rows_ahead, step.wrapping_sub(1));
+            let (next, at) = if later < r1 { (later, step) } else { (r0 + (later - r1), at) };
+            if next < r1 && at < time {
+                let kept = f.gates.wrapping_add((at * batch + next) * 4 * units);
+                for line in 0..if kind >= LSTM { (4 * units).div_ceil(LINE) } else { 0 } {
+                    s.prefetch(kept.wrapping_add(line * LINE));
+                }
+                let state = if kind == LSTM { f.cells } else { f.hidden };
+                for line in 0..lines {
+                    s.prefetch(state.wrapping_add(at * f.steps.states() + next * units + line * LINE));
+                }
+                if !f.dys.is_null() {
+                    for line in 0..lines {
+                        s.prefetch(f.dys.wrapping_add((next * time + f.steps.time_of(at)) * units + line * LINE));
+                    }
+                }
+            }
             let skipped = f.steps.skipped(row, t);
             let dy = if f.dys.is_null() || (skipped && f.steps.zero_output) { std::ptr::null() } else { f.dys.add((row * time + t) * units) };
             let to = dz.add(row * width * units);
