@@ -158,31 +158,24 @@ function cellOf(options: ShapeOptions, phase: 'train' | 'predict', units: number
   return { gigaflop: 3 * work, run, dispose: () => run.dispose() };
 }
 
-/** Milliseconds of CPU time of this process, which other jobs on the machine disturb least. */
-const cpuTime = (): number => {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-};
-
-/** Seconds of the fastest call by a clock, after the first, over so many of its milliseconds. */
-async function fastest(run: () => Promise<unknown>, milliseconds: number, clock: () => number): Promise<number> {
+/**
+ * Seconds of the fastest call, after the first, over so many milliseconds. By the wall clock: a call that others disturb takes longer, never less, and the fastest was not disturbed.
+ * CPU time, which others disturb less, is only brought up to date now and then for a thread that is running: differences over a few milliseconds can be anything from 0.
+ */
+async function fastest(run: () => Promise<unknown>, milliseconds: number): Promise<number> {
   await run();
   let best = Number.POSITIVE_INFINITY;
-  const end = clock() + milliseconds;
-  // Calls that take less than the clock can tell (0, sometimes) are measured together.
-  let together = 1;
+  const end = performance.now() + milliseconds;
   do {
-    const begin = clock();
-    for (let i = 0; i < together; i++) await run();
-    const time = clock() - begin;
-    if (time < 0.2) together *= 2;
-    else best = Math.min(best, time / together);
-  } while (clock() < end || best === Number.POSITIVE_INFINITY);
+    const begin = performance.now();
+    await run();
+    best = Math.min(best, performance.now() - begin);
+  } while (performance.now() < end);
   return best / 1000;
 }
 
 /**
- * Prints GFLOP/s over units and batches (CPU time of one thread, wall of several). A cell with less than half of a neighbour's is measured again together with its
+ * Prints GFLOP/s over units and batches. A cell with less than half of a neighbour's is measured again together with its
  * neighbours, in turns, until it has more or this was done often enough; then it is marked `*`, and said at which rate it reads its weights and what a step takes, so that what
  * memory or the chain of steps binds can be told from a cliff. Resolves to the exit code.
  */
@@ -194,8 +187,7 @@ export async function shapes(options: ShapeOptions): Promise<number> {
   const best = new Map(options.phases.map((phase) => [phase, units.map(() => batches.map(() => 0))] as const));
   const measure = async (phase: 'train' | 'predict', i: number, j: number): Promise<void> => {
     const { gigaflop, run, dispose } = cellOf(options, phase, units[i]!, batches[j]!);
-    const clock = options.threads === 1 ? cpuTime : () => performance.now();
-    const rate = gigaflop / (await fastest(run, options.milliseconds, clock));
+    const rate = gigaflop / (await fastest(run, options.milliseconds));
     dispose();
     const row = best.get(phase)![i]!;
     row[j] = Math.max(row[j]!, rate);
