@@ -1045,4 +1045,46 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn products_by_one_matrix_have_the_bits_of_each() {
+        let mut random = Random::new(3);
+        // Few rows; some products together, whole and in part; one at a time.
+        let sizes: &[(usize, usize, usize, usize)] = if cfg!(miri) {
+            &[(3, 5, 4, 3)]
+        } else {
+            &[(5, 40, 30, 3), (20, 33, 0, 2), (300, 40, 270, 5), (600, 300, 20, 2), (1100, 17, 9, 2)]
+        };
+        for level in levels() {
+            let mut scratch = Scratch::new();
+            for &(m, n, k, groups) in sizes {
+                // Rows of A overlap, as windows of a sequence do.
+                let (row, apart) = (k / 2 + 1, (m - 1) * (k / 2 + 1) + k + 3);
+                let (a, b, bias) = (random.floats(groups * apart + k), random.floats(n * k), random.floats(n));
+                for variant in 0..8 {
+                    let before = random.floats(groups * (m + 1) * n);
+                    let (mut all, mut each) = (before.clone(), before.clone());
+                    let product = |a: &[f32], c: &mut [f32]| {
+                        let mut p = Product::new(m, n, k, a.as_ptr(), row, b.as_ptr(), n, c.as_mut_ptr(), n).accumulate(variant & 1 != 0);
+                        if variant & 2 != 0 {
+                            (p.b_row, p.b_column) = (1, k as isize);
+                        }
+                        if variant & 5 == 4 {
+                            (p.bias, p.activation) = (bias.as_ptr(), 1);
+                        }
+                        p
+                    };
+                    let whole = product(&a, &mut all).groups(groups, apart, (m + 1) * n);
+                    // SAFETY: the matrices are as large as the product says.
+                    crate::dispatch!(level, s => unsafe { gemm(s, &whole, &mut scratch) });
+                    for (g, c) in each.chunks_exact_mut((m + 1) * n).enumerate() {
+                        let one = product(&a[g * apart..], c);
+                        // SAFETY: as above.
+                        crate::dispatch!(level, s => unsafe { gemm(s, &one, &mut scratch) });
+                    }
+                    assert!(all == each, "{} {groups} of {m}x{n}x{k} variant {variant}", level.name());
+                }
+            }
+        }
+    }
 }

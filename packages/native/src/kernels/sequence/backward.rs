@@ -1,6 +1,6 @@
 //! The backward pass: the gates' gradients of a step, what goes on to the step before, and to the inputs; then those of the weights, of many steps at once.
 
-use super::{plain, sums, Sequence, FEW};
+use super::{is_gated, plain, sums, Sequence, FEW};
 use crate::commands::recurrent::{GRU, LSTM};
 use crate::kernel;
 use crate::kernels::ahead::LINE;
@@ -24,6 +24,27 @@ struct Backward {
     dc: *mut f32,
 }
 
+impl Backward {
+    /// Asks for what a row of a step reads: what the forward pass left long ago, and the gradients of the outputs.
+    #[inline(always)]
+    fn ask<S: Simd>(&self, s: S, step: usize, row: usize) {
+        let Steps { kind, batch, time, units, .. } = self.steps;
+        let ask = |at: *const f32, count: usize| {
+            for line in 0..count.div_ceil(LINE) {
+                s.prefetch(at.wrapping_add(line * LINE));
+            }
+        };
+        if is_gated(kind) {
+            ask(self.gates.wrapping_add((step * batch + row) * 4 * units), 4 * units);
+        }
+        let states = if kind == LSTM { self.cells } else { self.hidden };
+        ask(states.wrapping_add((step * batch + row) * units), units);
+        if !self.dys.is_null() {
+            ask(self.dys.wrapping_add((row * time + self.steps.time_of(step)) * units), units);
+        }
+    }
+}
+
 /// Units ahead of those whose gradients are computed.
 const AHEAD: usize = 256;
 
@@ -38,26 +59,13 @@ kernel! {
         let t = f.steps.time_of(step);
         let width = sums(kind);
         let zero = s.splat(0.0);
-        let lines = units.div_ceil(LINE);
-        let rows_ahead = AHEAD.div_ceil(units);
+        let (rows, rows_ahead) = (r1 - r0, AHEAD.div_ceil(units));
         for row in r0..r1 {
-            // What the forward pass left long ago, and the gradients of the outputs.
-            let (later, at) = (row + rows_ahead, step.wrapping_sub(1));
-            let (next, at) = if later < r1 { (later, step) } else { (r0 + (later - r1), at) };
-            if next < r1 && at < time {
-                let kept = f.gates.wrapping_add((at * batch + next) * 4 * units);
-                for line in 0..if kind >= LSTM { (4 * units).div_ceil(LINE) } else { 0 } {
-                    s.prefetch(kept.wrapping_add(line * LINE));
-                }
-                let state = if kind == LSTM { f.cells } else { f.hidden };
-                for line in 0..lines {
-                    s.prefetch(state.wrapping_add(at * f.steps.states() + next * units + line * LINE));
-                }
-                if !f.dys.is_null() {
-                    for line in 0..lines {
-                        s.prefetch(f.dys.wrapping_add((next * time + f.steps.time_of(at)) * units + line * LINE));
-                    }
-                }
+            let later = row + rows_ahead;
+            if later < r1 {
+                f.ask(s, step, later);
+            } else if step > 0 && later - rows < r1 {
+                f.ask(s, step - 1, later - rows);
             }
             let skipped = f.steps.skipped(row, t);
             let dy = if f.dys.is_null() || (skipped && f.steps.zero_output) { std::ptr::null() } else { f.dys.add((row * time + t) * units) };
