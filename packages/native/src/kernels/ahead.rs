@@ -5,6 +5,14 @@ use crate::simd::Simd;
 /// Floats of a cache line.
 pub const LINE: usize = 16;
 
+/// Asks for values one behind the other, to be in the first-level cache soon. No byte is read: any address will do.
+#[inline(always)]
+pub fn ask_near<S: Simd>(s: S, at: *const f32, count: usize) {
+    for line in 0..count.div_ceil(LINE) {
+        s.prefetch(at.wrapping_add(line * LINE));
+    }
+}
+
 /// Rows of a matrix that are to be asked for, line after line.
 #[derive(Clone, Copy)]
 pub struct Rows {

@@ -273,16 +273,16 @@ const FAR: usize = 1 << 19;
 
 /// What a chain of so many elements asks for ahead: memory that is read or written in order, once, where it is much.
 fn asked(places: &[Place], moving: &[Moving], count: usize) -> Vec<*mut f32> {
-    let mut asked = Vec::with_capacity(moving.len());
+    let mut asked = Vec::new();
+    if 4 * count * moving.len() < FAR {
+        return asked;
+    }
     for one in moving.iter().filter(|one| one.bytes == 4) {
         let at = places[one.place].at;
         // Outputs may lie where inputs do.
         if !asked.contains(&at) {
             asked.push(at);
         }
-    }
-    if 4 * count * asked.len() < FAR {
-        asked.clear();
     }
     asked
 }

@@ -5,7 +5,7 @@
 //! depend on how rows and columns were divided among tiles or threads.
 
 use crate::kernel;
-use crate::kernels::ahead::{Ahead, Rows, LINE};
+use crate::kernels::ahead::{ask_near, Ahead, Rows};
 use crate::math;
 use crate::memory::{elements, Checked, Operands};
 use crate::scratch::Scratch;
@@ -98,6 +98,26 @@ impl Product {
             c: self.c.wrapping_add(group * self.c_group),
             groups: 1,
             ..*self
+        }
+    }
+
+    /// Does something come after the sums?
+    fn is_finished(&self) -> bool {
+        !self.bias.is_null() || self.activation != 0
+    }
+
+    /// Are rows of A read where they lie? Few columns, or few rows, do not pay for packing A where tiles of rows as they lie are as high; others do: rows that are a power of two apart
+    /// throw each other out of the first-level cache. A whose columns are apart is always packed.
+    fn is_direct<S: Simd>(&self) -> bool {
+        self.a_column == 1 && (self.m <= 6 || (S::ROWS <= 6 && self.n < NC))
+    }
+
+    /// The most rows of a tile.
+    fn rows_of_tile<S: Simd>(&self) -> usize {
+        if self.is_direct::<S>() {
+            S::ROWS_IN_PLACE
+        } else {
+            S::ROWS
         }
     }
 
@@ -319,9 +339,7 @@ kernel! {
 #[inline(always)]
 fn fetch_tile<S: Simd>(s: S, rows: usize, columns: usize, c: *const f32, ldc: usize) {
     for i in 0..rows {
-        for line in 0..columns.div_ceil(LINE) {
-            s.prefetch(c.wrapping_add(i * ldc + line * LINE));
-        }
+        ask_near(s, c.wrapping_add(i * ldc), columns);
     }
 }
 
@@ -555,7 +573,7 @@ pub unsafe fn gemm<S: Simd>(s: S, p: &Product, scratch: &mut Scratch) {
         for i in 0..p.m {
             std::ptr::write_bytes(p.c.add(i * p.ldc), 0, p.n);
         }
-        if !p.bias.is_null() || p.activation != 0 {
+        if p.is_finished() {
             finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
         }
     }
@@ -569,11 +587,10 @@ kernel! {
     /// As of [`gemm`]; `scratch` has `SCRATCH` floats.
     unsafe fn product(s, p: Product, scratch: *mut f32) {
         let width = S::VECTORS * S::LANES;
-        let finishing = !p.bias.is_null() || p.activation != 0;
         if p.m <= 2 * S::ROWS_IN_PLACE && p.b_column == 1 && p.n >= S::LANES {
             for p in (0..p.groups).map(|g| p.group(g)) {
                 narrow(s, p, scratch);
-                if finishing {
+                if p.is_finished() {
                     finish(s, p.c, p.m, p.n, p.ldc, p.bias, p.activation);
                 }
             }
@@ -581,66 +598,74 @@ kernel! {
         }
         let packed = scratch;
         let rows_at = packed.add(KC * (NC + 128));
-        // Few columns, or few rows, do not pay for packing A where tiles of rows as they lie are as high; others do: rows that are a power of two apart throw each other out
-        // of the first-level cache. A whose columns are apart is always packed.
-        let direct = p.a_column == 1 && (p.m <= 6 || (S::ROWS <= 6 && p.n < NC));
-        let most = if direct { S::ROWS_IN_PLACE } else { S::ROWS };
-        let panels = |columns: usize| columns.div_ceil(width);
+        let most = p.rows_of_tile::<S>();
         let mut ahead = Ahead::nothing();
         let together = (TOGETHER / p.m).max(1);
-        // Products that are computed together, blocks of columns, blocks of the summed dimension, and blocks of rows of each product.
-        for g0 in (0..p.groups).step_by(together) {
-            let g1 = p.groups.min(g0 + together);
+        for first in (0..p.groups).step_by(together) {
+            let last = p.groups.min(first + together);
             for j0 in (0..p.n).step_by(NC) {
                 let columns = NC.min(p.n - j0);
                 for q0 in (0..p.k).step_by(KC) {
                     let depth = KC.min(p.k - q0);
                     let b = p.b.offset(q0 as isize * p.b_row + j0 as isize * p.b_column);
                     pack_panels(s, b, p.b_row, p.b_column, columns, depth, packed);
-                    let more = p.accumulate || q0 > 0;
-                    // Tiles of all rows, and the next block of the summed dimension.
-                    let next = (q0 + depth, KC.min(p.k - q0 - depth));
-                    ahead.set(0, p.part_of_b(next, (j0, columns)), (g1 - g0) * p.m.div_ceil(most) * panels(columns));
-                    for g in g0..g1 {
-                        let one = p.group(g);
-                        for (i0, count) in Chunks::new(p.m, BLOCK * most) {
-                            let a = one.a.offset(i0 as isize * p.a_row + q0 as isize * p.a_column);
-                            let below = p.m - i0 - count;
-                            let first = p.m.min(BLOCK * most);
-                            let rows = if below > 0 {
-                                one.part_of_a((i0 + count, below.min(BLOCK * most)), (q0, depth))
-                            } else if g + 1 < g1 {
-                                p.group(g + 1).part_of_a((0, first), (q0, depth))
-                            } else {
-                                p.group(g0).part_of_a((0, first), next)
-                            };
-                            ahead.set(1, rows, count.div_ceil(most) * panels(columns));
-                            if !direct && p.a_row == 1 {
-                                pack_columns(s, a, p.a_column, count, most, p.m - i0, depth, rows_at);
-                            } else if !direct {
-                                for (i, rows) in Chunks::new(count, most) {
-                                    let from = a.offset(i as isize * p.a_row);
-                                    pack_rows(s, from, p.a_row, p.a_column, rows, p.m - i0 - i, depth, rows_at.add(i * depth));
-                                }
-                            }
-                            let c = one.c.add(i0 * p.ldc + j0);
-                            for j in (0..columns).step_by(width) {
-                                let n = width.min(columns - j);
-                                let (panel, c) = (packed.add(j * depth), c.add(j));
-                                if direct {
-                                    tiles_direct(s, count, n, depth, a, p.a_row, 1, panel, c, p.ldc, more, &mut ahead);
-                                } else {
-                                    tiles_packed(s, count, n, depth, rows_at, panel, c, p.ldc, more, &mut ahead);
-                                }
-                            }
-                            if finishing && q0 + depth == p.k {
-                                let bias = if p.bias.is_null() { p.bias } else { p.bias.add(j0) };
-                                finish(s, c, count, columns, p.ldc, bias, p.activation);
-                            }
-                        }
+                    // Within the tiles of all rows, the next block of the summed dimension.
+                    let next = p.part_of_b((q0 + depth, KC.min(p.k - q0 - depth)), (j0, columns));
+                    ahead.set(0, next, (last - first) * p.m.div_ceil(most) * columns.div_ceil(width));
+                    for group in first..last {
+                        // The rows that come next: those of the next product, or of the next block.
+                        let (after, q) = if group + 1 < last { (group + 1, q0) } else { (first, q0 + depth) };
+                        let after = p.group(after).part_of_a((0, p.m.min(BLOCK * most)), (q, KC.min(p.k - q)));
+                        times_block(s, &p.group(group), (j0, columns), (q0, depth), packed, rows_at, after, &mut ahead);
                     }
                 }
             }
+        }
+    }
+}
+
+/// All rows of A times a block of B that is packed: some columns (where they begin, and how many), and a part of the summed dimension. `after`: what is asked for with the last rows.
+///
+/// # Safety
+/// As of [`gemm`]; the block of B must be packed, and `rows_at` have room for `BLOCK` tiles.
+#[inline(always)]
+unsafe fn times_block<S: Simd>(
+    s: S,
+    p: &Product,
+    (j0, columns): (usize, usize),
+    (q0, depth): (usize, usize),
+    packed: *const f32,
+    rows_at: *mut f32,
+    after: Rows,
+    ahead: &mut Ahead<2>,
+) {
+    let (direct, most, width) = (p.is_direct::<S>(), p.rows_of_tile::<S>(), S::VECTORS * S::LANES);
+    let more = p.accumulate || q0 > 0;
+    for (i0, count) in Chunks::new(p.m, BLOCK * most) {
+        let a = p.a.offset(i0 as isize * p.a_row + q0 as isize * p.a_column);
+        let below = p.m - i0 - count;
+        let next = if below > 0 { p.part_of_a((i0 + count, below.min(BLOCK * most)), (q0, depth)) } else { after };
+        ahead.set(1, next, count.div_ceil(most) * columns.div_ceil(width));
+        if !direct && p.a_row == 1 {
+            pack_columns(s, a, p.a_column, count, most, p.m - i0, depth, rows_at);
+        } else if !direct {
+            for (i, rows) in Chunks::new(count, most) {
+                let from = a.offset(i as isize * p.a_row);
+                pack_rows(s, from, p.a_row, p.a_column, rows, p.m - i0 - i, depth, rows_at.add(i * depth));
+            }
+        }
+        let c = p.c.add(i0 * p.ldc + j0);
+        for j in (0..columns).step_by(width) {
+            let n = width.min(columns - j);
+            let (panel, c) = (packed.add(j * depth), c.add(j));
+            if direct {
+                tiles_direct(s, count, n, depth, a, p.a_row, 1, panel, c, p.ldc, more, ahead);
+            } else {
+                tiles_packed(s, count, n, depth, rows_at, panel, c, p.ldc, more, ahead);
+            }
+        }
+        if q0 + depth == p.k && p.is_finished() {
+            finish(s, c, count, columns, p.ldc, if p.bias.is_null() { p.bias } else { p.bias.add(j0) }, p.activation);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Slices by index, and their sums.
 
 use crate::kernel;
-use crate::kernels::ahead::LINE;
+use crate::kernels::ahead::{ask_near, LINE};
 use crate::memory::{elements, Checked, Operands};
 use crate::simd::Simd;
 use crate::team::{Refusal, Worker};
@@ -21,10 +21,7 @@ const LINES: usize = 8;
 #[inline(always)]
 fn ask<S: Simd>(s: S, base: *const f32, index: i32, size: usize, inner: usize) {
     if let Some(at) = resolve(index, size) {
-        let row = base.wrapping_add(at * inner);
-        for line in 0..inner.div_ceil(LINE).min(LINES) {
-            s.prefetch(row.wrapping_add(line * LINE));
-        }
+        ask_near(s, base.wrapping_add(at * inner), inner.min(LINES * LINE));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::functions::long;
 use crate::commands::{cast_code, f32_code, i32_code, SELECT};
-use crate::kernels::ahead::LINE;
+use crate::kernels::ahead::ask_near;
 use crate::simd::{Simd, Task};
 
 /// An operation on registers, as commands have it.
@@ -173,7 +173,7 @@ pub const fn width<S: Simd>() -> usize {
 /// The most that `width` gives.
 const WIDEST: usize = 16 * TOGETHER;
 
-/// How far ahead steps ask for memory.
+/// Elements from those that steps compute to those that they ask for.
 const AHEAD: usize = 512;
 
 /// Runs steps for the elements `from` to `until`, whose number is a multiple of `width`. `asked`: where values of four bytes lie that are asked for ahead.
@@ -203,9 +203,7 @@ impl<S: Simd> Task for Run<'_, S> {
         let mut i = from;
         while i < until {
             for at in asked {
-                for line in 0..TOGETHER * S::LANES / LINE {
-                    s.prefetch(at.wrapping_add(i + AHEAD + line * LINE));
-                }
+                ask_near(s, at.wrapping_add(i + AHEAD), TOGETHER * S::LANES);
             }
             for step in steps {
                 let p = step.p.at.wrapping_add(i & step.p.moves);

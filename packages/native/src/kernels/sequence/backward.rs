@@ -3,7 +3,7 @@
 use super::{is_gated, plain, sums, Sequence, FEW};
 use crate::commands::recurrent::{GRU, LSTM};
 use crate::kernel;
-use crate::kernels::ahead::LINE;
+use crate::kernels::ahead::ask_near;
 use crate::kernels::cells::{gru_gradients, gru_reset_gradient, lstm_gradients, rnn_gradient};
 use crate::kernels::gemm::{dots, gemm, multiply, pack, packed_size, Product};
 use crate::kernels::steps::{begin, clear, end, Gradients, Steps};
@@ -29,18 +29,13 @@ impl Backward {
     #[inline(always)]
     fn ask<S: Simd>(&self, s: S, step: usize, row: usize) {
         let Steps { kind, batch, time, units, .. } = self.steps;
-        let ask = |at: *const f32, count: usize| {
-            for line in 0..count.div_ceil(LINE) {
-                s.prefetch(at.wrapping_add(line * LINE));
-            }
-        };
         if is_gated(kind) {
-            ask(self.gates.wrapping_add((step * batch + row) * 4 * units), 4 * units);
+            ask_near(s, self.gates.wrapping_add((step * batch + row) * 4 * units), 4 * units);
         }
         let states = if kind == LSTM { self.cells } else { self.hidden };
-        ask(states.wrapping_add((step * batch + row) * units), units);
+        ask_near(s, states.wrapping_add((step * batch + row) * units), units);
         if !self.dys.is_null() {
-            ask(self.dys.wrapping_add((row * time + self.steps.time_of(step)) * units), units);
+            ask_near(s, self.dys.wrapping_add((row * time + self.steps.time_of(step)) * units), units);
         }
     }
 }
